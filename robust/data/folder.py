@@ -1,0 +1,116 @@
+"""Anyone's images: class folders on disk, decoded once and kept."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from robust.data.images import ImageSet, Splits
+from robust.files import write_whole
+from robust.perturb.random import ImageRandom, key
+
+_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_IMAGES_A_JOB = 256
+_WORTH_WORKERS = 5_000  # images; to start the workers takes some seconds
+_LAYOUT = "Expected train/<class>/<image> and test/<class>/<image>"
+
+
+def folder(*, path: str, size: int, channels: int = 3, cache_dir: str | None = None) -> Splits:
+    """The images in `path`: train/<class>/* and test/<class>/*, in the order of the classes' names.
+
+    An image is resized until its shorter side has `size` pixels, then its middle is cut out; `channels` is 3 (colour) or 1 (grey). Training images come
+    in a fixed random order, so that a batch holds every class. The decoded images are kept in `cache_dir` (None: nowhere) until a file is added,
+    removed or changed. Raises FileNotFoundError for what is missing, ValueError for an image that cannot be read, an empty class, or
+    classes of the two parts that differ.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"`data.channels` must be 3 (colour) or 1 (grey); got {channels}.")
+    if size < 1:
+        raise ValueError(f"`data.size` must be at least 1 pixel; got {size}.")
+    root = Path(path)
+    if not root.is_dir():
+        raise FileNotFoundError(f"`data.path` must be a folder of images; {root} is not there. {_LAYOUT}.")
+    files = {part: _list_classes(root / part) for part in ("train", "test")}
+    classes = tuple(files["train"])
+    if only := set(files["train"]) ^ set(files["test"]):
+        raise ValueError(f"{root}/train and {root}/test must hold the same classes; only one of them has {', '.join(sorted(only))}.")
+    images, digest = _read_cached(root, files, size, channels, Path(cache_dir) if cache_dir else None)
+    labels = {part: torch.repeat_interleave(torch.tensor([len(files[part][name]) for name in classes])) for part in files}
+    return Splits(ImageSet(images["train"], labels["train"][_order(len(labels["train"]))], classes), ImageSet(images["test"], labels["test"], classes), digest)
+
+
+def _order(count: int) -> Tensor:
+    """The fixed random order of the training images."""
+    return ImageRandom(key("order"), torch.arange(count)).uniform().argsort(stable=True)
+
+
+def _list_classes(part: Path) -> dict[str, list[os.DirEntry[str]]]:
+    """The image files of each class, all in the order of their names."""
+    if not part.is_dir():
+        raise FileNotFoundError(f"There is no folder {part}. {_LAYOUT}.")
+    classes = {}
+    for name in sorted(entry.name for entry in os.scandir(part) if entry.is_dir() and not entry.name.startswith(".")):
+        entries = (entry for entry in os.scandir(part / name) if os.path.splitext(entry.name)[1].lower() in _SUFFIXES)
+        classes[name] = sorted(entries, key=lambda entry: entry.name)
+        if not classes[name]:
+            raise ValueError(f"Class {name} has no images in {part / name}. Add some ({', '.join(sorted(_SUFFIXES))}), or remove the folder.")
+    if not classes:
+        raise ValueError(f"{part} holds no class folders. {_LAYOUT}.")
+    return classes
+
+
+def _read_cached(
+    root: Path, files: dict[str, dict[str, list[os.DirEntry[str]]]], size: int, channels: int, cache_dir: Path | None
+) -> tuple[dict[str, Tensor], str]:
+    """The decoded images of each part and a digest of their pixels, labels and classes."""
+    stats = {part: [(e.path, e.stat().st_size, e.stat().st_mtime_ns) for group in files[part].values() for e in group] for part in files}
+    listing = hashlib.sha256(json.dumps([stats, size, channels]).encode()).hexdigest()
+    place = hashlib.sha256(f"{root.resolve()} {size} {channels}".encode()).hexdigest()[:16]
+    cache = cache_dir / f"{root.resolve().name}-{size}-{place}.pt" if cache_dir else None
+    if cache and cache.is_file():
+        kept = torch.load(cache, mmap=True, weights_only=True)
+        if kept["listing"] == listing:
+            return kept["images"], kept["digest"]
+    images = {part: _decode([path for path, *_ in stats[part]], size, channels, f"reading {root.name}/{part}") for part in files}
+    images["train"] = images["train"][_order(len(images["train"]))]
+    digest = hashlib.sha256(json.dumps({part: {name: len(group) for name, group in files[part].items()} for part in files}).encode())
+    for part in images.values():
+        digest.update(part.numpy().data)
+    if cache:
+        write_whole(cache, lambda file: torch.save({"listing": listing, "digest": digest.hexdigest(), "images": images}, file))
+    return images, digest.hexdigest()
+
+
+def _decode(paths: list[str], size: int, channels: int, title: str) -> Tensor:
+    """Images as uint8 of shape (n, channels, size, size)."""
+    out = np.empty((len(paths), size, size, channels), dtype=np.uint8)
+    starts = range(0, len(paths), _IMAGES_A_JOB)
+    jobs = (joblib.delayed(_decode_some)(paths[start : start + _IMAGES_A_JOB], size, channels) for start in starts)
+    workers = -1 if len(paths) >= _WORTH_WORKERS else 1  # PIL holds Python's lock: threads would be slower than none
+    with tqdm(total=len(paths), desc=title, unit="image", disable=None, delay=1) as bar:
+        for start, some in zip(starts, joblib.Parallel(workers, return_as="generator")(jobs), strict=True):
+            out[start : start + len(some)] = some
+            bar.update(len(some))
+    return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous()
+
+
+def _decode_some(paths: list[str], size: int, channels: int) -> np.ndarray:
+    return np.stack([_decode_one(path, size, channels) for path in paths])
+
+
+def _decode_one(path: str, size: int, channels: int) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            picture = ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L")
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"The image {path} cannot be read ({error}). Repair or remove it.") from error
+    if picture.size != (size, size):
+        picture = ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
+    return np.asarray(picture).reshape(size, size, channels)

@@ -1,0 +1,131 @@
+"""The data module: natural and perturbed images, mixed, on the device."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from robust.data.images import Splits, to_float
+from robust.perturb import ImageRandom, Perturbation, key
+
+_KEEP_SHARE = 0.25  # of the memory that is free: what a kept copy of the perturbed images may take
+
+
+class _Epochs:
+    """What Lightning iterates over: the batches of the data module's present epoch."""
+
+    def __init__(self, data: "PerturbedData"):
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data.splits.train) // self.data.batch_size
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        return self.data.batches(drop_last=True)
+
+
+class PerturbedData(pl.LightningDataModule):
+    """Training images of which a share of each batch is perturbed; batches reach the model as (images in [0, 1], labels).
+
+    `share`, from 0 to 1, is set from outside before each epoch (`robust.learn.curriculum`): the last `int(share * batch)` images of a
+    batch are perturbed. A perturbation is fixed, keyed by (seed, image), or with `fresh=True` another one in each epoch. Fixed ones are made once and kept
+    where they fit. `shuffle=True` draws a new order in each epoch, keyed by (seed, epoch).
+    """
+
+    def __init__(
+        self,
+        splits: Splits,
+        *,
+        batch_size: int,
+        perturbation: Perturbation | None = None,
+        seed: int = 0,
+        fresh: bool = False,
+        shuffle: bool = False,
+    ):
+        super().__init__()
+        if not 1 <= batch_size <= len(splits.train):
+            raise ValueError(f"`data.batch_size` must be from 1 to {len(splits.train)}, the number of training images; got {batch_size}.")
+        if perturbation is not None:
+            perturbation.check(splits.train.shape)
+        self.splits = splits
+        self.batch_size = batch_size
+        self.perturbation = perturbation
+        self.seed = seed
+        self.fresh = fresh
+        self.shuffle = shuffle
+        self.share = 0.0
+        self.epoch = 0
+        self._train = splits.train
+        self._kept: Tensor | None = None
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.trainer is not None:
+            self.place(self.trainer.strategy.root_device)
+
+    def place(self, device: torch.device) -> None:
+        """Moves the training images to the device where they fit there."""
+        if device.type != "cpu" and _fits(self._train.images.numel(), device):
+            self._train = self._train.to(device)
+
+    def start_epoch(self, epoch: int, share: float) -> None:
+        """Sets what the epoch's batches will be. Raises ValueError unless 0 <= share <= 1."""
+        if not 0 <= share <= 1:
+            raise ValueError(f"The perturbed share of a batch must be from 0 to 1; got {share} in epoch {epoch}.")
+        self.epoch, self.share = epoch, share
+        if share and self.perturbation is not None and not self.fresh and self._kept is None:
+            self._keep()
+
+    def train_dataloader(self) -> _Epochs:
+        return _Epochs(self)
+
+    def batches(self, *, drop_last: bool) -> Iterator[dict[str, Tensor]]:
+        """The epoch's batches: dictionaries of `natural` (uint8), `perturbed` (float32, where they are kept), `labels` and `indices`."""
+        train = self._train
+        indices = torch.arange(len(train), device=train.images.device)
+        columns = {"natural": train.images, "labels": train.labels, "indices": indices}
+        if self._kept is not None:
+            columns["perturbed"] = self._kept
+        order = ImageRandom(key("order", self.seed, self.epoch), indices).uniform().argsort() if self.shuffle else None
+        stop = len(train) // self.batch_size * self.batch_size if drop_last else len(train)
+        for start in range(0, stop, self.batch_size):
+            chosen: Any = slice(start, start + self.batch_size)  # a slice of a tensor copies nothing
+            if order is not None:
+                chosen = order[chosen]
+            yield {name: column[chosen] for name, column in columns.items()}
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        natural, labels = batch["natural"], batch["labels"]
+        if self.perturbation is None or not (count := int(self.share * len(natural))):
+            return to_float(natural), labels
+        split = len(natural) - count
+        perturbed = batch["perturbed"][split:] if "perturbed" in batch else self._perturb(natural[split:], batch["indices"][split:])
+        return (torch.cat([to_float(natural[:split]), perturbed]) if split else perturbed), labels
+
+    def training_images(self) -> Iterator[Tensor]:
+        """All training images, batch by batch, as this epoch shows them."""
+        for batch in self.batches(drop_last=False):
+            yield self.on_after_batch_transfer(batch, 0)[0]
+
+    def _perturb(self, images: Tensor, indices: Tensor) -> Tensor:
+        assert self.perturbation is not None
+        parts = ("train", self.seed, self.epoch) if self.fresh else ("train", self.seed)
+        return self.perturbation.perturb(to_float(images), ImageRandom(key(*parts), indices))
+
+    def _keep(self) -> None:
+        images = self._train.images
+        if not _fits(4 * images.numel(), images.device):
+            return
+        kept = torch.empty(images.shape, device=images.device)
+        for start in range(0, len(images), 1000):
+            chosen = slice(start, min(start + 1000, len(images)))
+            kept[chosen] = self._perturb(images[chosen], torch.arange(chosen.start, chosen.stop, device=images.device))
+        self._kept = kept
+
+
+def _fits(size: int, device: torch.device) -> bool:
+    """Whether so many bytes may be kept on the device beside everything else."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return size <= _KEEP_SHARE * free

@@ -1,0 +1,86 @@
+"""Where images come from: each function returns the two splits of a data set."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from robust.data.folder import folder
+from robust.data.images import ImageSet, Splits
+
+_MNIST_TRAIN = 50_000  # of the 60,000 training images: Cavey et al. 2020 (arXiv 2004.03452)
+_DIGITS_TEST = 497
+
+
+def digits(*, size: int = 28) -> Splits:
+    """scikit-learn's 1,797 real handwritten digits, 8x8, enlarged bilinearly to `size`; 1,300 to train, 497 to test, stratified."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    bunch = load_digits()
+    images = torch.from_numpy(bunch.images).float()[:, None] / 16
+    images = functional.interpolate(images, size=(size, size), mode="bilinear").mul(255).round().to(torch.uint8)
+    labels = torch.from_numpy(bunch.target).long()
+    rows = range(len(images))
+    train, test = train_test_split(rows, test_size=_DIGITS_TEST, stratify=labels, random_state=0)
+    classes = tuple(str(digit) for digit in range(10))
+    return Splits(ImageSet(images[train], labels[train], classes), ImageSet(images[test], labels[test], classes))
+
+
+def mnist(*, dir: str, download: bool) -> Splits:
+    """MNIST, 28x28, grey: the first 50,000 training images and the 10,000 test images.
+
+    Reads the original files in `dir`/MNIST/raw. Raises FileNotFoundError where they are absent and cannot be downloaded, ValueError
+    where one is damaged.
+    """
+    from torchvision.datasets import MNIST
+
+    with _explained("MNIST", Path(dir) / "MNIST" / "raw", download):
+        train, test = (MNIST(dir, train=part, download=download) for part in (True, False))
+    classes = tuple(str(digit) for digit in range(10))
+    count = _MNIST_TRAIN
+    return Splits(
+        ImageSet(train.data[:count, None], train.targets[:count], classes), ImageSet(test.data[:, None], test.targets, classes)
+    )
+
+
+def cifar10(*, dir: str, download: bool, cache_dir: str | None = None) -> Splits:
+    """CIFAR-10, 32x32, colour: 50,000 images to train, 10,000 to test.
+
+    From class folders in `dir`/cifar10 where there are any, else torchvision's archive in `dir`. Raises FileNotFoundError where neither is
+    there and nothing can be downloaded, ValueError where a file is damaged.
+    """
+    from torchvision.datasets import CIFAR10
+
+    folders = Path(dir) / "cifar10"
+    if folders.is_dir():
+        return folder(path=str(folders), size=32, channels=3, cache_dir=cache_dir)
+    with _explained("CIFAR-10", Path(dir) / "cifar-10-batches-py", download):
+        train, test = (CIFAR10(dir, train=part, download=download) for part in (True, False))
+    return Splits(*(ImageSet(_channels_first(part.data), torch.tensor(part.targets), tuple(part.classes)) for part in (train, test)))
+
+
+def _channels_first(images: object) -> Tensor:
+    return torch.as_tensor(images).permute(0, 3, 1, 2).contiguous()
+
+
+@contextlib.contextmanager
+def _explained(name: str, place: Path, download: bool) -> Iterator[None]:
+    """Turns what torchvision raises into what the user should know."""
+    advice = "Set `data.dir` (or ROBUST_DATA) to the folder that holds it" + ("" if download else ", or `data.download=true`")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except OSError as error:
+        raise FileNotFoundError(f"{name} is not in {place} and could not be downloaded ({error}). {advice}.") from error
+    except RuntimeError as error:
+        if "not found" in str(error) or "downloading" in str(error):
+            tried = " and could not be downloaded" if download else ""
+            raise FileNotFoundError(f"{name} is not in {place}{tried}. {advice}.") from error
+        raise ValueError(f"{name} in {place} is damaged ({error}). Delete it and fetch it again.") from error
+    except (ValueError, AssertionError, EOFError, KeyError) as error:
+        raise ValueError(f"{name} in {place} is damaged ({error or type(error).__name__}). Delete it and fetch it again.") from error

@@ -1,0 +1,83 @@
+"""Errors as a user reads them: one line, with what to do."""
+
+import difflib
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+
+#: the user's doing, or the world's: the message says all
+_EXPLAINED = (ValueError, OSError)
+
+
+def one_line(error: BaseException) -> str:
+    """What an exception says, in one line; Hydra's with the nearest name there is."""
+    text = str(error).strip() or type(error).__name__
+    kind = type(error).__module__.split(".")[0]
+    if kind in ("hydra", "omegaconf"):
+        return _hydra_line(text)
+    line = " ".join(text.split())
+    return line if isinstance(error, _EXPLAINED) or type(error).__module__.startswith("robust") else f"{type(error).__name__}: {line}"
+
+
+def _hydra_line(text: str) -> str:
+    if found := re.search(r"Could not find '([^']+)'\s+Available options in '[^']+':\n((?:\t.*\n?)+)", text):
+        group, _, choice = found[1].rpartition("/")
+        options = found[2].split()
+        return f"`{group}={choice}` is not a choice.{did_you_mean(choice, options)} There are {', '.join(options)}."
+    if found := re.search(r"Could not override '([^']+)'", text):
+        name = found[1].split("@")[0]
+        return f"`{name}` is not a key.{did_you_mean(name, known_keys())} `python train.py --cfg job` lists all."
+    return " ".join(line.strip() for line in text.splitlines() if line.strip() and "HYDRA_FULL_ERROR" not in line)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """' Did you mean `x`?' with the nearest of the known words, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean `{close[0]}`?" if close else ""
+
+
+def known_keys() -> list[str]:
+    """Every key and group of the default configuration."""
+    from omegaconf import OmegaConf
+
+    from robust.configuration import compose
+
+    def walk(node: object, path: str) -> Iterable[str]:
+        if isinstance(node, dict):
+            for name, value in node.items():
+                yield f"{path}{name}"
+                yield from walk(value, f"{path}{name}.")
+
+    return list(walk(OmegaConf.to_container(compose(), resolve=False), ""))
+
+
+def reported(main: Callable[[], object]) -> None:
+    """Runs a command; an error becomes one line and an exit status of 1, with `--debug` a traceback too."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        main()
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        print("\nStopped. The same command continues where this one was.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        for line in str(error).splitlines() if isinstance(error, FaultsError) else [one_line(error)]:
+            print(f"error: {line}", file=sys.stderr)
+        if not debug and not isinstance(error, (*_EXPLAINED, FaultsError)) and type(error).__module__.split(".")[0] not in ("hydra", "robust"):
+            print("This was not foreseen; --debug shows where it happened.", file=sys.stderr)
+        sys.exit(1)
+
+
+class FaultsError(ValueError):
+    """Several faults, each a line of its own."""
+
+    def __init__(self, faults: Iterable[str]):
+        super().__init__("\n".join(faults))

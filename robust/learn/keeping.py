@@ -1,0 +1,91 @@
+"""What a run keeps while it trains: its curve and its last state."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as pl
+from tqdm.auto import tqdm
+
+from robust.files import write_whole
+
+
+class Curve(pl.callbacks.Checkpoint):
+    """Collects what was logged in each epoch and writes it as a table (CSV, one row an epoch). A resumed run continues its rows.
+
+    Lightning calls a `Checkpoint` after the module's own hook, when the epoch's figures are there.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": trainer.current_epoch, **logged})
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        write_whole(self.path, pd.DataFrame(self.rows).to_csv(index=False))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+
+
+class LastCheckpoint(pl.callbacks.Checkpoint):
+    """Saves everything needed to resume, whole, at the end of an epoch, at most every `every_s` seconds."""
+
+    def __init__(self, path: Path, *, every_s: float):
+        self.path = path
+        self.every_s = every_s
+        self._saved = time.monotonic()
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._saved = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if time.monotonic() - self._saved < self.every_s:
+            return
+        beside = self.path.with_name(f".{self.path.name}.partial")
+        trainer.save_checkpoint(beside)
+        beside.replace(self.path)
+        self._saved = time.monotonic()
+
+
+class Progress(pl.callbacks.ProgressBar):
+    """One bar for the whole training, over all its steps."""
+
+    def __init__(self, title: str, *, position: int = 0):
+        super().__init__()
+        self.title = title
+        self.position = position
+        self._bar: tqdm | None = None
+        self._shown = True
+
+    def enable(self) -> None:
+        self._shown = True
+
+    def disable(self) -> None:
+        self._shown = False
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        total = int(trainer.estimated_stepping_batches)
+        options = {"desc": self.title, "unit": "step", "position": self.position, "leave": False, "delay": 1}
+        self._bar = tqdm(total=total, initial=trainer.global_step, disable=None if self._shown else True, **options)
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        if self._bar is not None:
+            self._bar.update()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if self._bar is not None:
+            shown = {name.removeprefix("train_"): f"{float(value):.3f}" for name, value in trainer.callback_metrics.items()}
+            self._bar.set_postfix(epoch=trainer.current_epoch + 1, **shown, refresh=False)
+
+    def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

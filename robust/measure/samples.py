@@ -1,0 +1,61 @@
+"""A few test images as a model sees them, kept for looking at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from robust.data import ImageSet, to_float
+from robust.files import write_whole
+from robust.measure.conditions import Condition
+from robust.perturb import ImageRandom, key
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The same images under several conditions.
+
+    `names` and `levels` of the conditions, `images` as uint8 of shape (conditions, n, channels, height, width), `labels` of shape (n,), `predicted` of shape
+    (conditions, n), and the names of the `classes`.
+    """
+
+    names: np.ndarray
+    levels: np.ndarray
+    images: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+    classes: np.ndarray
+
+    def save(self, path: Path) -> None:
+        write_whole(path, lambda file: np.savez_compressed(file, **self.__dict__))
+
+    @staticmethod
+    def read(path: Path) -> "Samples":
+        with np.load(path, allow_pickle=False) as kept:
+            return Samples(**kept)
+
+
+def take_samples(model: nn.Module, images: ImageSet, conditions: Sequence[Condition], *, seed: int, count: int = 8) -> Samples:
+    """The first image of each of the first `count` classes, as the first trial of every condition shows it to `model`."""
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    chosen = torch.stack([(images.labels == label).nonzero()[0, 0] for label in images.labels.unique()[:count]]).cpu()
+    natural = to_float(images.images[chosen]).to(device)
+    shown, predicted = [], []
+    with torch.inference_mode():
+        for condition in conditions:
+            batch = natural
+            if condition.perturbation:
+                batch = condition.perturbation.perturb(natural, ImageRandom(key("test", seed, 0), chosen.to(device)))
+            shown.append((batch * 255).round().to(torch.uint8).cpu().numpy())
+            predicted.append(model(batch).argmax(1).cpu().numpy())
+    return Samples(
+        names=np.array([condition.name for condition in conditions]),
+        levels=np.array([condition.level for condition in conditions]),
+        images=np.stack(shown),
+        labels=images.labels[chosen].numpy(),
+        predicted=np.stack(predicted),
+        classes=np.array(images.classes),
+    )

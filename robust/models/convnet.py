@@ -1,0 +1,82 @@
+"""Plain convolutional networks."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from robust.models.standardize import Per, Standardize
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
+
+
+class ConvNet(nn.Module):
+    """Convolutions, each with batch norm and an activation; pooling and dropout after every `pool_every` of them; a linear head.
+
+    Takes images in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes). `units` are the
+    convolutions' output channels, `head` the widths of hidden linear layers between the features and the logits. Switched off, batch norm, dropout
+    (`dropout=0`) and max pooling are left out (`max_pool=False` takes the mean over the same windows). Source: Cavey et al. 2020 (arXiv 2004.03452), section IV
+    and Table I.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        units: Sequence[int],
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        pool_every: int = 1,
+        batch_norm: bool = True,
+        dropout: float = 0.2,
+        activation: Literal["relu", "tanh"] = "relu",
+        max_pool: bool = True,
+        standardize: Per = "feature",
+        head: Sequence[int] = (),
+    ):
+        super().__init__()
+        if activation not in _ACTIVATIONS:
+            raise ValueError(f"`model.activation` must be one of {', '.join(_ACTIVATIONS)}; got {activation!r}.")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"`model.dropout` must be at least 0 and below 1; got {dropout}. It is the share of features set to 0.")
+        self.standardize = Standardize(image_shape=image_shape, per=standardize)
+        layers: list[nn.Module] = []
+        inputs = image_shape[0]
+        for place, outputs in enumerate(units, start=1):
+            layers.append(nn.Conv2d(inputs, outputs, kernel_size, stride, padding))
+            if batch_norm:
+                layers.append(nn.BatchNorm2d(outputs))
+            layers.append(_ACTIVATIONS[activation]())
+            if place % pool_every == 0:
+                layers.append(nn.MaxPool2d(2) if max_pool else nn.AvgPool2d(2))
+                if dropout:
+                    layers.append(nn.Dropout(dropout))
+            inputs = outputs
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        self.head = linear_head(_count_features(self.features, image_shape), num_classes, hidden=head)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(self.standardize(images)))
+
+
+def linear_head(inputs: int, num_classes: int, *, hidden: Sequence[int] = ()) -> nn.Sequential:
+    """Linear layers from `inputs` features to logits, with a ReLU behind each hidden one."""
+    layers: list[nn.Module] = []
+    for width in hidden:
+        layers += [nn.Linear(inputs, width), nn.ReLU()]
+        inputs = width
+    return nn.Sequential(*layers, nn.Linear(inputs, num_classes))
+
+
+def _count_features(features: nn.Module, image_shape: tuple[int, int, int]) -> int:
+    training = features.training
+    try:
+        with torch.no_grad():
+            return features.eval()(torch.zeros(1, *image_shape)).shape[1]
+    except RuntimeError as error:
+        raise ValueError(f"Images of {image_shape[1]} x {image_shape[2]} pixels are too small for this network ({error}).") from error
+    finally:
+        features.train(training)

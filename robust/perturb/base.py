@@ -1,0 +1,86 @@
+"""What every perturbation is: sample its parameters, then apply them."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robust.perturb.random import ImageRandom, key
+
+
+class Perturbation(nn.Module):
+    """Changes images so that their class stays the same.
+
+    Two steps: `sample` draws parameters with keyed random numbers, `apply` is a pure and differentiable function of the images and
+    those parameters. Calling the module does both. Images are floating-point in [0, 1], shape (batch, channels, height, width),
+    before and after; device and dtype are kept.
+    """
+
+    #: the word used in configuration, tables and figures
+    name: str
+    #: how strong it is, in its own unit; 0 changes nothing
+    level: float
+    #: False where the same image always gives the same result, so that one trial says all
+    random: bool = True
+
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """Raises ValueError if images of this shape (channels, height, width) cannot be perturbed so."""
+
+    def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
+        """Parameters for each image of a batch with images of `shape` (channels, height, width)."""
+        return {}
+
+    def apply(self, images: Tensor, **parameters: Tensor) -> Tensor:  # type: ignore[override]
+        """The perturbed images; no randomness, no checks."""
+        raise NotImplementedError
+
+    def perturb(self, images: Tensor, random: ImageRandom) -> Tensor:
+        """`sample` and `apply`, for images that are known to be sound."""
+        _, channels, height, width = images.shape
+        return self.apply(images, **self.sample(random, (channels, height, width)))
+
+    def forward(self, images: Tensor, *, seed: int | None = None, indices: Tensor | None = None) -> Tensor:
+        """The perturbed images, for any caller.
+
+        The same `seed` and index give an image the same perturbation, whatever else is in the batch. Without `seed` one is drawn
+        from torch's global generator; without `indices`, shape (batch,), they are 0 to batch - 1. Raises ValueError for images
+        that are not floating-point, of another shape, outside [0, 1] or NaN.
+        """
+        check_images(images)
+        _, channels, height, width = images.shape
+        self.check((channels, height, width))
+        if seed is None:
+            seed = int(torch.randint(2**62, ()))
+        if indices is None:
+            indices = torch.arange(len(images))
+        if indices.shape != (len(images),):
+            raise ValueError(f"`indices` must have shape ({len(images)},), one for each image; got {tuple(indices.shape)}.")
+        return self.perturb(images, ImageRandom(key("call", seed), indices.to(images.device, torch.int64)))
+
+    def extra_repr(self) -> str:
+        return f"level={self.level}"
+
+
+def check_images(images: Tensor) -> None:
+    """Raises ValueError unless `images` are what this library takes: floating-point in [0, 1], (batch, channels, height, width)."""
+    if images.dim() != 4:
+        raise ValueError(f"`images` must have shape (batch, channels, height, width); got {tuple(images.shape)}.")
+    if not images.is_floating_point():
+        raise ValueError(f"`images` must be floating-point in [0, 1]; got {images.dtype}. For uint8 images: `images / 255`.")
+    if not images.numel():
+        return
+    low, high = (value.item() for value in torch.aminmax(images.detach()))
+    if math.isnan(low) or math.isnan(high):
+        raise ValueError("`images` must be in [0, 1]; got NaN.")
+    if low < 0 or high > 1:
+        raise ValueError(f"`images` must be in [0, 1]; got values from {low:g} to {high:g}. Normalisation belongs to the model.")
+
+
+def check_level(name: str, value: Any, unit: str, *, whole: bool = False) -> float:
+    """`value` as a number, or ValueError: levels are finite, at least 0 and, if `whole`, integers."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0 or (whole and value != int(value)):
+        rule = "a whole number >= 0" if whole else "a number >= 0"
+        raise ValueError(f"`{name}` must be {rule}; got {value!r}. It is {unit}.")
+    return int(value) if whole else float(value)

@@ -1,0 +1,85 @@
+"""Faulty pixels of a sensor. Source: Cavey et al. 2020 (arXiv 2004.03452), section V-A."""
+
+import torch
+from torch import Tensor
+
+from robust.perturb.base import Perturbation, check_level
+from robust.perturb.random import ImageRandom
+
+
+def set_pixels(images: Tensor, positions: Tensor, values: Tensor) -> Tensor:
+    """Images with `values`, shape (batch or 1, channels, n), at `positions`, shape (batch or 1, n), which count row by row."""
+    batch, channels = images.shape[:2]
+    where = positions[:, None, :].expand(batch, channels, -1)
+    return images.flatten(2).scatter(2, where, values.to(images.dtype).expand(batch, channels, -1)).view_as(images)
+
+
+class PixelFaults(Perturbation):
+    """`count` distinct positions of each image, drawn uniformly, get values that the picture has no part in.
+
+    With `persistent=True` they are one sensor's: the same positions and values in every image.
+    """
+
+    fault: str
+
+    def __init__(self, *, count: int, persistent: bool = False):
+        super().__init__()
+        self.count = int(check_level("count", count, "the number of faulty pixels in each image", whole=True))
+        self.level = self.count
+        self.persistent = persistent
+        self.name = f"{self.fault}_persistent" if persistent else self.fault
+
+    def check(self, shape: tuple[int, int, int]) -> None:
+        _, height, width = shape
+        if self.count > height * width:
+            raise ValueError(f"`count` must be at most {height * width}, the pixels of a {height} x {width} image; got {self.count}.")
+
+    def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
+        channels, height, width = shape
+        if self.persistent:
+            random = random.shared()
+        return {"positions": random.distinct(height * width, self.count), "values": self.values(random, channels)}
+
+    def values(self, random: ImageRandom, channels: int) -> Tensor:
+        """What the faulty pixels show: shape (batch, channels, count), in [0, 1]."""
+        raise NotImplementedError
+
+    def apply(self, images: Tensor, *, positions: Tensor, values: Tensor) -> Tensor:  # type: ignore[override]
+        return set_pixels(images, positions, values)
+
+
+class StuckPixels(PixelFaults):
+    """Every channel of a faulty pixel shows its own uniform value in [0, 1)."""
+
+    fault = "stuck"
+
+    def values(self, random: ImageRandom, channels: int) -> Tensor:
+        return random.uniform(channels, self.count)
+
+
+class HotPixels(PixelFaults):
+    """A faulty pixel shows 1 in every channel."""
+
+    fault = "hot"
+
+    def values(self, random: ImageRandom, channels: int) -> Tensor:
+        return torch.ones(len(random), channels, self.count, device=random.device)
+
+
+class DeadPixels(PixelFaults):
+    """A faulty pixel shows 0 in every channel."""
+
+    fault = "dead"
+
+    def values(self, random: ImageRandom, channels: int) -> Tensor:
+        return torch.zeros(len(random), channels, self.count, device=random.device)
+
+
+class MixedPixels(PixelFaults):
+    """Each faulty pixel is stuck, hot or dead, drawn at random."""
+
+    fault = "pixel"
+
+    def values(self, random: ImageRandom, channels: int) -> Tensor:
+        fault = random.integers(3, 1, self.count)
+        return torch.where(fault == 0, random.uniform(channels, self.count), (fault == 1).float())

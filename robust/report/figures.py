@@ -1,0 +1,86 @@
+"""Results as pictures."""
+
+
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from robust.measure import NATURAL, Samples, condition_title
+
+#: Okabe and Ito's colours, told apart by the colour-blind
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+MARKERS = "osD^vP*"
+_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none", "svg.hashsalt": "robust"}
+_UNITS = {"noise": "standard deviation", "blur": "sigma, pixels", "blur_channels": "sigma, pixels"}
+
+
+def accuracy_figure(summary: pd.DataFrame) -> Figure:
+    """Accuracy against level, a panel for each test perturbation, a line for each kind of run; the natural model in grey.
+
+    `summary` as `summary_table` makes it. Several seeds are averaged, with the range between them; for one run bars show the 95 % interval.
+    """
+    names = [name for name in summary["test_perturbation"].unique() if name != NATURAL]
+    columns = min(3, max(1, len(names)))
+    lines = -(-max(1, len(names)) // columns)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(3.4 * columns, 2.9 * lines + 0.5), layout="constrained")
+        axes = figure.subplots(lines, columns, squeeze=False, sharey=True).flatten()
+        trained = [title for title in summary["title"].unique() if title != NATURAL]
+        styles = {title: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, title in enumerate(trained)}
+        for name, axis in zip(names, axes, strict=False):
+            _draw_panel(axis, summary, name, styles)
+        for axis in axes[len(names) :]:
+            axis.set_visible(False)
+        for axis in axes[::columns]:
+            axis.set_ylabel("test accuracy, %")
+        handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _draw_panel(axis: Axes, summary: pd.DataFrame, name: str, styles: dict[str, tuple[str, str]]) -> None:
+    tested = summary[summary["test_perturbation"] == name]
+    for title in tested["title"].unique():
+        colour, marker = styles.get(title, ("0.5", "x"))
+        runs = tested.loc[tested["title"] == title, "run"].unique()
+        points = summary[summary["run"].isin(runs) & summary["test_perturbation"].isin([name, NATURAL])]
+        by_level = points.groupby("test_level")
+        mean = by_level["mean"].mean()
+        bounds = ("low", "high") if len(runs) == 1 else ("mean", "mean")
+        errors = np.stack([mean - by_level[bounds[0]].min(), by_level[bounds[1]].max() - mean]).clip(0)
+        style = {"color": colour, "marker": marker, "linestyle": "--" if title == NATURAL else "-", "markersize": 4, "capsize": 2, "linewidth": 1.2}
+        axis.errorbar(mean.index, 100 * mean, yerr=100 * errors, label=title, **style)
+    axis.set_title(name)
+    axis.set_xlabel(_UNITS.get(name, "faulty pixels") + " (0: natural images)")
+    axis.set_ylim(0, 102)
+    axis.grid(axis="y", color="0.9", linewidth=0.6)
+
+
+def samples_figure(samples: Samples, title: str) -> Figure:
+    """The same images under each condition, a row each; above each what the model takes it for, red where that is wrong."""
+    rows, columns = samples.predicted.shape
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(0.95 * columns + 1.1, 1.12 * rows + 0.4), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
+        for row in range(rows):
+            for column in range(columns):
+                _draw_image(axes[row, column], samples, row, column)
+            label = condition_title(str(samples.names[row]), float(samples.levels[row]))
+            axes[row, 0].set_ylabel(label.replace(" ", "\n"), rotation=0, ha="right", va="center")
+        figure.suptitle(title, x=0.02, ha="left")
+    return figure
+
+
+def _draw_image(axis: Axes, samples: Samples, row: int, column: int) -> None:
+    image = samples.images[row, column].transpose(1, 2, 0)
+    axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    right = samples.predicted[row, column] == samples.labels[column]
+    axis.set_title(str(samples.classes[samples.predicted[row, column]]), fontsize=8, pad=2, color="0.35" if right else COLOURS[1], weight="normal" if right else "bold")
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+

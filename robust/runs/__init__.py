@@ -1,0 +1,25 @@
+"""Runs on disk: what a run is, how far it has come, its rows and its model back."""
+
+from robust.runs.collect import ROWS, collect, find_runs, read_rows
+from robust.runs.identity import Identity, identify
+from robust.runs.model import load, save_model
+from robust.runs.state import CHECKPOINT, MODEL, ClaimedError, State, Status, claimed, read_status, write_status
+
+__all__ = [
+    "CHECKPOINT",
+    "MODEL",
+    "ROWS",
+    "ClaimedError",
+    "Identity",
+    "State",
+    "Status",
+    "claimed",
+    "collect",
+    "find_runs",
+    "identify",
+    "load",
+    "read_rows",
+    "read_status",
+    "save_model",
+    "write_status",
+]

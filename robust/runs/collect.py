@@ -1,0 +1,33 @@
+"""The rows of many runs as one table."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from robust.runs.state import STATUS
+
+ROWS = "rows.csv"
+
+
+def find_runs(places: Iterable[str | Path]) -> list[Path]:
+    """The finished runs' folders among `places`: each is such a folder, or one that holds some. Raises FileNotFoundError where there are none."""
+    found: dict[Path, None] = {}
+    for place in map(Path, places):
+        runs = [place] if (place / STATUS).is_file() else sorted(path.parent for path in place.glob(f"*/{STATUS}"))
+        if not runs:
+            raise FileNotFoundError(f"There are no finished runs in {place}. Give runs' folders, or a folder that holds some.")
+        found.update(dict.fromkeys(run for run in runs if (run / ROWS).is_file()))
+    if not found:
+        raise FileNotFoundError("None of these runs was measured: there is no rows.csv. Run them again with an `evaluation`.")
+    return list(found)
+
+
+def collect(folders: Iterable[Path]) -> pd.DataFrame:
+    """The rows of all these runs, in their order."""
+    return pd.concat([read_rows(folder) for folder in folders], ignore_index=True)
+
+
+def read_rows(folder: Path) -> pd.DataFrame:
+    """The rows of one run. Perturbation "none" is a word, not a missing value."""
+    return pd.read_csv(folder / ROWS, keep_default_na=False)

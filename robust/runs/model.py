@@ -1,0 +1,49 @@
+"""A trained model as a file, and back. Reading one never executes code from it."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from torch import nn
+
+from robust.files import write_whole
+from robust.runs.state import MODEL
+
+_ALLOWED = "robust.models."  # what a checkpoint may name for its network
+
+
+def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> None:
+    """Writes `model.ckpt`: the weights and the network's constructor (`_target_`) and arguments, plain values only."""
+    content = {"architecture": architecture, "state_dict": model.state_dict()}
+    write_whole(folder / MODEL, lambda file: torch.save(content, file))
+
+
+def load(run_folder: str | Path) -> nn.Module:
+    """The trained model of a run, in eval mode, on the CPU: from images in [0, 1] to logits.
+
+    Raises FileNotFoundError where there is no trained model, ValueError where the file is damaged, names a network that is not one of
+    `robust.models`, or holds the weights of another.
+    """
+    path = Path(run_folder) / MODEL
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no trained model in {run_folder}: {MODEL} is missing. Give the folder of a finished run.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        architecture, weights = content["architecture"], content["state_dict"]
+        target = str(architecture["_target_"])
+    except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise ValueError(f"The checkpoint {path} is damaged or not one of ours ({_first_line(error)}). Delete the folder and train again.") from error
+    if not target.startswith(_ALLOWED):
+        raise ValueError(f"The checkpoint {path} names the network {target}; only those of {_ALLOWED[:-1]} are loaded.")
+    model = instantiate(architecture, _convert_="all")
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"The checkpoint {path} holds the weights of another network ({_first_line(error)}).") from error
+    return model.eval()
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".:")

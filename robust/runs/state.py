@@ -1,0 +1,147 @@
+"""Who is at work in a run's folder, and how far it has come."""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from robust.files import write_whole
+
+CLAIM, STATUS, CHECKPOINT, MODEL = "claim.json", "status.json", "last.ckpt", "model.ckpt"
+_HEARTBEAT_S = 10.0
+_STALE_S = 60.0
+_PACKAGES = ("robust", "torch", "torchvision", "pytorch-lightning", "numpy")
+
+
+class State(StrEnum):
+    """How far a run has come."""
+
+    ABSENT = "to do"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run's state; for a failed one the reason, for one that is running who is at it."""
+
+    state: State
+    reason: str = ""
+    record: dict[str, Any] | None = None
+
+
+class ClaimedError(RuntimeError):
+    """Another process is at work on this run."""
+
+
+def read_status(folder: Path) -> Status:
+    """How far the run in `folder` has come."""
+    claim = _read(folder / CLAIM)
+    if claim and not _is_stale(claim):
+        return Status(State.RUNNING, f"by process {claim['pid']} on {claim['host']}")
+    record = _read(folder / STATUS)
+    if record:
+        return Status(State(record["state"]), record["reason"], record)
+    return Status(State.INTERRUPTED if claim or (folder / CHECKPOINT).is_file() else State.ABSENT)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Holds the run's claim, with a heartbeat, as long as the block lasts. Raises ClaimedError where another process has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    claim = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time(), "job": os.environ.get("SLURM_JOB_ID")}
+    path = folder / CLAIM
+
+    def beat() -> None:
+        write_whole(path, json.dumps({**claim, "heartbeat": time.time()}))
+
+    with _locked(folder):
+        other = _read(path)
+        if other and not _is_stale(other):
+            raise ClaimedError(f"{folder} is under way in process {other['pid']} on {other['host']}.")
+        beat()
+    stop = threading.Event()
+
+    def keep_beating() -> None:
+        while not stop.wait(_HEARTBEAT_S):
+            with contextlib.suppress(OSError):  # a full or absent disk shows where it matters: when results are written
+                beat()
+
+    heart = threading.Thread(target=keep_beating, daemon=True)
+    heart.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        heart.join()
+        path.unlink(missing_ok=True)
+
+
+def write_status(folder: Path, state: State, *, reason: str = "", durations_s: dict[str, float]) -> None:
+    """Records how the run ended, with what it ran on. Written last: whoever finds it finds everything else."""
+    before = _read(folder / STATUS) or {}
+    record = {
+        "state": state,
+        "reason": reason,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "durations_s": {**before.get("durations_s", {}), **{name: round(value, 3) for name, value in durations_s.items()}},
+        "host": socket.gethostname(),
+        "git_commit": _git_commit(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "job": os.environ.get("SLURM_JOB_ID"),
+        "restarts": int(os.environ.get("SLURM_RESTART_COUNT", 0)),
+    }
+    write_whole(folder / STATUS, json.dumps(record, indent=2) + "\n")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+
+
+def _is_stale(claim: dict[str, Any]) -> bool:
+    """Whether whoever made the claim is gone: on this host by its process, elsewhere by its heartbeat."""
+    if claim["host"] == socket.gethostname():
+        try:
+            return abs(psutil.Process(claim["pid"]).create_time() - claim["started"]) > 1
+        except psutil.NoSuchProcess:
+            return True
+    return time.time() - claim["heartbeat"] > _STALE_S
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time; let go by the system if that process dies."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _git_commit() -> str | None:
+    """The commit of this code, with "+" behind it if files were changed since; None outside a checkout."""
+    here = Path(__file__).parent
+    ask = ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

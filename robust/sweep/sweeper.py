@@ -1,0 +1,113 @@
+"""Many runs: which there are, which are done, which are next."""
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from robust.errors import FaultsError, one_line
+from robust.report import print_results, write_report
+from robust.run import ClaimedError, Run, execute, prepare
+from robust.runs import State, collect
+
+#: what makes a run of any technique the natural run that it is held against
+_REFERENCE = "technique=natural"
+_NOT_THE_REFERENCES = ("perturb", "technique")
+
+
+def expand(overrides: Iterable[Override]) -> list[list[str]]:
+    """The product of all values that the command line lists, as lists of overrides with one value each."""
+    choices = []
+    for override in overrides:
+        key = override.get_key_element()
+        values = override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_element_as_str()]
+        choices.append([key if override.is_delete() else f"{key}={value}" for value in values])
+    return [list(job) for job in itertools.product(*choices)]
+
+
+def with_references(jobs: Sequence[list[str]]) -> list[list[str]]:
+    """The jobs, and before them the natural run of each data set, model and seed among them."""
+    references = [[_REFERENCE, *(one for one in job if _group(one) not in _NOT_THE_REFERENCES)] for job in jobs]
+    return [list(job) for job in dict.fromkeys(map(tuple, [*references, *jobs]))]
+
+
+def _group(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0].partition(".")[0].partition("@")[0]
+
+
+def plan(jobs: Sequence[list[str]], compose: Callable[[list[str]], DictConfig]) -> dict[Run, list[str]]:
+    """Every run once, checked, with its overrides. Raises FaultsError naming all that is wrong with any of them."""
+    runs: dict[Path, tuple[Run, list[str]]] = {}
+    faults: dict[str, None] = {}
+    for job in with_references(jobs):
+        try:
+            run = prepare(compose(job))
+        except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
+            shown = " ".join(job)
+            faults[f"{one_line(error)}{f' [{shown}]' if len(jobs) > 1 else ''}"] = None
+        else:
+            runs.setdefault(run.folder, (run, job))
+    if faults:
+        raise FaultsError(faults)
+    return {run: job for run, job in runs.values()}
+
+
+def sweep(jobs: Sequence[list[str]], *, compose: Callable[[list[str]], DictConfig], launch: Callable[[list[list[str]]], object]) -> None:
+    """Plans all runs, launches those that are not done, and ends with a table and a page. Raises FaultsError if one failed."""
+    planned = plan(jobs, compose)
+    runs = list(planned)
+    print_plan(runs)
+    if any(run.config.plan for run in runs):
+        return
+    if todo := [job for run, job in planned.items() if run.status.state is not State.DONE]:
+        launch(todo)
+    finish(runs)
+
+
+def print_plan(runs: Sequence[Run]) -> None:
+    """How many runs are in which state."""
+    states = [run.status.state for run in runs]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in State if state in states)
+    Console().print(f"{len(runs)} runs: {counts}")
+
+
+def finish(runs: Sequence[Run]) -> None:
+    """The results of these runs, in the terminal and as a page. Raises FaultsError if one is not done."""
+    statuses = {run: run.status for run in runs}
+    measured = [run.folder for run, status in statuses.items() if status.state is State.DONE and run.conditions]
+    if measured:
+        print_results(collect(measured))
+        page = write_report(measured, runs[0].folder / "report" if len(runs) == 1 else None)
+        Console().print(f"page: {page}", soft_wrap=True)
+    elif all(status.state is State.DONE for status in statuses.values()):
+        Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True)
+    undone = [(run, status) for run, status in statuses.items() if status.state is not State.DONE]
+    if undone:
+        faults = [f"{run.identity.title} (seed {run.identity.seed}) {status.state}: {status.reason} [{run.folder / 'log.txt'}]" for run, status in undone]
+        raise FaultsError(faults)
+
+
+def run_job(config: DictConfig) -> None:
+    """One run of a sweep. What fails is recorded in its folder, where the sweep finds it; the next one goes on."""
+    try:
+        execute(prepare(config))
+    except ClaimedError as error:
+        Console().print(f"passed over: {error}", soft_wrap=True)
+
+
+def run_alone(config: DictConfig) -> None:
+    """One run by itself, with its table and its page."""
+    run = prepare(config)
+    if config.plan:
+        print_plan([run])
+        return
+    execute(run)
+    finish([run])
+
+
+

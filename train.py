@@ -1,0 +1,23 @@
+"""Trains and measures: `python train.py perturb=blur`, or many at once: `python train.py -m perturb=noise,blur,pixel`."""
+
+import os
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from robust.errors import reported
+
+
+@hydra.main(config_path="conf", config_name="train", version_base=None)
+def train(config: DictConfig) -> None:
+    from robust import sweep  # imports torch: not for --help
+
+    multirun = HydraConfig.get().mode is RunMode.MULTIRUN
+    (sweep.run_job if multirun else sweep.run_alone)(config)
+
+
+if __name__ == "__main__":
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what goes wrong, and `reported` says it
+    reported(train)
