@@ -1,4 +1,5 @@
-"""Trains and measures: `python train.py perturb=blur`, or many at once: `python train.py -m perturb=noise,blur,pixel`."""
+"""Trains and measures: `python train.py perturb=blur`, or many at once: `python train.py -m
+perturb=noise,blur,pixel`."""
 
 import os
 
@@ -12,6 +13,7 @@ from robust.errors import reported
 
 @hydra.main(config_path="conf", config_name="train", version_base=None)
 def train(config: DictConfig) -> None:
+    """One run of the command, or of its multirun."""
     from robust import sweep  # imports torch: not for --help
 
     multirun = HydraConfig.get().mode is RunMode.MULTIRUN

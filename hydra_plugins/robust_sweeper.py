@@ -1,8 +1,7 @@
-"""Hydra's entry to our sweeps; Hydra finds plugins in this package and reads it at every start, so it imports nothing heavy."""
+"""Hydra's entry to our sweeps. Hydra reads this at every start: nothing heavy is imported here."""
 
 from typing import Any
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
@@ -14,18 +13,24 @@ class RobustSweeper(Sweeper):
     """Expands the command line to runs, adds the natural ones they are held against, and launches what is not done."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.loader: ConfigLoader = hydra_context.config_loader
-        self.config = config
-        self.launcher = Plugins.instance().instantiate_launcher(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.loader = hydra_context.config_loader
+        self.base = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
 
     def sweep(self, arguments: list[str]) -> Any:
         from robust import sweep
 
         jobs = sweep.expand(OverridesParser.create(config_loader=self.loader).parse_overrides(arguments))
-        return sweep.sweep(jobs, compose=self._compose, launch=lambda todo: self.launcher.launch(todo, initial_job_idx=0))
+        return sweep.sweep(jobs, compose=self._compose, launch=self._launch)
+
+    def _launch(self, jobs: list[list[str]]) -> None:
+        assert self.launcher is not None
+        self.launcher.launch(jobs, initial_job_idx=0)
 
     def _compose(self, overrides: list[str]) -> DictConfig:
-        config = self.loader.load_sweep_config(self.config, overrides)
+        config = self.loader.load_sweep_config(self.base, overrides)
         with open_dict(config):
             del config["hydra"]
         return config

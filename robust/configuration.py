@@ -34,17 +34,21 @@ def require_complete(config: DictConfig) -> None:
         raise ValueError(f"`{missing[0]}` must be given: {missing[0]}=VALUE.")
 
 
+def plain(node: DictConfig, *, without: str | None = None) -> dict[str, Any]:
+    """A configuration node, resolved, as ordinary values."""
+    values = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(values, dict)
+    return {str(name): value for name, value in values.items() if name != without}
+
+
 def build(node: DictConfig, **arguments: Any) -> Any:
-    """The object that a configuration node describes, from plain values; `arguments` are added."""
-    plain = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(plain, dict)
-    plain.pop("name", None)
-    return instantiate(plain, **arguments, _convert_="all")
+    """The object that a configuration node describes; `arguments` are added. A `name` is for people."""
+    return instantiate(plain(node, without="name"), **arguments, _convert_="all")
 
 
 def build_splits(data: DictConfig) -> Splits:
     """The data set's images; the same ones at the second time."""
-    return _read_splits(json.dumps(OmegaConf.to_container(data.source, resolve=True), sort_keys=True))
+    return _read_splits(json.dumps(plain(data.source), sort_keys=True))
 
 
 @functools.lru_cache(maxsize=2)
@@ -59,7 +63,10 @@ def build_perturbation(perturb: DictConfig, level: float | None = None) -> Pertu
         node.level = level
     if node.transform is None:
         if node.level != 0:
-            raise ValueError(f"`perturb.level` must be left out with `perturb=none`; got {node.level}. Name a perturbation, or give no level.")
+            raise ValueError(
+                f"`perturb.level` must be left out with `perturb=none`; got {node.level}. "
+                "Name a perturbation, or give no level."
+            )
         return None
     try:
         return instantiate(node.transform, _convert_="all")
@@ -75,10 +82,11 @@ def _level_name(perturb: DictConfig) -> str:
 
 
 def build_conditions(evaluation: DictConfig, own_family: str | None = None) -> list[Condition]:
-    """What `conf/evaluation` says a model is tested under: natural images, then each chosen perturbation at each of its levels.
+    """What `conf/evaluation` says a model is tested under: natural images, then each chosen perturbation at each of its
+    levels.
 
-    Chosen are the perturbations of `own_family`, if `evaluation.own_family` asks for that and there are any, else those of
-    `evaluation.families`. Nothing at all with `evaluation=none`.
+    Chosen are the perturbations of `own_family`, if `evaluation.own_family` asks for that and there are any, else those
+    of `evaluation.families`. Nothing at all with `evaluation=none`.
     """
     if evaluation.levels is None:
         return []
@@ -88,7 +96,9 @@ def build_conditions(evaluation: DictConfig, own_family: str | None = None) -> l
         raise ValueError(f"`evaluation.batch_size` must be at least 1; got {evaluation.batch_size}.")
     known = {perturb.family for perturb in evaluation.conditions.values()}
     if unknown := set(evaluation.families) - known:
-        raise ValueError(f"`evaluation.families` must be among {', '.join(sorted(known))}; got {', '.join(sorted(unknown))}.")
+        raise ValueError(
+            f"`evaluation.families` must be among {', '.join(sorted(known))}; got {', '.join(sorted(unknown))}."
+        )
     chosen = [own_family] if evaluation.own_family and own_family in known else evaluation.families
     conditions = [Condition()]
     for name, perturb in evaluation.conditions.items():

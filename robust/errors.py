@@ -17,7 +17,11 @@ def one_line(error: BaseException) -> str:
     if kind in ("hydra", "omegaconf"):
         return _hydra_line(text)
     line = " ".join(text.split())
-    return line if isinstance(error, _EXPLAINED) or type(error).__module__.startswith("robust") else f"{type(error).__name__}: {line}"
+    return (
+        line
+        if isinstance(error, _EXPLAINED) or type(error).__module__.startswith("robust")
+        else f"{type(error).__name__}: {line}"
+    )
 
 
 def _hydra_line(text: str) -> str:
@@ -66,12 +70,16 @@ def reported(main: Callable[[], object]) -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001, whatever it was, the user reads one line
         if debug:
             traceback.print_exc()
         for line in str(error).splitlines() if isinstance(error, FaultsError) else [one_line(error)]:
             print(f"error: {line}", file=sys.stderr)
-        if not debug and not isinstance(error, (*_EXPLAINED, FaultsError)) and type(error).__module__.split(".")[0] not in ("hydra", "robust"):
+        if (
+            not debug
+            and not isinstance(error, (*_EXPLAINED, FaultsError))
+            and type(error).__module__.split(".")[0] not in ("hydra", "robust")
+        ):
             print("This was not foreseen; --debug shows where it happened.", file=sys.stderr)
         sys.exit(1)
 

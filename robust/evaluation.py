@@ -8,24 +8,8 @@ from torch import nn
 from robust.configuration import build_conditions, build_splits, compose, require_complete
 from robust.data import ImageSet
 from robust.measure import Condition, measure
+from robust.results import complete_rows
 from robust.runs import Identity
-
-#: the columns of every table of rows
-COLUMNS = ["run", "data", "model", "technique", "train_perturbation", "train_level", "seed", "test_perturbation", "test_level", "trial", "n", "accuracy"]
-
-
-def complete_rows(rows: pd.DataFrame, identity: Identity) -> pd.DataFrame:
-    """Rows of a test with the columns that say what was trained."""
-    trained = {
-        "run": identity.folder,
-        "data": identity.data,
-        "model": identity.model,
-        "technique": identity.technique,
-        "train_perturbation": identity.perturbation,
-        "train_level": identity.level,
-        "seed": identity.seed,
-    }
-    return rows.assign(**trained)[[*COLUMNS, "evaluation_seed"]]
 
 
 def evaluate(
@@ -36,24 +20,28 @@ def evaluate(
     name: str | None = None,
     overrides: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """The rows of `model`, any module from images in [0, 1] to logits, under an evaluation; it is tested on the device it is on.
+    """The rows of `model`, any module from images in [0, 1] to logits, under an evaluation, on the device it is on.
 
-    `data` is a choice of `conf/data` (its test images are used) or images of your own, `evaluation` a choice of `conf/evaluation` or conditions of
-    your own, and `overrides` are further settings as on the command line, such as "evaluation.trials=5" or "data.dir=/images". `name` is what the
-    rows call the model (default: its class). Columns as in `rows.csv`; accuracy is a fraction. Raises ValueError or FileNotFoundError for what cannot be
-    tested.
+    `data` is a choice of `conf/data` (its test images are used) or images of your own, `evaluation` a choice of
+    `conf/evaluation` or conditions of your own, and `overrides` are further settings as on the command line, such as
+    "evaluation.trials=5" or "data.dir=/images". `name` is what the rows call the model (default: its class). Columns as
+    in `rows.csv`; accuracy is a fraction. Raises ValueError or FileNotFoundError for what cannot be tested.
     """
-    choices = [f"{group}={choice}" for group, choice in (("data", data), ("evaluation", evaluation)) if isinstance(choice, str)]
-    config = compose([*choices, *overrides])
+    choices = {"data": data, "evaluation": evaluation}
+    config = compose(
+        [*(f"{group}={choice}" for group, choice in choices.items() if isinstance(choice, str)), *overrides]
+    )
     if isinstance(data, str):
         require_complete(config)
     images = build_splits(config.data).test if isinstance(data, str) else data
     conditions = build_conditions(config.evaluation) if isinstance(evaluation, str) else list(evaluation)
     for condition in conditions:
-        if condition.perturbation:
-            condition.perturbation.check(images.shape)
+        condition.check(images.shape)
     settings = config.evaluation
-    measured = measure(model, images, conditions, trials=settings.trials, seed=settings.seed, batch_size=settings.batch_size)
+    measured = measure(
+        model, images, conditions, trials=settings.trials, seed=settings.seed, batch_size=settings.batch_size
+    )
     name = name or type(model).__name__
-    identity = Identity(data=data if isinstance(data, str) else "given", model=name, technique="given", perturbation="none", level=0, seed=0, digest="")
+    source = data if isinstance(data, str) else "given"
+    identity = Identity(data=source, model=name, technique="given", perturbation="none", level=0, seed=0, digest="")
     return complete_rows(measured.rows, identity).assign(run=name)

@@ -1,46 +1,49 @@
 """One run from its configuration: build, fit, measure, save."""
 
 import contextlib
-import json
 import logging
 import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from robust.configuration import build, build_conditions, build_perturbation, build_splits, check_numbers, require_complete
+from robust.configuration import (
+    build,
+    build_conditions,
+    build_perturbation,
+    build_splits,
+    check_numbers,
+    plain,
+    require_complete,
+)
 from robust.data import PerturbedData, Splits
 from robust.errors import one_line
-from robust.evaluation import complete_rows
 from robust.files import write_whole
-from robust.learn import Classifier, Curriculum, Curve, DivergedError, Schedule
-from robust.measure import TEST_KEY, Condition, Measurement, measure, scores, summarize, take_samples
+from robust.learn import Classifier, Constant, Curriculum, Curve, DivergedError
+from robust.measure import Condition, measure, take_samples
 from robust.perturb import Perturbation, key
+from robust.results import known_tests, write_tables
 from robust.runs import (
     CHECKPOINT,
     MODEL,
-    ROWS,
-    ClaimedError,
     Identity,
     State,
     Status,
     claimed,
     identify,
     load,
-    read_rows,
     read_status,
     save_model,
     write_status,
 )
 
 _log = logging.getLogger(__name__)
-_PREDICTIONS, _CONFUSION = "predictions.parquet", "confusion.csv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +58,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
+        """Where it lies."""
         return Path(self.config.runs_dir).absolute() / self.identity.folder
 
     @property
@@ -69,34 +73,72 @@ class Run:
         """How many trials this evaluation asks for that were not measured yet."""
         settings = self.config.evaluation
         known = known_tests(self.folder, keep_predictions=settings.keep_predictions)
-        wanted = {(c.name, c.level, trial, settings.seed) for c in self.conditions for trial in range(c.trials(settings.trials))}
-        return len(wanted - known)
+        trials = [
+            (condition, trial) for condition in self.conditions for trial in range(condition.trials(settings.trials))
+        ]
+        return len({(condition.name, condition.level, trial, settings.seed) for condition, trial in trials} - known)
+
+    def build_data(self) -> PerturbedData:
+        """The data module."""
+        settings = self.config.data
+        return PerturbedData(
+            self.splits,
+            batch_size=settings.batch_size,
+            perturbation=self.perturbation,
+            seed=self.config.seed,
+            fresh=self.config.perturb.fresh,
+            shuffle=settings.shuffle,
+        )
+
+    def build_network(self) -> nn.Module:
+        """The untrained network, its weights drawn from the run's seed."""
+        torch.manual_seed(key("weights", self.config.seed))
+        return build(self.config.model, **self._image_arguments())
+
+    def architecture(self) -> dict[str, Any]:
+        """The network's constructor (`_target_`) and all its arguments, as plain values."""
+        return {**plain(self.config.model, without="name"), **self._image_arguments()}
+
+    def _image_arguments(self) -> dict[str, Any]:
+        return {"image_shape": list(self.splits.train.shape), "num_classes": len(self.splits.train.classes)}
 
 
 def prepare(config: DictConfig) -> Run:
-    """Checks everything that can be checked before training. Raises ValueError or FileNotFoundError, with what to do."""
+    """Checks everything that can be checked before training. Raises ValueError or OSError, with what to do."""
     require_complete(config)
     check_numbers(config)
-    perturbation = build_perturbation(config.perturb)
-    if perturbation is not None and config.technique.share is None:
-        raise ValueError(
-            f"`technique={config.technique.name}` trains on unperturbed images; got `perturb={perturbation.name}`. Leave it out, or choose another technique."
-        )
-    if perturbation is None and config.technique.share is not None:
-        raise ValueError(f"`technique={config.technique.name}` needs a perturbation; got `perturb=none`. For unperturbed images: `technique=natural`.")
     check_writable(Path(config.runs_dir))
+    perturbation = build_perturbation(config.perturb)
+    check_technique(config, perturbation)
     splits = build_splits(config.data)
     conditions = build_conditions(config.evaluation, config.perturb.family)
     for condition in conditions:
-        if condition.perturbation:
-            condition.perturbation.check(splits.test.shape)
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    words = {"perturbation": perturbation.name, "level": perturbation.level} if perturbation else {"perturbation": "none", "level": 0}
-    run = Run(config, splits, perturbation, conditions, identify(plain, **words, data_digest=splits.digest))
-    build_data(run)
-    build_network(run)
+        condition.check(splits.test.shape)
+    identity = identify(
+        plain(config),
+        perturbation=perturbation.name if perturbation else "none",
+        level=perturbation.level if perturbation else 0,
+        data_digest=splits.digest,
+    )
+    run = Run(config, splits, perturbation, conditions, identity)
+    run.build_data()
+    run.build_network()
     return run
+
+
+def check_technique(config: DictConfig, perturbation: Perturbation | None) -> None:
+    """Raises ValueError unless the technique has a perturbation exactly if it needs one."""
+    technique = config.technique
+    if perturbation and technique.share is None:
+        raise ValueError(
+            f"`technique={technique.name}` trains on unperturbed images; got `perturb={perturbation.name}`. "
+            "Leave `perturb` out, or choose another technique."
+        )
+    if not perturbation and technique.share is not None:
+        raise ValueError(
+            f"`technique={technique.name}` needs a perturbation; got `perturb=none`. "
+            "For unperturbed images: `technique=natural`."
+        )
 
 
 def check_writable(runs_dir: Path) -> None:
@@ -106,35 +148,16 @@ def check_writable(runs_dir: Path) -> None:
         write_whole(probe, "")
         probe.unlink()
     except OSError as error:
-        raise OSError(f"`runs_dir` must be a folder that can be written to; {runs_dir} cannot ({error.strerror}). Give another: runs_dir=FOLDER.") from error
-
-
-def build_data(run: Run) -> PerturbedData:
-    settings = run.config.data
-    return PerturbedData(
-        run.splits,
-        batch_size=settings.batch_size,
-        perturbation=run.perturbation,
-        seed=run.config.seed,
-        fresh=run.config.perturb.fresh,
-        shuffle=settings.shuffle,
-    )
-
-
-def build_network(run: Run) -> nn.Module:
-    """The untrained network, its weights drawn from the run's seed."""
-    torch.manual_seed(key("weights", run.config.seed))
-    return build(run.config.model, **_image_arguments(run))
-
-
-def _image_arguments(run: Run) -> dict[str, object]:
-    return {"image_shape": list(run.splits.train.shape), "num_classes": len(run.splits.train.classes)}
+        raise OSError(
+            f"`runs_dir` must be a folder that can be written to; got {runs_dir} ({error.strerror}). "
+            "Give another: runs_dir=FOLDER."
+        ) from error
 
 
 def execute(run: Run) -> Status:
-    """Does what is left of a run: trains or resumes it, measures what is missing. A failure is recorded and returned, not raised.
+    """Does what is left of a run: trains or resumes it, measures what is missing.
 
-    Raises ClaimedError where another process is at work on it.
+    A failure is recorded and returned, not raised. Raises ClaimedError where another process is at work on it.
     """
     if run.status.state is State.DONE:
         return run.status
@@ -147,7 +170,7 @@ def execute(run: Run) -> Status:
                     train(run)
             with _timed(durations, "measure"):
                 measure_missing(run)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001, whatever it was, the other runs of a sweep go on
             if isinstance(error, DivergedError):
                 (run.folder / CHECKPOINT).unlink(missing_ok=True)
             _log.exception("failed")
@@ -162,22 +185,22 @@ def execute(run: Run) -> Status:
 def train(run: Run) -> None:
     """Trains the network, from the last checkpoint where there is one, and saves it."""
     config = run.config
-    network = build_network(run)
+    network = run.build_network()
     classifier = Classifier(network, optimizer=build(config.optimizer, _partial_=True), seed=config.seed)
-    schedule: Schedule = build(config.technique.share) if config.technique.share is not None else (lambda progress: 0.0)
+    schedule = build(config.technique.share) if config.technique.share is not None else Constant(share=0)
     checkpoint = run.folder / CHECKPOINT
     trainer = build(config.trainer, _partial_=True)(
-        title=run.identity.title, checkpoint=checkpoint, callbacks=[Curriculum(schedule), Curve(run.folder / "metrics.csv")]
+        title=run.identity.title,
+        checkpoint=checkpoint,
+        callbacks=[Curriculum(schedule), Curve(run.folder / "metrics.csv")],
     )
     resumed = checkpoint.is_file()
     _log.info("%s training %s", "resuming" if resumed else "starting", run.identity.folder)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")  # Lightning 2.6 on torch 2.15
-        trainer.fit(classifier, datamodule=build_data(run), ckpt_path=checkpoint if resumed else None, weights_only=True if resumed else None)
-    plain = OmegaConf.to_container(config.model, resolve=True)
-    assert isinstance(plain, dict)
-    plain.pop("name")
-    save_model(run.folder, network, {**{str(name): value for name, value in plain.items()}, **_image_arguments(run)})
+    resume = {"ckpt_path": checkpoint, "weights_only": True} if resumed else {}
+    with warnings.catch_warnings():  # Lightning 2.6 on torch 2.15
+        warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+        trainer.fit(classifier, datamodule=run.build_data(), **resume)
+    save_model(run.folder, network, run.architecture())
 
 
 def measure_missing(run: Run) -> None:
@@ -198,33 +221,7 @@ def measure_missing(run: Run) -> None:
         title=f"testing {run.identity.title}" if run.config.trainer.progress else None,
     )
     take_samples(model, run.splits.test, run.conditions, seed=settings.seed).save(folder / "samples.npz")
-    write_tables(run, measured)
-
-
-def write_tables(run: Run, measured: Measurement) -> None:
-    """Joins what was measured now to what was measured before, and writes all of it; the rows last, since they say what is known."""
-    folder = run.folder
-    rows, confusion, predictions = complete_rows(measured.rows, run.identity), measured.confusion, measured.predictions
-    if known_tests(folder, keep_predictions=predictions is not None):
-        rows = pd.concat([read_rows(folder), rows], ignore_index=True)
-        before = pd.read_csv(folder / _CONFUSION, dtype={"true": str, "predicted": str})
-        confusion = pd.concat([before, confusion]).groupby(["condition", "true", "predicted"], sort=False, as_index=False)["count"].sum()
-        if predictions is not None:
-            predictions = pd.concat([pd.read_parquet(folder / _PREDICTIONS), predictions], ignore_index=True)
-    summary = summarize(rows)
-    content = {**scores(summary), "conditions": summary.drop(columns="run").to_dict("records")}
-    if predictions is not None:
-        write_whole(folder / _PREDICTIONS, predictions.to_parquet(index=False))
-    write_whole(folder / _CONFUSION, confusion.to_csv(index=False))
-    write_whole(folder / "summary.json", json.dumps(content, indent=2) + "\n")
-    write_whole(folder / ROWS, rows.to_csv(index=False))
-
-
-def known_tests(folder: Path, *, keep_predictions: bool) -> set[tuple[str, float, int, int]]:
-    """The tests that were measured already; none of them if the predictions are wanted and were not kept."""
-    if not (folder / ROWS).is_file() or (keep_predictions and not (folder / _PREDICTIONS).is_file()):
-        return set()
-    return set(read_rows(folder)[TEST_KEY].itertuples(index=False, name=None))
+    write_tables(folder, measured, run.identity)
 
 
 def _test_device(accelerator: str) -> torch.device:
@@ -245,19 +242,16 @@ def _logged(path: Path) -> Iterator[None]:
     """Sends what the program logs, and warnings, to the run's log."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    loggers = [logging.getLogger(name) for name in ("robust", "pytorch_lightning", "py.warnings")]
+    loggers = {name: logging.getLogger(name) for name in ("robust", "pytorch_lightning", "py.warnings")}
     logging.captureWarnings(True)
-    for logger in loggers:
+    for name, logger in loggers.items():
         logger.addHandler(handler)
         logger.propagate = False
-        logger.setLevel(logging.INFO)
+        logger.setLevel(logging.INFO if name == "robust" else logging.WARNING)
     try:
         yield
     finally:
         logging.captureWarnings(False)
-        for logger in loggers:
+        for logger in loggers.values():
             logger.removeHandler(handler)
         handler.close()
-
-
-__all__ = ["ClaimedError", "Run", "execute", "prepare"]

@@ -25,10 +25,10 @@ _LAYOUT = "Expected train/<class>/<image> and test/<class>/<image>"
 def folder(*, path: str, size: int, channels: int = 3, cache_dir: str | None = None) -> Splits:
     """The images in `path`: train/<class>/* and test/<class>/*, in the order of the classes' names.
 
-    An image is resized until its shorter side has `size` pixels, then its middle is cut out; `channels` is 3 (colour) or 1 (grey). Training images come
-    in a fixed random order, so that a batch holds every class. The decoded images are kept in `cache_dir` (None: nowhere) until a file is added,
-    removed or changed. Raises FileNotFoundError for what is missing, ValueError for an image that cannot be read, an empty class, or
-    classes of the two parts that differ.
+    An image is resized until its shorter side has `size` pixels, then its middle is cut out; `channels` is 3 (colour)
+    or 1 (grey). Training images come in a fixed random order, so that a batch holds every class. The decoded images are
+    kept in `cache_dir` (None: nowhere) until a file is added, removed or changed. Raises FileNotFoundError for what is
+    missing, ValueError for an image that cannot be read, an empty class, or classes of the two parts that differ.
     """
     if channels not in (1, 3):
         raise ValueError(f"`data.channels` must be 3 (colour) or 1 (grey); got {channels}.")
@@ -40,10 +40,18 @@ def folder(*, path: str, size: int, channels: int = 3, cache_dir: str | None = N
     files = {part: _list_classes(root / part) for part in ("train", "test")}
     classes = tuple(files["train"])
     if only := set(files["train"]) ^ set(files["test"]):
-        raise ValueError(f"{root}/train and {root}/test must hold the same classes; only one of them has {', '.join(sorted(only))}.")
+        raise ValueError(
+            f"{root}/train and {root}/test must hold the same classes; only one of them has {', '.join(sorted(only))}."
+        )
     images, digest = _read_cached(root, files, size, channels, Path(cache_dir) if cache_dir else None)
-    labels = {part: torch.repeat_interleave(torch.tensor([len(files[part][name]) for name in classes])) for part in files}
-    return Splits(ImageSet(images["train"], labels["train"][_order(len(labels["train"]))], classes), ImageSet(images["test"], labels["test"], classes), digest)
+    labels = {
+        part: torch.repeat_interleave(torch.tensor([len(files[part][name]) for name in classes])) for part in files
+    }
+    return Splits(
+        ImageSet(images["train"], labels["train"][_order(len(labels["train"]))], classes),
+        ImageSet(images["test"], labels["test"], classes),
+        digest,
+    )
 
 
 def _order(count: int) -> Tensor:
@@ -60,7 +68,8 @@ def _list_classes(part: Path) -> dict[str, list[os.DirEntry[str]]]:
         entries = (entry for entry in os.scandir(part / name) if os.path.splitext(entry.name)[1].lower() in _SUFFIXES)
         classes[name] = sorted(entries, key=lambda entry: entry.name)
         if not classes[name]:
-            raise ValueError(f"Class {name} has no images in {part / name}. Add some ({', '.join(sorted(_SUFFIXES))}), or remove the folder.")
+            kinds = ", ".join(sorted(_SUFFIXES))
+            raise ValueError(f"Class {name} has no images in {part / name}. Add some ({kinds}), or remove the folder.")
     if not classes:
         raise ValueError(f"{part} holds no class folders. {_LAYOUT}.")
     return classes
@@ -70,7 +79,10 @@ def _read_cached(
     root: Path, files: dict[str, dict[str, list[os.DirEntry[str]]]], size: int, channels: int, cache_dir: Path | None
 ) -> tuple[dict[str, Tensor], str]:
     """The decoded images of each part and a digest of their pixels, labels and classes."""
-    stats = {part: [(e.path, e.stat().st_size, e.stat().st_mtime_ns) for group in files[part].values() for e in group] for part in files}
+    stats = {
+        part: [(e.path, e.stat().st_size, e.stat().st_mtime_ns) for group in files[part].values() for e in group]
+        for part in files
+    }
     listing = hashlib.sha256(json.dumps([stats, size, channels]).encode()).hexdigest()
     place = hashlib.sha256(f"{root.resolve()} {size} {channels}".encode()).hexdigest()[:16]
     cache = cache_dir / f"{root.resolve().name}-{size}-{place}.pt" if cache_dir else None
@@ -78,13 +90,20 @@ def _read_cached(
         kept = torch.load(cache, mmap=True, weights_only=True)
         if kept["listing"] == listing:
             return kept["images"], kept["digest"]
-    images = {part: _decode([path for path, *_ in stats[part]], size, channels, f"reading {root.name}/{part}") for part in files}
+    images = {
+        part: _decode([path for path, *_ in stats[part]], size, channels, f"reading {root.name}/{part}")
+        for part in files
+    }
     images["train"] = images["train"][_order(len(images["train"]))]
-    digest = hashlib.sha256(json.dumps({part: {name: len(group) for name, group in files[part].items()} for part in files}).encode())
+    digest = hashlib.sha256(
+        json.dumps({part: {name: len(group) for name, group in files[part].items()} for part in files}).encode()
+    )
     for part in images.values():
         digest.update(part.numpy().data)
     if cache:
-        write_whole(cache, lambda file: torch.save({"listing": listing, "digest": digest.hexdigest(), "images": images}, file))
+        write_whole(
+            cache, lambda file: torch.save({"listing": listing, "digest": digest.hexdigest(), "images": images}, file)
+        )
     return images, digest.hexdigest()
 
 

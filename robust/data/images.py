@@ -15,8 +15,9 @@ class ImageSet:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        assert self.images.dtype == torch.uint8 and self.images.dim() == 4, (self.images.dtype, self.images.shape)
-        assert self.labels.dtype == torch.int64 and len(self.labels) == len(self.images), (self.labels.dtype, self.labels.shape)
+        assert (self.images.dtype, self.images.dim()) == (torch.uint8, 4), (self.images.dtype, self.images.shape)
+        assert self.labels.dtype == torch.int64, self.labels.dtype
+        assert len(self.labels) == len(self.images), (len(self.labels), len(self.images))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -38,8 +39,8 @@ class ImageSet:
 class Splits:
     """What a model trains on and what it is tested on.
 
-    `digest` tells apart sets that share a name but not their pixels (someone's folder, a JPEG copy); None for a set that its name
-    determines.
+    `digest` tells apart sets that share a name but not their pixels (someone's folder, a JPEG copy); None for a set
+    that its name determines.
     """
 
     train: ImageSet

@@ -28,11 +28,13 @@ class _Epochs:
 
 
 class PerturbedData(pl.LightningDataModule):
-    """Training images of which a share of each batch is perturbed; batches reach the model as (images in [0, 1], labels).
+    """Training images of which a share of each batch is perturbed; batches reach the model as (images in [0, 1],
+    labels).
 
-    `share`, from 0 to 1, is set from outside before each epoch (`robust.learn.curriculum`): the last `int(share * batch)` images of a
-    batch are perturbed. A perturbation is fixed, keyed by (seed, image), or with `fresh=True` another one in each epoch. Fixed ones are made once and kept
-    where they fit. `shuffle=True` draws a new order in each epoch, keyed by (seed, epoch).
+    `share`, from 0 to 1, is set from outside before each epoch (`robust.learn.curriculum`): the last `int(share *
+    batch)` images of a batch are perturbed. A perturbation is fixed, keyed by (seed, image), or with `fresh=True`
+    another one in each epoch. Fixed ones are made once and kept where they fit. `shuffle=True` draws a new order in
+    each epoch, keyed by (seed, epoch).
     """
 
     def __init__(
@@ -46,8 +48,9 @@ class PerturbedData(pl.LightningDataModule):
         shuffle: bool = False,
     ):
         super().__init__()
-        if not 1 <= batch_size <= len(splits.train):
-            raise ValueError(f"`data.batch_size` must be from 1 to {len(splits.train)}, the number of training images; got {batch_size}.")
+        count = len(splits.train)
+        if not 1 <= batch_size <= count:
+            raise ValueError(f"`data.batch_size` must be from 1 to {count}, all training images; got {batch_size}.")
         if perturbation is not None:
             perturbation.check(splits.train.shape)
         self.splits = splits
@@ -82,7 +85,8 @@ class PerturbedData(pl.LightningDataModule):
         return _Epochs(self)
 
     def batches(self, *, drop_last: bool) -> Iterator[dict[str, Tensor]]:
-        """The epoch's batches: dictionaries of `natural` (uint8), `perturbed` (float32, where they are kept), `labels` and `indices`."""
+        """The epoch's batches: dictionaries of `natural` (uint8), `perturbed` (float32, where they are kept), `labels`
+        and `indices`."""
         train = self._train
         indices = torch.arange(len(train), device=train.images.device)
         columns = {"natural": train.images, "labels": train.labels, "indices": indices}
@@ -101,7 +105,11 @@ class PerturbedData(pl.LightningDataModule):
         if self.perturbation is None or not (count := int(self.share * len(natural))):
             return to_float(natural), labels
         split = len(natural) - count
-        perturbed = batch["perturbed"][split:] if "perturbed" in batch else self._perturb(natural[split:], batch["indices"][split:])
+        perturbed = (
+            batch["perturbed"][split:]
+            if "perturbed" in batch
+            else self._perturb(natural[split:], batch["indices"][split:])
+        )
         return (torch.cat([to_float(natural[:split]), perturbed]) if split else perturbed), labels
 
     def training_images(self) -> Iterator[Tensor]:

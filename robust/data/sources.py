@@ -17,7 +17,8 @@ _DIGITS_TEST = 497
 
 
 def digits(*, size: int = 28) -> Splits:
-    """scikit-learn's 1,797 real handwritten digits, 8x8, enlarged bilinearly to `size`; 1,300 to train, 497 to test, stratified."""
+    """scikit-learn's 1,797 real handwritten digits, 8x8, enlarged bilinearly to `size`; 1,300 to train, 497 to test,
+    stratified."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -34,8 +35,8 @@ def digits(*, size: int = 28) -> Splits:
 def mnist(*, dir: str, download: bool) -> Splits:
     """MNIST, 28x28, grey: the first 50,000 training images and the 10,000 test images.
 
-    Reads the original files in `dir`/MNIST/raw. Raises FileNotFoundError where they are absent and cannot be downloaded, ValueError
-    where one is damaged.
+    Reads the original files in `dir`/MNIST/raw. Raises FileNotFoundError where they are absent and cannot be
+    downloaded, ValueError where one is damaged.
     """
     from torchvision.datasets import MNIST
 
@@ -44,15 +45,16 @@ def mnist(*, dir: str, download: bool) -> Splits:
     classes = tuple(str(digit) for digit in range(10))
     count = _MNIST_TRAIN
     return Splits(
-        ImageSet(train.data[:count, None], train.targets[:count], classes), ImageSet(test.data[:, None], test.targets, classes)
+        ImageSet(train.data[:count, None], train.targets[:count], classes),
+        ImageSet(test.data[:, None], test.targets, classes),
     )
 
 
 def cifar10(*, dir: str, download: bool, cache_dir: str | None = None) -> Splits:
     """CIFAR-10, 32x32, colour: 50,000 images to train, 10,000 to test.
 
-    From class folders in `dir`/cifar10 where there are any, else torchvision's archive in `dir`. Raises FileNotFoundError where neither is
-    there and nothing can be downloaded, ValueError where a file is damaged.
+    From class folders in `dir`/cifar10 where there are any, else torchvision's archive in `dir`. Raises
+    FileNotFoundError where neither is there and nothing can be downloaded, ValueError where a file is damaged.
     """
     from torchvision.datasets import CIFAR10
 
@@ -61,7 +63,9 @@ def cifar10(*, dir: str, download: bool, cache_dir: str | None = None) -> Splits
         return folder(path=str(folders), size=32, channels=3, cache_dir=cache_dir)
     with _explained("CIFAR-10", Path(dir) / "cifar-10-batches-py", download):
         train, test = (CIFAR10(dir, train=part, download=download) for part in (True, False))
-    return Splits(*(ImageSet(_channels_first(part.data), torch.tensor(part.targets), tuple(part.classes)) for part in (train, test)))
+    classes = tuple(train.classes)
+    images = [ImageSet(_channels_first(part.data), torch.tensor(part.targets), classes) for part in (train, test)]
+    return Splits(images[0], images[1])
 
 
 def _channels_first(images: object) -> Tensor:
@@ -71,7 +75,9 @@ def _channels_first(images: object) -> Tensor:
 @contextlib.contextmanager
 def _explained(name: str, place: Path, download: bool) -> Iterator[None]:
     """Turns what torchvision raises into what the user should know."""
-    advice = "Set `data.dir` (or ROBUST_DATA) to the folder that holds it" + ("" if download else ", or `data.download=true`")
+    advice = "Set `data.dir` (or ROBUST_DATA) to the folder that holds it" + (
+        "" if download else ", or `data.download=true`"
+    )
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
@@ -83,4 +89,6 @@ def _explained(name: str, place: Path, download: bool) -> Iterator[None]:
             raise FileNotFoundError(f"{name} is not in {place}{tried}. {advice}.") from error
         raise ValueError(f"{name} in {place} is damaged ({error}). Delete it and fetch it again.") from error
     except (ValueError, AssertionError, EOFError, KeyError) as error:
-        raise ValueError(f"{name} in {place} is damaged ({error or type(error).__name__}). Delete it and fetch it again.") from error
+        raise ValueError(
+            f"{name} in {place} is damaged ({error or type(error).__name__}). Delete it and fetch it again."
+        ) from error

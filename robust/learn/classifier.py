@@ -20,10 +20,13 @@ class DivergedError(RuntimeError):
 class Classifier(pl.LightningModule):
     """Trains `model`, from images in [0, 1] to logits, with cross entropy. Logs loss and accuracy of each epoch.
 
-    Whatever is random in a step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start goes on as if nothing had been.
+    Whatever is random in a step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start
+    goes on as if nothing had been.
     """
 
-    def __init__(self, model: nn.Module, *, optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer], seed: int = 0):
+    def __init__(
+        self, model: nn.Module, *, optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer], seed: int = 0
+    ):
         super().__init__()
         self.model = model
         self.make_optimizer = optimizer
@@ -37,7 +40,8 @@ class Classifier(pl.LightningModule):
         return self.make_optimizer(self.parameters())
 
     def on_train_start(self) -> None:
-        """Fits the standardisation to the training images as the first epoch shows them: constant learning's are perturbed, natural's are not."""
+        """Fits the standardisation to the training images as the first epoch shows them: constant learning's are
+        perturbed, natural's are not."""
         if self.trainer.global_step:
             return  # resumed: they came with the checkpoint
         for layer in self.model.modules():
@@ -61,7 +65,9 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         loss, correct, count = self._sums.tolist()
         if not math.isfinite(loss):
-            raise DivergedError(f"Training diverged: the loss of epoch {self.current_epoch} is {loss}. A smaller learning rate may help.")
+            raise DivergedError(
+                f"Training diverged: the loss of epoch {self.current_epoch} is {loss}. Try a smaller learning rate."
+            )
         self.log_dict({"train_loss": loss / count, "train_accuracy": correct / count})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ import pytorch_lightning as pl
 
 
 class Schedule(Protocol):
-    """The perturbed share of a batch, from 0 to 1, by the progress of training: from 0 (first epoch) to just under 1 (last)."""
+    """The perturbed share of a batch, from 0 to 1, by the progress of training: from 0 (first epoch) to just under 1
+    (last)."""
 
     def __call__(self, progress: float) -> float: ...
 
@@ -16,7 +17,9 @@ class Constant:
 
     def __init__(self, *, share: float):
         if not 0 <= share <= 1:
-            raise ValueError(f"`technique.share` must be from 0 to 1; got {share}. It is the perturbed part of a batch.")
+            raise ValueError(
+                f"`technique.share` must be from 0 to 1; got {share}. It is the perturbed part of a batch."
+            )
         self.share = share
 
     def __call__(self, progress: float) -> float:

@@ -12,7 +12,8 @@ from robust.files import write_whole
 
 
 class Curve(pl.callbacks.Checkpoint):
-    """Collects what was logged in each epoch and writes it as a table (CSV, one row an epoch). A resumed run continues its rows.
+    """Collects what was logged in each epoch and writes it as a table (CSV, one row an epoch). A resumed run continues
+    its rows.
 
     Lightning calls a `Checkpoint` after the module's own hook, when the epoch's figures are there.
     """
@@ -72,9 +73,16 @@ class Progress(pl.callbacks.ProgressBar):
         self._shown = False
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        total = int(trainer.estimated_stepping_batches)
-        options = {"desc": self.title, "unit": "step", "position": self.position, "leave": False, "delay": 1}
-        self._bar = tqdm(total=total, initial=trainer.global_step, disable=None if self._shown else True, **options)
+        self._bar = tqdm(
+            desc=self.title,
+            unit="step",
+            total=int(trainer.estimated_stepping_batches),
+            initial=trainer.global_step,
+            position=self.position,
+            leave=False,
+            delay=1,
+            disable=None if self._shown else True,
+        )
 
     def on_train_batch_end(self, *args: Any) -> None:
         if self._bar is not None:
@@ -82,8 +90,8 @@ class Progress(pl.callbacks.ProgressBar):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if self._bar is not None:
-            shown = {name.removeprefix("train_"): f"{float(value):.3f}" for name, value in trainer.callback_metrics.items()}
-            self._bar.set_postfix(epoch=trainer.current_epoch + 1, **shown, refresh=False)
+            logged = {name: f"{float(value):.3f}" for name, value in trainer.callback_metrics.items()}
+            self._bar.set_postfix({"epoch": trainer.current_epoch + 1, **logged}, refresh=False)
 
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         if self._bar is not None:

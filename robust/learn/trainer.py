@@ -24,7 +24,8 @@ def make_trainer(
 ) -> pl.Trainer:
     """Lightning's Trainer, silent but for one progress bar, with a checkpoint to resume from.
 
-    `threads` sets those of the whole process on the CPU. Nothing is logged, saved or moved in the middle of an epoch: a step costs what it costs bare.
+    `threads` sets those of the whole process on the CPU. Nothing is logged, saved or moved in the middle of an epoch: a
+    step costs what it costs bare.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -37,5 +38,9 @@ def make_trainer(
         enable_checkpointing=True,
         enable_model_summary=False,
         enable_progress_bar=progress,
-        callbacks=[*callbacks, LastCheckpoint(checkpoint, every_s=checkpoint_every_s), *([Progress(title)] if progress else [])],
+        callbacks=[
+            *callbacks,
+            LastCheckpoint(checkpoint, every_s=checkpoint_every_s),
+            *([Progress(title)] if progress else []),
+        ],
     )

@@ -5,4 +5,16 @@ from robust.measure.samples import Samples, take_samples
 from robust.measure.summary import scores, summarize
 from robust.measure.trials import TEST_KEY, Measurement, measure, predict
 
-__all__ = ["NATURAL", "TEST_KEY", "Condition", "Measurement", "Samples", "condition_title", "measure", "predict", "scores", "summarize", "take_samples"]
+__all__ = [
+    "NATURAL",
+    "TEST_KEY",
+    "Condition",
+    "Measurement",
+    "Samples",
+    "condition_title",
+    "measure",
+    "predict",
+    "scores",
+    "summarize",
+    "take_samples",
+]

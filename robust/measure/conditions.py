@@ -25,6 +25,11 @@ class Condition:
     def title(self) -> str:
         return condition_title(self.name, self.level)
 
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """Raises ValueError if images of this shape (channels, height, width) cannot be tested so."""
+        if self.perturbation:
+            self.perturbation.check(shape)
+
     def trials(self, requested: int) -> int:
         """How many trials there are to do: one where nothing is random."""
         return requested if self.perturbation and self.perturbation.random else 1

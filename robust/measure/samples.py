@@ -18,8 +18,8 @@ from robust.perturb import ImageRandom, key
 class Samples:
     """The same images under several conditions.
 
-    `names` and `levels` of the conditions, `images` as uint8 of shape (conditions, n, channels, height, width), `labels` of shape (n,), `predicted` of shape
-    (conditions, n), and the names of the `classes`.
+    `names` and `levels` of the conditions, `images` as uint8 of shape (conditions, n, channels, height, width),
+    `labels` of shape (n,), `predicted` of shape (conditions, n), and the names of the `classes`.
     """
 
     names: np.ndarray
@@ -38,8 +38,11 @@ class Samples:
             return Samples(**kept)
 
 
-def take_samples(model: nn.Module, images: ImageSet, conditions: Sequence[Condition], *, seed: int, count: int = 8) -> Samples:
-    """The first image of each of the first `count` classes, as the first trial of every condition shows it to `model`."""
+def take_samples(
+    model: nn.Module, images: ImageSet, conditions: Sequence[Condition], *, seed: int, count: int = 8
+) -> Samples:
+    """The first image of each of the first `count` classes, as the first trial of every condition shows it to
+    `model`."""
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     chosen = torch.stack([(images.labels == label).nonzero()[0, 0] for label in images.labels.unique()[:count]]).cpu()
     natural = to_float(images.images[chosen]).to(device)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pandas as pd
-from scipy.stats import binomtest
 
 from robust.measure.conditions import NATURAL
 
@@ -11,12 +10,19 @@ from robust.measure.conditions import NATURAL
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     """One line for each run and condition: trials, n, mean, std (over the trials), low, high and worst accuracy.
 
-    `low` and `high` bound the 95 % interval of the accuracy over images like these: Wilson's, for n images. Trials perturb the same images
-    again, so they narrow it by less than they are many; here by nothing, which is on the safe side.
+    `low` and `high` bound the 95 % interval of the accuracy over images like these: Wilson's, for n images. Trials
+    perturb the same images again, so they narrow it by less than they are many; here by nothing, which is on the safe
+    side.
     """
     by = ["run", "test_perturbation", "test_level"]
     grouped = rows.groupby(by, sort=False, dropna=False)
-    summary = grouped.agg(trials=("accuracy", "size"), n=("n", "first"), mean=("accuracy", "mean"), std=("accuracy", "std"), worst=("accuracy", "min"))
+    summary = grouped.agg(
+        trials=("accuracy", "size"),
+        n=("n", "first"),
+        mean=("accuracy", "mean"),
+        std=("accuracy", "std"),
+        worst=("accuracy", "min"),
+    )
     summary = summary.fillna({"std": 0.0}).reset_index()
     bounds = [_wilson(mean, n) for mean, n in zip(summary["mean"], summary["n"], strict=True)]
     summary["low"], summary["high"] = zip(*bounds, strict=True) if bounds else ((), ())
@@ -24,9 +30,10 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(summary: pd.DataFrame) -> dict[str, Any]:
-    """One run's figures to sort by: natural, mean, worst (with its condition) and spread (best minus worst) over all its conditions."""
+    """One run's figures to sort by: natural, mean, worst (with its condition) and spread (best minus worst) over all
+    its conditions."""
     natural = summary.loc[summary["test_perturbation"] == NATURAL, "mean"]
-    worst = summary.loc[summary["mean"].idxmin()] if len(summary) else None
+    worst = summary.sort_values("mean").iloc[0] if len(summary) else None
     return {
         "natural": float(natural.iloc[0]) if len(natural) else None,
         "mean": float(summary["mean"].mean()) if len(summary) else None,
@@ -37,5 +44,7 @@ def scores(summary: pd.DataFrame) -> dict[str, Any]:
 
 
 def _wilson(mean: float, n: int) -> tuple[float, float]:
+    from scipy.stats import binomtest  # a second that training need not wait for
+
     interval = binomtest(round(mean * n), n).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)

@@ -21,16 +21,21 @@ TEST_KEY = ["test_perturbation", "test_level", "trial", "evaluation_seed"]
 class Measurement:
     """What came out of tests, as tables.
 
-    `rows`: test_perturbation, test_level, trial, evaluation_seed, n, accuracy (a fraction). `confusion`: condition, true, predicted (classes' names), count (over all
-    trials). `predictions`, where they were kept: test_perturbation, test_level, trial, image, label, predicted (numbers).
+    `rows`: test_perturbation, test_level, trial, evaluation_seed, n, accuracy (a fraction). `confusion`: condition,
+    true, predicted (classes' names), count (over all trials). `predictions`, where they were kept: test_perturbation,
+    test_level, trial, image, label, predicted (numbers).
     """
 
     rows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*TEST_KEY, "n", "accuracy"]))
-    confusion: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["condition", "true", "predicted", "count"]))
+    confusion: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["condition", "true", "predicted", "count"])
+    )
     predictions: pd.DataFrame | None = None
 
 
-def predict(model: nn.Module, images: ImageSet, condition: Condition, trial: int, *, seed: int, batch_size: int) -> Tensor:
+def predict(
+    model: nn.Module, images: ImageSet, condition: Condition, trial: int, *, seed: int, batch_size: int
+) -> Tensor:
     """The classes that `model` gives the images under a condition: int64 of shape (n,), on the images' device.
 
     The randomness is keyed by (seed, trial, image): every model sees the same test images.
@@ -61,22 +66,29 @@ def measure(
 ) -> Measurement:
     """Tests `model`, from images in [0, 1] to logits, under every condition, `trials` times where it is random.
 
-    Tests in `known` (test_perturbation, test_level, trial, evaluation_seed) are passed over. The model is put in eval mode for the while. With a
-    `title` a progress bar shows.
+    Tests in `known` (test_perturbation, test_level, trial, evaluation_seed) are passed over. The model is put in eval
+    mode for the while. With a `title` a progress bar shows.
     """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     images = images.to(device)
-    todo = [(condition, trial) for condition, trial in _tests(conditions, trials) if (condition.name, condition.level, trial, seed) not in known]
-    rows, counts, predictions = [], {}, []
+    todo = [
+        (condition, trial)
+        for condition, trial in _tests(conditions, trials)
+        if (condition.name, condition.level, trial, seed) not in known
+    ]
+    rows, predictions = [], []
+    counts: dict[str, Tensor] = {}
     training = model.training
     model.eval()
     try:
-        for condition, trial in tqdm(todo, desc=title, unit="test", leave=False, delay=1, disable=None if title else True):
+        for condition, trial in tqdm(
+            todo, desc=title, unit="test", leave=False, delay=1, disable=None if title else True
+        ):
             predicted = predict(model, images, condition, trial, seed=seed, batch_size=batch_size)
             accuracy = (predicted == images.labels).sum().item() / len(images)
             rows.append((condition.name, condition.level, trial, seed, len(images), accuracy))
             pairs = torch.bincount(images.labels * len(images.classes) + predicted, minlength=len(images.classes) ** 2)
-            counts[condition.title] = counts.get(condition.title, 0) + pairs
+            counts[condition.title] = counts.get(condition.title, torch.zeros_like(pairs)) + pairs
             if keep_predictions:
                 predictions.append(_prediction_table(condition, trial, images.labels, predicted))
     finally:
@@ -109,5 +121,10 @@ def _prediction_table(condition: Condition, trial: int, labels: Tensor, predicte
 
 def _confusion_table(counts: dict[str, Tensor], classes: Sequence[str]) -> pd.DataFrame:
     pairs = [(true, predicted) for true in classes for predicted in classes]
-    rows = [(title, *pair, count) for title, matrix in counts.items() for pair, count in zip(pairs, matrix.tolist(), strict=True) if count]
+    rows = [
+        (title, *pair, count)
+        for title, matrix in counts.items()
+        for pair, count in zip(pairs, matrix.tolist(), strict=True)
+        if count
+    ]
     return pd.DataFrame(rows, columns=["condition", "true", "predicted", "count"])

@@ -12,12 +12,13 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class ConvNet(nn.Module):
-    """Convolutions, each with batch norm and an activation; pooling and dropout after every `pool_every` of them; a linear head.
+    """Convolutions, each with batch norm and an activation; pooling and dropout after every `pool_every` of them; a
+    linear head.
 
-    Takes images in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes). `units` are the
-    convolutions' output channels, `head` the widths of hidden linear layers between the features and the logits. Switched off, batch norm, dropout
-    (`dropout=0`) and max pooling are left out (`max_pool=False` takes the mean over the same windows). Source: Cavey et al. 2020 (arXiv 2004.03452), section IV
-    and Table I.
+    Takes images in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes).
+    `units` are the convolutions' output channels, `head` the widths of hidden linear layers between the features and
+    the logits. Switched off, batch norm, dropout (`dropout=0`) and max pooling are left out (`max_pool=False` takes the
+    mean over the same windows). Source: Cavey et al. 2020 (arXiv 2004.03452), section IV and Table I.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class ConvNet(nn.Module):
         if activation not in _ACTIVATIONS:
             raise ValueError(f"`model.activation` must be one of {', '.join(_ACTIVATIONS)}; got {activation!r}.")
         if not 0 <= dropout < 1:
-            raise ValueError(f"`model.dropout` must be at least 0 and below 1; got {dropout}. It is the share of features set to 0.")
+            raise ValueError(
+                f"`model.dropout` must be at least 0 and below 1; got {dropout}. It is the share of features set to 0."
+            )
         self.standardize = Standardize(image_shape=image_shape, per=standardize)
         layers: list[nn.Module] = []
         inputs = image_shape[0]
@@ -77,6 +80,8 @@ def _count_features(features: nn.Module, image_shape: tuple[int, int, int]) -> i
         with torch.no_grad():
             return features.eval()(torch.zeros(1, *image_shape)).shape[1]
     except RuntimeError as error:
-        raise ValueError(f"Images of {image_shape[1]} x {image_shape[2]} pixels are too small for this network ({error}).") from error
+        raise ValueError(
+            f"Images of {image_shape[1]} x {image_shape[2]} pixels are too small for this network ({error})."
+        ) from error
     finally:
         features.train(training)

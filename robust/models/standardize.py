@@ -14,8 +14,9 @@ _AXES: dict[Per, tuple[int, ...]] = {"feature": (0,), "channel": (0, 2, 3), "non
 class Standardize(nn.Module):
     """Gives inputs zero mean and unit variance over the images it was fitted to.
 
-    `per="feature"`: each channel of each pixel position has its own statistics, and one that never varied becomes 0; `"channel"`: each channel;
-    `"none"`: nothing is changed. Fresh statistics (mean 0, scale 1) change nothing either. Source: Cavey et al. 2020 (arXiv 2004.03452).
+    `per="feature"`: each channel of each pixel position has its own statistics, and one that never varied becomes 0;
+    `"channel"`: each channel; `"none"`: nothing is changed. Fresh statistics (mean 0, scale 1) change nothing either.
+    Source: Cavey et al. 2020 (arXiv 2004.03452).
     """
 
     mean: Tensor
@@ -35,7 +36,8 @@ class Standardize(nn.Module):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[Tensor]) -> None:
-        """Takes the statistics of all `batches`, each of shape (batch, channels, height, width), in one pass and in float64."""
+        """Takes the statistics of all `batches`, each of shape (batch, channels, height, width), in one pass and in
+        float64."""
         if self.per == "none":
             return
         axes = _AXES[self.per]
@@ -54,4 +56,6 @@ class Standardize(nn.Module):
         spread = (squares / count - mean.square()).clamp_min(0).sqrt()
         varies = (high > low) & (spread > 0)
         self.mean.copy_(mean)
-        self.scale.copy_(torch.where(varies, 1 / spread.where(varies, torch.ones_like(spread)), torch.zeros_like(spread)))
+        self.scale.copy_(
+            torch.where(varies, 1 / spread.where(varies, torch.ones_like(spread)), torch.zeros_like(spread))
+        )

@@ -12,9 +12,9 @@ from robust.perturb.random import ImageRandom, key
 class Perturbation(nn.Module):
     """Changes images so that their class stays the same.
 
-    Two steps: `sample` draws parameters with keyed random numbers, `apply` is a pure and differentiable function of the images and
-    those parameters. Calling the module does both. Images are floating-point in [0, 1], shape (batch, channels, height, width),
-    before and after; device and dtype are kept.
+    Two steps: `sample` draws parameters with keyed random numbers, `apply` is a pure and differentiable function of the
+    images and those parameters. Calling the module does both. Images are floating-point in [0, 1], shape (batch,
+    channels, height, width), before and after; device and dtype are kept.
     """
 
     #: the word used in configuration, tables and figures
@@ -43,9 +43,9 @@ class Perturbation(nn.Module):
     def forward(self, images: Tensor, *, seed: int | None = None, indices: Tensor | None = None) -> Tensor:
         """The perturbed images, for any caller.
 
-        The same `seed` and index give an image the same perturbation, whatever else is in the batch. Without `seed` one is drawn
-        from torch's global generator; without `indices`, shape (batch,), they are 0 to batch - 1. Raises ValueError for images
-        that are not floating-point, of another shape, outside [0, 1] or NaN.
+        The same `seed` and index give an image the same perturbation, whatever else is in the batch. Without `seed` one
+        is drawn from torch's global generator; without `indices`, shape (batch,), they are 0 to batch - 1. Raises
+        ValueError for images that are not floating-point, of another shape, outside [0, 1] or NaN.
         """
         check_images(images)
         _, channels, height, width = images.shape
@@ -55,7 +55,9 @@ class Perturbation(nn.Module):
         if indices is None:
             indices = torch.arange(len(images))
         if indices.shape != (len(images),):
-            raise ValueError(f"`indices` must have shape ({len(images)},), one for each image; got {tuple(indices.shape)}.")
+            raise ValueError(
+                f"`indices` must have shape ({len(images)},), one for each image; got {tuple(indices.shape)}."
+            )
         return self.perturb(images, ImageRandom(key("call", seed), indices.to(images.device, torch.int64)))
 
     def extra_repr(self) -> str:
@@ -63,18 +65,23 @@ class Perturbation(nn.Module):
 
 
 def check_images(images: Tensor) -> None:
-    """Raises ValueError unless `images` are what this library takes: floating-point in [0, 1], (batch, channels, height, width)."""
+    """Raises ValueError unless `images` are what this library takes: floating-point in [0, 1], (batch, channels,
+    height, width)."""
     if images.dim() != 4:
         raise ValueError(f"`images` must have shape (batch, channels, height, width); got {tuple(images.shape)}.")
     if not images.is_floating_point():
-        raise ValueError(f"`images` must be floating-point in [0, 1]; got {images.dtype}. For uint8 images: `images / 255`.")
+        raise ValueError(
+            f"`images` must be floating-point in [0, 1]; got {images.dtype}. For uint8 images: `images / 255`."
+        )
     if not images.numel():
         return
     low, high = (value.item() for value in torch.aminmax(images.detach()))
     if math.isnan(low) or math.isnan(high):
         raise ValueError("`images` must be in [0, 1]; got NaN.")
     if low < 0 or high > 1:
-        raise ValueError(f"`images` must be in [0, 1]; got values from {low:g} to {high:g}. Normalisation belongs to the model.")
+        raise ValueError(
+            f"`images` must be in [0, 1]; got values from {low:g} to {high:g}. Normalisation belongs to the model."
+        )
 
 
 def check_level(name: str, value: Any, unit: str, *, whole: bool = False) -> float:

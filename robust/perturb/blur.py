@@ -8,10 +8,11 @@ from robust.perturb.base import Perturbation, check_level
 _CUT = 4.0  # in standard deviations, as in SciPy's `gaussian_filter`
 
 
-def gaussian_matrix(size: int, sigma: float, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The matrix, shape (size, size), that blurs a vector from the left.
+def gaussian_matrix(size: int, sigma: float) -> Tensor:
+    """The float64 matrix, shape (size, size), that blurs a vector from the left.
 
-    A Gaussian of standard deviation `sigma` > 0 (pixels), cut at 4 sigma, over borders reflected about their edge (d c b a | a b c d).
+    A Gaussian of standard deviation `sigma` > 0 (pixels), cut at 4 sigma, over borders reflected about their edge (d c
+    b a | a b c d).
     """
     radius = int(_CUT * sigma + 0.5)
     offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
@@ -20,29 +21,29 @@ def gaussian_matrix(size: int, sigma: float, *, device: torch.device | None = No
     sources = torch.where(sources < size, sources, 2 * size - 1 - sources)
     matrix = torch.zeros(size, size, dtype=torch.float64)
     matrix.scatter_add_(1, sources, (weights / weights.sum()).expand(size, -1))
-    return matrix.to(device, dtype)
+    return matrix
 
 
 def gaussian_blur(images: Tensor, sigma: float, *, channels: bool = False) -> Tensor:
-    """Blurred images, as SciPy's `gaussian_filter` with mode `reflect` blurs them; with `channels`, along the channel axis too.
+    """Blurred images, as SciPy's `gaussian_filter` with mode `reflect` blurs them; with `channels`, along the channel
+    axis too.
 
     A small image is blurred fastest by two matrix products. Shape (batch, channels, height, width), `sigma` in pixels.
     """
     if sigma == 0:
         return images
-    like = {"device": images.device, "dtype": images.dtype}
-    depth, height, width = images.shape[-3:]
-    blurred = gaussian_matrix(height, sigma, **like) @ (images @ gaussian_matrix(width, sigma, **like).T)
-    if channels and depth > 1:
-        blurred = torch.einsum("dc,bchw->bdhw", gaussian_matrix(depth, sigma, **like), blurred)
+    depth, height, width = (gaussian_matrix(size, sigma).to(images) for size in images.shape[-3:])
+    blurred = height @ (images @ width.T)
+    if channels:
+        blurred = torch.einsum("dc,bchw->bdhw", depth, blurred)
     return blurred.clamp(0, 1)  # the weights' sum is 1 only up to rounding
 
 
 class GaussianBlur(Perturbation):
     """Blurs with a Gaussian of standard deviation `sigma` (pixels, at least 0).
 
-    With `channels=True` the channel axis is filtered too, so that colours bleed into each other, as in the published code of Cavey et al. 2020
-    (arXiv 2004.03452), section V-C; the text describes the spatial filter.
+    With `channels=True` the channel axis is filtered too, so that colours bleed into each other, as in the published
+    code of Cavey et al. 2020 (arXiv 2004.03452), section V-C; the text describes the spatial filter.
     """
 
     random = False

@@ -8,7 +8,8 @@ from robust.perturb.random import ImageRandom
 
 
 def set_pixels(images: Tensor, positions: Tensor, values: Tensor) -> Tensor:
-    """Images with `values`, shape (batch or 1, channels, n), at `positions`, shape (batch or 1, n), which count row by row."""
+    """Images with `values`, shape (batch or 1, channels, n), at `positions`, shape (batch or 1, n), which count row by
+    row."""
     batch, channels = images.shape[:2]
     where = positions[:, None, :].expand(batch, channels, -1)
     return images.flatten(2).scatter(2, where, values.to(images.dtype).expand(batch, channels, -1)).view_as(images)
@@ -32,7 +33,9 @@ class PixelFaults(Perturbation):
     def check(self, shape: tuple[int, int, int]) -> None:
         _, height, width = shape
         if self.count > height * width:
-            raise ValueError(f"`count` must be at most {height * width}, the pixels of a {height} x {width} image; got {self.count}.")
+            raise ValueError(
+                f"`count` must be at most {height * width}, the pixels of a {height} x {width} image; got {self.count}."
+            )
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
         channels, height, width = shape

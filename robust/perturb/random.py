@@ -2,8 +2,8 @@
 
 A stateful generator gives an image other numbers when the batch size changes, when workers share the work or when
 something else was drawn before. Here every number is a hash of (key, image, draw, position): SplitMix64's finaliser
-over a counter (Steele et al., "Fast splittable pseudorandom number generators", OOPSLA 2014). The integers are the same on
-every device; it is as fast as torch's own generator on a CPU and needs no state on a GPU.
+over a counter (Steele et al., "Fast splittable pseudorandom number generators", OOPSLA 2014). The integers are the same
+on every device; it is as fast as torch's own generator on a CPU and needs no state on a GPU.
 """
 
 import hashlib

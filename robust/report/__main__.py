@@ -7,7 +7,10 @@ from robust.errors import reported
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m robust.report", description="Writes the page of finished runs and prints their table.")
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m robust.report", description="Writes the page of finished runs and prints their table."
+    )
     parser.add_argument("runs", nargs="+", help="runs' folders, or folders that hold some")
     parser.add_argument("--out", type=Path, help="the folder to write to (default: beside the runs)")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Results as pictures."""
 
-
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,14 +13,22 @@ from robust.measure import NATURAL, Samples, condition_title
 #: Okabe and Ito's colours, told apart by the colour-blind
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 MARKERS = "osD^vP*"
-_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none", "svg.hashsalt": "robust"}
+_STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "robust",
+}
 _UNITS = {"noise": "standard deviation", "blur": "sigma, pixels", "blur_channels": "sigma, pixels"}
 
 
 def accuracy_figure(summary: pd.DataFrame) -> Figure:
-    """Accuracy against level, a panel for each test perturbation, a line for each kind of run; the natural model in grey.
+    """Accuracy against level, a panel for each test perturbation, a line for each kind of run; the natural model in
+    grey.
 
-    `summary` as `summary_table` makes it. Several seeds are averaged, with the range between them; for one run bars show the 95 % interval.
+    `summary` as `summary_table` makes it. Several seeds are averaged, with the range between them; for one run bars
+    show the 95 % interval.
     """
     names = [name for name in summary["test_perturbation"].unique() if name != NATURAL]
     columns = min(3, max(1, len(names)))
@@ -36,7 +44,9 @@ def accuracy_figure(summary: pd.DataFrame) -> Figure:
             axis.set_visible(False)
         for axis in axes[::columns]:
             axis.set_ylabel("test accuracy, %")
-        handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+        handles = {
+            label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+        }
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
     return figure
 
@@ -51,7 +61,14 @@ def _draw_panel(axis: Axes, summary: pd.DataFrame, name: str, styles: dict[str, 
         mean = by_level["mean"].mean()
         bounds = ("low", "high") if len(runs) == 1 else ("mean", "mean")
         errors = np.stack([mean - by_level[bounds[0]].min(), by_level[bounds[1]].max() - mean]).clip(0)
-        style = {"color": colour, "marker": marker, "linestyle": "--" if title == NATURAL else "-", "markersize": 4, "capsize": 2, "linewidth": 1.2}
+        style: Any = {
+            "color": colour,
+            "marker": marker,
+            "linestyle": "--" if title == NATURAL else "-",
+            "markersize": 4,
+            "capsize": 2,
+            "linewidth": 1.2,
+        }
         axis.errorbar(mean.index, 100 * mean, yerr=100 * errors, label=title, **style)
     axis.set_title(name)
     axis.set_xlabel(_UNITS.get(name, "faulty pixels") + " (0: natural images)")
@@ -60,7 +77,8 @@ def _draw_panel(axis: Axes, summary: pd.DataFrame, name: str, styles: dict[str, 
 
 
 def samples_figure(samples: Samples, title: str) -> Figure:
-    """The same images under each condition, a row each; above each what the model takes it for, red where that is wrong."""
+    """The same images under each condition, a row each; above each what the model takes it for, red where that is
+    wrong."""
     rows, columns = samples.predicted.shape
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(0.95 * columns + 1.1, 1.12 * rows + 0.4), layout="constrained")
@@ -78,9 +96,13 @@ def _draw_image(axis: Axes, samples: Samples, row: int, column: int) -> None:
     image = samples.images[row, column].transpose(1, 2, 0)
     axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     right = samples.predicted[row, column] == samples.labels[column]
-    axis.set_title(str(samples.classes[samples.predicted[row, column]]), fontsize=8, pad=2, color="0.35" if right else COLOURS[1], weight="normal" if right else "bold")
+    axis.set_title(
+        str(samples.classes[samples.predicted[row, column]]),
+        fontsize=8,
+        pad=2,
+        color="0.35" if right else COLOURS[1],
+        weight="normal" if right else "bold",
+    )
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)
-
-

@@ -30,12 +30,14 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
         out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
     rows = collect(folders)
     summary = summary_table(rows)
-    figures = {"accuracy": accuracy_figure(summary)}
+    figures = {"accuracy": _svg(accuracy_figure(summary))}
     for folder in _shown(folders, summary):
         title = summary.loc[summary["run"] == folder.name, "title"].iloc[0]
-        figures[f"samples-{folder.name}"] = samples_figure(Samples.read(folder / "samples.npz"), f"as the {title} model sees them")
+        figures[f"samples-{folder.name}"] = _svg(
+            samples_figure(Samples.read(folder / "samples.npz"), f"as the {title} model sees them")
+        )
     for name, figure in figures.items():
-        write_whole(out / "figures" / f"{name}.svg", _svg(figure))
+        write_whole(out / "figures" / f"{name}.svg", figure)
     write_whole(out / "rows.csv", rows.to_csv(index=False))
     page = out / "index.html"
     write_whole(page, _render(summary, figures, folders))
@@ -49,7 +51,7 @@ def _shown(folders: Sequence[Path], summary: pd.DataFrame) -> list[Path]:
     return sorted(runs, key=lambda folder: kinds.loc[folder.name, "technique"] != "natural")[:_MOST_SAMPLES]
 
 
-def _render(summary: pd.DataFrame, figures: dict[str, Figure], folders: Sequence[Path]) -> str:
+def _render(summary: pd.DataFrame, figures: dict[str, bytes], folders: Sequence[Path]) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = percent
     environment.globals["condition_title"] = condition_title
@@ -73,5 +75,5 @@ def _svg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _data_uri(figure: Figure) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(_svg(figure)).decode()
+def _data_uri(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()

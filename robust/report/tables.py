@@ -1,6 +1,7 @@
 """Results as tables."""
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -13,36 +14,43 @@ _RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed
 def run_title(row: pd.Series) -> str:
     """What a run is called: its technique and what it was trained on."""
     trained = row["train_perturbation"]
-    return row["technique"] if trained == "none" else f"{row['technique']} {condition_title(trained, row['train_level'])}"
+    return (
+        row["technique"] if trained == "none" else f"{row['technique']} {condition_title(trained, row['train_level'])}"
+    )
 
 
 def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The summary of every run and condition (see `summarize`), with what the run is, its `title`, and as `reference` the mean of the natural model of the
-    same data, model and seed under that condition (NaN where it was not measured)."""
+    """The summary of every run and condition (see `summarize`), with what the run is, its `title`, and as `reference`
+    the mean of the natural model of the same data, model and seed under that condition (NaN where it was not
+    measured)."""
     runs = rows.drop_duplicates("run")[["run", *_RUN]]
     summary = summarize(rows).merge(runs, on="run")
     summary["title"] = summary.apply(run_title, axis=1)
     same = ["data", "model", "seed", "test_perturbation", "test_level"]
-    natural = summary[summary["technique"] == "natural"][[*same, "mean"]].rename(columns={"mean": "reference"})
+    natural = summary[summary["technique"] == NATURAL][[*same, "mean"]].rename(columns={"mean": "reference"})
     return summary.merge(natural.drop_duplicates(same), on=same, how="left")
 
 
 def score_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """One line for each run: natural, mean and worst accuracy over its conditions, the natural model's there, and the difference."""
+    """One line for each run: its accuracy on natural images, its mean over all conditions, and how it does in the
+    `hardest` one.
+
+    The hardest of a run's conditions is the one that the natural model (`reference`) fails most under, or where that
+    was not measured there, the one that the run itself fails most under; `won` is the difference.
+    """
     lines = []
     for _, group in summary.groupby("run", sort=False):
-        worst = group.loc[group["mean"].idxmin()]
+        hardest = group.loc[group["reference"].fillna(group["mean"]).idxmin()]
         first = group.iloc[0]
-        reference = worst["reference"]
         lines.append(
             {
                 **{name: first[name] for name in ("title", "data", "model", "seed")},
                 "natural": group.loc[group["test_perturbation"] == NATURAL, "mean"].max(),
                 "mean": group["mean"].mean(),
-                "worst": worst["mean"],
-                "worst_condition": condition_title(worst["test_perturbation"], worst["test_level"]),
-                "reference": reference,
-                "won": worst["mean"] - reference if first["technique"] != "natural" else float("nan"),
+                "hardest": condition_title(hardest["test_perturbation"], hardest["test_level"]),
+                "there": hardest["mean"],
+                "reference": hardest["reference"],
+                "won": hardest["mean"] - hardest["reference"] if first["technique"] != NATURAL else float("nan"),
             }
         )
     return pd.DataFrame(lines)
@@ -57,17 +65,25 @@ def print_results(rows: pd.DataFrame) -> None:
     """The score of every run, in the terminal."""
     scores = score_table(summary_table(rows))
     several = [name for name in ("data", "model", "seed") if scores[name].nunique() > 1]
-    table = Table(title="test accuracy, %", title_justify="left", caption_justify="left")
-    table.caption = "mean and worst: over natural images and the conditions it was tested under"
-    table.add_column("trained")
+    table = Table(
+        title="test accuracy, %",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.caption = "mean: over all its tests; hardest test: the one of them that the natural model fails most"
+    table.add_column("trained", no_wrap=True)
     for name in several:
         table.add_column(name)
-    for heading in ("natural images", "mean", "worst", "natural model there", "won back"):
-        table.add_column(heading, justify="right")
-    table.add_column("worst condition")
+    for heading in ("natural images", "mean", "hardest test", "natural model", "this model", "won back"):
+        words = heading == "hardest test"
+        table.add_column(heading, justify="left" if words else "right", no_wrap=words)
     for _, line in scores.head(_MOST).iterrows():
-        figures = [percent(line[name]) for name in ("natural", "mean", "worst", "reference")]
-        table.add_row(line["title"], *(str(line[name]) for name in several), *figures, percent(line["won"], sign=True), line["worst_condition"])
+        named = [str(line[name]) for name in ("title", *several)]
+        figures = [percent(line["reference"]), percent(line["there"]), percent(line["won"], sign=True)]
+        table.add_row(*named, percent(line["natural"]), percent(line["mean"]), line["hardest"], *figures)
     console = Console()
     console.print(table)
     if len(scores) > _MOST:

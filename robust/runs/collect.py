@@ -11,7 +11,8 @@ ROWS = "rows.csv"
 
 
 def find_runs(places: Iterable[str | Path]) -> list[Path]:
-    """The finished runs' folders among `places`: each is such a folder, or one that holds some. Raises FileNotFoundError where there are none."""
+    """The finished runs' folders among `places`: each is such a folder, or one that holds some. Raises
+    FileNotFoundError where there are none."""
     found: dict[Path, None] = {}
     for place in map(Path, places):
         runs = [place] if (place / STATUS).is_file() else sorted(path.parent for path in place.glob(f"*/{STATUS}"))

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-# Where things lie, where and how fast it is computed, and what is measured afterwards: none of it changes what is learnt. All else does, also
-# a key that somebody adds. (`recipe` offers values; what was taken from it stands in its place in `optimizer`, `trainer` and `data`.)
+# Where things lie, where and how fast it is computed, and what is measured afterwards: none of it changes what is
+# learnt. All else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its
+# place in `optimizer`, `trainer` and `data`.)
 _LEFT_OUT = frozenset(
     {
         *("evaluation", "plan", "recipe", "runs_dir"),
@@ -43,7 +44,8 @@ class Identity:
 
 
 def identify(config: dict[str, Any], *, perturbation: str, level: float, data_digest: str | None) -> Identity:
-    """The identity of the run that this configuration, resolved, describes; `data_digest` tells data sets of one name apart."""
+    """The identity of the run that this configuration, resolved, describes; `data_digest` tells data sets of one name
+    apart."""
     weighty = json.dumps([_prune(config), data_digest], sort_keys=True)
     return Identity(
         data=config["data"]["name"],

@@ -23,8 +23,8 @@ def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> 
 def load(run_folder: str | Path) -> nn.Module:
     """The trained model of a run, in eval mode, on the CPU: from images in [0, 1] to logits.
 
-    Raises FileNotFoundError where there is no trained model, ValueError where the file is damaged, names a network that is not one of
-    `robust.models`, or holds the weights of another.
+    Raises FileNotFoundError where there is no trained model, ValueError where the file is damaged, names a network that
+    is not one of `robust.models`, or holds the weights of another.
     """
     path = Path(run_folder) / MODEL
     if not path.is_file():

@@ -62,7 +62,8 @@ def read_status(folder: Path) -> Status:
 
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Holds the run's claim, with a heartbeat, as long as the block lasts. Raises ClaimedError where another process has it."""
+    """Holds the run's claim, with a heartbeat, as long as the block lasts. Raises ClaimedError where another process
+    has it."""
     folder.mkdir(parents=True, exist_ok=True)
     claim = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time(), "job": os.environ.get("SLURM_JOB_ID")}
     path = folder / CLAIM

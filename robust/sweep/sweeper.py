@@ -11,9 +11,8 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from robust.errors import FaultsError, one_line
-from robust.report import print_results, write_report
-from robust.run import ClaimedError, Run, execute, prepare
-from robust.runs import State, collect
+from robust.run import Run, execute, prepare
+from robust.runs import ClaimedError, State, Status, collect
 
 #: what makes a run of any technique the natural run that it is held against
 _REFERENCE = "technique=natural"
@@ -25,7 +24,9 @@ def expand(overrides: Iterable[Override]) -> list[list[str]]:
     choices = []
     for override in overrides:
         key = override.get_key_element()
-        values = override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_element_as_str()]
+        values = (
+            override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_element_as_str()]
+        )
         choices.append([key if override.is_delete() else f"{key}={value}" for value in values])
     return [list(job) for job in itertools.product(*choices)]
 
@@ -54,11 +55,17 @@ def plan(jobs: Sequence[list[str]], compose: Callable[[list[str]], DictConfig]) 
             runs.setdefault(run.folder, (run, job))
     if faults:
         raise FaultsError(faults)
-    return {run: job for run, job in runs.values()}
+    return dict(runs.values())
 
 
-def sweep(jobs: Sequence[list[str]], *, compose: Callable[[list[str]], DictConfig], launch: Callable[[list[list[str]]], object]) -> None:
-    """Plans all runs, launches those that are not done, and ends with a table and a page. Raises FaultsError if one failed."""
+def sweep(
+    jobs: Sequence[list[str]],
+    *,
+    compose: Callable[[list[str]], DictConfig],
+    launch: Callable[[list[list[str]]], object],
+) -> None:
+    """Plans all runs, launches those that are not done, and ends with a table and a page. Raises FaultsError if one
+    failed."""
     planned = plan(jobs, compose)
     runs = list(planned)
     print_plan(runs)
@@ -78,6 +85,8 @@ def print_plan(runs: Sequence[Run]) -> None:
 
 def finish(runs: Sequence[Run]) -> None:
     """The results of these runs, in the terminal and as a page. Raises FaultsError if one is not done."""
+    from robust.report import print_results, write_report  # draws: a second that training need not wait for
+
     statuses = {run: run.status for run in runs}
     measured = [run.folder for run, status in statuses.items() if status.state is State.DONE and run.conditions]
     if measured:
@@ -86,10 +95,13 @@ def finish(runs: Sequence[Run]) -> None:
         Console().print(f"page: {page}", soft_wrap=True)
     elif all(status.state is State.DONE for status in statuses.values()):
         Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True)
-    undone = [(run, status) for run, status in statuses.items() if status.state is not State.DONE]
-    if undone:
-        faults = [f"{run.identity.title} (seed {run.identity.seed}) {status.state}: {status.reason} [{run.folder / 'log.txt'}]" for run, status in undone]
-        raise FaultsError(faults)
+    if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:
+        raise FaultsError(_describe(run, status) for run, status in undone.items())
+
+
+def _describe(run: Run, status: Status) -> str:
+    seed = f" (seed {run.identity.seed})"
+    return f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.folder / 'log.txt'}]"
 
 
 def run_job(config: DictConfig) -> None:
@@ -108,6 +120,3 @@ def run_alone(config: DictConfig) -> None:
         return
     execute(run)
     finish([run])
-
-
-
