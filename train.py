@@ -17,7 +17,10 @@ def train(config: DictConfig) -> None:
     from robust import sweep  # imports torch: not for --help
 
     multirun = HydraConfig.get().mode is RunMode.MULTIRUN
-    (sweep.run_job if multirun else sweep.run_alone)(config)
+    if multirun:
+        sweep.run_job(config)
+    else:
+        reported(lambda: sweep.run_alone(config))  # not raised through Hydra, which would add words of its own
 
 
 if __name__ == "__main__":

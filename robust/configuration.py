@@ -1,15 +1,17 @@
 """From a configuration to the parts that it describes."""
 
+import contextlib
 import functools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -30,8 +32,18 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
 
 def require_complete(config: DictConfig) -> None:
     """Raises ValueError where a value is still to be given."""
-    if missing := sorted(OmegaConf.missing_keys(config)):
+    raw = OmegaConf.to_container(config)
+    assert isinstance(raw, dict)
+    if missing := [name for name, value in leaves(raw) if value == "???"]:
         raise ValueError(f"`{missing[0]}` must be given: {missing[0]}=VALUE.")
+
+
+def leaves(node: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in nested mappings, with its dotted name; mappings themselves too."""
+    for name, value in node.items():
+        yield f"{path}{name}", value
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{path}{name}.")
 
 
 def plain(node: DictConfig, *, without: str | None = None) -> dict[str, Any]:
@@ -41,9 +53,27 @@ def plain(node: DictConfig, *, without: str | None = None) -> dict[str, Any]:
     return {str(name): value for name, value in values.items() if name != without}
 
 
+def model_name(model: DictConfig) -> str:
+    """What to call a network: its name, and what was set otherwise than in the file of that name."""
+    file = CONF / "model" / f"{model.name}.yaml"
+    usual = plain(OmegaConf.load(file)) if file.is_file() else plain(model)  # type: ignore[arg-type]
+    changed = [f"{name}={value}" for name, value in plain(model).items() if usual.get(name) != value]
+    return " ".join([model.name, *changed])
+
+
 def build(node: DictConfig, **arguments: Any) -> Any:
     """The object that a configuration node describes; `arguments` are added. A `name` is for people."""
-    return instantiate(plain(node, without="name"), **arguments, _convert_="all")
+    return _make(plain(node, without="name"), **arguments)
+
+
+def _make(description: Mapping[str, Any], **arguments: Any) -> Any:
+    """Hydra's `instantiate`, but what the constructor raises comes out as it was raised."""
+    try:
+        return instantiate(description, **arguments, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, Exception):
+            raise error.__cause__ from None
+        raise
 
 
 def build_splits(data: DictConfig) -> Splits:
@@ -53,7 +83,7 @@ def build_splits(data: DictConfig) -> Splits:
 
 @functools.lru_cache(maxsize=2)
 def _read_splits(source: str) -> Splits:
-    return instantiate(json.loads(source), _convert_="all")
+    return _make(json.loads(source))
 
 
 def build_perturbation(perturb: DictConfig, level: float | None = None) -> Perturbation | None:
@@ -68,17 +98,23 @@ def build_perturbation(perturb: DictConfig, level: float | None = None) -> Pertu
                 "Name a perturbation, or give no level."
             )
         return None
-    try:
-        return instantiate(node.transform, _convert_="all")
-    except ValueError as error:
-        raise ValueError(str(error).replace(f"`{_level_name(node)}`", "`perturb.level`")) from error
+    with as_level(perturb):
+        return build(node.transform)
 
 
-def _level_name(perturb: DictConfig) -> str:
-    """The constructor's argument that a perturbation's configuration calls its level."""
-    raw = OmegaConf.to_container(perturb.transform)
+@contextlib.contextmanager
+def as_level(perturb: DictConfig) -> Iterator[None]:
+    """Calls by its key what a perturbation's error calls by its constructor's argument."""
+    raw = OmegaConf.to_container(perturb)
     assert isinstance(raw, dict)
-    return next((str(name) for name, value in raw.items() if value == "${..level}"), "level")
+    arguments = [name for name, value in (raw["transform"] or {}).items() if value == "${..level}"]
+    try:
+        yield
+    except ValueError as error:
+        text = str(error)
+        for argument in arguments:
+            text = text.replace(f"`{argument}`", "`perturb.level`")
+        raise ValueError(text) from error
 
 
 def build_conditions(evaluation: DictConfig, own_family: str | None = None) -> list[Condition]:

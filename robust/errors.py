@@ -1,27 +1,22 @@
 """Errors as a user reads them: one line, with what to do."""
 
 import difflib
+import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
 
-#: the user's doing, or the world's: the message says all
-_EXPLAINED = (ValueError, OSError)
+_DEBUG = "ROBUST_DEBUG"
 
 
 def one_line(error: BaseException) -> str:
     """What an exception says, in one line; Hydra's with the nearest name there is."""
     text = str(error).strip() or type(error).__name__
-    kind = type(error).__module__.split(".")[0]
-    if kind in ("hydra", "omegaconf"):
+    if _package(error) in ("hydra", "omegaconf"):
         return _hydra_line(text)
     line = " ".join(text.split())
-    return (
-        line
-        if isinstance(error, _EXPLAINED) or type(error).__module__.startswith("robust")
-        else f"{type(error).__name__}: {line}"
-    )
+    return line if _is_explained(error) else f"{type(error).__name__}: {line}"
 
 
 def _hydra_line(text: str) -> str:
@@ -45,22 +40,18 @@ def known_keys() -> list[str]:
     """Every key and group of the default configuration."""
     from omegaconf import OmegaConf
 
-    from robust.configuration import compose
+    from robust.configuration import compose, leaves
 
-    def walk(node: object, path: str) -> Iterable[str]:
-        if isinstance(node, dict):
-            for name, value in node.items():
-                yield f"{path}{name}"
-                yield from walk(value, f"{path}{name}.")
-
-    return list(walk(OmegaConf.to_container(compose(), resolve=False), ""))
+    raw = OmegaConf.to_container(compose())
+    assert isinstance(raw, dict)
+    return [name for name, _ in leaves(raw)]
 
 
 def reported(main: Callable[[], object]) -> None:
     """Runs a command; an error becomes one line and an exit status of 1, with `--debug` a traceback too."""
-    debug = "--debug" in sys.argv
-    if debug:
+    if "--debug" in sys.argv:
         sys.argv.remove("--debug")
+        os.environ[_DEBUG] = "1"  # for what runs inside this call too, in whichever process
     try:
         main()
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -68,20 +59,29 @@ def reported(main: Callable[[], object]) -> None:
             raise
         print("\nStopped. The same command continues where this one was.", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
     except Exception as error:  # noqa: BLE001, whatever it was, the user reads one line
-        if debug:
-            traceback.print_exc()
-        for line in str(error).splitlines() if isinstance(error, FaultsError) else [one_line(error)]:
-            print(f"error: {line}", file=sys.stderr)
-        if (
-            not debug
-            and not isinstance(error, (*_EXPLAINED, FaultsError))
-            and type(error).__module__.split(".")[0] not in ("hydra", "robust")
-        ):
-            print("This was not foreseen; --debug shows where it happened.", file=sys.stderr)
+        print_error(error)
         sys.exit(1)
+
+
+def print_error(error: Exception) -> None:
+    """Says what went wrong: a line, or one for each of several faults, and with `--debug` where."""
+    debug = _DEBUG in os.environ
+    if debug:
+        traceback.print_exception(error)
+    for line in str(error).splitlines() if isinstance(error, FaultsError) else [one_line(error)]:
+        print(f"error: {line}", file=sys.stderr)
+    if not debug and not _is_explained(error):
+        print("This was not foreseen; --debug shows where it happened.", file=sys.stderr)
+
+
+def _is_explained(error: BaseException) -> bool:
+    """Whether it is the user's doing or the world's, so that its message says all."""
+    return isinstance(error, ValueError | OSError) or _package(error) in ("hydra", "omegaconf", "robust")
+
+
+def _package(error: BaseException) -> str:
+    return type(error).__module__.partition(".")[0]
 
 
 class FaultsError(ValueError):

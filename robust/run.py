@@ -14,11 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from robust.configuration import (
+    as_level,
     build,
     build_conditions,
     build_perturbation,
     build_splits,
     check_numbers,
+    model_name,
     plain,
     require_complete,
 )
@@ -116,12 +118,14 @@ def prepare(config: DictConfig) -> Run:
         condition.check(splits.test.shape)
     identity = identify(
         plain(config),
+        model=model_name(config.model),
         perturbation=perturbation.name if perturbation else "none",
         level=perturbation.level if perturbation else 0,
         data_digest=splits.digest,
     )
     run = Run(config, splits, perturbation, conditions, identity)
-    run.build_data()
+    with as_level(config.perturb):
+        run.build_data()
     run.build_network()
     return run
 

@@ -43,13 +43,13 @@ class Identity:
         return self.technique if self.perturbation == "none" else f"{self.technique} {self.perturbation} {self.level:g}"
 
 
-def identify(config: dict[str, Any], *, perturbation: str, level: float, data_digest: str | None) -> Identity:
+def identify(config: dict[str, Any], *, model: str, perturbation: str, level: float, data_digest: str | None) -> Identity:
     """The identity of the run that this configuration, resolved, describes; `data_digest` tells data sets of one name
     apart."""
     weighty = json.dumps([_prune(config), data_digest], sort_keys=True)
     return Identity(
         data=config["data"]["name"],
-        model=config["model"]["name"],
+        model=model,
         technique=config["technique"]["name"],
         perturbation=perturbation,
         level=level,

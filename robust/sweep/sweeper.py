@@ -10,9 +10,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from robust.errors import FaultsError, one_line
+from robust.errors import FaultsError, one_line, print_error
 from robust.run import Run, execute, prepare
-from robust.runs import ClaimedError, State, Status, collect
+from robust.runs import State, Status, collect
 
 #: what makes a run of any technique the natural run that it is held against
 _REFERENCE = "technique=natural"
@@ -108,8 +108,8 @@ def run_job(config: DictConfig) -> None:
     """One run of a sweep. What fails is recorded in its folder, where the sweep finds it; the next one goes on."""
     try:
         execute(prepare(config))
-    except ClaimedError as error:
-        Console().print(f"passed over: {error}", soft_wrap=True)
+    except Exception as error:  # noqa: BLE001, one run must not end the others
+        print_error(error)
 
 
 def run_alone(config: DictConfig) -> None:
