@@ -2,6 +2,7 @@
 perturb=noise,blur,pixel`."""
 
 import os
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -11,7 +12,7 @@ from omegaconf import DictConfig
 from robust.errors import reported
 
 
-@hydra.main(config_path="conf", config_name="train", version_base=None)
+@hydra.main(config_path=str(Path(__file__).parent / "conf"), config_name="train", version_base=None)
 def train(config: DictConfig) -> None:
     """One run of the command, or of its multirun."""
     from robust import sweep  # imports torch: not for --help

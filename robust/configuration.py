@@ -86,24 +86,28 @@ def _read_splits(source: str) -> Splits:
     return _make(json.loads(source))
 
 
-def build_perturbation(perturb: DictConfig, level: float | None = None) -> Perturbation | None:
-    """The perturbation of a `conf/perturb` choice, at its own level or at another; None for `perturb=none`."""
+def build_perturbation(
+    perturb: DictConfig, level: float | None = None, *, key: str = "perturb.level"
+) -> Perturbation | None:
+    """The perturbation of a `conf/perturb` choice, at its own level or at another; None for `perturb=none`.
+
+    Errors call the level by `key`.
+    """
     node = OmegaConf.create({"perturb": OmegaConf.to_container(perturb)}).perturb
     if level is not None:
         node.level = level
     if node.transform is None:
         if node.level != 0:
             raise ValueError(
-                f"`perturb.level` must be left out with `perturb=none`; got {node.level}. "
-                "Name a perturbation, or give no level."
+                f"`{key}` must be left out with `perturb=none`; got {node.level}. Name a perturbation, or give no level."
             )
         return None
-    with as_level(perturb):
+    with as_level(perturb, key):
         return build(node.transform)
 
 
 @contextlib.contextmanager
-def as_level(perturb: DictConfig) -> Iterator[None]:
+def as_level(perturb: DictConfig, key: str = "perturb.level") -> Iterator[None]:
     """Calls by its key what a perturbation's error calls by its constructor's argument."""
     raw = OmegaConf.to_container(perturb)
     assert isinstance(raw, dict)
@@ -113,23 +117,21 @@ def as_level(perturb: DictConfig) -> Iterator[None]:
     except ValueError as error:
         text = str(error)
         for argument in arguments:
-            text = text.replace(f"`{argument}`", "`perturb.level`")
+            text = text.replace(f"`{argument}`", f"`{key}`")
         raise ValueError(text) from error
 
 
-def build_conditions(evaluation: DictConfig, own_family: str | None = None) -> list[Condition]:
-    """What `conf/evaluation` says a model is tested under: natural images, then each chosen perturbation at each of its
-    levels.
+def build_conditions(
+    evaluation: DictConfig, shape: tuple[int, int, int], own_family: str | None = None
+) -> list[Condition]:
+    """What `conf/evaluation` says: natural images, then each chosen perturbation at each of its levels.
 
     Chosen are the perturbations of `own_family`, if `evaluation.own_family` asks for that and there are any, else those
-    of `evaluation.families`. Nothing at all with `evaluation=none`.
+    of `evaluation.families`. Nothing at all with `evaluation=none`. Raises ValueError for what images of `shape`
+    (channels, height, width) cannot be tested under.
     """
     if evaluation.levels is None:
         return []
-    if evaluation.trials != int(evaluation.trials) or evaluation.trials < 1:
-        raise ValueError(f"`evaluation.trials` must be a whole number >= 1; got {evaluation.trials}.")
-    if evaluation.batch_size < 1:
-        raise ValueError(f"`evaluation.batch_size` must be at least 1; got {evaluation.batch_size}.")
     known = {perturb.family for perturb in evaluation.conditions.values()}
     if unknown := set(evaluation.families) - known:
         raise ValueError(
@@ -138,20 +140,33 @@ def build_conditions(evaluation: DictConfig, own_family: str | None = None) -> l
     chosen = [own_family] if evaluation.own_family and own_family in known else evaluation.families
     conditions = [Condition()]
     for name, perturb in evaluation.conditions.items():
-        if perturb.family in chosen:
-            conditions += [Condition(build_perturbation(perturb, level)) for level in evaluation.levels.get(name) or ()]
+        key = f"evaluation.levels.{name}"
+        for level in (evaluation.levels.get(name) or ()) if perturb.family in chosen else ():
+            with as_level(perturb, key):
+                conditions.append(Condition(build_perturbation(perturb, level, key=key)))
+                conditions[-1].check(shape)
     return conditions
+
+
+_LEAST = {
+    "data.batch_size": 1,
+    "evaluation.batch_size": 1,
+    "evaluation.seed": 0,
+    "evaluation.trials": 1,
+    "seed": 0,
+    "trainer.max_epochs": 1,
+    "trainer.threads": 1,
+}
 
 
 def check_numbers(config: DictConfig) -> None:
     """Raises ValueError for numbers that no run can start with."""
-    rules = {"trainer.max_epochs": 1, "data.batch_size": 1, "seed": 0, "trainer.threads": 1}
-    for name, least in rules.items():
+    for name, least in _LEAST.items():
         value = OmegaConf.select(config, name)
         if value is None and name == "trainer.threads":
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"`{name}` must be a whole number >= {least}; got {value}.")
     lr = OmegaConf.select(config, "optimizer.lr")
-    if lr is not None and not (isinstance(lr, int | float) and math.isfinite(lr) and lr > 0):
-        raise ValueError(f"The learning rate must be a number > 0; got {lr}.")
+    if not (isinstance(lr, int | float) and math.isfinite(lr) and lr > 0):
+        raise ValueError(f"`optimizer.lr` must be a number > 0; got {lr}.")

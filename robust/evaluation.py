@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 from torch import nn
 
-from robust.configuration import build_conditions, build_splits, compose, require_complete
+from robust.configuration import build_conditions, build_splits, check_numbers, compose, require_complete
 from robust.data import ImageSet
 from robust.measure import Condition, measure
 from robust.results import complete_rows
@@ -33,10 +33,14 @@ def evaluate(
     )
     if isinstance(data, str):
         require_complete(config)
+    check_numbers(config)
     images = build_splits(config.data).test if isinstance(data, str) else data
-    conditions = build_conditions(config.evaluation) if isinstance(evaluation, str) else list(evaluation)
-    for condition in conditions:
-        condition.check(images.shape)
+    if isinstance(evaluation, str):
+        conditions = build_conditions(config.evaluation, images.shape)
+    else:
+        conditions = list(evaluation)
+        for condition in conditions:
+            condition.check(images.shape)
     settings = config.evaluation
     measured = measure(
         model, images, conditions, trials=settings.trials, seed=settings.seed, batch_size=settings.batch_size

@@ -113,9 +113,7 @@ def prepare(config: DictConfig) -> Run:
     perturbation = build_perturbation(config.perturb)
     check_technique(config, perturbation)
     splits = build_splits(config.data)
-    conditions = build_conditions(config.evaluation, config.perturb.family)
-    for condition in conditions:
-        condition.check(splits.test.shape)
+    conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
     identity = identify(
         plain(config),
         model=model_name(config.model),

@@ -1,0 +1,125 @@
+"""Wrong input, as a user gives it: one line that says what to do, a status that is not 0, nothing left behind."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+import train
+from robust.errors import did_you_mean, one_line, reported
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """`python train.py ARGUMENTS` in this process; what it said on standard error, after it failed."""
+
+    def call(*arguments: str) -> str:
+        GlobalHydra.instance().clear()
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+        monkeypatch.delenv("ROBUST_DEBUG", raising=False)
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments, f"runs_dir={tmp_path / 'runs'}"])
+        with pytest.raises(SystemExit) as stop:
+            reported(train.train)
+        assert stop.value.code == 1
+        return capsys.readouterr().err.strip()
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["perturb=nosie"], "error: `perturb=nosie` is not a choice. Did you mean `noise`? There are blur, "),
+        (["model=resnet"], "error: `model=resnet` is not a choice. There are convnet_cifar10, "),
+        (["perturb.levl=3"], "error: `perturb.levl` is not a key. Did you mean `perturb.level`? "),
+        (["trainr.max_epochs=3"], "error: `trainr.max_epochs` is not a key. Did you mean `trainer.max_epochs`? "),
+        (["perturb=hot", "perturb.level=-1"], "error: `perturb.level` must be a whole number >= 0; got -1. "),
+        (["perturb=hot", "perturb.level=2.5"], "error: `perturb.level` must be a whole number >= 0; got 2.5. "),
+        (["perturb=hot", "perturb.level=785"], "error: `perturb.level` must be at most 784, the pixels of a 28 x 28 "),
+        (["perturb.level=nan"], "error: `perturb.level` must be a number >= 0; got nan. "),
+        (["perturb=blur", "perturb.level=abc"], "error: `perturb.level` must be a number >= 0; got 'abc'. "),
+        (
+            ["technique=natural", "perturb.level=1"],
+            "error: `perturb.level` must be left out with `perturb=none`; got 1",
+        ),
+        (
+            ["technique=natural", "perturb=blur"],
+            "error: `technique=natural` trains on unperturbed images; got `perturb=",
+        ),
+        (["perturb=none"], "error: `technique=constant` needs a perturbation; got `perturb=none`. "),
+        (["data.batch_size=1301"], "error: `data.batch_size` must be from 1 to 1300, all training images; got 1301."),
+        (["data.batch_size=0"], "error: `data.batch_size` must be a whole number >= 1; got 0."),
+        (["trainer.max_epochs=0"], "error: `trainer.max_epochs` must be a whole number >= 1; got 0."),
+        (["trainer.threads=0"], "error: `trainer.threads` must be a whole number >= 1; got 0."),
+        (["seed=-1"], "error: `seed` must be a whole number >= 0; got -1."),
+        (["optimizer.lr=0"], "error: `optimizer.lr` must be a number > 0; got 0."),
+        (["evaluation.trials=0"], "error: `evaluation.trials` must be a whole number >= 1; got 0."),
+        (["evaluation.families=[noise,fog]"], "error: `evaluation.families` must be among blur, "),
+        (["evaluation.levels.hot=[785]", "perturb=hot"], "error: `evaluation.levels.hot` must be at most 784, "),
+        (["model.standardize=pixel"], "error: `standardize` must be one of feature, channel, none; got 'pixel'."),
+        (["model.activation=gelu"], "error: `model.activation` must be one of relu, tanh; got 'gelu'."),
+        (["data=folder"], "error: `data.path` must be given: data.path=VALUE."),
+        (
+            ["data=folder", "data.path=/not/there"],
+            "error: `data.path` must be a folder of images; /not/there is not th",
+        ),
+        (["data=mnist", "data.dir=/not/there", "data.download=false"], "error: MNIST is not in /not/there/MNIST/raw. "),
+        (["data.source.size=8"], "error: Images of 8 x 8 pixels are too small for this network"),
+    ],
+)
+def test_wrong_input_is_explained_in_one_line(
+    call: Callable[..., str], tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    said = call(*arguments)
+    assert said.startswith(message), said
+    assert len(said.splitlines()) == 1
+    assert not list((tmp_path / "runs").glob("*")) if (tmp_path / "runs").exists() else True
+
+
+def test_every_fault_of_a_sweep_is_named_before_it_starts(call: Callable[..., str], tmp_path: Path) -> None:
+    said = call("-m", "perturb=hot,noise", "perturb.level=0.5,-1")
+    assert len(said.splitlines()) == 3
+    assert "[perturb=hot perturb.level=0.5 " in said
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_place_that_cannot_be_written_to_is_named(call: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    assert call().startswith(f"error: `runs_dir` must be a folder that can be written to; got {tmp_path / 'runs'} (")
+
+
+def test_debug_shows_where_it_happened(call: Callable[..., str]) -> None:
+    assert "Traceback" in call("perturb.level=-1", "--debug")
+
+
+def test_what_was_not_foreseen_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.delenv("ROBUST_DEBUG", raising=False)
+    with pytest.raises(SystemExit):
+        reported(lambda: {}["key"])
+    assert capsys.readouterr().err.splitlines() == [
+        "error: KeyError: 'key'",
+        "This was not foreseen; --debug shows where it happened.",
+    ]
+
+
+def test_an_interrupt_is_not_an_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    with pytest.raises(SystemExit) as stop:
+        reported(interrupt)
+    assert stop.value.code == 130
+    assert "The same command continues" in capsys.readouterr().err
+
+
+def test_suggestions_are_near_or_absent() -> None:
+    assert did_you_mean("blurr", ["blur", "noise"]) == " Did you mean `blur`?"
+    assert did_you_mean("zebra", ["blur", "noise"]) == ""
+
+
+def test_a_message_of_several_lines_becomes_one() -> None:
+    assert one_line(ValueError("first\n  second")) == "first second"
