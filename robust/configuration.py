@@ -99,7 +99,7 @@ def build_perturbation(
     if node.transform is None:
         if node.level != 0:
             raise ValueError(
-                f"`{key}` must be left out with `perturb=none`; got {node.level}. Name a perturbation, or give no level."
+                f"`{key}` must be left out with `perturb=none`; got {node.level}. Name a perturbation, or no level."
             )
         return None
     with as_level(perturb, key):

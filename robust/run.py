@@ -40,6 +40,7 @@ from robust.runs import (
     claimed,
     identify,
     load,
+    read_checkpoint,
     read_status,
     save_model,
     write_status,
@@ -196,7 +197,8 @@ def train(run: Run) -> None:
         checkpoint=checkpoint,
         callbacks=[Curriculum(schedule), Curve(run.folder / "metrics.csv")],
     )
-    resumed = checkpoint.is_file()
+    if resumed := checkpoint.is_file():
+        read_checkpoint(checkpoint, "state_dict", "optimizer_states", "loops")
     _log.info("%s training %s", "resuming" if resumed else "starting", run.identity.folder)
     resume = {"ckpt_path": checkpoint, "weights_only": True} if resumed else {}
     with warnings.catch_warnings():  # Lightning 2.6 on torch 2.15

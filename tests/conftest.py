@@ -13,13 +13,18 @@ from robust.run import Run, prepare
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ROBUST_DATA", ROOT / "data"))
 
-#: a run of a second: the bundled digits, two epochs, two trials
 QUICK = ["trainer.max_epochs=2", "trainer.threads=1", "evaluation.trials=2", "trainer.accelerator=cpu"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def quick() -> list[str]:
+    """Settings of a run of a second: on the bundled digits, two epochs, two trials."""
+    return QUICK
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Results as pictures."""
 
+import io
 from typing import Any
 
 import matplotlib
@@ -106,3 +107,11 @@ def _draw_image(axis: Axes, samples: Samples, row: int, column: int) -> None:
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as an SVG, to the byte the same for the same figure."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

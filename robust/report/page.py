@@ -2,18 +2,16 @@
 
 import base64
 import hashlib
-import io
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment
-from matplotlib.figure import Figure
 
 from robust.files import write_whole
 from robust.measure import Samples
-from robust.report.figures import accuracy_figure, samples_figure
+from robust.report.figures import accuracy_figure, samples_figure, svg
 from robust.report.tables import condition_title, percent, score_table, summary_table
 from robust.runs import collect, read_status
 
@@ -30,10 +28,10 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
         out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
     rows = collect(folders)
     summary = summary_table(rows)
-    figures = {"accuracy": _svg(accuracy_figure(summary))}
+    figures = {"accuracy": svg(accuracy_figure(summary))}
     for folder in _shown(folders, summary):
         title = summary.loc[summary["run"] == folder.name, "title"].iloc[0]
-        figures[f"samples-{folder.name}"] = _svg(
+        figures[f"samples-{folder.name}"] = svg(
             samples_figure(Samples.read(folder / "samples.npz"), f"as the {title} model sees them")
         )
     for name, figure in figures.items():
@@ -69,11 +67,5 @@ def _render(summary: pd.DataFrame, figures: dict[str, bytes], folders: Sequence[
     )
 
 
-def _svg(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def _data_uri(svg: bytes) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
+def _data_uri(image: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(image).decode()

@@ -2,7 +2,7 @@
 
 from robust.runs.collect import ROWS, collect, find_runs, read_rows
 from robust.runs.identity import Identity, identify
-from robust.runs.model import load, save_model
+from robust.runs.model import load, read_checkpoint, save_model
 from robust.runs.state import CHECKPOINT, MODEL, ClaimedError, State, Status, claimed, read_status, write_status
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "find_runs",
     "identify",
     "load",
+    "read_checkpoint",
     "read_rows",
     "read_status",
     "save_model",

@@ -29,20 +29,28 @@ def load(run_folder: str | Path) -> nn.Module:
     path = Path(run_folder) / MODEL
     if not path.is_file():
         raise FileNotFoundError(f"There is no trained model in {run_folder}: {MODEL} is missing. Give the folder of a finished run.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        architecture, weights = content["architecture"], content["state_dict"]
-        target = str(architecture["_target_"])
-    except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        raise ValueError(f"The checkpoint {path} is damaged or not one of ours ({_first_line(error)}). Delete the folder and train again.") from error
+    content = read_checkpoint(path, "architecture", "state_dict")
+    architecture = content["architecture"]
+    target = str(architecture.get("_target_"))
     if not target.startswith(_ALLOWED):
         raise ValueError(f"The checkpoint {path} names the network {target}; only those of {_ALLOWED[:-1]} are loaded.")
     model = instantiate(architecture, _convert_="all")
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
         raise ValueError(f"The checkpoint {path} holds the weights of another network ({_first_line(error)}).") from error
     return model.eval()
+
+
+def read_checkpoint(path: Path, *parts: str) -> dict[str, Any]:
+    """A checkpoint's content, tensors and plain values only, on the CPU. Raises ValueError if it is damaged or a part is missing."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return {part: content[part] for part in parts}
+    except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"The checkpoint {path} is damaged or not one of ours ({_first_line(error)}). Delete it and train again."
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -140,7 +140,7 @@ def test_two_images_of_a_batch_are_perturbed_differently(name):
 
 
 @every_perturbation
-def test_a_perturbation_that_is_not_random_ignores_the_seed(name):
+def test_random_says_whether_the_seed_matters(name):
     perturbation, images = make(name), some_images(4, 3, 6, 5)
     assert perturbation.random == (not torch.equal(perturbation(images, seed=1), perturbation(images, seed=2)))
 
@@ -158,8 +158,8 @@ def test_it_carries_the_name_and_level_of_its_configuration(name):
 
 
 WRONG_IMAGES = [
-    (torch.rand(3, 6, 5), r"must have shape \(batch, channels, height, width\); got \(3, 6, 5\)"),
-    (torch.rand(1, 1, 3, 6, 5), r"must have shape .* got \(1, 1, 3, 6, 5\)"),
+    (torch.zeros(3, 6, 5), r"must have shape \(batch, channels, height, width\); got \(3, 6, 5\)"),
+    (torch.zeros(1, 1, 3, 6, 5), r"must have shape .* got \(1, 1, 3, 6, 5\)"),
     (torch.zeros(2, 3, 6, 5, dtype=torch.uint8), r"must be floating-point .* got torch.uint8.*images / 255"),
     (torch.zeros(2, 3, 6, 5).bool(), r"must be floating-point .* got torch.bool"),
     (torch.full((2, 3, 6, 5), -0.25), r"must be in \[0, 1\]; got values from -0.25 to -0.25.*belongs to the model"),
@@ -182,8 +182,9 @@ def test_every_perturbation_checks_its_images(name):
 
 
 @every_perturbation
-@pytest.mark.parametrize("indices", [torch.arange(3), torch.arange(4)[:, None], torch.tensor(0)], ids=str)
-def test_indices_must_be_one_for_each_image(name, indices):
+@pytest.mark.parametrize("shape", [(3,), (5,), (4, 1), ()], ids=str)
+def test_indices_must_be_one_for_each_image(name, shape):
+    indices = torch.zeros(shape, dtype=torch.int64)
     with pytest.raises(ValueError, match=r"`indices` must have shape \(4,\), one for each image; got"):
         make(name)(some_images(4, 3, 6, 5), indices=indices)
 

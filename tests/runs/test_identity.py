@@ -1,0 +1,53 @@
+from collections.abc import Callable
+
+import pytest
+
+from robust.run import Run
+
+NOT_THE_RUN = [
+    "runs_dir=elsewhere",
+    "data.dir=elsewhere",
+    "data.cache_dir=elsewhere",
+    "trainer.threads=2",
+    "trainer.progress=false",
+    "trainer.checkpoint_every_s=5",
+    "evaluation=all",
+    "evaluation.trials=7",
+    "plan=true",
+]
+THE_RUN = [
+    "seed=1",
+    "perturb=blur",
+    "perturb.level=0.04",
+    "perturb.fresh=true",
+    "technique=natural",
+    "technique.share.share=0.5",
+    "data.batch_size=50",
+    "data.shuffle=true",
+    "data.source.size=20",
+    "model.dropout=0.1",
+    "optimizer.lr=0.02",
+    "trainer.max_epochs=3",
+    "trainer.precision=bf16-mixed",
+    "+optimizer.weight_decay=0.1",
+]
+
+
+@pytest.mark.parametrize("override", NOT_THE_RUN)
+def test_what_does_not_change_the_weights_does_not_change_the_folder(
+    make_run: Callable[..., Run], override: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    assert make_run(override).identity == make_run().identity
+
+
+def test_whatever_changes_the_weights_changes_the_folder(make_run: Callable[..., Run]) -> None:
+    folders = {make_run(override).identity.folder for override in THE_RUN}
+    assert len(folders | {make_run().identity.folder}) == len(THE_RUN) + 1
+
+
+def test_a_folder_says_what_it_holds(make_run: Callable[..., Run]) -> None:
+    name = make_run("perturb=hot", "perturb.level=7", "seed=3").identity.folder
+    assert name.startswith("digits-convnet_mnist-constant-hot-7-seed3-")
+    assert make_run("technique=natural").identity.folder.startswith("digits-convnet_mnist-natural-seed0-")
+    assert make_run("model.dropout=0").identity.folder.startswith("digits-convnet_mnist_dropout_0-constant-noise-0.05-")

@@ -1,0 +1,76 @@
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import robust
+from robust.models import ConvNet
+from robust.runs import save_model
+
+SMALL: dict[str, Any] = {"image_shape": [1, 12, 12], "num_classes": 3, "units": [4], "kernel_size": 3}
+
+
+def save_small(folder: Path, **changes: Any) -> ConvNet:
+    torch.manual_seed(0)
+    model = ConvNet(**SMALL)
+    model.standardize.fit([torch.rand(8, 1, 12, 12)])
+    save_model(folder, model, {"_target_": "robust.models.ConvNet", **SMALL, **changes})
+    return model.eval()
+
+
+def test_a_saved_model_comes_back_equal_and_in_eval_mode(tmp_path: Path) -> None:
+    model = save_small(tmp_path)
+    images = torch.rand(5, 1, 12, 12)
+    loaded = robust.load(tmp_path)
+    assert not loaded.training
+    assert torch.equal(loaded(images), model(images))
+
+
+def test_no_model_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"There is no trained model in {tmp_path}"):
+        robust.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half a checkpoint"])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.ckpt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"model.ckpt is damaged or not one of ours \(.*Delete it and train again"):
+        robust.load(tmp_path)
+
+
+def test_a_checkpoint_cut_off_in_the_middle_is_named(tmp_path: Path) -> None:
+    save_small(tmp_path)
+    whole = (tmp_path / "model.ckpt").read_bytes()
+    (tmp_path / "model.ckpt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="is damaged or not one of ours"):
+        robust.load(tmp_path)
+
+
+def test_the_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    save_small(tmp_path, units=[5])
+    with pytest.raises(ValueError, match="holds the weights of another network"):
+        robust.load(tmp_path)
+
+
+def test_a_checkpoint_cannot_name_what_to_call(tmp_path: Path) -> None:
+    save_small(tmp_path, _target_="os.system")
+    with pytest.raises(ValueError, match=r"names the network os.system; only those of robust.models are loaded"):
+        robust.load(tmp_path)
+
+
+class Trap:
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content, protocol=2))])
+def test_code_in_a_checkpoint_is_not_executed(tmp_path: Path, save: Any) -> None:
+    save({"architecture": Trap(tmp_path / "sprung"), "state_dict": {}}, tmp_path / "model.ckpt")
+    with pytest.raises(ValueError, match="is damaged or not one of ours"):
+        robust.load(tmp_path)
+    assert not (tmp_path / "sprung").exists()

@@ -1,0 +1,108 @@
+"""The commands, as a user types them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_one_command_trains_measures_and_shows_and_the_second_time_only_shows(
+    command: Command, quick: list[str], tmp_path: Path
+) -> None:
+    arguments = ["train.py", "-m", "perturb=noise,blur,pixel", *quick, f"runs_dir={tmp_path}"]
+    first = command(*arguments)
+    assert first.returncode == 0, first.stderr
+    assert "4 runs: 4 to do" in first.stdout
+    for title in ("natural", "constant noise 0.05", "constant blur 1", "constant pixel 5"):
+        assert title in first.stdout
+    page = Path(first.stdout.split("page: ")[1].strip())
+    assert page.is_file()
+    assert first.stderr == ""
+    models = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/model.ckpt")}
+    assert len(models) == 4
+
+    second = command(*arguments)
+    assert "4 runs: 4 done" in second.stdout
+    assert models == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/model.ckpt")}
+    assert second.stdout.split("page: ")[1] == first.stdout.split("page: ")[1]
+
+
+def test_one_run_by_itself_has_its_own_page(command: Command, quick: list[str], tmp_path: Path) -> None:
+    done = command("train.py", "perturb=dead", *quick, f"runs_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.split("page: ")[1].strip()).parent.parent.parent == tmp_path
+
+
+def test_a_sweep_with_a_failing_run_does_the_others_and_says_so(
+    command: Command, quick: list[str], tmp_path: Path
+) -> None:
+    done = command("train.py", "-m", "perturb=noise", "optimizer.lr=0.01,1e30", *quick, f"runs_dir={tmp_path}")
+    assert done.returncode == 1
+    states = [json.loads(path.read_text())["state"] for path in tmp_path.glob("*/status.json")]
+    assert sorted(states) == ["done", "done", "failed", "failed"]
+    assert "failed: Training diverged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plan_starts_nothing(command: Command, tmp_path: Path) -> None:
+    done = command("train.py", "-m", "perturb=noise,blur", "plan=true", f"runs_dir={tmp_path}")
+    assert (done.returncode, done.stdout.strip()) == (0, "3 runs: 3 to do")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_rows(command: Command, tmp_path: Path) -> None:
+    settings = ["perturb=hot", "trainer.max_epochs=40", "trainer.threads=1", "trainer.checkpoint_every_s=0"]
+    settings += ["evaluation.trials=2", "trainer.accelerator=cpu"]
+    assert command("train.py", *settings, f"runs_dir={tmp_path / 'undisturbed'}").returncode == 0
+    root = Path(__file__).parent.parent
+    process = subprocess.Popen(
+        [sys.executable, "train.py", *settings, f"runs_dir={tmp_path / 'killed'}"], cwd=root, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "killed").glob("*/last.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert list((tmp_path / "killed").glob("*/claim.json"))
+    assert not list((tmp_path / "killed").glob("*/status.json"))
+    assert command("train.py", *settings, f"runs_dir={tmp_path / 'killed'}").returncode == 0
+    log = next((tmp_path / "killed").glob("*/log.txt")).read_text()
+    assert "resuming" in log
+    tables = [pd.read_csv(next((tmp_path / name).glob("*/rows.csv"))) for name in ("undisturbed", "killed")]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_help_lists_the_choices(command: Command) -> None:
+    done = command("train.py", "--help")
+    assert done.returncode == 0
+    for words in ("perturb: blur", "data: cifar10, digits, folder, mnist", "technique: constant, natural"):
+        assert words in done.stdout
+
+
+def test_the_report_says_what_is_wrong_with_its_runs(command: Command, tmp_path: Path) -> None:
+    done = command("-m", "robust.report", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: There are no finished runs in {tmp_path}.")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_help_lists_every_target() -> None:
+    root = Path(__file__).parent.parent
+    environment = {**os.environ, "MAKEFLAGS": ""}
+    listed = subprocess.run(
+        ["make", "help"], cwd=root, env=environment, text=True, capture_output=True, check=True
+    ).stdout
+    targets = {
+        line.split(":")[0] for line in (root / "Makefile").read_text().splitlines() if "## " in line and ":" in line
+    }
+    targets = {target for target in targets if target.isidentifier()}
+    assert targets == {line.split()[1] for line in listed.splitlines()}
