@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import pickle
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -65,8 +67,9 @@ def _list_classes(part: Path) -> dict[str, list[os.DirEntry[str]]]:
         raise FileNotFoundError(f"There is no folder {part}. {_LAYOUT}.")
     classes = {}
     for name in sorted(entry.name for entry in os.scandir(part) if entry.is_dir() and not entry.name.startswith(".")):
-        entries = (entry for entry in os.scandir(part / name) if os.path.splitext(entry.name)[1].lower() in _SUFFIXES)
-        classes[name] = sorted(entries, key=lambda entry: entry.name)
+        entries = (entry for entry in os.scandir(part / name) if not entry.name.startswith("."))
+        images = (entry for entry in entries if os.path.splitext(entry.name)[1].lower() in _SUFFIXES)
+        classes[name] = sorted(images, key=lambda entry: entry.name)
         if not classes[name]:
             kinds = ", ".join(sorted(_SUFFIXES))
             raise ValueError(f"Class {name} has no images in {part / name}. Add some ({kinds}), or remove the folder.")
@@ -86,10 +89,8 @@ def _read_cached(
     listing = hashlib.sha256(json.dumps([stats, size, channels]).encode()).hexdigest()
     place = hashlib.sha256(f"{root.resolve()} {size} {channels}".encode()).hexdigest()[:16]
     cache = cache_dir / f"{root.resolve().name}-{size}-{place}.pt" if cache_dir else None
-    if cache and cache.is_file():
-        kept = torch.load(cache, mmap=True, weights_only=True)
-        if kept["listing"] == listing:
-            return kept["images"], kept["digest"]
+    if cache and (kept := _read_cache(cache)) and kept["listing"] == listing:
+        return kept["images"], kept["digest"]
     images = {
         part: _decode([path for path, *_ in stats[part]], size, channels, f"reading {root.name}/{part}")
         for part in files
@@ -105,6 +106,13 @@ def _read_cached(
             cache, lambda file: torch.save({"listing": listing, "digest": digest.hexdigest(), "images": images}, file)
         )
     return images, digest.hexdigest()
+
+
+def _read_cache(cache: Path) -> dict[str, Any] | None:
+    try:
+        return torch.load(cache, mmap=True, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):  # absent or damaged: read anew
+        return None
 
 
 def _decode(paths: list[str], size: int, channels: int, title: str) -> Tensor:
@@ -127,9 +135,18 @@ def _decode_some(paths: list[str], size: int, channels: int) -> np.ndarray:
 def _decode_one(path: str, size: int, channels: int) -> np.ndarray:
     try:
         with Image.open(path) as image:
-            picture = ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L")
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            picture = _eight_bits(ImageOps.exif_transpose(image)).convert("RGB" if channels == 3 else "L")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"The image {path} cannot be read ({error}). Repair or remove it.") from error
     if picture.size != (size, size):
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
     return np.asarray(picture).reshape(size, size, channels)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """What Pillow's `convert` would clip (16 bits) or warn about (a palette with transparency), made ready for it."""
+    if image.mode == "F":
+        raise ValueError("it holds floating-point values; convert it to 8 or 16 bits")
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+    return image.convert("RGBA") if image.mode == "P" and "transparency" in image.info else image

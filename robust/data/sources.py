@@ -42,12 +42,11 @@ def mnist(*, dir: str, download: bool) -> Splits:
 
     with _explained("MNIST", Path(dir) / "MNIST" / "raw", download):
         train, test = (MNIST(dir, train=part, download=download) for part in (True, False))
-    classes = tuple(str(digit) for digit in range(10))
-    count = _MNIST_TRAIN
-    return Splits(
-        ImageSet(train.data[:count, None], train.targets[:count], classes),
-        ImageSet(test.data[:, None], test.targets, classes),
-    )
+        classes = tuple(str(digit) for digit in range(10))
+        return Splits(
+            ImageSet(train.data[:_MNIST_TRAIN, None], train.targets[:_MNIST_TRAIN], classes),
+            ImageSet(test.data[:, None], test.targets, classes),
+        )
 
 
 def cifar10(*, dir: str, download: bool, cache_dir: str | None = None) -> Splits:
@@ -75,20 +74,15 @@ def _channels_first(images: object) -> Tensor:
 @contextlib.contextmanager
 def _explained(name: str, place: Path, download: bool) -> Iterator[None]:
     """Turns what torchvision raises into what the user should know."""
-    advice = "Set `data.dir` (or ROBUST_DATA) to the folder that holds it" + (
-        "" if download else ", or `data.download=true`"
-    )
+    there = place.is_dir() and any(place.iterdir())
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
-    except OSError as error:
-        raise FileNotFoundError(f"{name} is not in {place} and could not be downloaded ({error}). {advice}.") from error
-    except RuntimeError as error:
-        if "not found" in str(error) or "downloading" in str(error):
-            tried = " and could not be downloaded" if download else ""
-            raise FileNotFoundError(f"{name} is not in {place}{tried}. {advice}.") from error
-        raise ValueError(f"{name} in {place} is damaged ({error}). Delete it and fetch it again.") from error
-    except (ValueError, AssertionError, EOFError, KeyError) as error:
-        raise ValueError(
-            f"{name} in {place} is damaged ({error or type(error).__name__}). Delete it and fetch it again."
+    except (OSError, RuntimeError, ValueError, AssertionError, EOFError, KeyError) as error:
+        if there:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"{name} in {place} is damaged ({reason}). Delete it and fetch it again.") from error
+        tried, other = (" and could not be downloaded", "") if download else ("", ", or `data.download=true`")
+        raise FileNotFoundError(
+            f"{name} is not in {place}{tried}. Set `data.dir` (or ROBUST_DATA) to the folder that holds it{other}."
         ) from error

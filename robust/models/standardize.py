@@ -43,7 +43,7 @@ class Standardize(nn.Module):
         axes = _AXES[self.per]
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         low, high = torch.full((), math.inf), torch.full((), -math.inf)
-        for batch in batches:
+        for batch in filter(len, batches):
             values = batch.double()
             count += math.prod(values.shape[axis] for axis in axes)
             total = total.to(values) + values.sum(axes, keepdim=True)[0]

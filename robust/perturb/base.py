@@ -1,6 +1,7 @@
 """What every perturbation is: sample its parameters, then apply them."""
 
 import math
+import numbers
 from typing import Any
 
 import torch
@@ -54,9 +55,10 @@ class Perturbation(nn.Module):
             seed = int(torch.randint(2**62, ()))
         if indices is None:
             indices = torch.arange(len(images))
-        if indices.shape != (len(images),):
+        if indices.shape != (len(images),) or indices.is_floating_point():
             raise ValueError(
-                f"`indices` must have shape ({len(images)},), one for each image; got {tuple(indices.shape)}."
+                f"`indices` must be whole numbers of shape ({len(images)},), one for each image; "
+                f"got {indices.dtype} of shape {tuple(indices.shape)}."
             )
         return self.perturb(images, ImageRandom(key("call", seed), indices.to(images.device, torch.int64)))
 
@@ -86,7 +88,7 @@ def check_images(images: Tensor) -> None:
 
 def check_level(name: str, value: Any, unit: str, *, whole: bool = False) -> float:
     """`value` as a number, or ValueError: levels are finite, at least 0 and, if `whole`, integers."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value < 0 or (whole and value != int(value)):
         rule = "a whole number >= 0" if whole else "a number >= 0"
         raise ValueError(f"`{name}` must be {rule}; got {value!r}. It is {unit}.")

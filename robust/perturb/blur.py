@@ -15,13 +15,13 @@ def gaussian_matrix(size: int, sigma: float) -> Tensor:
     b a | a b c d).
     """
     radius = int(_CUT * sigma + 0.5)
-    offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
-    weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    sources = (torch.arange(size)[:, None] + torch.arange(-radius, radius + 1)) % (2 * size)
-    sources = torch.where(sources < size, sources, 2 * size - 1 - sources)
-    matrix = torch.zeros(size, size, dtype=torch.float64)
-    matrix.scatter_add_(1, sources, (weights / weights.sum()).expand(size, -1))
-    return matrix
+    offsets = torch.arange(-radius, radius + 1)
+    weights = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
+    period = 2 * size  # of the reflected vector; offsets a whole number of periods apart reach the same place
+    folded = torch.zeros(period, dtype=torch.float64).index_add_(0, offsets % period, weights / weights.sum())
+    sources = (torch.arange(size)[:, None] + torch.arange(period)) % period
+    sources = torch.where(sources < size, sources, period - 1 - sources)
+    return torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, sources, folded.expand(size, -1))
 
 
 def gaussian_blur(images: Tensor, sigma: float, *, channels: bool = False) -> Tensor:
@@ -31,7 +31,7 @@ def gaussian_blur(images: Tensor, sigma: float, *, channels: bool = False) -> Te
     A small image is blurred fastest by two matrix products. Shape (batch, channels, height, width), `sigma` in pixels.
     """
     if sigma == 0:
-        return images
+        return images.clone()
     depth, height, width = (gaussian_matrix(size, sigma).to(images) for size in images.shape[-3:])
     blurred = height @ (images @ width.T)
     if channels:

@@ -69,11 +69,11 @@ class ImageRandom:
 
     def uniform(self, *shape: int) -> Tensor:
         """Values in [0, 1), multiples of 2**-24."""
-        return (_shift_right(self._words(math.prod(shape)), 40).float() * 2**-24).view(-1, *shape)
+        return (_shift_right(self._words(math.prod(shape)), 40).float() * 2**-24).view(len(self), *shape)
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Integers in [0, high), for `high` up to 2**31."""
-        return ((_shift_right(self._words(math.prod(shape)), 33) * high) >> 31).view(-1, *shape)
+        return ((_shift_right(self._words(math.prod(shape)), 33) * high) >> 31).view(len(self), *shape)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal values, by the Box-Muller transform of 24-bit uniforms."""
@@ -89,7 +89,7 @@ class ImageRandom:
             chunk = out[start : start + rows]
             torch.mul(radius, angle.cos(), out=chunk[:, :pairs])
             torch.mul(radius, angle.sin_(), out=chunk[:, pairs:])
-        return out[:, :size].reshape(-1, *shape)
+        return out[:, :size].reshape(len(self), *shape)
 
     def distinct(self, high: int, count: int) -> Tensor:
         """`count` different integers in [0, high) for each image, every set equally likely (Floyd's algorithm)."""

@@ -102,7 +102,7 @@ def write_status(folder: Path, state: State, *, reason: str = "", durations_s: d
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "durations_s": {**before.get("durations_s", {}), **{name: round(value, 3) for name, value in durations_s.items()}},
         "host": socket.gethostname(),
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "job": os.environ.get("SLURM_JOB_ID"),
         "restarts": int(os.environ.get("SLURM_RESTART_COUNT", 0)),
@@ -138,7 +138,7 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """The commit of this code, with "+" behind it if files were changed since; None outside a checkout."""
     here = Path(__file__).parent
     ask = ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]

@@ -130,8 +130,6 @@ def test_the_cameras_orientation_is_respected(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
-# BUG (found when this was written): of 16-bit grey images (medical and scientific PNG and TIFF) nearly all is white,
-# because Pillow's `convert("L")` and `convert("RGB")` clip at 255.
 def test_images_of_any_kind_show_what_they_show(tmp_path, mode):
     colours = np.zeros((8, 8, 3), dtype=np.uint8)
     colours[:4], colours[:, 4:] = 255, 255
@@ -152,8 +150,6 @@ def test_transparency_is_ignored(tmp_path):
     assert np.array_equal(read_one(tmp_path, picture).permute(1, 2, 0), noise(0))
 
 
-# BUG (found when this was written): Pillow warns ("Palette images with Transparency expressed in bytes should be
-# converted to RGBA images"), once for each process; where warnings are errors, it raises.
 def test_a_palette_with_transparent_colours_is_read_in_silence(tmp_path):
     picture = Image.fromarray(np.tile(np.arange(8, dtype=np.uint8) % 2, (8, 1)), mode=None).convert("P")
     picture.putpalette([*RED, *BLUE])

@@ -94,7 +94,9 @@ def test_a_fixed_perturbation_is_the_same_in_every_epoch_and_for_every_batch_siz
         assert torch.equal(shown(make_data(GaussianNoise(std=0.1), batch_size=batch_size, epoch=3)), first)
 
 
-def test_an_image_is_perturbed_alike_whatever_the_share():
+@pytest.mark.parametrize("room", [True, False])
+def test_an_image_is_perturbed_alike_whatever_the_share(room, monkeypatch):
+    monkeypatch.setattr(MODULE, "_fits", lambda size, device: room)
     everything = shown(make_data(GaussianNoise(std=0.1)))
     half = shown(make_data(GaussianNoise(std=0.1), share=0.5, batch_size=10))
     assert torch.equal(half[5:], everything[5:])

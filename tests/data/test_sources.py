@@ -153,16 +153,12 @@ def garble(path):
 @pytest.mark.parametrize("download", [False, True])
 @pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
 @pytest.mark.parametrize("damage", [truncate, empty, garble])
-# BUG (found when this was written): where torchvision only asserts, the message reads "is damaged ()": an exception is
-# never false, so `error or type(error).__name__` does not name it.
 def test_damaged_mnist_is_refused(small_mnist, tmp_path, damage, file, download):
     damage(small_mnist / file)
     with pytest.raises(ValueError, match=r"MNIST in .*MNIST/raw is damaged \(.+\)\. Delete it and fetch it again\."):
         mnist(dir=str(tmp_path), download=download)
 
 
-# BUG (found when this was written): the files are whole but do not belong together; ImageSet's AssertionError, "(20,
-# 60)", comes out instead of a sentence.
 def test_mnist_with_the_labels_of_the_other_part_is_refused(small_mnist, tmp_path):
     shutil.copy(small_mnist / "t10k-labels-idx1-ubyte", small_mnist / "train-labels-idx1-ubyte")
     with pytest.raises(ValueError, match=r"MNIST in .*MNIST/raw is damaged"):
@@ -251,8 +247,6 @@ def test_cifar10_that_cannot_be_downloaded_says_so(tmp_path, monkeypatch, failur
         cifar10(dir=str(tmp_path), download=True)
 
 
-# BUG (found when this was written): torchvision says "not found or corrupted" for both, so a damaged archive is called
-# absent ("CIFAR-10 is not in ..."), a FileNotFoundError, though it lies there.
 @pytest.mark.parametrize("file", ["data_batch_3", "test_batch", "batches.meta"])
 def test_a_damaged_archive_is_refused(small_archive, tmp_path, file):
     truncate(small_archive / file)

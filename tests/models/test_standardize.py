@@ -61,6 +61,11 @@ def test_a_feature_that_never_varied_becomes_0(value, sizes):
     assert out[:, 0].flatten(1).any(0).all()
 
 
+def test_no_grey_value_that_never_varied_counts_for_rounding():
+    images = (torch.arange(256) / 255).view(1, 1, 16, 16).repeat(47, 1, 1, 1)
+    assert not fitted(images)(images / 2).any()
+
+
 def test_a_feature_that_varies_a_little_still_counts():
     images = some_images()
     images[:, 1, 2, 3] = 0.5

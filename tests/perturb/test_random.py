@@ -1,5 +1,7 @@
 """Random numbers that belong to an image."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -85,9 +87,15 @@ def test_normal_values_are_normal():
     assert values.isfinite().all()
 
 
+def test_the_rarest_normal_value_is_finite():
+    index = 29_291_324  # its first 24 bits are all 0, and the logarithm of 0 is not finite
+    assert ImageRandom(key("test"), torch.tensor([index])).uniform(1).item() == 0
+    values = ImageRandom(key("test"), torch.tensor([index])).normal(2)
+    assert values.norm().item() == pytest.approx((48 * math.log(2)) ** 0.5, rel=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (2, 3), (0,), (3, 0)], ids=str)
 @pytest.mark.parametrize("images", [0, 1, 4])
-# BUG (found when this was written): shapes with a 0 raise RuntimeError from `.view(-1, *shape)`.
 def test_any_shape_can_be_drawn(shape, images):
     for values in (draws(images).uniform(*shape), draws(images).integers(9, *shape), draws(images).normal(*shape)):
         assert values.shape == (images, *shape)

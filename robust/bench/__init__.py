@@ -1,0 +1,1 @@
+"""What our speed is held against; `make bench`."""

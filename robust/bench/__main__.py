@@ -1,0 +1,94 @@
+"""`make bench`: measures everything and writes results/bench/."""
+
+import argparse
+import csv
+import io
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from robust.bench.command import bench_memory, bench_start
+from robust.bench.pairs import Result
+from robust.bench.perturbing import bench_perturbing
+from robust.bench.training import bench_testing, bench_training, mnist_is_there
+from robust.errors import reported
+from robust.files import write_whole
+from robust.runs import git_commit
+
+_OUT = Path(__file__).parent.parent.parent / "results" / "bench"
+_MNIST = {"training": bench_training, "testing": bench_testing, "memory": bench_memory}
+_SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {"start": bench_start, "perturbing": bench_perturbing, **_MNIST}
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m robust.bench", description="Measures speed; writes results/bench/."
+    )
+    parser.add_argument(
+        "sections", nargs="*", choices=[*_SECTIONS, []], help="which (default: all, and only then written)"
+    )
+    chosen = parser.parse_args().sections or list(_SECTIONS)
+    start, results = time.monotonic(), []
+    for name in chosen:
+        if name in _MNIST and not mnist_is_there():
+            raise FileNotFoundError("The benchmark needs MNIST. Set ROBUST_DATA to the folder that holds MNIST/raw.")
+        for result in _SECTIONS[name]():
+            results.append(result)
+            print(
+                f"{result.subject}: {_figure(result)} ({result.limit}{'' if result.met else ', NOT MET'}) {result.note}"
+            )
+    if chosen == list(_SECTIONS):
+        _write(results, time.monotonic() - start)
+    Console().print(_table(results))
+
+
+def _figure(result: Result) -> str:
+    return f"{result.figure:.2f} {result.unit} [{result.low:.2f}, {result.high:.2f}]"
+
+
+def _table(results: list[Result]) -> Table:
+    table = Table()
+    for heading in ("what", "against", "figure [95 % interval]", "limit", "met"):
+        table.add_column(heading)
+    for result in results:
+        table.add_row(result.subject, result.against, _figure(result), result.limit, "yes" if result.met else "no")
+    return table
+
+
+def _write(results: list[Result], duration_s: float) -> None:
+    lines = [
+        "# Speed",
+        "",
+        f"`make bench` at commit {git_commit()}, {duration_s / 60:.0f} minutes on {os.cpu_count()} cores",
+        f"({platform.machine()}), {torch.get_num_threads()} threads, torch {torch.__version__}, "
+        f"Python {platform.python_version()}.",
+        "",
+        "Ratios are of medians of pairs: ours and the other in turn. For training and testing they are of times (smaller is",
+        "better), for perturbations of images a second (larger is better; against the fastest of the others).",
+        "",
+        "| what | against | figure [95 % interval] | limit | met | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for result in results:
+        met = "yes" if result.met else "no"
+        lines.append(
+            f"| {result.subject} | {result.against} | {_figure(result)} | {result.limit} | {met} | {result.note} |"
+        )
+    write_whole(_OUT / "README.md", "\n".join(lines) + "\n")
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [field.name for field in fields(Result)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(result) for result in results)
+    write_whole(_OUT / "bench.csv", table.getvalue())
+
+
+if __name__ == "__main__":
+    reported(main)

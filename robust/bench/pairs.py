@@ -1,0 +1,60 @@
+"""Timing in pairs: ours and theirs in turn, so that a machine that slows down slows both."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import bootstrap
+
+
+@dataclass(frozen=True)
+class Result:
+    """A figure with its 95 % interval, and the limit that it is held to (at most, or at least)."""
+
+    subject: str
+    against: str
+    figure: float
+    low: float
+    high: float
+    unit: str
+    limit: str
+    met: bool
+    note: str = ""
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def in_turn(calls: Sequence[Callable[[], object]], *, rounds: int) -> np.ndarray:
+    """Seconds of each call, shape (rounds, calls): all in turn, after one round that does not count."""
+    for call in calls:
+        call()
+    return np.array([[seconds(call) for call in calls] for _ in range(rounds)])
+
+
+def median_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+    """The median and its 95 % interval (percentile bootstrap, seeded)."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2 or np.ptp(values) == 0:
+        return float(np.median(values)), float(values.min()), float(values.max())
+    found = bootstrap((values,), np.median, method="percentile", rng=np.random.default_rng(0)).confidence_interval
+    return float(np.median(values)), float(found.low), float(found.high)
+
+
+def at_most(subject: str, against: str, values: np.ndarray, limit: float, *, unit: str = "x", note: str = "") -> Result:
+    """A figure that may be at most `limit`."""
+    middle, low, high = median_interval(values)
+    return Result(subject, against, middle, low, high, unit, f"<= {limit:g}", middle <= limit, note)
+
+
+def at_least(
+    subject: str, against: str, values: np.ndarray, limit: float, *, unit: str = "x", note: str = ""
+) -> Result:
+    """A figure that must be at least `limit`."""
+    middle, low, high = median_interval(values)
+    return Result(subject, against, middle, low, high, unit, f">= {limit:g}", middle >= limit, note)

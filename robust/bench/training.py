@@ -1,0 +1,83 @@
+"""Training and testing on MNIST against bare loops that do the same arithmetic."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from robust.bench.pairs import Result, at_most, in_turn, seconds
+from robust.configuration import compose
+from robust.data import to_float
+from robust.measure import Condition, measure
+from robust.perturb import GaussianBlur, GaussianNoise, HotPixels, ImageRandom, key
+from robust.run import Run, prepare, train
+
+_PAIRS = 5
+_TEST_PAIRS = 7
+
+
+def _train_bare(run: Run, images: torch.Tensor) -> None:
+    """What a run's training comes to in plain torch, over images that are ready."""
+    model: Any = run.build_network()
+    model.standardize.fit([images])
+    optimizer = torch.optim.Adam(model.parameters(), lr=run.config.optimizer.lr)
+    labels, size = run.splits.train.labels, run.config.data.batch_size
+    for _ in range(run.config.trainer.max_epochs):
+        for start in range(0, len(images) // size * size, size):
+            loss = functional.cross_entropy(model(images[start : start + size]), labels[start : start + size])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def bench_training() -> Iterator[Result]:
+    """Wall time of a whole training on MNIST as a run does it, perturbing and checkpoints included."""
+    for technique in (["technique=natural"], ["technique=constant", "perturb=noise"]):
+        with tempfile.TemporaryDirectory() as folder:
+            run = prepare(compose(["data=mnist", *technique, f"runs_dir={folder}", "trainer.progress=false"]))
+            run.folder.mkdir()
+            images = to_float(run.splits.train.images)
+            if run.perturbation:
+                images = run.perturbation(images, seed=0)
+            _train_bare(run, images[:15_000])  # warm
+            times = [(seconds(lambda: train(run)), seconds(lambda: _train_bare(run, images))) for _ in range(_PAIRS)]  # noqa: B023
+        ours, bare = np.array(times).T
+        note = f"{np.median(ours):.1f} s and {np.median(bare):.1f} s for 50 epochs"
+        yield at_most(f"training on MNIST, {run.identity.title}", "bare torch loop", ours / bare, 1.15, note=note)
+
+
+def bench_testing() -> Iterator[Result]:
+    """25 trials of 10,000 MNIST images against perturbing and the forward pass alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = prepare(compose(["data=mnist", "technique=natural", f"runs_dir={folder}"]))
+    model, test = run.build_network().eval(), run.splits.test
+    images, indices = to_float(test.images), torch.arange(len(test))
+    for perturbation in (HotPixels(count=2), GaussianNoise(std=0.05), GaussianBlur(sigma=1.0)):
+        condition = Condition(perturbation)
+
+        def alone(condition: Condition = condition) -> None:
+            assert condition.perturbation
+            with torch.inference_mode():
+                for trial in range(condition.trials(25)):
+                    for start in range(0, len(images), 1000):
+                        batch = slice(start, start + 1000)
+                        random = ImageRandom(key("test", 0, trial), indices[batch])
+                        model(condition.perturbation.perturb(images[batch], random))
+
+        def ours(condition: Condition = condition) -> None:
+            measure(model, test, [condition])
+
+        times = in_turn([ours, alone], rounds=_TEST_PAIRS)
+        note = f"{np.median(times[:, 0]):.2f} s for {condition.trials(25)} trials"
+        subject = f"testing 10,000 MNIST images, {condition.title}"
+        yield at_most(subject, "perturbing and forward alone", times[:, 0] / times[:, 1], 1.3, note=note)
+
+
+def mnist_is_there() -> bool:
+    """Whether the benchmark's data can be read without a download."""
+    raw = Path(compose(["data=mnist"]).data.dir) / "MNIST" / "raw"
+    return (raw / "train-images-idx3-ubyte").is_file()
