@@ -246,16 +246,16 @@ def _logged(path: Path) -> Iterator[None]:
     """Sends what the program logs, and warnings, to the run's log."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    loggers = {name: logging.getLogger(name) for name in ("robust", "pytorch_lightning", "py.warnings")}
+    loggers = [logging.getLogger(name) for name in ("robust", "pytorch_lightning", "py.warnings")]
+    logging.getLogger("robust").setLevel(logging.INFO)
     logging.captureWarnings(True)
-    for name, logger in loggers.items():
+    for logger in loggers:
         logger.addHandler(handler)
         logger.propagate = False
-        logger.setLevel(logging.INFO if name == "robust" else logging.WARNING)
     try:
         yield
     finally:
         logging.captureWarnings(False)
-        for logger in loggers.values():
+        for logger in loggers:
             logger.removeHandler(handler)
         handler.close()

@@ -32,19 +32,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m robust.bench", description="Measures speed; writes results/bench/."
     )
-    parser.add_argument(
-        "sections", nargs="*", choices=[*_SECTIONS, []], help="which (default: all, and only then written)"
-    )
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(_SECTIONS)} (default: all, and only then written)")
     chosen = parser.parse_args().sections or list(_SECTIONS)
+    if unknown := set(chosen) - set(_SECTIONS):
+        parser.error(f"there is no section {', '.join(sorted(unknown))}; there are {', '.join(_SECTIONS)}")
     start, results = time.monotonic(), []
     for name in chosen:
         if name in _MNIST and not mnist_is_there():
             raise FileNotFoundError("The benchmark needs MNIST. Set ROBUST_DATA to the folder that holds MNIST/raw.")
         for result in _SECTIONS[name]():
             results.append(result)
-            print(
-                f"{result.subject}: {_figure(result)} ({result.limit}{'' if result.met else ', NOT MET'}) {result.note}"
-            )
+            met = "" if result.met else ", NOT MET"
+            print(f"{result.subject}: {_figure(result)} ({result.limit}{met}) {result.note}")
     if chosen == list(_SECTIONS):
         _write(results, time.monotonic() - start)
     Console().print(_table(results))
@@ -68,11 +67,10 @@ def _write(results: list[Result], duration_s: float) -> None:
         "# Speed",
         "",
         f"`make bench` at commit {git_commit()}, {duration_s / 60:.0f} minutes on {os.cpu_count()} cores",
-        f"({platform.machine()}), {torch.get_num_threads()} threads, torch {torch.__version__}, "
-        f"Python {platform.python_version()}.",
+        f"({platform.machine()}), {torch.get_num_threads()} threads, torch {torch.__version__}.",
         "",
-        "Ratios are of medians of pairs: ours and the other in turn. For training and testing they are of times (smaller is",
-        "better), for perturbations of images a second (larger is better; against the fastest of the others).",
+        "Ratios are medians over pairs, ours and the other in turn: for training and testing of times (smaller is better),",
+        "for perturbations of images a second (larger is better; against the fastest of the others).",
         "",
         "| what | against | figure [95 % interval] | limit | met | |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -1,5 +1,6 @@
 """The Trainer of a run."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def make_trainer(
     `threads` sets those of the whole process on the CPU. Nothing is logged, saved or moved in the middle of an epoch: a
     step costs what it costs bare.
     """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     if threads is not None:
         torch.set_num_threads(threads)
     return pl.Trainer(

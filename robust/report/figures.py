@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from robust.measure import NATURAL, Samples, condition_title
 
@@ -37,8 +38,7 @@ def accuracy_figure(summary: pd.DataFrame) -> Figure:
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(3.4 * columns, 2.9 * lines + 0.5), layout="constrained")
         axes = figure.subplots(lines, columns, squeeze=False, sharey=True).flatten()
-        trained = [title for title in summary["title"].unique() if title != NATURAL]
-        styles = {title: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, title in enumerate(trained)}
+        styles = _line_styles(summary)
         for name, axis in zip(names, axes, strict=False):
             _draw_panel(axis, summary, name, styles)
         for axis in axes[len(names) :]:
@@ -52,34 +52,41 @@ def accuracy_figure(summary: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_panel(axis: Axes, summary: pd.DataFrame, name: str, styles: dict[str, tuple[str, str]]) -> None:
+def _line_styles(summary: pd.DataFrame) -> dict[str, Any]:
+    """How to draw the line of each title: natural models grey and dashed, the others each in its colour."""
+    is_natural = summary["technique"] == NATURAL
+    natural, trained = summary.loc[is_natural, "title"].unique(), summary.loc[~is_natural, "title"].unique()
+    greys = {
+        title: {"color": ("0.35", "0.65")[i % 2], "marker": "x+"[i % 2], "linestyle": "--"}
+        for i, title in enumerate(natural)
+    }
+    colours = {
+        title: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "linestyle": "-"}
+        for i, title in enumerate(trained)
+    }
+    return {**greys, **colours}
+
+
+def _draw_panel(axis: Axes, summary: pd.DataFrame, name: str, styles: dict[str, Any]) -> None:
     tested = summary[summary["test_perturbation"] == name]
     for title in tested["title"].unique():
-        colour, marker = styles.get(title, ("0.5", "x"))
         runs = tested.loc[tested["title"] == title, "run"].unique()
         points = summary[summary["run"].isin(runs) & summary["test_perturbation"].isin([name, NATURAL])]
         by_level = points.groupby("test_level")
         mean = by_level["mean"].mean()
         bounds = ("low", "high") if len(runs) == 1 else ("mean", "mean")
         errors = np.stack([mean - by_level[bounds[0]].min(), by_level[bounds[1]].max() - mean]).clip(0)
-        style: Any = {
-            "color": colour,
-            "marker": marker,
-            "linestyle": "--" if title == NATURAL else "-",
-            "markersize": 4,
-            "capsize": 2,
-            "linewidth": 1.2,
-        }
-        axis.errorbar(mean.index, 100 * mean, yerr=100 * errors, label=title, **style)
+        sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2}
+        axis.errorbar(mean.index, 100 * mean, yerr=100 * errors, label=title, **styles[title], **sizes)
     axis.set_title(name)
     axis.set_xlabel(_UNITS.get(name, "faulty pixels") + " (0: natural images)")
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=name not in _UNITS))
     axis.set_ylim(0, 102)
     axis.grid(axis="y", color="0.9", linewidth=0.6)
 
 
 def samples_figure(samples: Samples, title: str) -> Figure:
-    """The same images under each condition, a row each; above each what the model takes it for, red where that is
-    wrong."""
+    """The same images under each condition, a row each; above each what the model takes it for, bold where wrong."""
     rows, columns = samples.predicted.shape
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(0.95 * columns + 1.1, 1.12 * rows + 0.4), layout="constrained")

@@ -25,7 +25,10 @@ def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
     measured)."""
     runs = rows.drop_duplicates("run")[["run", *_RUN]]
     summary = summarize(rows).merge(runs, on="run")
+    summary = summary.sort_values("technique", key=lambda names: names != NATURAL, kind="stable", ignore_index=True)
     summary["title"] = summary.apply(run_title, axis=1)
+    if summary["model"].nunique() > 1:
+        summary["title"] += " (" + summary["model"] + ")"
     same = ["data", "model", "seed", "test_perturbation", "test_level"]
     natural = summary[summary["technique"] == NATURAL][[*same, "mean"]].rename(columns={"mean": "reference"})
     return summary.merge(natural.drop_duplicates(same), on=same, how="left")
