@@ -1,14 +1,13 @@
 """What the command costs as a whole process: start and memory."""
 
+import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from robust.bench.pairs import Result, at_most, seconds
 
@@ -25,19 +24,13 @@ def _call(arguments: Sequence[str]) -> None:
 
 
 def _peak_bytes(arguments: Sequence[str]) -> int:
-    """The most memory that the command had resident at once, looked at every 20 ms."""
-    peak = 0
-    with subprocess.Popen(_command(arguments), cwd=_ROOT, stdout=subprocess.DEVNULL) as process:
-        watched = psutil.Process(process.pid)
-        while process.poll() is None:
-            try:
-                peak = max(peak, watched.memory_info().rss)
-            except psutil.NoSuchProcess:
-                break
-            time.sleep(0.02)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
-    return peak
+    """The most memory that the command had resident at once, as the system counts it."""
+    command = _command(arguments)
+    process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise subprocess.CalledProcessError(status, command)
+    return usage.ru_maxrss * 1024
 
 
 def bench_start() -> Iterator[Result]:
