@@ -6,7 +6,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 
 class RobustSweeper(Sweeper):
@@ -14,7 +14,7 @@ class RobustSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.loader = hydra_context.config_loader
-        self.base = config
+        self.products: Any = OmegaConf.to_container(config.sweep.products) if "sweep" in config else [{}]
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -22,15 +22,10 @@ class RobustSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from robust import sweep
 
-        jobs = sweep.expand(OverridesParser.create(config_loader=self.loader).parse_overrides(arguments))
-        return sweep.sweep(jobs, compose=self._compose, launch=self._launch)
+        parser = OverridesParser.create(config_loader=self.loader)
+        products = sweep.multiply(self.products, arguments)
+        return sweep.sweep([job for one in products for job in sweep.expand(parser.parse_overrides(one))], self._launch)
 
     def _launch(self, jobs: list[list[str]]) -> None:
         assert self.launcher is not None
         self.launcher.launch(jobs, initial_job_idx=0)
-
-    def _compose(self, overrides: list[str]) -> DictConfig:
-        config = self.loader.load_sweep_config(self.base, overrides)
-        with open_dict(config):
-            del config["hydra"]
-        return config

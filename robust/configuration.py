@@ -13,7 +13,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from robust.data import Splits
 from robust.measure import Condition
@@ -28,6 +28,15 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
         return hydra_compose("train", list(overrides))
     with initialize_config_dir(str(CONF), version_base=None):
         return hydra_compose("train", list(overrides))
+
+
+def reference(config: DictConfig) -> DictConfig:
+    """The configuration of the natural run that a run is held against: of the same data, model, seed and settings."""
+    natural = config.copy()
+    with open_dict(natural):
+        natural.technique = OmegaConf.load(CONF / "technique" / "natural.yaml").technique
+        natural.perturb = OmegaConf.load(CONF / "perturb" / "none.yaml")
+    return natural
 
 
 def require_complete(config: DictConfig) -> None:
@@ -156,6 +165,7 @@ _LEAST = {
     "seed": 0,
     "trainer.max_epochs": 1,
     "trainer.threads": 1,
+    "workers": 1,
 }
 
 

@@ -22,18 +22,20 @@ from robust.configuration import (
     check_numbers,
     model_name,
     plain,
+    reference,
     require_complete,
 )
 from robust.data import PerturbedData, Splits
 from robust.errors import one_line
 from robust.files import write_whole
-from robust.learn import Classifier, Constant, Curriculum, Curve, DivergedError
+from robust.learn import Classifier, Constant, Curriculum, Curve, DivergedError, FrozenNorms, freeze, take_weights
 from robust.measure import Condition, measure, take_samples
 from robust.perturb import Perturbation, key
 from robust.results import known_tests, write_tables
 from robust.runs import (
     CHECKPOINT,
     MODEL,
+    ClaimedError,
     Identity,
     State,
     Status,
@@ -47,6 +49,11 @@ from robust.runs import (
 )
 
 _log = logging.getLogger(__name__)
+_WAIT_S = 2.0  # between two looks at a run that another process does
+
+
+class ParentError(RuntimeError):
+    """The run that another starts from is not there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +65,7 @@ class Run:
     perturbation: Perturbation | None
     conditions: list[Condition]
     identity: Identity
+    parent: "Run | None" = None  # whose weights it starts from
 
     @property
     def folder(self) -> Path:
@@ -94,16 +102,24 @@ class Run:
         )
 
     def build_network(self) -> nn.Module:
-        """The untrained network, its weights drawn from the run's seed."""
+        """The untrained network: its weights drawn from the run's seed, its layers frozen as the technique says."""
         torch.manual_seed(key("weights", self.config.seed))
-        return build(self.config.model, **self._image_arguments())
+        network = build(self.config.model, **self._arguments())
+        if self.config.technique.trainable is not None:
+            freeze(network, self.config.technique.trainable)
+        return network
 
     def architecture(self) -> dict[str, Any]:
         """The network's constructor (`_target_`) and all its arguments, as plain values."""
-        return {**plain(self.config.model, without="name"), **self._image_arguments()}
+        return {**plain(self.config.model, without="name"), **self._arguments()}
 
-    def _image_arguments(self) -> dict[str, Any]:
-        return {"image_shape": list(self.splits.train.shape), "num_classes": len(self.splits.train.classes)}
+    def _arguments(self) -> dict[str, Any]:
+        head = self.config.technique.head
+        return {
+            "image_shape": list(self.splits.train.shape),
+            "num_classes": len(self.splits.train.classes),
+            **({"head": list(head)} if head is not None else {}),
+        }
 
 
 def prepare(config: DictConfig) -> Run:
@@ -115,14 +131,16 @@ def prepare(config: DictConfig) -> Run:
     check_technique(config, perturbation)
     splits = build_splits(config.data)
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
+    parent = prepare(reference(config)) if config.technique.start is not None else None
     identity = identify(
         plain(config),
         model=model_name(config.model),
         perturbation=perturbation.name if perturbation else "none",
         level=perturbation.level if perturbation else 0,
         data_digest=splits.digest,
+        parent=parent.identity.digest if parent else None,
     )
-    run = Run(config, splits, perturbation, conditions, identity)
+    run = Run(config, splits, perturbation, conditions, identity, parent)
     with as_level(config.perturb):
         run.build_data()
     run.build_network()
@@ -130,8 +148,10 @@ def prepare(config: DictConfig) -> Run:
 
 
 def check_technique(config: DictConfig, perturbation: Perturbation | None) -> None:
-    """Raises ValueError unless the technique has a perturbation exactly if it needs one."""
+    """Raises ValueError unless the technique has a perturbation exactly if it needs one, and a start that there is."""
     technique = config.technique
+    if technique.start not in (None, "natural"):
+        raise ValueError(f"`technique.start` must be null (anew) or natural (from that run); got {technique.start!r}.")
     if perturbation and technique.share is None:
         raise ValueError(
             f"`technique={technique.name}` trains on unperturbed images; got `perturb={perturbation.name}`. "
@@ -164,6 +184,8 @@ def execute(run: Run) -> Status:
     """
     if run.status.state is State.DONE:
         return run.status
+    if run.parent and run.parent.status.state is not State.DONE:
+        finish_parent(run.parent)
     with claimed(run.folder), _logged(run.folder / "log.txt"):
         durations: dict[str, float] = {}
         try:
@@ -185,17 +207,28 @@ def execute(run: Run) -> Status:
     return read_status(run.folder)
 
 
+def finish_parent(parent: Run) -> None:
+    """Does a run that others start from, or waits for the process that does it. If it fails, so will they."""
+    while True:
+        with contextlib.suppress(ClaimedError):
+            execute(parent)
+            return
+        time.sleep(_WAIT_S)
+
+
 def train(run: Run) -> None:
     """Trains the network, from the last checkpoint where there is one, and saves it."""
     config = run.config
     network = run.build_network()
+    if run.parent:
+        take_parents_weights(network, run.parent)
     classifier = Classifier(network, optimizer=build(config.optimizer, _partial_=True), seed=config.seed)
     schedule = build(config.technique.share) if config.technique.share is not None else Constant(share=0)
     checkpoint = run.folder / CHECKPOINT
     trainer = build(config.trainer, _partial_=True)(
         title=run.identity.title,
         checkpoint=checkpoint,
-        callbacks=[Curriculum(schedule), Curve(run.folder / "metrics.csv")],
+        callbacks=[Curriculum(schedule), FrozenNorms(), Curve(run.folder / "metrics.csv")],
     )
     if resumed := checkpoint.is_file():
         read_checkpoint(checkpoint, "state_dict", "optimizer_states", "loops")
@@ -205,6 +238,14 @@ def train(run: Run) -> None:
         warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
         trainer.fit(classifier, datamodule=run.build_data(), **resume)
     save_model(run.folder, network, run.architecture())
+
+
+def take_parents_weights(network: nn.Module, parent: Run) -> None:
+    """Starts a network from a run's weights, all but the head. Raises ParentError where that run failed."""
+    status = parent.status
+    if not (parent.folder / MODEL).is_file():
+        raise ParentError(f"The run it starts from is {status.state}: {status.reason} [{parent.folder}]")
+    take_weights(network, load(parent.folder).state_dict())
 
 
 def measure_missing(run: Run) -> None:

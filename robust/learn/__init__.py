@@ -1,18 +1,25 @@
 """Training: LightningModules and callbacks."""
 
 from robust.learn.classifier import Classifier, DivergedError
-from robust.learn.curriculum import Constant, Curriculum, Schedule
+from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
 from robust.learn.keeping import Curve, LastCheckpoint, Progress
+from robust.learn.start import FrozenNorms, freeze, take_weights
 from robust.learn.trainer import make_trainer
 
 __all__ = [
     "Classifier",
     "Constant",
+    "Cosine",
     "Curriculum",
     "Curve",
     "DivergedError",
+    "FrozenNorms",
     "LastCheckpoint",
+    "Linear",
     "Progress",
     "Schedule",
+    "Steps",
+    "freeze",
     "make_trainer",
+    "take_weights",
 ]

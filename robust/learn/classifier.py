@@ -37,7 +37,7 @@ class Classifier(pl.LightningModule):
         return self.model(images)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.make_optimizer(self.parameters())
+        return self.make_optimizer([one for one in self.parameters() if one.requires_grad])
 
     def on_train_start(self) -> None:
         """Fits the standardisation to the training images as the first epoch shows them: constant learning's are

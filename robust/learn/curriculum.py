@@ -1,5 +1,7 @@
 """Which share of a batch is perturbed, epoch by epoch."""
 
+import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import pytorch_lightning as pl
@@ -24,6 +26,45 @@ class Constant:
 
     def __call__(self, progress: float) -> float:
         return self.share
+
+
+class Linear:
+    """From the share `start` to `end`, evenly. From 0 to 1: incremental learning (arXiv 2004.03452, section VI-B)."""
+
+    def __init__(self, *, start: float = 0.0, end: float = 1.0):
+        self.start = check_share("start", start)
+        self.end = check_share("end", end)
+
+    def __call__(self, progress: float) -> float:
+        return self.start + (self.end - self.start) * progress
+
+
+class Cosine(Linear):
+    """From the share `start` to `end` along half a cosine: slow, fast, slow."""
+
+    def __call__(self, progress: float) -> float:
+        return super().__call__((1 - math.cos(math.pi * progress)) / 2)
+
+
+class Steps:
+    """The first of `shares` at first, then the next, each for as many epochs."""
+
+    def __init__(self, *, shares: Sequence[float]):
+        if not shares:
+            raise ValueError("`technique.share.shares` must name at least one share; got none.")
+        self.shares = [check_share("shares", share) for share in shares]
+
+    def __call__(self, progress: float) -> float:
+        return self.shares[min(int(progress * len(self.shares)), len(self.shares) - 1)]
+
+
+def check_share(name: str, share: float) -> float:
+    """`share`, or ValueError unless it is from 0 to 1."""
+    if not 0 <= share <= 1:
+        raise ValueError(
+            f"`technique.share.{name}` must be from 0 to 1; got {share}. It is the perturbed part of a batch."
+        )
+    return share
 
 
 class Curriculum(pl.Callback):

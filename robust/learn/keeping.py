@@ -59,10 +59,9 @@ class LastCheckpoint(pl.callbacks.Checkpoint):
 class Progress(pl.callbacks.ProgressBar):
     """One bar for the whole training, over all its steps."""
 
-    def __init__(self, title: str, *, position: int = 0):
+    def __init__(self, title: str):
         super().__init__()
         self.title = title
-        self.position = position
         self._bar: tqdm | None = None
         self._shown = True
 
@@ -78,7 +77,6 @@ class Progress(pl.callbacks.ProgressBar):
             unit="step",
             total=int(trainer.estimated_stepping_batches),
             initial=trainer.global_step,
-            position=self.position,
             leave=False,
             delay=1,
             disable=None if self._shown else True,

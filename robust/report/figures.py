@@ -25,22 +25,21 @@ _STYLE: Any = {
 _UNITS = {"noise": "standard deviation", "blur": "sigma, pixels", "blur_channels": "sigma, pixels"}
 
 
-def accuracy_figure(summary: pd.DataFrame) -> Figure:
+def accuracy_figure(lines: pd.DataFrame) -> Figure:
     """Accuracy against level, a panel for each test perturbation, a line for each kind of run; the natural model in
     grey.
 
-    `summary` as `summary_table` makes it. Several seeds are averaged, with the range between them; for one run bars
-    show the 95 % interval.
+    `lines` as `over_seeds` makes them; bars show their 95 % intervals.
     """
-    names = [name for name in summary["test_perturbation"].unique() if name != NATURAL]
+    names = [name for name in lines["test_perturbation"].unique() if name != NATURAL]
     columns = min(3, max(1, len(names)))
-    lines = -(-max(1, len(names)) // columns)
+    height = -(-max(1, len(names)) // columns)
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(3.4 * columns, 2.9 * lines + 0.5), layout="constrained")
-        axes = figure.subplots(lines, columns, squeeze=False, sharey=True).flatten()
-        styles = _line_styles(summary)
+        figure = Figure(figsize=(3.4 * columns, 2.9 * height + 0.5), layout="constrained")
+        axes = figure.subplots(height, columns, squeeze=False, sharey=True).flatten()
+        styles = _line_styles(lines)
         for name, axis in zip(names, axes, strict=False):
-            _draw_panel(axis, summary, name, styles)
+            _draw_panel(axis, lines, name, styles)
         for axis in axes[len(names) :]:
             axis.set_visible(False)
         for axis in axes[::columns]:
@@ -52,10 +51,10 @@ def accuracy_figure(summary: pd.DataFrame) -> Figure:
     return figure
 
 
-def _line_styles(summary: pd.DataFrame) -> dict[str, Any]:
+def _line_styles(lines: pd.DataFrame) -> dict[str, Any]:
     """How to draw the line of each title: natural models grey and dashed, the others each in its colour."""
-    is_natural = summary["technique"] == NATURAL
-    natural, trained = summary.loc[is_natural, "title"].unique(), summary.loc[~is_natural, "title"].unique()
+    is_natural = lines["technique"] == NATURAL
+    natural, trained = lines.loc[is_natural, "title"].unique(), lines.loc[~is_natural, "title"].unique()
     greys = {
         title: {"color": ("0.35", "0.65")[i % 2], "marker": "x+"[i % 2], "linestyle": "--"}
         for i, title in enumerate(natural)
@@ -67,17 +66,13 @@ def _line_styles(summary: pd.DataFrame) -> dict[str, Any]:
     return {**greys, **colours}
 
 
-def _draw_panel(axis: Axes, summary: pd.DataFrame, name: str, styles: dict[str, Any]) -> None:
-    tested = summary[summary["test_perturbation"] == name]
-    for title in tested["title"].unique():
-        runs = tested.loc[tested["title"] == title, "run"].unique()
-        points = summary[summary["run"].isin(runs) & summary["test_perturbation"].isin([name, NATURAL])]
-        by_level = points.groupby("test_level")
-        mean = by_level["mean"].mean()
-        bounds = ("low", "high") if len(runs) == 1 else ("mean", "mean")
-        errors = np.stack([mean - by_level[bounds[0]].min(), by_level[bounds[1]].max() - mean]).clip(0)
+def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, Any]) -> None:
+    for title in lines.loc[lines["test_perturbation"] == name, "title"].unique():
+        points = lines[(lines["title"] == title) & lines["test_perturbation"].isin([name, NATURAL])]
+        points = points.sort_values("test_level")
+        errors = 100 * np.stack([points["mean"] - points["low"], points["high"] - points["mean"]]).clip(0)
         sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2}
-        axis.errorbar(mean.index, 100 * mean, yerr=100 * errors, label=title, **styles[title], **sizes)
+        axis.errorbar(points["test_level"], 100 * points["mean"], yerr=errors, label=title, **styles[title], **sizes)
     axis.set_title(name)
     axis.set_xlabel(_UNITS.get(name, "faulty pixels") + " (0: natural images)")
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=name not in _UNITS))

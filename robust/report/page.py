@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment
@@ -12,14 +14,14 @@ from jinja2 import Environment
 from robust.files import write_whole
 from robust.measure import Samples
 from robust.report.figures import accuracy_figure, samples_figure, svg
-from robust.report.tables import condition_title, percent, score_table, summary_table
+from robust.report.tables import condition_title, over_seeds, percent, score_table, summary_table
 from robust.runs import collect, read_status
 
 _MOST_SAMPLES = 6  # runs whose sample images are shown
 
 
 def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
-    """Writes the page of these runs, and its rows and figures beside it; returns the page's path.
+    """Writes the page of these runs, beside it a README, the rows and the figures; returns the page's path.
 
     `out` is a folder; by default one beside the runs, named by what they are.
     """
@@ -28,17 +30,25 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
         out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
     rows = collect(folders)
     summary = summary_table(rows)
-    figures = {"accuracy": svg(accuracy_figure(summary))}
+    lines = over_seeds(summary)
+    figures = {"accuracy": svg(accuracy_figure(lines))}
     for folder in _shown(folders, summary):
         title = summary.loc[summary["run"] == folder.name, "title"].iloc[0]
-        figures[f"samples-{folder.name}"] = svg(
-            samples_figure(Samples.read(folder / "samples.npz"), f"as the {title} model sees them")
-        )
+        samples = Samples.read(folder / "samples.npz")
+        figures[f"samples-{_slug(title)}"] = svg(samples_figure(samples, f"as the {title} model sees them"))
+    content = {
+        "data": ", ".join(summary["data"].unique()),
+        "scores": score_table(summary).to_dict("records"),
+        "lines": lines.to_dict("records"),
+        "figures": {name: _data_uri(figure) for name, figure in figures.items()},
+        **_circumstances(folders),
+    }
     for name, figure in figures.items():
         write_whole(out / "figures" / f"{name}.svg", figure)
     write_whole(out / "rows.csv", rows.to_csv(index=False))
+    write_whole(out / "README.md", _fill("page.md", content))
     page = out / "index.html"
-    write_whole(page, _render(summary, figures, folders))
+    write_whole(page, _fill("page.html", content))
     return page
 
 
@@ -49,22 +59,27 @@ def _shown(folders: Sequence[Path], summary: pd.DataFrame) -> list[Path]:
     return sorted(runs, key=lambda folder: kinds.loc[folder.name, "technique"] != "natural")[:_MOST_SAMPLES]
 
 
-def _render(summary: pd.DataFrame, figures: dict[str, bytes], folders: Sequence[Path]) -> str:
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+def _circumstances(folders: Sequence[Path]) -> dict[str, Any]:
+    """How these runs came about: commands, commits, versions, cores and the time that they took together."""
+    records = [record for folder in folders if (record := read_status(folder).record)]
+    return {
+        "commands": sorted({record["command"] for record in records}),
+        "commits": sorted({record["git_commit"] or "unknown" for record in records}),
+        "cores": sorted({record["cores"] for record in records}),
+        "versions": records[0]["versions"] if records else {},
+        "seconds": sum(sum(record["durations_s"].values()) for record in records),
+    }
+
+
+def _fill(template: str, content: dict[str, Any]) -> str:
+    environment = Environment(autoescape=template.endswith(".html"), trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = percent
     environment.globals["condition_title"] = condition_title
-    template = environment.from_string((files(__package__) / "page.html").read_text())
-    records = [status.record for folder in folders if (status := read_status(folder)).record]
-    return template.render(
-        data=", ".join(summary["data"].unique()),
-        scores=score_table(summary).to_dict("records"),
-        conditions=summary.to_dict("records"),
-        accuracy=_data_uri(figures["accuracy"]),
-        samples=[_data_uri(figure) for name, figure in figures.items() if name.startswith("samples-")],
-        commits=sorted({record["git_commit"] or "unknown" for record in records}),
-        versions=records[0]["versions"] if records else {},
-        seconds=sum(sum(record["durations_s"].values()) for record in records),
-    )
+    return environment.from_string((files(__package__) / template).read_text()).render(content)
+
+
+def _slug(title: str) -> str:
+    return re.sub("[^A-Za-z0-9.]+", "-", title).strip("-")
 
 
 def _data_uri(image: bytes) -> str:

@@ -1,9 +1,11 @@
 """Results as tables."""
 
+import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import t
 
 from robust.measure import NATURAL, condition_title, summarize
 
@@ -32,6 +34,23 @@ def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
     same = ["data", "model", "seed", "test_perturbation", "test_level"]
     natural = summary[summary["technique"] == NATURAL][[*same, "mean"]].rename(columns={"mean": "reference"})
     return summary.merge(natural.drop_duplicates(same), on=same, how="left")
+
+
+def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
+    """One line for each kind of run (`title`) and condition: `seeds`, `mean`, and its 95 % interval, `low` to `high`.
+
+    Over several seeds the interval is Student's, over the seeds; for one it is that run's own, over images.
+    """
+    kind = ["title", "data", "technique", "test_perturbation", "test_level"]
+    grouped = summary.groupby(kind, sort=False)
+    lines = grouped.agg(
+        seeds=("mean", "size"), mean=("mean", "mean"), std=("mean", "std"), low=("low", "min"), high=("high", "max")
+    ).reset_index()
+    several = lines["seeds"] > 1
+    half = t.ppf(0.975, lines["seeds"].clip(2) - 1) * lines["std"] / np.sqrt(lines["seeds"])
+    lines.loc[several, "low"] = (lines["mean"] - half).clip(0)[several]
+    lines.loc[several, "high"] = (lines["mean"] + half).clip(None, 1)[several]
+    return lines.drop(columns="std")
 
 
 def score_table(summary: pd.DataFrame) -> pd.DataFrame:
@@ -76,13 +95,14 @@ def print_results(rows: pd.DataFrame) -> None:
         title_justify="left",
         caption_justify="left",
     )
-    table.caption = "mean: over all its tests; hardest test: the one of them that the natural model fails most"
+    table.caption = "mean: over all its tests; hardest test: where the natural model (before) fails most"
     table.add_column("trained", no_wrap=True)
     for name in several:
         table.add_column(name)
-    for heading in ("natural images", "mean", "hardest test", "natural model", "this model", "won back"):
+    for heading in ("natural", "mean", "hardest test", "before", "after", "won back"):
         words = heading == "hardest test"
-        table.add_column(heading, justify="left" if words else "right", no_wrap=words)
+        width = max(map(len, heading.split()))
+        table.add_column(heading, justify="left" if words else "right", no_wrap=words, min_width=width)
     for _, line in scores.head(_MOST).iterrows():
         named = [str(line[name]) for name in ("title", *several)]
         figures = [percent(line["reference"]), percent(line["there"]), percent(line["won"], sign=True)]

@@ -11,7 +11,7 @@ from typing import Any
 # place in `optimizer`, `trainer` and `data`.)
 _LEFT_OUT = frozenset(
     {
-        *("evaluation", "plan", "recipe", "runs_dir"),
+        *("evaluation", "plan", "recipe", "runs_dir", "sweep", "workers"),
         *(f"data.{place}{name}" for place in ("", "source.") for name in ("cache_dir", "dir", "download", "path")),
         *(f"trainer.{name}" for name in ("accelerator", "checkpoint_every_s", "devices", "progress", "threads")),
     }
@@ -43,10 +43,10 @@ class Identity:
         return self.technique if self.perturbation == "none" else f"{self.technique} {self.perturbation} {self.level:g}"
 
 
-def identify(config: dict[str, Any], *, model: str, perturbation: str, level: float, data_digest: str | None) -> Identity:
+def identify(config: dict[str, Any], *, model: str, perturbation: str, level: float, data_digest: str | None, parent: str | None = None) -> Identity:
     """The identity of the run that this configuration, resolved, describes; `data_digest` tells data sets of one name
-    apart."""
-    weighty = json.dumps([_prune(config), data_digest], sort_keys=True)
+    apart, and `parent` is the digest of the run whose weights it starts from."""
+    weighty = json.dumps([_prune(config), data_digest, parent], sort_keys=True)
     return Identity(
         data=config["data"]["name"],
         model=model,
@@ -61,6 +61,6 @@ def identify(config: dict[str, Any], *, model: str, perturbation: str, level: fl
 def _prune(config: dict[str, Any], path: str = "") -> dict[str, Any]:
     kept = {}
     for name, value in config.items():
-        if path + name not in _LEFT_OUT:
+        if path + name not in _LEFT_OUT and value is not None:
             kept[name] = _prune(value, f"{path}{name}.") if isinstance(value, dict) else value
     return kept

@@ -5,8 +5,10 @@ import fcntl
 import json
 import os
 import platform
+import shlex
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -102,6 +104,8 @@ def write_status(folder: Path, state: State, *, reason: str = "", durations_s: d
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "durations_s": {**before.get("durations_s", {}), **{name: round(value, 3) for name, value in durations_s.items()}},
         "host": socket.gethostname(),
+        "cores": os.cpu_count(),
+        "command": command_line(),
         "git_commit": git_commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "job": os.environ.get("SLURM_JOB_ID"),
@@ -136,6 +140,11 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def command_line() -> str:
+    """The command that this process was started with."""
+    return shlex.join(["python", *(os.path.relpath(one) if os.path.isabs(one) else one for one in sys.argv)])
 
 
 def git_commit() -> str | None:

@@ -1,22 +1,32 @@
 """Many runs: which there are, which are done, which are next."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
+from tqdm.auto import tqdm
 
+from robust.configuration import compose
 from robust.errors import FaultsError, one_line, print_error
 from robust.run import Run, execute, prepare
 from robust.runs import State, Status, collect
+from robust.sweep.workers import work_off
 
 #: what makes a run of any technique the natural run that it is held against
 _REFERENCE = "technique=natural"
 _NOT_THE_REFERENCES = ("perturb", "technique")
+
+
+def multiply(products: Sequence[Mapping[str, Any]], arguments: Sequence[str]) -> list[list[str]]:
+    """The overrides of each product of a sweep, with those of the command line, which replace the sweep's own."""
+    given = {argument.partition("=")[0].lstrip("+~") for argument in arguments}
+    return [[*(f"{key}={value}" for key, value in one.items() if key not in given), *arguments] for one in products]
 
 
 def expand(overrides: Iterable[Override]) -> list[list[str]]:
@@ -41,7 +51,7 @@ def _group(override: str) -> str:
     return override.lstrip("+~").partition("=")[0].partition(".")[0].partition("@")[0]
 
 
-def plan(jobs: Sequence[list[str]], compose: Callable[[list[str]], DictConfig]) -> dict[Run, list[str]]:
+def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
     """Every run once, checked, with its overrides. Raises FaultsError naming all that is wrong with any of them."""
     runs: dict[Path, tuple[Run, list[str]]] = {}
     faults: dict[str, None] = {}
@@ -58,15 +68,9 @@ def plan(jobs: Sequence[list[str]], compose: Callable[[list[str]], DictConfig]) 
     return dict(runs.values())
 
 
-def sweep(
-    jobs: Sequence[list[str]],
-    *,
-    compose: Callable[[list[str]], DictConfig],
-    launch: Callable[[list[list[str]]], object],
-) -> None:
-    """Plans all runs, launches those that are not done, and ends with a table and a page. Raises FaultsError if one
-    failed."""
-    planned = plan(jobs, compose)
+def sweep(jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], object]) -> None:
+    """Plans all runs, launches what is not done, ends with a table and a page. Raises FaultsError if one failed."""
+    planned = plan(jobs)
     runs = list(planned)
     print_plan(runs)
     if any(run.config.plan for run in runs):
@@ -104,12 +108,31 @@ def _describe(run: Run, status: Status) -> str:
     return f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.folder / 'log.txt'}]"
 
 
-def run_job(config: DictConfig) -> None:
-    """One run of a sweep. What fails is recorded in its folder, where the sweep finds it; the next one goes on."""
+def run_job(config: DictConfig) -> bool:
+    """One run of a sweep, and whether all went well. What fails is recorded in its folder, where the sweep finds it."""
     try:
-        execute(prepare(config))
+        return execute(prepare(config)).state is State.DONE
     except Exception as error:  # noqa: BLE001, one run must not end the others
         print_error(error)
+        return False
+
+
+def launch(jobs: Sequence[list[str]], *, workers: int) -> None:
+    """Does the runs of these overrides on this machine, `workers` at a time."""
+    title = "all runs"
+    if workers > 1 and len(jobs) > 1:
+        work_off(jobs, _run_beside_others, workers=min(workers, len(jobs)), title=title)
+        return
+    for job in tqdm(jobs, desc=title, unit="run", disable=None, leave=False):
+        run_job(compose(job))
+
+
+def _run_beside_others(job: list[str]) -> bool:
+    config = compose(job)
+    config.trainer.progress = False
+    if config.trainer.threads is None:
+        config.trainer.threads = 1  # as conf/trainer says: several runs would fight over the cores
+    return run_job(config)
 
 
 def run_alone(config: DictConfig) -> None:

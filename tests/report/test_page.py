@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from robust.report import write_report
-from robust.report.tables import percent, score_table, summary_table
+from robust.report.tables import over_seeds, percent, score_table, summary_table
 from robust.run import Run, execute
 from robust.runs import collect
 
@@ -77,6 +77,31 @@ def test_a_browser_shows_the_page(folders: list[Path], tmp_path: Path) -> None:
     images, lines = title.split()
     assert images == "true,true,true,true"
     assert int(lines) == 1 + 10 + 4 + 4
+
+
+def test_several_seeds_are_averaged_with_students_interval(
+    make_run: Callable[..., Run],
+) -> None:
+    runs = [make_run("technique=natural", f"seed={seed}", "evaluation.trials=1") for seed in range(3)]
+    for run in runs:
+        execute(run)
+    rows = collect([run.folder for run in runs])
+    line = over_seeds(summary_table(rows)).set_index(["test_perturbation", "test_level"]).loc[("noise", 0.05)]
+    found = rows.query("test_perturbation == 'noise' and test_level == 0.05")["accuracy"]
+    half = 4.302653 * found.std() / 3**0.5
+    assert (line["seeds"], line["mean"]) == (3, pytest.approx(found.mean()))
+    assert (line["low"], line["high"]) == (
+        pytest.approx(max(0, found.mean() - half)),
+        pytest.approx(min(1, found.mean() + half)),
+    )
+
+
+def test_the_readme_names_command_commit_and_every_figure(folders: list[Path], tmp_path: Path) -> None:
+    text = (write_report(folders, tmp_path / "out").parent / "README.md").read_text()
+    assert "# digits: 3 models" in text
+    assert "Commit " in text
+    assert "| natural | digits | hot 2 | 1 | " in text
+    assert "(figures/accuracy.svg)" in text
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.12345, "12.3"), (float("nan"), ""), (1, "100.0")])

@@ -1,0 +1,126 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from robust import run as run_module
+from robust.learn import freeze, take_weights
+from robust.run import Run, execute
+from robust.runs import State, claimed, load, write_status
+
+FROZEN = ["technique=transfer", "technique.trainable=[head.*]"]
+
+
+def test_transfer_trains_the_natural_run_first_and_once(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("technique=transfer")
+    assert execute(run).state is State.DONE
+    parent = make_run("technique=natural")
+    assert parent.status.state is State.DONE
+    trained = []
+    monkeypatch.setattr(run_module, "train", lambda run: trained.append(run.identity.title))
+    execute(make_run("technique=transfer", "perturb=blur"))
+    assert trained == ["transfer blur 1"]
+
+
+def test_transfer_starts_from_the_natural_weights_with_a_new_head(make_run: Callable[..., Run]) -> None:
+    run = make_run("technique=transfer", "optimizer.lr=1e-12")
+    execute(run)
+    natural, moved = (
+        load(one.folder).state_dict() for one in (make_run("technique=natural", "optimizer.lr=1e-12"), run)
+    )
+    torch.testing.assert_close(moved["features.0.weight"], natural["features.0.weight"])
+    assert moved["head.0.weight"].shape == (256, 160)
+    assert not torch.equal(moved["standardize.mean"], natural["standardize.mean"]), "fitted to the perturbed images"
+
+
+def test_frozen_layers_keep_weights_and_statistics_and_the_head_learns(make_run: Callable[..., Run]) -> None:
+    run = make_run(*FROZEN)
+    execute(run)
+    before, after = load(make_run("technique=natural").folder).state_dict(), load(run.folder).state_dict()
+    same = [name for name in before if name.startswith("features.")]
+    assert {"features.1.running_mean", "features.1.num_batches_tracked"} <= set(same)
+    assert all(torch.equal(before[name], after[name]) for name in same)
+    assert not torch.equal(after["head.0.weight"], run.build_network().state_dict()["head.0.weight"])
+
+
+def test_freezing_survives_a_resume(
+    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = (*FROZEN, "trainer.max_epochs=4", "trainer.checkpoint_every_s=0")
+    undisturbed = make_run(*settings)
+    execute(undisturbed)
+    run = make_run(*settings, f"runs_dir={tmp_path / 'again'}")
+    execute(run.parent)
+    run.folder.mkdir(parents=True)
+
+    class Stop(Exception):
+        pass
+
+    def stop(self: object, progress: float) -> float:
+        if progress >= 0.5:
+            raise Stop
+        return 1.0
+
+    with monkeypatch.context() as patch:
+        patch.setattr("robust.learn.Constant.__call__", stop)
+        with pytest.raises(Stop):
+            run_module.train(run)
+    assert execute(run).state is State.DONE
+    expected, found = (load(one.folder).state_dict() for one in (undisturbed, run))
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+
+
+def test_a_run_waits_for_the_process_that_does_its_natural_run(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("technique=transfer")
+    waits = []
+    claim = claimed(run.parent.folder)
+    claim.__enter__()
+
+    def wait(_: float) -> None:
+        waits.append(1)
+        if len(waits) == 2:
+            claim.__exit__(None, None, None)
+
+    monkeypatch.setattr(run_module.time, "sleep", wait)
+    assert execute(run).state is State.DONE
+    assert len(waits) == 2
+
+
+def test_a_run_whose_natural_run_failed_says_so(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run("technique=transfer")
+
+    def fail(parent: Run) -> None:
+        parent.folder.mkdir(parents=True)
+        write_status(parent.folder, State.FAILED, reason="out of memory", durations_s={})
+
+    monkeypatch.setattr(run_module, "finish_parent", fail)
+    status = execute(run)
+    assert status.state is State.FAILED
+    assert "The run it starts from is failed: out of memory" in status.reason
+
+
+def test_another_natural_recipe_makes_another_transfer_run(make_run: Callable[..., Run]) -> None:
+    usual, other = make_run("technique=transfer"), make_run("technique=transfer", "recipe.scratch.lr=0.02")
+    assert usual.identity.folder != other.identity.folder
+
+
+def small() -> nn.Module:
+    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+
+
+def test_a_pattern_that_matches_nothing_lists_what_there_is() -> None:
+    with pytest.raises(ValueError, match=r"'layer4.\*' matches none. There are 0.weight, 0.bias, 1.weight, "):
+        freeze(small(), ["2.*", "layer4.*"])
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    weights = {**small().state_dict(), "3.weight": torch.zeros(1)}
+    del weights["0.bias"]
+    with pytest.raises(ValueError, match=r"of another network: 0.bias, 3.weight differ"):
+        take_weights(small(), weights)

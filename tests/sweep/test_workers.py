@@ -1,0 +1,74 @@
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from robust.sweep.workers import work_off
+
+
+def note(job: tuple[Path, str]) -> bool:
+    folder, name = job
+    (folder / f"{name}-{os.getpid()}").touch()
+    return True
+
+
+def die_once(job: tuple[Path, str]) -> bool:
+    folder, name = job
+    if name == "2" and not (folder / "died").exists():
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return note(job)
+
+
+def die_always(job: tuple[Path, str]) -> bool:
+    if job[1] == "2":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return note(job)
+
+
+def done(folder: Path) -> list[str]:
+    return sorted(path.name.split("-")[0] for path in folder.iterdir() if "-" in path.name)
+
+
+def jobs(folder: Path) -> list[tuple[Path, str]]:
+    return [(folder, str(place)) for place in range(6)]
+
+
+def test_every_job_is_done_once_by_workers_that_are_used_again(tmp_path: Path) -> None:
+    work_off(jobs(tmp_path), note, workers=2, title="")
+    assert done(tmp_path) == list("012345")
+    processes = {path.name.split("-")[1] for path in tmp_path.iterdir()}
+    assert len(processes) == 2
+    assert str(os.getpid()) not in processes
+
+
+def test_a_worker_that_dies_is_replaced_and_its_job_tried_again(tmp_path: Path) -> None:
+    work_off(jobs(tmp_path), die_once, workers=2, title="")
+    assert done(tmp_path) == list("012345")
+
+
+def test_a_job_that_kills_its_workers_does_not_stop_the_others(tmp_path: Path) -> None:
+    work_off(jobs(tmp_path), die_always, workers=2, title="")
+    assert done(tmp_path) == list("01345")
+
+
+def sleep_long(job: tuple[Path, str]) -> bool:
+    note(job)
+    time.sleep(60)
+    return True
+
+
+def test_an_interrupt_ends_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        while len(done(tmp_path)) < 2:
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("robust.sweep.workers._heard_from", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        work_off(jobs(tmp_path), sleep_long, workers=2, title="")
+    for path in tmp_path.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.name.split("-")[1]), 0)
