@@ -4,7 +4,7 @@ import contextlib
 import functools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from robust.data import Splits
 from robust.measure import Condition
@@ -23,16 +23,20 @@ CONF = Path(__file__).parent.parent / "conf"
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration that `python train.py OVERRIDES` would run, for use without the command."""
-    if GlobalHydra.instance().is_initialized():
-        return hydra_compose("train", list(overrides))
-    with initialize_config_dir(str(CONF), version_base=None):
-        return hydra_compose("train", list(overrides))
+    """The configuration that `python train.py OVERRIDES` would run, also inside any program that uses Hydra itself."""
+    around = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base=None):
+            return hydra_compose("train", list(overrides))
+    finally:
+        GlobalHydra.instance().hydra = around
 
 
 def reference(config: DictConfig) -> DictConfig:
     """The configuration of the natural run that a run is held against: of the same data, model, seed and settings."""
     natural = config.copy()
+    natural.as_reference = False
     with open_dict(natural):
         natural.technique = OmegaConf.load(CONF / "technique" / "natural.yaml").technique
         natural.perturb = OmegaConf.load(CONF / "perturb" / "none.yaml")
@@ -55,11 +59,11 @@ def leaves(node: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]
             yield from leaves(value, f"{path}{name}.")
 
 
-def plain(node: DictConfig, *, without: str | None = None) -> dict[str, Any]:
-    """A configuration node, resolved, as ordinary values."""
+def plain(node: DictConfig, *, without: Container[str] = ()) -> dict[str, Any]:
+    """A configuration node, resolved, as ordinary values, less some of its keys."""
     values = OmegaConf.to_container(node, resolve=True)
     assert isinstance(values, dict)
-    return {str(name): value for name, value in values.items() if name != without}
+    return {str(name): value for name, value in values.items() if name not in without}
 
 
 def model_name(model: DictConfig) -> str:
@@ -70,9 +74,9 @@ def model_name(model: DictConfig) -> str:
     return " ".join([model.name, *changed])
 
 
-def build(node: DictConfig, **arguments: Any) -> Any:
+def build(node: DictConfig, *, without: Container[str] = ("name",), **arguments: Any) -> Any:
     """The object that a configuration node describes; `arguments` are added. A `name` is for people."""
-    return _make(plain(node, without="name"), **arguments)
+    return _make(plain(node, without=without), **arguments)
 
 
 def _make(description: Mapping[str, Any], **arguments: Any) -> Any:
@@ -80,8 +84,12 @@ def _make(description: Mapping[str, Any], **arguments: Any) -> Any:
     try:
         return instantiate(description, **arguments, _convert_="all")
     except InstantiationException as error:
-        if isinstance(error.__cause__, Exception):
-            raise error.__cause__ from None
+        cause = error.__cause__
+        if isinstance(cause, TypeError | ZeroDivisionError | AttributeError | ImportError):
+            values = ", ".join(f"{name}={value!r}" for name, value in description.items() if name != "_target_")
+            raise ValueError(f"{description['_target_']} cannot be made with {values} ({cause}).") from cause
+        if isinstance(cause, Exception):
+            raise cause from None
         raise
 
 
@@ -150,10 +158,12 @@ def build_conditions(
     conditions = [Condition()]
     for name, perturb in evaluation.conditions.items():
         key = f"evaluation.levels.{name}"
-        for level in (evaluation.levels.get(name) or ()) if perturb.family in chosen else ():
+        for level in dict.fromkeys(evaluation.levels.get(name) or ()):
             with as_level(perturb, key):
-                conditions.append(Condition(build_perturbation(perturb, level, key=key)))
-                conditions[-1].check(shape)
+                condition = Condition(build_perturbation(perturb, level, key=key))
+                condition.check(shape)
+            if perturb.family in chosen:
+                conditions.append(condition)
     return conditions
 
 
@@ -169,14 +179,44 @@ _LEAST = {
 }
 
 
-def check_numbers(config: DictConfig) -> None:
-    """Raises ValueError for numbers that no run can start with."""
+_SWITCHES = (
+    "data.download",
+    "data.shuffle",
+    "evaluation.keep_predictions",
+    "evaluation.own_family",
+    "perturb.fresh",
+    "plan",
+    "trainer.progress",
+)
+_WORDS = ("data.dir", "data.path", "runs_dir")
+
+
+def check_values(config: DictConfig) -> None:
+    """Raises ValueError for values that no run can start with."""
     for name, least in _LEAST.items():
         value = OmegaConf.select(config, name)
-        if value is None and name == "trainer.threads":
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"`{name}` must be a whole number >= {least}; got {value}.")
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        _demand(whole or (value is None and name == "trainer.threads"), name, f"a whole number >= {least}", value)
+    for name in _SWITCHES:
+        value = OmegaConf.select(config, name, default=False)
+        _demand(isinstance(value, bool), name, "true or false", value)
+    for name in _WORDS:
+        value = OmegaConf.select(config, name, default=".")
+        _demand(isinstance(value, str), name, "a folder", value)
     lr = OmegaConf.select(config, "optimizer.lr")
-    if not (isinstance(lr, int | float) and math.isfinite(lr) and lr > 0):
-        raise ValueError(f"`optimizer.lr` must be a number > 0; got {lr}.")
+    positive = isinstance(lr, int | float) and not isinstance(lr, bool) and math.isfinite(lr) and lr > 0
+    _demand(positive, "optimizer.lr", "a number > 0", lr)
+    _check_evaluation(config.evaluation)
+
+
+def _check_evaluation(evaluation: DictConfig) -> None:
+    families, levels = evaluation.families, evaluation.levels
+    _demand(isinstance(families, ListConfig), "evaluation.families", "a list such as [noise, blur]", families)
+    _demand(levels is None or isinstance(levels, DictConfig), "evaluation.levels", "lists by name", levels)
+    for name, values in (levels or {}).items():
+        _demand(isinstance(values, ListConfig), f"evaluation.levels.{name}", "a list such as [0.05]", values)
+
+
+def _demand(fulfilled: bool, name: str, rule: str, value: object) -> None:
+    if not fulfilled:
+        raise ValueError(f"`{name}` must be {rule}; got {value}.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 from torch import nn
 
-from robust.configuration import build_conditions, build_splits, check_numbers, compose, require_complete
+from robust.configuration import build_conditions, build_splits, check_values, compose, require_complete
 from robust.data import ImageSet
 from robust.measure import Condition, measure
 from robust.results import complete_rows
@@ -33,7 +33,7 @@ def evaluate(
     )
     if isinstance(data, str):
         require_complete(config)
-    check_numbers(config)
+    check_values(config)
     images = build_splits(config.data).test if isinstance(data, str) else data
     if isinstance(evaluation, str):
         conditions = build_conditions(config.evaluation, images.shape)
@@ -42,10 +42,16 @@ def evaluate(
         for condition in conditions:
             condition.check(images.shape)
     settings = config.evaluation
-    measured = measure(
-        model, images, conditions, trials=settings.trials, seed=settings.seed, batch_size=settings.batch_size
-    )
     name = name or type(model).__name__
+    measured = measure(
+        model,
+        images,
+        conditions,
+        trials=settings.trials,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        title=f"testing {name}",
+    )
     source = data if isinstance(data, str) else "given"
-    identity = Identity(data=source, model=name, technique="given", perturbation="none", level=0, seed=0, digest="")
-    return complete_rows(measured.rows, identity).assign(run=name)
+    identity = Identity(source, name, "given", perturbation="none", level=0, seed=0, digest="", kind="")
+    return complete_rows(measured.rows, identity, reference="").assign(run=name)

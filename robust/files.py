@@ -21,6 +21,8 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes) -> 
                 write(file)
             else:
                 file.write(write.encode() if isinstance(write, str) else write)
+            file.flush()
+            os.fsync(file.fileno())
         os.chmod(beside, 0o644)
         os.replace(beside, path)
     except BaseException:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from robust.configuration import compose
-from robust.run import Run, prepare
+from robust.prepare import Run, prepare
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ROBUST_DATA", ROOT / "data"))

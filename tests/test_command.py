@@ -84,7 +84,11 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(command: Command, tmp_
 def test_help_lists_the_choices(command: Command) -> None:
     done = command("train.py", "--help")
     assert done.returncode == 0
-    for words in ("perturb: blur", "data: cifar10, digits, folder, mnist", "technique: constant, natural"):
+    for words in (
+        "perturb: blur",
+        "data: cifar10, digits, folder, mnist",
+        "technique: constant, incremental, natural, transfer",
+    ):
         assert words in done.stdout
 
 

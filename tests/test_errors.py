@@ -19,7 +19,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         GlobalHydra.instance().clear()
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
         monkeypatch.delenv("ROBUST_DEBUG", raising=False)
-        monkeypatch.setattr(sys, "argv", ["train.py", *arguments, f"runs_dir={tmp_path / 'runs'}"])
+        monkeypatch.setattr(sys, "argv", ["train.py", f"runs_dir={tmp_path / 'runs'}", *arguments])
         with pytest.raises(SystemExit) as stop:
             reported(train.train)
         assert stop.value.code == 1
@@ -58,6 +58,27 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (["evaluation.trials=0"], "error: `evaluation.trials` must be a whole number >= 1; got 0."),
         (["evaluation.families=[noise,fog]"], "error: `evaluation.families` must be among blur, "),
         (["evaluation.levels.hot=[785]", "perturb=hot"], "error: `evaluation.levels.hot` must be at most 784, "),
+        (["evaluation.levels.noise=0.05"], "error: `evaluation.levels.noise` must be a list such as [0.05]; got 0.05."),
+        (["evaluation.levels.hot=[1.5]"], "error: `evaluation.levels.hot` must be a whole number >= 0; got 1.5. "),
+        (
+            ["evaluation.families=noise"],
+            "error: `evaluation.families` must be a list such as [noise, blur]; got noise.",
+        ),
+        (["model.dropout=abc"], "error: robust.models.ConvNet cannot be made with units="),
+        (["model.pool_every=0"], "error: robust.models.ConvNet cannot be made with units="),
+        (["runs_dir=null"], "error: `runs_dir` must be a folder; got None."),
+        (["data.shuffle=no"], "error: `data.shuffle` must be true or false; got no."),
+        (
+            ["perturb=blur", "perturb.fresh=true"],
+            "error: `perturb.fresh` must be false with `perturb=blur`: nothing in",
+        ),
+        (["technique.share.share=2"], "error: `technique.share.share` must be from 0 to 1; got 2. "),
+        (["trainer.accelerator=banana"], "error: `trainer` cannot be made of these settings: "),
+        (["optimizer._target_=torch.optim.Foo"], "error: torch.optim.Foo cannot be made with lr=0.01 ("),
+        (
+            ["technique=transfer", "technique.trainable=[layer4.*]"],
+            "error: `technique.trainable` must match parameters",
+        ),
         (["model.standardize=pixel"], "error: `standardize` must be one of feature, channel, none; got 'pixel'."),
         (["model.activation=gelu"], "error: `model.activation` must be one of relu, tanh; got 'gelu'."),
         (["data=folder"], "error: `data.path` must be given: data.path=VALUE."),
@@ -79,9 +100,9 @@ def test_wrong_input_is_explained_in_one_line(
 
 
 def test_every_fault_of_a_sweep_is_named_before_it_starts(call: Callable[..., str], tmp_path: Path) -> None:
-    said = call("-m", "perturb=hot,noise", "perturb.level=0.5,-1")
+    said = call("perturb=hot,noise", "perturb.level=0.5,-1", "--multirun")
     assert len(said.splitlines()) == 3
-    assert "[perturb=hot perturb.level=0.5 " in said
+    assert "perturb=hot perturb.level=0.5]" in said
     assert not list((tmp_path / "runs").iterdir())
 
 

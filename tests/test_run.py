@@ -5,18 +5,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 
 import robust
+from robust import results
 from robust import run as run_module
 from robust.measure import Condition
 from robust.perturb import GaussianNoise
+from robust.prepare import Run
 from robust.results import COLUMNS
-from robust.run import Run, execute
+from robust.run import execute
 from robust.runs import ClaimedError, State, claimed, find_runs
 
 CONTENTS = [
     "config.yaml",
     "confusion.csv",
+    "confusion.parquet",
     "log.txt",
     "metrics.csv",
     "model.ckpt",
@@ -34,7 +38,7 @@ def rows(run: Run) -> pd.DataFrame:
 def test_a_run_leaves_its_folder_whole(make_run: Callable[..., Run]) -> None:
     run = make_run("perturb=hot", "seed=4")
     assert execute(run).state is State.DONE
-    assert sorted(path.name for path in run.folder.iterdir()) == CONTENTS
+    assert sorted(path.name for path in run.folder.glob("[!.]*")) == CONTENTS
     table = rows(run)
     assert list(table.columns) == COLUMNS
     first = table.iloc[0]
@@ -105,6 +109,68 @@ def test_predictions_are_kept_on_request(make_run: Callable[..., Run]) -> None:
     assert accuracy.sort_index().to_list() == pytest.approx(hits.mean().sort_index().to_list())
 
 
+def test_tests_made_before_predictions_were_wanted_are_made_again_and_no_others_are_lost(
+    make_run: Callable[..., Run],
+) -> None:
+    execute(make_run("evaluation=impact"))
+    before = rows(make_run())
+    kept = make_run("evaluation.keep_predictions=true")
+    assert kept.missing_tests() == 1 + 3 * 2
+    execute(kept)
+    assert len(rows(kept)) == len(before)
+    execute(make_run("evaluation.trials=3"))
+    assert make_run("evaluation.trials=3", "evaluation.keep_predictions=true").missing_tests() == 3
+
+
+def test_a_write_that_fails_half_way_counts_nothing_twice(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(make_run("evaluation.trials=1"))
+    more = make_run("evaluation.trials=2")
+    write = results.write_whole
+
+    def full(path: Path, content: object) -> None:
+        if path.name == "rows.csv":
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "write_whole", full)
+        assert execute(more).state is State.FAILED
+    assert execute(more).state is State.DONE
+    counts = pd.read_csv(more.folder / "confusion.csv").groupby("condition")["count"].sum()
+    assert counts.to_dict() == {"natural": 497, "noise 0.0255": 994, "noise 0.03775": 994, "noise 0.05": 994}
+
+
+def test_another_evaluation_seed_makes_other_trials_but_not_of_what_is_not_random(make_run: Callable[..., Run]) -> None:
+    execute(make_run())
+    run = make_run("evaluation.seed=1")
+    execute(run)
+    assert rows(run).groupby("test_perturbation").size().to_dict() == {"natural": 1, "noise": 12}
+    assert rows(run).query("test_level == 0.05")["accuracy"].nunique() > 2
+
+
+def test_what_was_done_before_stays_on_record(make_run: Callable[..., Run]) -> None:
+    execute(make_run("evaluation.trials=1"))
+    run = make_run()
+    execute(run)
+    status = json.loads((run.folder / "status.json").read_text())
+    assert len(status["sessions"]) == 2
+    assert status["durations_s"]["train"] == status["sessions"][0]["durations_s"]["train"] > 0
+    measured = [one["durations_s"]["measure"] for one in status["sessions"]]
+    assert status["durations_s"]["measure"] == pytest.approx(sum(measured), abs=0.002)
+
+
+def test_the_curve_is_there_when_the_last_checkpoint_was_the_last_epochs(make_run: Callable[..., Run]) -> None:
+    run = make_run("trainer.checkpoint_every_s=0")
+    run.folder.mkdir(parents=True)
+    run_module.train(run)
+    for name in ("model.ckpt", "metrics.csv"):
+        (run.folder / name).unlink()
+    assert execute(run).state is State.DONE
+    assert pd.read_csv(run.folder / "metrics.csv")["epoch"].to_list() == [0, 1]
+
+
 def test_no_evaluation_leaves_a_model_and_no_rows(make_run: Callable[..., Run]) -> None:
     run = make_run("evaluation=none")
     assert execute(run).state is State.DONE
@@ -173,6 +239,37 @@ def test_anybodys_model_and_images_can_be_evaluated() -> None:
     assert found["accuracy"].to_list() == [1.0] * 26
     assert set(found["run"]) == {"mine"}
     assert set(found["n"]) == {8}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (
+            lambda images: torch.zeros(len(images), 3),
+            r"logits of shape \(8, 2\), one for each image and class; got \(8, 3\)",
+        ),
+        (lambda images: torch.full((len(images), 2), float("nan")), "finite logits; got NaN"),
+    ],
+)
+def test_a_model_that_gives_no_verdicts_is_refused(outputs: Callable[..., torch.Tensor], message: str) -> None:
+    class Odd(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return outputs(images)
+
+    mine = robust.data.ImageSet(torch.zeros(8, 1, 4, 4, dtype=torch.uint8), torch.arange(8) // 4, ("a", "b"))
+    with pytest.raises(ValueError, match=message):
+        robust.evaluate(Odd(), data=mine, evaluation=[Condition()])
+
+
+def test_evaluation_works_inside_anybodys_hydra_program(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("a: 1\n")
+    mine = robust.data.ImageSet(torch.zeros(8, 1, 4, 4, dtype=torch.uint8), torch.arange(8) // 4, ("a", "b"))
+    with initialize_config_dir(str(tmp_path), version_base=None):
+        found = robust.evaluate(
+            torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)), data=mine, evaluation=[Condition()]
+        )
+        assert compose("mine").a == 1
+    assert len(found) == 1
 
 
 def test_runs_are_found_in_folders_or_named_themselves(make_run: Callable[..., Run], tmp_path: Path) -> None:

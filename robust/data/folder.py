@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -102,17 +103,26 @@ def _read_cached(
     for part in images.values():
         digest.update(part.numpy().data)
     if cache:
-        write_whole(
-            cache, lambda file: torch.save({"listing": listing, "digest": digest.hexdigest(), "images": images}, file)
-        )
+        _write_cache(cache, {"listing": listing, "digest": digest.hexdigest(), "images": images})
     return images, digest.hexdigest()
 
 
 def _read_cache(cache: Path) -> dict[str, Any] | None:
     try:
-        return torch.load(cache, mmap=True, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):  # absent or damaged: read anew
-        return None
+        kept = torch.load(cache, mmap=True, weights_only=True)
+        return {part: kept[part] for part in ("listing", "digest", "images")}
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, pickle.UnpicklingError):
+        return None  # absent or damaged: read anew
+
+
+def _write_cache(cache: Path, content: dict[str, Any]) -> None:
+    try:
+        write_whole(cache, lambda file: torch.save(content, file))
+    except OSError as error:
+        why = (
+            f"the decoded images cannot be kept in {cache.parent} ({error.strerror}); they will be read again each time"
+        )
+        warnings.warn(f"`data.cache_dir`: {why}.", stacklevel=2)
 
 
 def _decode(paths: list[str], size: int, channels: int, title: str) -> Tensor:

@@ -15,9 +15,19 @@ class ImageSet:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        assert (self.images.dtype, self.images.dim()) == (torch.uint8, 4), (self.images.dtype, self.images.shape)
-        assert self.labels.dtype == torch.int64, self.labels.dtype
-        assert len(self.labels) == len(self.images), (len(self.labels), len(self.images))
+        if self.images.dtype != torch.uint8 or self.images.dim() != 4:
+            shape = tuple(self.images.shape)
+            raise ValueError(
+                f"Images must be uint8 of shape (n, channels, height, width); got {self.images.dtype} {shape}."
+            )
+        if self.labels.dtype != torch.int64 or self.labels.shape != (len(self.images),):
+            shape = tuple(self.labels.shape)
+            raise ValueError(f"Labels must be int64 of shape ({len(self.images)},); got {self.labels.dtype} {shape}.")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            low, high = int(self.labels.min()), int(self.labels.max())
+            raise ValueError(
+                f"Labels must be from 0 to {len(self.classes) - 1}, one for each class; got {low} to {high}."
+            )
 
     def __len__(self) -> int:
         return len(self.images)

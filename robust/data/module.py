@@ -92,7 +92,11 @@ class PerturbedData(pl.LightningDataModule):
         columns = {"natural": train.images, "labels": train.labels, "indices": indices}
         if self._kept is not None:
             columns["perturbed"] = self._kept
-        order = ImageRandom(key("order", self.seed, self.epoch), indices).uniform().argsort() if self.shuffle else None
+        order = (
+            ImageRandom(key("order", self.seed, self.epoch), indices).uniform().argsort(stable=True)
+            if self.shuffle
+            else None
+        )
         stop = len(train) // self.batch_size * self.batch_size if drop_last else len(train)
         for start in range(0, stop, self.batch_size):
             chosen: Any = slice(start, start + self.batch_size)  # a slice of a tensor copies nothing

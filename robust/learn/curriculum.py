@@ -18,11 +18,7 @@ class Constant:
     """The same share in every epoch: 0 for natural training, 1 for constant learning."""
 
     def __init__(self, *, share: float):
-        if not 0 <= share <= 1:
-            raise ValueError(
-                f"`technique.share` must be from 0 to 1; got {share}. It is the perturbed part of a batch."
-            )
-        self.share = share
+        self.share = check_share("share", share)
 
     def __call__(self, progress: float) -> float:
         return self.share

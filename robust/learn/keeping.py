@@ -4,11 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytorch_lightning as pl
 from tqdm.auto import tqdm
-
-from robust.files import write_whole
 
 
 class Curve(pl.callbacks.Checkpoint):
@@ -18,16 +15,12 @@ class Curve(pl.callbacks.Checkpoint):
     Lightning calls a `Checkpoint` after the module's own hook, when the epoch's figures are there.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows.append({"epoch": trainer.current_epoch, **logged})
-
-    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        write_whole(self.path, pd.DataFrame(self.rows).to_csv(index=False))
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
-import torch
 
 from robust.learn.keeping import LastCheckpoint, Progress
 
@@ -13,9 +12,7 @@ from robust.learn.keeping import LastCheckpoint, Progress
 def make_trainer(
     *,
     max_epochs: int,
-    threads: int | None,
     accelerator: str,
-    devices: int,
     precision: str,
     checkpoint_every_s: float,
     progress: bool,
@@ -25,16 +22,14 @@ def make_trainer(
 ) -> pl.Trainer:
     """Lightning's Trainer, silent but for one progress bar, with a checkpoint to resume from.
 
-    `threads` sets those of the whole process on the CPU. Nothing is logged, saved or moved in the middle of an epoch: a
+    Nothing is logged, saved or moved in the middle of an epoch: a
     step costs what it costs bare.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    if threads is not None:
-        torch.set_num_threads(threads)
     return pl.Trainer(
         max_epochs=max_epochs,
         accelerator=accelerator,
-        devices=devices,
+        devices=1,
         precision=precision,  # type: ignore[arg-type]
         logger=False,
         enable_checkpointing=True,

@@ -3,7 +3,7 @@
 from robust.measure.conditions import NATURAL, Condition, condition_title
 from robust.measure.samples import Samples, take_samples
 from robust.measure.summary import scores, summarize
-from robust.measure.trials import TEST_KEY, Measurement, measure, predict
+from robust.measure.trials import TEST_KEY, Measurement, measure, planned_tests, predict
 
 __all__ = [
     "NATURAL",
@@ -13,6 +13,7 @@ __all__ = [
     "Samples",
     "condition_title",
     "measure",
+    "planned_tests",
     "predict",
     "scores",
     "summarize",

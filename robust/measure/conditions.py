@@ -30,9 +30,10 @@ class Condition:
         if self.perturbation:
             self.perturbation.check(shape)
 
-    def trials(self, requested: int) -> int:
-        """How many trials there are to do: one where nothing is random."""
-        return requested if self.perturbation and self.perturbation.random else 1
+    @property
+    def random(self) -> bool:
+        """Whether another trial gives other images."""
+        return self.perturbation is not None and self.perturbation.random
 
 
 def condition_title(name: str, level: float) -> str:

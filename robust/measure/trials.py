@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
@@ -19,17 +20,14 @@ TEST_KEY = ["test_perturbation", "test_level", "trial", "evaluation_seed"]
 
 @dataclass
 class Measurement:
-    """What came out of tests, as tables.
+    """What came out of tests, as tables; each starts with what tells tests apart (TEST_KEY).
 
-    `rows`: test_perturbation, test_level, trial, evaluation_seed, n, accuracy (a fraction). `confusion`: condition,
-    true, predicted (classes' names), count (over all trials). `predictions`, where they were kept: test_perturbation,
-    test_level, trial, image, label, predicted (numbers).
+    `rows`: then n and accuracy (a fraction). `confusion`: then true and predicted (classes' names) and count.
+    `predictions`, where they were kept: then image, label and predicted (numbers).
     """
 
-    rows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*TEST_KEY, "n", "accuracy"]))
-    confusion: pd.DataFrame = field(
-        default_factory=lambda: pd.DataFrame(columns=["condition", "true", "predicted", "count"])
-    )
+    rows: pd.DataFrame
+    confusion: pd.DataFrame
     predictions: pd.DataFrame | None = None
 
 
@@ -48,7 +46,10 @@ def predict(
             if condition.perturbation:
                 indices = torch.arange(start, start + len(batch), device=batch.device)
                 batch = condition.perturbation.perturb(batch, ImageRandom(draws, indices))
-            predicted.append(model(batch).argmax(1))
+            logits = model(batch)
+            if not start:
+                _check_logits(logits, len(batch), len(images.classes))
+            predicted.append(logits.argmax(1))
     return torch.cat(predicted)
 
 
@@ -69,62 +70,59 @@ def measure(
     Tests in `known` (test_perturbation, test_level, trial, evaluation_seed) are passed over. The model is put in eval
     mode for the while. With a `title` a progress bar shows.
     """
+    if not len(images):
+        raise ValueError("There are no images to test on.")
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     images = images.to(device)
-    todo = [
-        (condition, trial)
-        for condition, trial in _tests(conditions, trials)
-        if (condition.name, condition.level, trial, seed) not in known
-    ]
-    rows, predictions = [], []
-    counts: dict[str, Tensor] = {}
+    todo = [test for test in planned_tests(conditions, trials=trials, seed=seed) if test[1] not in known]
+    rows: list[tuple[Any, ...]] = []
+    confusion, predictions = [], []
     training = model.training
     model.eval()
     try:
-        for condition, trial in tqdm(
+        for condition, test in tqdm(
             todo, desc=title, unit="test", leave=False, delay=1, disable=None if title else True
         ):
-            predicted = predict(model, images, condition, trial, seed=seed, batch_size=batch_size)
-            accuracy = (predicted == images.labels).sum().item() / len(images)
-            rows.append((condition.name, condition.level, trial, seed, len(images), accuracy))
+            _, _, trial, test_seed = test
+            predicted = predict(model, images, condition, trial, seed=test_seed, batch_size=batch_size)
+            rows.append((*test, len(images), (predicted == images.labels).sum().item() / len(images)))
             pairs = torch.bincount(images.labels * len(images.classes) + predicted, minlength=len(images.classes) ** 2)
-            counts[condition.title] = counts.get(condition.title, torch.zeros_like(pairs)) + pairs
+            confusion += [(*test, *pair) for pair in _name_pairs(pairs, images.classes)]
             if keep_predictions:
-                predictions.append(_prediction_table(condition, trial, images.labels, predicted))
+                table = {"image": range(len(images)), "label": images.labels.cpu(), "predicted": predicted.cpu()}
+                predictions.append(pd.DataFrame({**dict(zip(TEST_KEY, test, strict=True)), **table}))
     finally:
         model.train(training)
     return Measurement(
         pd.DataFrame(rows, columns=[*TEST_KEY, "n", "accuracy"]),
-        _confusion_table(counts, images.classes),
+        pd.DataFrame(confusion, columns=[*TEST_KEY, "true", "predicted", "count"]),
         pd.concat(predictions, ignore_index=True) if predictions else None,
     )
 
 
-def _tests(conditions: Sequence[Condition], trials: int) -> Iterator[tuple[Condition, int]]:
-    for condition in conditions:
-        for trial in range(condition.trials(trials)):
-            yield condition, trial
-
-
-def _prediction_table(condition: Condition, trial: int, labels: Tensor, predicted: Tensor) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "test_perturbation": condition.name,
-            "test_level": condition.level,
-            "trial": trial,
-            "image": range(len(labels)),
-            "label": labels.cpu().numpy(),
-            "predicted": predicted.cpu().numpy(),
-        }
-    )
-
-
-def _confusion_table(counts: dict[str, Tensor], classes: Sequence[str]) -> pd.DataFrame:
-    pairs = [(true, predicted) for true in classes for predicted in classes]
-    rows = [
-        (title, *pair, count)
-        for title, matrix in counts.items()
-        for pair, count in zip(pairs, matrix.tolist(), strict=True)
-        if count
+def planned_tests(
+    conditions: Sequence[Condition], *, trials: int, seed: int
+) -> list[tuple[Condition, tuple[str, float, int, int]]]:
+    """Every test of these conditions, with what tells it apart (TEST_KEY); where nothing is random, one, of seed 0."""
+    return [
+        (condition, (condition.name, condition.level, trial, seed if condition.random else 0))
+        for condition in conditions
+        for trial in range(trials if condition.random else 1)
     ]
-    return pd.DataFrame(rows, columns=["condition", "true", "predicted", "count"])
+
+
+def _check_logits(logits: Tensor, images: int, classes: int) -> None:
+    if logits.shape != (images, classes):
+        raise ValueError(
+            f"The model must return logits of shape ({images}, {classes}), one for each image and class; "
+            f"got {tuple(logits.shape)}."
+        )
+    if not logits.isfinite().all():
+        raise ValueError("The model must return finite logits; got NaN or infinity.")
+
+
+def _name_pairs(counts: Tensor, classes: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+    """True class, predicted class and count, for the counts of all pairs that are not 0."""
+    for place, count in enumerate(counts.tolist()):
+        if count:
+            yield classes[place // len(classes)], classes[place % len(classes)], count

@@ -44,6 +44,8 @@ class Standardize(nn.Module):
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         low, high = torch.full((), math.inf), torch.full((), -math.inf)
         for batch in filter(len, batches):
+            if batch.device.type == "mps":  # has no float64
+                batch = batch.cpu()
             values = batch.double()
             count += math.prod(values.shape[axis] for axis in axes)
             total = total.to(values) + values.sum(axes, keepdim=True)[0]

@@ -1,9 +1,9 @@
 """Perturbations: images in [0, 1] in, images in [0, 1] of the same class out."""
 
-from robust.perturb.base import Perturbation, check_images
-from robust.perturb.blur import GaussianBlur, gaussian_blur
+from robust.perturb.base import Perturbation, check_images, check_level
+from robust.perturb.blur import GaussianBlur
 from robust.perturb.noise import GaussianNoise
-from robust.perturb.pixels import DeadPixels, HotPixels, MixedPixels, PixelFaults, StuckPixels, set_pixels
+from robust.perturb.pixels import DeadPixels, HotPixels, MixedPixels, PixelFaults, StuckPixels
 from robust.perturb.random import ImageRandom, key
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "PixelFaults",
     "StuckPixels",
     "check_images",
-    "gaussian_blur",
+    "check_level",
     "key",
-    "set_pixels",
 ]

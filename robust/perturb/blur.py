@@ -1,5 +1,7 @@
 """An image out of focus."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,7 @@ from robust.perturb.base import Perturbation, check_level
 _CUT = 4.0  # in standard deviations, as in SciPy's `gaussian_filter`
 
 
+@functools.lru_cache(maxsize=64)
 def gaussian_matrix(size: int, sigma: float) -> Tensor:
     """The float64 matrix, shape (size, size), that blurs a vector from the left.
 
@@ -32,9 +35,10 @@ def gaussian_blur(images: Tensor, sigma: float, *, channels: bool = False) -> Te
     """
     if sigma == 0:
         return images.clone()
-    depth, height, width = (gaussian_matrix(size, sigma).to(images) for size in images.shape[-3:])
+    height, width = (gaussian_matrix(size, sigma).to(images) for size in images.shape[-2:])
     blurred = height @ (images @ width.T)
     if channels:
+        depth = gaussian_matrix(images.shape[1], sigma).to(images)
         blurred = torch.einsum("dc,bchw->bdhw", depth, blurred)
     return blurred.clamp(0, 1)  # the weights' sum is 1 only up to rounding
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 _WORDS_AT_A_TIME = 1 << 18  # 2 MiB of int64: stays in the cache while some twenty element-wise passes go over it
+_MANY = 64  # drawn one after the other up to so many; from there it is faster to put all in a random order
 
 
 def _signed(value: int) -> int:
@@ -92,9 +93,11 @@ class ImageRandom:
         return out[:, :size].reshape(len(self), *shape)
 
     def distinct(self, high: int, count: int) -> Tensor:
-        """`count` different integers in [0, high) for each image, every set equally likely (Floyd's algorithm)."""
+        """`count` different integers in [0, high) for each image, every set equally likely."""
         if not 0 <= count <= high:
             raise ValueError(f"`count` must be from 0 to {high}, the number there are; got {count}.")
+        if count > _MANY:  # else Floyd's algorithm
+            return self.uniform(high).argsort(stable=True)[:, :count]
         chosen = torch.empty(len(self), count, dtype=torch.int64, device=self.device)
         for place in range(count):
             last = high - count + place

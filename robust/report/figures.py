@@ -21,8 +21,17 @@ _STYLE: Any = {
     "axes.spines.right": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "robust",
+    "text.parse_math": False,
 }
-_UNITS = {"noise": "standard deviation", "blur": "sigma, pixels", "blur_channels": "sigma, pixels"}
+_UNITS = {
+    "noise": "standard deviation",
+    "blur": "sigma, pixels",
+    "blur_channels": "sigma, pixels",
+    **{
+        f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")
+    },
+}
+_MOST_LINES = 12  # that one can tell apart; of more, each technique has a colour
 
 
 def accuracy_figure(lines: pd.DataFrame) -> Figure:
@@ -52,18 +61,27 @@ def accuracy_figure(lines: pd.DataFrame) -> Figure:
 
 
 def _line_styles(lines: pd.DataFrame) -> dict[str, Any]:
-    """How to draw the line of each title: natural models grey and dashed, the others each in its colour."""
-    is_natural = lines["technique"] == NATURAL
-    natural, trained = lines.loc[is_natural, "title"].unique(), lines.loc[~is_natural, "title"].unique()
-    greys = {
-        title: {"color": ("0.35", "0.65")[i % 2], "marker": "x+"[i % 2], "linestyle": "--"}
-        for i, title in enumerate(natural)
-    }
-    colours = {
-        title: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "linestyle": "-"}
-        for i, title in enumerate(trained)
-    }
-    return {**greys, **colours}
+    """How to draw the line of each title: natural models grey and dashed, the others each in its colour.
+
+    Where there are too many, each technique has a colour and an entry in the legend, instead of each title.
+    """
+    titles = lines.drop_duplicates("title").set_index("title")["technique"]
+    trained = titles[titles != NATURAL]
+    groups = trained if len(trained) > _MOST_LINES else pd.Series(trained.index, trained.index)
+    order = list(groups.unique())
+    styles = {}
+    for place, title in enumerate(titles.index[titles == NATURAL]):
+        styles[title] = {
+            "color": ("0.35", "0.65")[place % 2],
+            "marker": "x+"[place % 2],
+            "linestyle": "--",
+            "label": title,
+        }
+    for title, group in groups.items():
+        place = order.index(group)
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        styles[title] = {"color": colour, "marker": marker, "linestyle": "-", "label": group}
+    return styles
 
 
 def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, Any]) -> None:
@@ -72,10 +90,10 @@ def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, An
         points = points.sort_values("test_level")
         errors = 100 * np.stack([points["mean"] - points["low"], points["high"] - points["mean"]]).clip(0)
         sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2}
-        axis.errorbar(points["test_level"], 100 * points["mean"], yerr=errors, label=title, **styles[title], **sizes)
+        axis.errorbar(points["test_level"], 100 * points["mean"], yerr=errors, **styles[title], **sizes)
     axis.set_title(name)
-    axis.set_xlabel(_UNITS.get(name, "faulty pixels") + " (0: natural images)")
-    axis.xaxis.set_major_locator(MaxNLocator(5, integer=name not in _UNITS))
+    axis.set_xlabel(_UNITS.get(name, "level") + " (0: natural images)")
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=_UNITS.get(name) == "faulty pixels"))
     axis.set_ylim(0, 102)
     axis.grid(axis="y", color="0.9", linewidth=0.6)
 

@@ -62,10 +62,11 @@ def _shown(folders: Sequence[Path], summary: pd.DataFrame) -> list[Path]:
 def _circumstances(folders: Sequence[Path]) -> dict[str, Any]:
     """How these runs came about: commands, commits, versions, cores and the time that they took together."""
     records = [record for folder in folders if (record := read_status(folder).record)]
+    sessions = [session for record in records for session in record["sessions"]]
     return {
-        "commands": sorted({record["command"] for record in records}),
-        "commits": sorted({record["git_commit"] or "unknown" for record in records}),
-        "cores": sorted({record["cores"] for record in records}),
+        "commands": sorted({one["command"] for one in sessions}),
+        "commits": sorted({one["git_commit"] or "unknown" for one in sessions}),
+        "cores": sorted({one["cores"] for one in sessions}),
         "versions": records[0]["versions"] if records else {},
         "seconds": sum(sum(record["durations_s"].values()) for record in records),
     }

@@ -10,7 +10,7 @@ from scipy.stats import t
 from robust.measure import NATURAL, condition_title, summarize
 
 _MOST = 40  # lines in a terminal
-_RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed"]
+_RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed", "kind", "reference"]
 
 
 def run_title(row: pd.Series) -> str:
@@ -22,18 +22,27 @@ def run_title(row: pd.Series) -> str:
 
 
 def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The summary of every run and condition (see `summarize`), with what the run is, its `title`, and as `reference`
-    the mean of the natural model of the same data, model and seed under that condition (NaN where it was not
-    measured)."""
+    """The summary of every run and condition (see `summarize`), with what the run is, its `title`, and `before`.
+
+    `before` is the mean of the natural run that it is held against, under the same condition; NaN where there is none.
+    """
     runs = rows.drop_duplicates("run")[["run", *_RUN]]
-    summary = summarize(rows).merge(runs, on="run")
-    summary = summary.sort_values("technique", key=lambda names: names != NATURAL, kind="stable", ignore_index=True)
-    summary["title"] = summary.apply(run_title, axis=1)
-    if summary["model"].nunique() > 1:
-        summary["title"] += " (" + summary["model"] + ")"
-    same = ["data", "model", "seed", "test_perturbation", "test_level"]
-    natural = summary[summary["technique"] == NATURAL][[*same, "mean"]].rename(columns={"mean": "reference"})
-    return summary.merge(natural.drop_duplicates(same), on=same, how="left")
+    runs = runs.sort_values("technique", key=lambda names: names != NATURAL, kind="stable")
+    runs["title"] = _titles(runs)
+    summary = runs.merge(summarize(rows), on="run")
+    tests = ["test_perturbation", "test_level"]
+    natural = summary[["run", *tests, "mean"]].rename(columns={"run": "reference", "mean": "before"})
+    return summary.merge(natural, on=["reference", *tests], how="left")
+
+
+def _titles(runs: pd.DataFrame) -> pd.Series:
+    """What each run is called: alike for runs that differ by their seed alone, and only for those."""
+    titles = runs.apply(run_title, axis=1)
+    for name in ("data", "model", "kind"):
+        ambiguous = runs["kind"].groupby(titles).transform("nunique") > 1
+        differs = runs[name].groupby(titles).transform("nunique") > 1
+        titles = titles.where(~(ambiguous & differs), titles + " (" + runs[name] + ")")
+    return titles
 
 
 def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
@@ -41,7 +50,7 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
 
     Over several seeds the interval is Student's, over the seeds; for one it is that run's own, over images.
     """
-    kind = ["title", "data", "technique", "test_perturbation", "test_level"]
+    kind = ["title", "kind", "data", "technique", "test_perturbation", "test_level"]
     grouped = summary.groupby(kind, sort=False)
     lines = grouped.agg(
         seeds=("mean", "size"), mean=("mean", "mean"), std=("mean", "std"), low=("low", "min"), high=("high", "max")
@@ -57,12 +66,12 @@ def score_table(summary: pd.DataFrame) -> pd.DataFrame:
     """One line for each run: its accuracy on natural images, its mean over all conditions, and how it does in the
     `hardest` one.
 
-    The hardest of a run's conditions is the one that the natural model (`reference`) fails most under, or where that
+    The hardest of a run's conditions is the one that the natural model (`before`) fails most under, or where that
     was not measured there, the one that the run itself fails most under; `won` is the difference.
     """
     lines = []
     for _, group in summary.groupby("run", sort=False):
-        hardest = group.loc[group["reference"].fillna(group["mean"]).idxmin()]
+        hardest = group.loc[group["before"].fillna(group["mean"]).idxmin()]
         first = group.iloc[0]
         lines.append(
             {
@@ -70,9 +79,9 @@ def score_table(summary: pd.DataFrame) -> pd.DataFrame:
                 "natural": group.loc[group["test_perturbation"] == NATURAL, "mean"].max(),
                 "mean": group["mean"].mean(),
                 "hardest": condition_title(hardest["test_perturbation"], hardest["test_level"]),
-                "there": hardest["mean"],
-                "reference": hardest["reference"],
-                "won": hardest["mean"] - hardest["reference"] if first["technique"] != NATURAL else float("nan"),
+                "after": hardest["mean"],
+                "before": hardest["before"],
+                "won": hardest["mean"] - hardest["before"] if first["technique"] != NATURAL else float("nan"),
             }
         )
     return pd.DataFrame(lines)
@@ -105,7 +114,7 @@ def print_results(rows: pd.DataFrame) -> None:
         table.add_column(heading, justify="left" if words else "right", no_wrap=words, min_width=width)
     for _, line in scores.head(_MOST).iterrows():
         named = [str(line[name]) for name in ("title", *several)]
-        figures = [percent(line["reference"]), percent(line["there"]), percent(line["won"], sign=True)]
+        figures = [percent(line["before"]), percent(line["after"]), percent(line["won"], sign=True)]
         table.add_row(*named, percent(line["natural"]), percent(line["mean"]), line["hardest"], *figures)
     console = Console()
     console.print(table)

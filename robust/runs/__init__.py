@@ -3,7 +3,17 @@
 from robust.runs.collect import ROWS, collect, find_runs, read_rows
 from robust.runs.identity import Identity, identify
 from robust.runs.model import load, read_checkpoint, save_model
-from robust.runs.state import CHECKPOINT, MODEL, ClaimedError, State, Status, claimed, git_commit, read_status, write_status
+from robust.runs.state import (
+    CHECKPOINT,
+    MODEL,
+    ClaimedError,
+    State,
+    Status,
+    claimed,
+    git_commit,
+    read_status,
+    write_status,
+)
 
 __all__ = [
     "CHECKPOINT",

@@ -17,10 +17,14 @@ def find_runs(places: Iterable[str | Path]) -> list[Path]:
     for place in map(Path, places):
         runs = [place] if (place / STATUS).is_file() else sorted(path.parent for path in place.glob(f"*/{STATUS}"))
         if not runs:
-            raise FileNotFoundError(f"There are no finished runs in {place}. Give runs' folders, or a folder that holds some.")
-        found.update(dict.fromkeys(run for run in runs if (run / ROWS).is_file()))
+            raise FileNotFoundError(
+                f"There are no finished runs in {place}. Give runs' folders, or a folder that holds some."
+            )
+        found.update(dict.fromkeys(run.resolve() for run in runs if (run / ROWS).is_file()))
     if not found:
-        raise FileNotFoundError("None of these runs was measured: there is no rows.csv. Run them again with an `evaluation`.")
+        raise FileNotFoundError(
+            "None of these runs was measured: there is no rows.csv. Run them again with an `evaluation`."
+        )
     return list(found)
 
 
@@ -31,4 +35,7 @@ def collect(folders: Iterable[Path]) -> pd.DataFrame:
 
 def read_rows(folder: Path) -> pd.DataFrame:
     """The rows of one run. Perturbation "none" is a word, not a missing value."""
-    return pd.read_csv(folder / ROWS, keep_default_na=False)
+    try:
+        return pd.read_csv(folder / ROWS, keep_default_na=False)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise ValueError(f"{folder / ROWS} is damaged ({error}). Delete it and run again.") from error

@@ -6,21 +6,24 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-# Where things lie, where and how fast it is computed, and what is measured afterwards: none of it changes what is
-# learnt. All else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its
-# place in `optimizer`, `trainer` and `data`.)
+# Where things lie, how fast it is computed, what is measured afterwards: none of it changes what is learnt. All
+# else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its place in
+# `optimizer`, `trainer` and `data`.)
 _LEFT_OUT = frozenset(
     {
-        *("evaluation", "plan", "recipe", "runs_dir", "sweep", "workers"),
+        *("as_reference", "evaluation", "plan", "recipe", "runs_dir", "sweep", "workers"),
         *(f"data.{place}{name}" for place in ("", "source.") for name in ("cache_dir", "dir", "download", "path")),
-        *(f"trainer.{name}" for name in ("accelerator", "checkpoint_every_s", "devices", "progress", "threads")),
+        *(f"trainer.{name}" for name in ("accelerator", "checkpoint_every_s", "progress", "threads")),
     }
 )
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What was trained on what, in words, and a hash of everything that determines the weights."""
+    """What was trained on what, in words, and hashes of what determines the weights.
+
+    `digest` is of all of it, `kind` of all but the seed: runs of one kind differ by chance alone.
+    """
 
     data: str
     model: str
@@ -29,6 +32,7 @@ class Identity:
     level: float
     seed: int
     digest: str
+    kind: str
 
     @property
     def folder(self) -> str:
@@ -43,10 +47,21 @@ class Identity:
         return self.technique if self.perturbation == "none" else f"{self.technique} {self.perturbation} {self.level:g}"
 
 
-def identify(config: dict[str, Any], *, model: str, perturbation: str, level: float, data_digest: str | None, parent: str | None = None) -> Identity:
-    """The identity of the run that this configuration, resolved, describes; `data_digest` tells data sets of one name
-    apart, and `parent` is the digest of the run whose weights it starts from."""
-    weighty = json.dumps([_prune(config), data_digest, parent], sort_keys=True)
+def identify(
+    config: dict[str, Any],
+    *,
+    model: str,
+    perturbation: str,
+    level: float,
+    data_digest: str | None,
+    parent: Identity | None = None,
+) -> Identity:
+    """The identity of the run that this configuration, resolved, describes.
+
+    `data_digest` tells data sets of one name apart; `parent` is the run whose weights it starts from.
+    """
+    weighty = _prune(config)
+    unseeded = {name: value for name, value in weighty.items() if name != "seed"}
     return Identity(
         data=config["data"]["name"],
         model=model,
@@ -54,13 +69,24 @@ def identify(config: dict[str, Any], *, model: str, perturbation: str, level: fl
         perturbation=perturbation,
         level=level,
         seed=config["seed"],
-        digest=hashlib.sha256(weighty.encode()).hexdigest(),
+        digest=_hash([weighty, data_digest, parent and parent.digest]),
+        kind=_hash([unseeded, data_digest, parent and parent.kind])[:8],
     )
 
 
-def _prune(config: dict[str, Any], path: str = "") -> dict[str, Any]:
-    kept = {}
-    for name, value in config.items():
-        if path + name not in _LEFT_OUT and value is not None:
-            kept[name] = _prune(value, f"{path}{name}.") if isinstance(value, dict) else value
-    return kept
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _prune(value: Any, path: str = "") -> Any:
+    """What counts of a configuration: without what is left out or null, and 1 and 1.0 the same."""
+    if isinstance(value, dict):
+        kept = {name: _prune(inner, f"{path}.{name}".lstrip(".")) for name, inner in value.items()}
+        return {
+            name: inner
+            for name, inner in kept.items()
+            if inner is not None and f"{path}.{name}".lstrip(".") not in _LEFT_OUT
+        }
+    if isinstance(value, list):
+        return [_prune(inner, path) for inner in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -1,17 +1,19 @@
 """A trained model as a file, and back. Reading one never executes code from it."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from torch import nn
 
 from robust.files import write_whole
+from robust.models import ConvNet
 from robust.runs.state import MODEL
 
-_ALLOWED = "robust.models."  # what a checkpoint may name for its network
+#: what a checkpoint may name for its network
+_NETWORKS: dict[str, Callable[..., nn.Module]] = {"robust.models.ConvNet": ConvNet}
 
 
 def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> None:
@@ -28,29 +30,41 @@ def load(run_folder: str | Path) -> nn.Module:
     """
     path = Path(run_folder) / MODEL
     if not path.is_file():
-        raise FileNotFoundError(f"There is no trained model in {run_folder}: {MODEL} is missing. Give the folder of a finished run.")
+        raise FileNotFoundError(
+            f"There is no trained model in {run_folder}: {MODEL} is missing. Give the folder of a finished run."
+        )
     content = read_checkpoint(path, "architecture", "state_dict")
-    architecture = content["architecture"]
-    target = str(architecture.get("_target_"))
-    if not target.startswith(_ALLOWED):
-        raise ValueError(f"The checkpoint {path} names the network {target}; only those of {_ALLOWED[:-1]} are loaded.")
-    model = instantiate(architecture, _convert_="all")
     try:
+        arguments = dict(content["architecture"])
+        name = str(arguments.pop("_target_"))
+        if name not in _NETWORKS:
+            known = ", ".join(_NETWORKS)
+            raise ValueError(f"The checkpoint {path} names the network {name}; only {known} are loaded.")
+        model = _NETWORKS[name](**arguments)
         model.load_state_dict(content["state_dict"])
+    except (TypeError, KeyError, AttributeError) as error:
+        raise damaged(path, error) from error
     except RuntimeError as error:
-        raise ValueError(f"The checkpoint {path} holds the weights of another network ({_first_line(error)}).") from error
+        raise ValueError(
+            f"The checkpoint {path} holds the weights of another network ({_first_line(error)})."
+        ) from error
     return model.eval()
 
 
 def read_checkpoint(path: Path, *parts: str) -> dict[str, Any]:
-    """A checkpoint's content, tensors and plain values only, on the CPU. Raises ValueError if it is damaged or a part is missing."""
+    """Parts of a checkpoint, tensors and plain values only, on the CPU. Raises ValueError if it is damaged."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         return {part: content[part] for part in parts}
     except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"The checkpoint {path} is damaged or not one of ours ({_first_line(error)}). Delete it and train again."
-        ) from error
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> ValueError:
+    """The error for a checkpoint that cannot be read."""
+    return ValueError(
+        f"The checkpoint {path} is damaged or not one of ours ({_first_line(error)}). Delete it and train again."
+    )
 
 
 def _first_line(error: Exception) -> str:

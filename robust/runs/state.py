@@ -67,7 +67,12 @@ def claimed(folder: Path) -> Iterator[None]:
     """Holds the run's claim, with a heartbeat, as long as the block lasts. Raises ClaimedError where another process
     has it."""
     folder.mkdir(parents=True, exist_ok=True)
-    claim = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time(), "job": os.environ.get("SLURM_JOB_ID")}
+    claim = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": psutil.Process().create_time(),
+        "job": os.environ.get("SLURM_JOB_ID"),
+    }
     path = folder / CLAIM
 
     def beat() -> None:
@@ -96,20 +101,28 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def write_status(folder: Path, state: State, *, reason: str = "", durations_s: dict[str, float]) -> None:
-    """Records how the run ended, with what it ran on. Written last: whoever finds it finds everything else."""
-    before = _read(folder / STATUS) or {}
-    record = {
-        "state": state,
-        "reason": reason,
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "durations_s": {**before.get("durations_s", {}), **{name: round(value, 3) for name, value in durations_s.items()}},
-        "host": socket.gethostname(),
-        "cores": os.cpu_count(),
+    """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then."""
+    session = {
         "command": command_line(),
         "git_commit": git_commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "host": socket.gethostname(),
+        "cores": os.cpu_count(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "durations_s": {name: round(value, 3) for name, value in durations_s.items()},
+    }
+    sessions = [*(_read(folder / STATUS) or {}).get("sessions", []), session]
+    durations = [one["durations_s"] for one in sessions]
+    record = {
+        "state": state,
+        "reason": reason,
+        **session,
+        "durations_s": {
+            name: round(sum(one.get(name, 0) for one in durations), 3) for name in {**durations[0], **durations[-1]}
+        },
         "job": os.environ.get("SLURM_JOB_ID"),
         "restarts": int(os.environ.get("SLURM_RESTART_COUNT", 0)),
+        "sessions": sessions,
     }
     write_whole(folder / STATUS, json.dumps(record, indent=2) + "\n")
 
@@ -119,13 +132,18 @@ def _read(path: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text())
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        if path.name == CLAIM:
+            return None
+        raise ValueError(f"{path} is damaged ({error}). Delete it and run again.") from error
 
 
 def _is_stale(claim: dict[str, Any]) -> bool:
     """Whether whoever made the claim is gone: on this host by its process, elsewhere by its heartbeat."""
     if claim["host"] == socket.gethostname():
         try:
-            return abs(psutil.Process(claim["pid"]).create_time() - claim["started"]) > 1
+            process = psutil.Process(claim["pid"])
+            return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - claim["started"]) > 1
         except psutil.NoSuchProcess:
             return True
     return time.time() - claim["heartbeat"] > _STALE_S
@@ -134,7 +152,7 @@ def _is_stale(claim: dict[str, Any]) -> bool:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One process at a time; let go by the system if that process dies."""
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)  # a file to write to, which NFS wants for a lock
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -144,7 +162,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def command_line() -> str:
     """The command that this process was started with."""
-    return shlex.join(["python", *(os.path.relpath(one) if os.path.isabs(one) else one for one in sys.argv)])
+    return shlex.join(["python", *(os.path.relpath(one) if Path(one).is_absolute() else one for one in sys.argv)])
 
 
 def git_commit() -> str | None:

@@ -14,13 +14,10 @@ from tqdm.auto import tqdm
 
 from robust.configuration import compose
 from robust.errors import FaultsError, one_line, print_error
-from robust.run import Run, execute, prepare
+from robust.prepare import Run, prepare
+from robust.run import execute
 from robust.runs import State, Status, collect
 from robust.sweep.workers import work_off
-
-#: what makes a run of any technique the natural run that it is held against
-_REFERENCE = "technique=natural"
-_NOT_THE_REFERENCES = ("perturb", "technique")
 
 
 def multiply(products: Sequence[Mapping[str, Any]], arguments: Sequence[str]) -> list[list[str]]:
@@ -41,31 +38,33 @@ def expand(overrides: Iterable[Override]) -> list[list[str]]:
     return [list(job) for job in itertools.product(*choices)]
 
 
-def with_references(jobs: Sequence[list[str]]) -> list[list[str]]:
-    """The jobs, and before them the natural run of each data set, model and seed among them."""
-    references = [[_REFERENCE, *(one for one in job if _group(one) not in _NOT_THE_REFERENCES)] for job in jobs]
-    return [list(job) for job in dict.fromkeys(map(tuple, [*references, *jobs]))]
-
-
-def _group(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0].partition(".")[0].partition("@")[0]
-
-
 def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
-    """Every run once, checked, with its overrides. Raises FaultsError naming all that is wrong with any of them."""
+    """Every run once, checked, with its overrides; first the natural runs that the others are held against.
+
+    These are also tested under what the others are tested under. Raises FaultsError naming all that is wrong.
+    """
+    families: dict[str, None] = {}
+    references: dict[Path, list[str]] = {}
     runs: dict[Path, tuple[Run, list[str]]] = {}
     faults: dict[str, None] = {}
-    for job in with_references(jobs):
+    for job in jobs:
         try:
             run = prepare(compose(job))
         except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
             shown = " ".join(job)
             faults[f"{one_line(error)}{f' [{shown}]' if len(jobs) > 1 else ''}"] = None
-        else:
-            runs.setdefault(run.folder, (run, job))
+            continue
+        runs.setdefault(run.folder, (run, job))
+        references.setdefault(run.folder.parent / run.reference, job)
+        own = run.config.perturb.family if run.config.evaluation.own_family else None
+        families.update(dict.fromkeys([*run.config.evaluation.families, *([own] if own else [])]))
     if faults:
         raise FaultsError(faults)
-    return dict(runs.values())
+    natural = [
+        [*job, "as_reference=true", f"evaluation.families=[{','.join(families)}]"] for job in references.values()
+    ]
+    first = {run.folder: (run, job) for job in natural for run in [prepare(compose(job))]}
+    return dict({**first, **{folder: pair for folder, pair in runs.items() if folder not in first}}.values())
 
 
 def sweep(jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], object]) -> None:

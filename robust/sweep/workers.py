@@ -1,5 +1,6 @@
 """Several runs at a time on one machine, each in a process that is used again for the next."""
 
+import contextlib
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -40,7 +41,8 @@ def work_off(jobs: Sequence[Job], do: Callable[[Job], bool], *, workers: int, ti
                 for worker in staff:
                     if worker.job is None and waiting:
                         worker.job, worker.tries = waiting.popleft()
-                        worker.pipe.send(worker.job)
+                        with contextlib.suppress(BrokenPipeError):  # it died idle: noticed below
+                            worker.pipe.send(worker.job)
                 bar.set_postfix(running=sum(worker.job is not None for worker in staff), failed=failed)
                 for worker in _heard_from(staff):
                     job, worker.job = worker.job, None
@@ -79,9 +81,6 @@ def _heard_from(staff: Sequence[_Worker[Job]]) -> list[_Worker[Job]]:
 
 def _serve(pipe: Connection, do: Callable[[Job], bool]) -> None:
     """A worker's life: jobs until the pipe is closed."""
-    while True:
-        try:
-            job = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
-            return
-        pipe.send(do(job))
+    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        while True:
+            pipe.send(do(pipe.recv()))

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from robust.learn import Constant, Cosine, Linear, Schedule, Steps
-from robust.run import Run, execute
+from robust.prepare import Run
+from robust.run import execute
 
 PROGRESS = [0, 0.25, 0.5, 0.75]
 

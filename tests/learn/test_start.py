@@ -7,7 +7,8 @@ from torch import nn
 
 from robust import run as run_module
 from robust.learn import freeze, take_weights
-from robust.run import Run, execute
+from robust.prepare import Run
+from robust.run import execute
 from robust.runs import State, claimed, load, write_status
 
 FROZEN = ["technique=transfer", "technique.trainable=[head.*]"]

@@ -9,7 +9,8 @@ from torch.nn import functional
 from robust.data import to_float
 from robust.learn import Constant, DivergedError
 from robust.perturb import ImageRandom, key
-from robust.run import Run, train
+from robust.prepare import Run
+from robust.run import train
 from robust.runs import load
 
 
@@ -82,7 +83,7 @@ def test_a_training_that_diverges_says_so(make_run: Callable[..., Run]) -> None:
 
 
 def test_a_share_out_of_range_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"`technique.share` must be from 0 to 1; got 1.5"):
+    with pytest.raises(ValueError, match=r"`technique.share.share` must be from 0 to 1; got 1.5"):
         Constant(share=1.5)
 
 

@@ -81,8 +81,9 @@ def test_confusion_and_predictions_agree_with_the_rows(images: ImageSet) -> None
     kept = right.groupby([measured.predictions[name] for name in by]).mean()
     assert measured.rows.set_index(by)["accuracy"].sort_index().to_list() == pytest.approx(kept.sort_index().to_list())
     hits = measured.confusion[measured.confusion["true"] == measured.confusion["predicted"]]
-    share = hits.groupby("condition")["count"].sum() / measured.confusion.groupby("condition")["count"].sum()
-    assert share["hot 4"] == pytest.approx(measured.rows.query("test_perturbation == 'hot'")["accuracy"].mean())
+    name = "test_perturbation"
+    share = hits.groupby(name)["count"].sum() / measured.confusion.groupby(name)["count"].sum()
+    assert share["hot"] == pytest.approx(measured.rows.query("test_perturbation == 'hot'")["accuracy"].mean())
 
 
 def test_what_is_known_is_not_measured_again(images: ImageSet) -> None:

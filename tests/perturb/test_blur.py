@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from robust.perturb import GaussianBlur, gaussian_blur
-from robust.perturb.blur import gaussian_matrix
+from robust.perturb import GaussianBlur
+from robust.perturb.blur import gaussian_blur, gaussian_matrix
 
 steadily = settings(deadline=None, derandomize=True, max_examples=50)
 sigmas = st.floats(0.01, 20)

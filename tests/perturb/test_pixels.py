@@ -4,7 +4,8 @@ import pytest
 import torch
 from scipy import stats
 
-from robust.perturb import DeadPixels, HotPixels, ImageRandom, MixedPixels, StuckPixels, key, set_pixels
+from robust.perturb import DeadPixels, HotPixels, ImageRandom, MixedPixels, StuckPixels, key
+from robust.perturb.pixels import set_pixels
 
 KINDS = [StuckPixels, HotPixels, DeadPixels, MixedPixels]
 every_kind = pytest.mark.parametrize("kind", KINDS)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from robust.prepare import Run
 from robust.report import write_report
 from robust.report.tables import over_seeds, percent, score_table, summary_table
-from robust.run import Run, execute
-from robust.runs import collect
+from robust.run import execute
+from robust.runs import collect, find_runs
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -31,13 +32,13 @@ def test_won_back_is_the_difference_to_the_natural_model_where_that_fails_most(f
     means = rows.groupby(["technique", "train_perturbation", "test_perturbation", "test_level"])["accuracy"].mean()
     natural = means["natural"]["none"]
     assert blur["hardest"] == "blur 1"
-    assert blur["reference"] == pytest.approx(natural["blur"][1.0])
+    assert blur["before"] == pytest.approx(natural["blur"][1.0])
     assert blur["won"] == pytest.approx(means["constant"]["blur"]["blur"][1.0] - natural["blur"][1.0])
     assert pd.isna(scores.loc["natural"]["won"])
 
 
 def test_a_run_without_its_natural_model_has_no_reference(folders: list[Path]) -> None:
-    assert summary_table(collect(folders[1:]))["reference"].isna().all()
+    assert summary_table(collect(folders[1:]))["before"].isna().all()
 
 
 def test_the_page_holds_every_figure_and_needs_no_network(folders: list[Path], tmp_path: Path) -> None:
@@ -77,6 +78,25 @@ def test_a_browser_shows_the_page(folders: list[Path], tmp_path: Path) -> None:
     images, lines = title.split()
     assert images == "true,true,true,true"
     assert int(lines) == 1 + 10 + 4 + 4
+
+
+def test_runs_that_differ_by_more_than_their_seed_are_not_taken_together(make_run: Callable[..., Run]) -> None:
+    settings = [["trainer.max_epochs=1"], ["trainer.max_epochs=2"], ["trainer.max_epochs=2", "seed=1"]]
+    runs = [make_run(*one, *what) for what in (["technique=natural"], ["perturb=blur"]) for one in settings]
+    for run in runs:
+        execute(run)
+    summary = summary_table(collect([run.folder for run in runs]))
+    lines = over_seeds(summary)
+    assert sorted(lines["seeds"].unique()) == [1, 2]
+    assert lines["title"].nunique() == 4
+    natural = summary[summary["technique"] == "natural"].set_index(["run", "test_perturbation", "test_level"])["mean"]
+    for line in summary.itertuples():
+        assert line.before == natural[(line.reference, line.test_perturbation, line.test_level)]
+
+
+def test_a_run_given_twice_counts_once(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folders[0].parent)
+    assert len(find_runs([folders[0], Path(folders[0].name), "."])) == 3
 
 
 def test_several_seeds_are_averaged_with_students_interval(

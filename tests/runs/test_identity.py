@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from robust.run import Run
+from robust.prepare import Run
 
 NOT_THE_RUN = [
     "runs_dir=elsewhere",
@@ -44,6 +44,21 @@ def test_what_does_not_change_the_weights_does_not_change_the_folder(
 def test_whatever_changes_the_weights_changes_the_folder(make_run: Callable[..., Run]) -> None:
     folders = {make_run(override).identity.folder for override in THE_RUN}
     assert len(folders | {make_run().identity.folder}) == len(THE_RUN) + 1
+
+
+@pytest.mark.parametrize(
+    ("one", "same"),
+    [("perturb=blur", "perturb.level=1"), ("perturb=hot", "perturb.level=5.0"), ("optimizer.lr=1", "optimizer.lr=1.0")],
+)
+def test_equal_numbers_are_the_same_run(make_run: Callable[..., Run], one: str, same: str) -> None:
+    other = [one, same] if one.startswith("perturb") else [same]
+    assert make_run(one).identity == make_run(*other).identity
+
+
+def test_runs_of_one_kind_differ_by_their_seed_alone(make_run: Callable[..., Run]) -> None:
+    first, second, other = make_run(), make_run("seed=1"), make_run("seed=1", "perturb.fresh=true")
+    assert first.identity.kind == second.identity.kind != other.identity.kind
+    assert first.reference == make_run("technique=natural").identity.folder
 
 
 def test_a_folder_says_what_it_holds(make_run: Callable[..., Run]) -> None:

@@ -56,8 +56,26 @@ def test_the_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 def test_a_checkpoint_cannot_name_what_to_call(tmp_path: Path) -> None:
     save_small(tmp_path, _target_="os.system")
-    with pytest.raises(ValueError, match=r"names the network os.system; only those of robust.models are loaded"):
+    with pytest.raises(ValueError, match=r"names the network os.system; only robust.models.ConvNet are loaded"):
         robust.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"units": {"_target_": "pathlib.Path.touch", "_args_": [{"_target_": "pathlib.Path", "_args_": ["SPRUNG"]}]}},
+        {"_target_": "robust.models.convnet.torch.hub.load"},
+        {"unknown": 1},
+    ],
+)
+def test_nothing_in_a_checkpoint_is_called_but_the_network(tmp_path: Path, changes: dict[str, Any]) -> None:
+    place = str(tmp_path / "sprung")
+    if "units" in changes:
+        changes["units"]["_args_"][0]["_args_"] = [place]
+    save_small(tmp_path, **changes)
+    with pytest.raises(ValueError, match=r"The checkpoint .* (is damaged|names the network)"):
+        robust.load(tmp_path)
+    assert not (tmp_path / "sprung").exists()
 
 
 class Trap:
@@ -68,7 +86,9 @@ class Trap:
         return Path.touch, (self.path,)
 
 
-@pytest.mark.parametrize("save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content, protocol=2))])
+@pytest.mark.parametrize(
+    "save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content, protocol=2))]
+)
 def test_code_in_a_checkpoint_is_not_executed(tmp_path: Path, save: Any) -> None:
     save({"architecture": Trap(tmp_path / "sprung"), "state_dict": {}}, tmp_path / "model.ckpt")
     with pytest.raises(ValueError, match="is damaged or not one of ours"):

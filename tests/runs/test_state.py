@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from robust.runs import ClaimedError, State, claimed, read_status, write_status
@@ -43,6 +44,9 @@ def test_two_processes_do_not_do_the_same_run(tmp_path: Path) -> None:
         with pytest.raises(ClaimedError, match=f"is under way in process {other.pid} on "), claimed(tmp_path):
             pass
         other.kill()
+        while psutil.Process(other.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        assert read_status(tmp_path).state is State.INTERRUPTED, "dead, though nobody has asked how"
     assert read_status(tmp_path).state is State.INTERRUPTED
     with claimed(tmp_path):
         assert read_status(tmp_path).state is State.RUNNING
@@ -65,4 +69,16 @@ def test_an_error_lets_go_of_the_claim(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), claimed(tmp_path):
         raise RuntimeError
     assert read_status(tmp_path).state is State.ABSENT
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("[!.]*")) == []
+
+
+def test_a_damaged_status_is_named(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text("{")
+    with pytest.raises(ValueError, match=r"status.json is damaged .* Delete it and run again"):
+        read_status(tmp_path)
+
+
+def test_a_damaged_claim_is_nobodys(tmp_path: Path) -> None:
+    (tmp_path / "claim.json").write_text("")
+    with claimed(tmp_path):
+        assert read_status(tmp_path).state is State.RUNNING

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
-from robust.sweep.sweeper import expand, with_references
+from robust.configuration import CONF, compose
+from robust.sweep.sweeper import expand, multiply, plan
 
 
 def jobs(*arguments: str) -> list[list[str]]:
@@ -22,7 +26,46 @@ def test_what_is_no_list_of_values_stays_as_it_is(argument: str) -> None:
     assert jobs(argument) == [[argument]]
 
 
-def test_each_data_set_model_and_seed_gets_its_natural_run_once() -> None:
-    found = with_references(jobs("perturb=noise,blur", "perturb.level=0.1", "seed=0,1", "technique=constant"))
-    assert found[:2] == [["technique=natural", "seed=0"], ["technique=natural", "seed=1"]]
-    assert len(found) == 2 + 4
+def test_a_sweeps_own_values_give_way_to_the_command_lines() -> None:
+    products = [{"perturb": "hot,dead", "perturb.level": "range(1,3)"}, {"perturb": "blur"}]
+    assert multiply(products, ["perturb.level=7", "seed=0,1"]) == [
+        ["perturb=hot,dead", "perturb.level=7", "seed=0,1"],
+        ["perturb=blur", "perturb.level=7", "seed=0,1"],
+    ]
+
+
+def titles(*arguments: str, runs_dir: Path) -> list[str]:
+    planned = plan([[*job, f"runs_dir={runs_dir}"] for job in jobs(*arguments)])
+    return [f"{run.identity.title} {run.identity.seed}" for run in planned]
+
+
+def test_each_data_set_model_and_seed_gets_its_natural_run_once_and_first(tmp_path: Path) -> None:
+    found = titles("perturb=noise,blur", "seed=0,1", "technique=constant", runs_dir=tmp_path)
+    trained = ["constant noise 0.05 0", "constant noise 0.05 1", "constant blur 1 0", "constant blur 1 1"]
+    assert found == ["natural 0", "natural 1", *trained]
+
+
+def test_a_natural_run_that_was_asked_for_is_there_once(tmp_path: Path) -> None:
+    assert titles("technique=natural", runs_dir=tmp_path) == ["natural 0"]
+
+
+def test_a_schedule_of_a_technique_can_be_swept(tmp_path: Path) -> None:
+    found = titles("technique=incremental", "schedule@technique.share=cosine,linear", runs_dir=tmp_path)
+    assert found == ["natural 0", "incremental noise 0.05 0", "incremental noise 0.05 0"]
+
+
+@pytest.mark.parametrize("variant", ["blur_channels", "hot_persistent"])
+def test_the_natural_run_is_tested_under_what_the_others_are(tmp_path: Path, variant: str) -> None:
+    natural, trained = plan([[f"perturb={variant}", f"runs_dir={tmp_path}"]])
+    assert natural.identity.folder == trained.reference
+    tested = {condition.title for condition in natural.conditions}
+    assert {condition.title for condition in trained.conditions} <= tested
+    assert "noise 0.05" in tested
+
+
+def test_every_sweep_composes_and_has_the_models_it_says() -> None:
+    counts = {}
+    for path in sorted((CONF / "sweep").glob("*.yaml")):
+        products = OmegaConf.to_container(compose([f"sweep={path.stem}"]).sweep.products)
+        counts[path.stem] = sum(len(jobs(*arguments)) for arguments in multiply(products, []))
+    assert counts == {"digits": 120, "impact": 1, "strategies_mnist": 120}
