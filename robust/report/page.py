@@ -14,7 +14,7 @@ from jinja2 import Environment
 from robust.files import write_whole
 from robust.measure import Samples
 from robust.report.figures import accuracy_figure, samples_figure, svg
-from robust.report.tables import condition_title, over_seeds, percent, score_table, summary_table
+from robust.report.tables import condition_title, over_seeds, percent, score_table, summary_table, varying
 from robust.runs import collect, read_status
 
 _MOST_SAMPLES = 6  # runs whose sample images are shown
@@ -30,7 +30,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
         out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
     rows = collect(folders)
     summary = summary_table(rows)
-    lines = over_seeds(summary)
+    lines, scores = over_seeds(summary), score_table(summary)
     figures = {"accuracy": svg(accuracy_figure(lines))}
     for folder in _shown(folders, summary):
         title = summary.loc[summary["run"] == folder.name, "title"].iloc[0]
@@ -38,7 +38,8 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
         figures[f"samples-{_slug(title)}"] = svg(samples_figure(samples, f"as the {title} model sees them"))
     content = {
         "data": ", ".join(summary["data"].unique()),
-        "scores": score_table(summary).to_dict("records"),
+        "scores": scores.to_dict("records"),
+        "varying": varying(scores),
         "lines": lines.to_dict("records"),
         "figures": {name: _data_uri(figure) for name, figure in figures.items()},
         **_circumstances(folders),

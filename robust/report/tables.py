@@ -87,6 +87,11 @@ def score_table(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def varying(scores: pd.DataFrame) -> list[str]:
+    """Which of data, model and seed differ between runs, so that a table must name them."""
+    return [name for name in ("data", "model", "seed") if scores[name].nunique() > 1]
+
+
 def percent(value: float, *, sign: bool = False) -> str:
     """A fraction as a percentage; nothing for NaN."""
     return "" if pd.isna(value) else f"{100 * value:{'+' if sign else ''}.1f}"
@@ -95,7 +100,7 @@ def percent(value: float, *, sign: bool = False) -> str:
 def print_results(rows: pd.DataFrame) -> None:
     """The score of every run, in the terminal."""
     scores = score_table(summary_table(rows))
-    several = [name for name in ("data", "model", "seed") if scores[name].nunique() > 1]
+    several = varying(scores)
     table = Table(
         title="test accuracy, %",
         box=SIMPLE_HEAD,
@@ -117,6 +122,6 @@ def print_results(rows: pd.DataFrame) -> None:
         figures = [percent(line["before"]), percent(line["after"]), percent(line["won"], sign=True)]
         table.add_row(*named, percent(line["natural"]), percent(line["mean"]), line["hardest"], *figures)
     console = Console()
-    console.print(table)
+    console.print(table, crop=False)
     if len(scores) > _MOST:
         console.print(f"... and {len(scores) - _MOST} more on the page")

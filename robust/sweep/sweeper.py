@@ -47,7 +47,7 @@ def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
     references: dict[Path, list[str]] = {}
     runs: dict[Path, tuple[Run, list[str]]] = {}
     faults: dict[str, None] = {}
-    for job in jobs:
+    for job in tqdm(jobs, desc="checking", unit="run", delay=2, leave=False, disable=None):
         try:
             run = prepare(compose(job))
         except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
