@@ -95,9 +95,9 @@ def finish(runs: Sequence[Run]) -> None:
     if measured:
         print_results(collect(measured))
         page = write_report(measured, runs[0].folder / "report" if len(runs) == 1 else None)
-        Console().print(f"page: {page}", soft_wrap=True)
+        Console().print(f"page: {page}", soft_wrap=True, markup=False)
     elif all(status.state is State.DONE for status in statuses.values()):
-        Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True)
+        Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True, markup=False)
     if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:
         raise FaultsError(_describe(run, status) for run, status in undone.items())
 

@@ -1,3 +1,5 @@
+import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,21 +78,19 @@ def test_freezing_survives_a_resume(
 
 
 def test_a_run_waits_for_the_process_that_does_its_natural_run(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = make_run("technique=transfer")
-    waits = []
     claim = claimed(run.parent.folder)
     claim.__enter__()
-
-    def wait(_: float) -> None:
-        waits.append(1)
-        if len(waits) == 2:
-            claim.__exit__(None, None, None)
-
-    monkeypatch.setattr(run_module.time, "sleep", wait)
+    monkeypatch.setattr(run_module, "_WAIT_S", 0.01)
+    monkeypatch.setattr(logging.getLogger("robust"), "propagate", True)
+    caplog.set_level(logging.INFO, "robust.run")
+    release = threading.Timer(0.3, claim.__exit__, (None, None, None))
+    release.start()
     assert execute(run).state is State.DONE
-    assert len(waits) == 2
+    release.join()
+    assert "is under way in process" in caplog.text
 
 
 def test_a_run_whose_natural_run_failed_says_so(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
