@@ -17,7 +17,7 @@ from robust.perturb import GaussianBlur, GaussianNoise, HotPixels, ImageRandom, 
 from robust.prepare import Run, prepare
 from robust.run import train
 
-_PAIRS = 5
+_PAIRS = 4
 _TEST_PAIRS = 7
 
 
