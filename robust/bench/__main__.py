@@ -1,15 +1,13 @@
 """`make bench`: measures everything and writes results/bench/."""
 
 import argparse
-import csv
-import io
 import os
 import platform
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import pandas as pd
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -32,20 +30,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m robust.bench", description="Measures speed; writes results/bench/."
     )
-    parser.add_argument("sections", nargs="*", help=f"of {', '.join(_SECTIONS)} (default: all, and only then written)")
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(_SECTIONS)} (default: all); the others' stay")
     chosen = parser.parse_args().sections or list(_SECTIONS)
     if unknown := set(chosen) - set(_SECTIONS):
         parser.error(f"there is no section {', '.join(sorted(unknown))}; there are {', '.join(_SECTIONS)}")
-    start, results = time.monotonic(), []
+    results = []
     for name in chosen:
         if name in _MNIST and not mnist_is_there():
             raise FileNotFoundError("The benchmark needs MNIST. Set ROBUST_DATA to the folder that holds MNIST/raw.")
-        for result in _SECTIONS[name]():
+        for found in _SECTIONS[name]():
+            result = replace(found, section=name, commit=git_commit() or "unknown")
             results.append(result)
             met = "" if result.met else ", NOT MET"
             print(f"{result.subject}: {_figure(result)} ({result.limit}{met}) {result.note}")
-    if chosen == list(_SECTIONS):
-        _write(results, time.monotonic() - start)
+    _write(results)
     Console().print(_table(results))
 
 
@@ -62,12 +60,19 @@ def _table(results: list[Result]) -> Table:
     return table
 
 
-def _write(results: list[Result], duration_s: float) -> None:
+def _write(results: list[Result]) -> None:
+    """Writes these results; those of other sections stay."""
+    path = _OUT / "bench.csv"
+    table = pd.DataFrame([asdict(result) for result in results])
+    if path.is_file():
+        before = pd.read_csv(path, keep_default_na=False)
+        table = pd.concat([before[~before["section"].isin(table["section"])], table])
+        table = table.sort_values("section", key=lambda names: names.map(list(_SECTIONS).index), kind="stable")
     lines = [
         "# Speed",
         "",
-        f"`make bench` at commit {git_commit()}, {duration_s / 60:.0f} minutes on {os.cpu_count()} cores",
-        f"({platform.machine()}), {torch.get_num_threads()} threads, torch {torch.__version__}.",
+        f"`make bench` on {os.cpu_count()} cores ({platform.machine()}), {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}; the commit of each figure is in `bench.csv`.",
         "",
         "Medians of ratios over pairs, ours and the other in turn: of times for training and testing (less is better),",
         "of images a second for perturbations (more is better; against the fastest of the others).",
@@ -75,17 +80,12 @@ def _write(results: list[Result], duration_s: float) -> None:
         "| what | against | figure [95 % interval] | limit | met | |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for result in results:
-        met = "yes" if result.met else "no"
-        lines.append(
-            f"| {result.subject} | {result.against} | {_figure(result)} | {result.limit} | {met} | {result.note} |"
-        )
+    for line in table.itertuples():
+        figure = f"{line.figure:.2f} {line.unit} [{line.low:.2f}, {line.high:.2f}]"
+        cells = (line.subject, line.against, figure, line.limit, "yes" if line.met else "no", line.note)
+        lines.append(f"| {' | '.join(cells)} |")
     write_whole(_OUT / "README.md", "\n".join(lines) + "\n")
-    table = io.StringIO()
-    writer = csv.DictWriter(table, [field.name for field in fields(Result)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(result) for result in results)
-    write_whole(_OUT / "bench.csv", table.getvalue())
+    write_whole(path, table.to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """What the command costs as a whole process: start and memory."""
 
-import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,13 +24,21 @@ def _call(arguments: Sequence[str]) -> None:
 
 
 def _peak_bytes(arguments: Sequence[str]) -> int:
-    """The most memory that the command had resident at once, as the system counts it."""
-    command = _command(arguments)
-    process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise subprocess.CalledProcessError(status, command)
-    return usage.ru_maxrss * 1024
+    """The most memory that the command had resident at once.
+
+    Read from the process itself while it runs: what the system says of it afterwards counts its parent's memory too.
+    """
+    command, peak = _command(arguments), 0
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak = max(
+                peak, *(1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0
+            )
+            time.sleep(0.05)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return peak
 
 
 def bench_start() -> Iterator[Result]:

@@ -21,6 +21,8 @@ class Result:
     limit: str
     met: bool
     note: str = ""
+    section: str = ""
+    commit: str = ""
 
 
 def seconds(call: Callable[[], object]) -> float:
