@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment
+from tqdm.auto import tqdm
 
 from robust.files import write_whole
 from robust.measure import Samples
@@ -32,7 +33,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
     summary = summary_table(rows)
     lines, scores = over_seeds(summary), score_table(summary)
     figures = {"accuracy": svg(accuracy_figure(lines))}
-    for folder in _shown(folders, summary):
+    for folder in tqdm(_shown(folders, summary), desc="drawing", unit="run", delay=1, leave=False, disable=None):
         title = summary.loc[summary["run"] == folder.name, "title"].iloc[0]
         samples = Samples.read(folder / "samples.npz")
         figures[f"samples-{_slug(title)}"] = svg(samples_figure(samples, f"as the {title} model sees them"))
