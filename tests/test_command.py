@@ -103,7 +103,7 @@ def test_make_help_lists_every_target() -> None:
     root = Path(__file__).parent.parent
     environment = {**os.environ, "MAKEFLAGS": ""}
     listed = subprocess.run(
-        ["make", "help"], cwd=root, env=environment, text=True, capture_output=True, check=True
+        ["make", "--no-print-directory", "help"], cwd=root, env=environment, text=True, capture_output=True, check=True
     ).stdout
     targets = {
         line.split(":")[0] for line in (root / "Makefile").read_text().splitlines() if "## " in line and ":" in line
