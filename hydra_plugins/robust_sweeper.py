@@ -22,9 +22,8 @@ class RobustSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from robust import sweep
 
-        parser = OverridesParser.create(config_loader=self.loader)
-        products = sweep.multiply(self.products, arguments)
-        return sweep.sweep([job for one in products for job in sweep.expand(parser.parse_overrides(one))], self._launch)
+        parse = OverridesParser.create(config_loader=self.loader).parse_overrides
+        return sweep.sweep(sweep.list_jobs(self.products, arguments, parse), self._launch)
 
     def _launch(self, jobs: list[list[str]]) -> None:
         assert self.launcher is not None

@@ -182,10 +182,10 @@ _LEAST = {
 _SWITCHES = (
     "data.download",
     "data.shuffle",
-    "evaluation.keep_predictions",
     "evaluation.own_family",
     "perturb.fresh",
     "plan",
+    "trainer.channels_last",
     "trainer.progress",
 )
 _WORDS = ("data.dir", "data.path", "runs_dir")

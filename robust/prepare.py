@@ -26,7 +26,7 @@ from robust.configuration import (
 from robust.data import PerturbedData, Splits
 from robust.errors import one_line
 from robust.learn import Constant, Schedule, freeze
-from robust.measure import Condition, planned_tests
+from robust.measure import Condition, Test, planned_tests
 from robust.perturb import Perturbation, key
 from robust.results import known_tests
 from robust.runs import Identity, State, Status, identify, read_status
@@ -57,12 +57,12 @@ class Run:
             return Status(State.ABSENT, "tests are missing")
         return status
 
-    def missing_tests(self) -> int:
-        """How many tests this evaluation asks for that were not made yet."""
+    def missing_tests(self) -> list[Test]:
+        """The tests this evaluation asks for that were not made yet."""
         settings = self.config.evaluation
-        known = known_tests(self.folder, keep_predictions=settings.keep_predictions)
+        known = known_tests(self.folder)
         planned = planned_tests(self.conditions, trials=settings.trials, seed=settings.seed)
-        return len({test for _, test in planned} - known)
+        return [test for test in planned if test[1] not in known]
 
     def build_data(self) -> PerturbedData:
         """The data module."""
@@ -147,7 +147,7 @@ def build_schedule(config: DictConfig) -> Schedule:
 def build_trainer(config: DictConfig, *, title: str, checkpoint: Path, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
     """Lightning's Trainer. Raises ValueError where it cannot be made of the configuration's settings."""
     try:
-        make = build(config.trainer, without=["threads"], _partial_=True)
+        make = build(config.trainer, without=["threads", "channels_last"], _partial_=True)
         return make(title=title, checkpoint=checkpoint, callbacks=callbacks)
     except Exception as error:
         raise ValueError(f"`trainer` cannot be made of these settings: {one_line(error)}") from error

@@ -1,8 +1,10 @@
 """The tables of a run: what was measured before, what was measured now, joined and written."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from robust.files import write_whole
@@ -27,7 +29,7 @@ COLUMNS = [
     "kind",
     "reference",
 ]
-_TRIALS, _PREDICTIONS = "confusion.parquet", "predictions.parquet"
+PREDICTIONS = "predictions.parquet"
 
 
 def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.DataFrame:
@@ -49,19 +51,16 @@ def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.
     return trained[COLUMNS]
 
 
-def known_tests(folder: Path, *, keep_predictions: bool) -> set[tuple[str, float, int, int]]:
-    """The tests in a run's folder (see TEST_KEY); of those with predictions, if predictions are wanted."""
+def known_tests(folder: Path) -> set[tuple[str, float, int, int]]:
+    """The tests in a run's folder (see TEST_KEY)."""
     if not (folder / ROWS).is_file():
         return set()
-    known = set(read_rows(folder)[TEST_KEY].itertuples(index=False, name=None))
-    if keep_predictions:
-        path = folder / _PREDICTIONS
-        kept = pd.read_parquet(path, columns=TEST_KEY).drop_duplicates() if path.is_file() else pd.DataFrame()
-        known &= set(kept.itertuples(index=False, name=None))
-    return known
+    return set(read_rows(folder)[TEST_KEY].itertuples(index=False, name=None))
 
 
-def write_tables(folder: Path, measured: Measurement, identity: Identity, reference: str) -> None:
+def write_tables(
+    folder: Path, measured: Measurement, identity: Identity, reference: str, classes: Sequence[str]
+) -> None:
     """Writes a run's tables, old and new tests together.
 
     Each test stands in them once, whatever was written before; the rows come last, since they say what is known.
@@ -69,15 +68,12 @@ def write_tables(folder: Path, measured: Measurement, identity: Identity, refere
     rows = complete_rows(measured.rows, identity, reference)
     if (folder / ROWS).is_file():
         rows = _join(read_rows(folder), rows)
-    trials = _join(_read(folder / _TRIALS), measured.confusion)
-    trials = trials.merge(rows[TEST_KEY].drop_duplicates(), on=TEST_KEY)
-    if measured.predictions is not None:
-        predictions = _join(_read(folder / _PREDICTIONS), measured.predictions)
-        write_whole(folder / _PREDICTIONS, predictions.to_parquet(index=False))
+    predictions = _join(_read(folder / PREDICTIONS), measured.predictions)
+    predictions = predictions.merge(rows[TEST_KEY].drop_duplicates(), on=TEST_KEY)
     summary = summarize(rows)
     content = {**scores(summary), "conditions": summary.drop(columns="run").to_dict("records")}
-    write_whole(folder / _TRIALS, trials.to_parquet(index=False))
-    write_whole(folder / "confusion.csv", _sum_trials(trials).to_csv(index=False))
+    write_whole(folder / PREDICTIONS, predictions.to_parquet(index=False, compression="zstd"))
+    write_whole(folder / "confusion.csv", confusion(predictions, classes).to_csv(index=False))
     write_whole(folder / "summary.json", json.dumps(content, indent=2) + "\n")
     write_whole(folder / ROWS, rows.to_csv(index=False))
 
@@ -94,8 +90,16 @@ def _join(before: pd.DataFrame | None, now: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([before[~again], now], ignore_index=True)
 
 
-def _sum_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    """The confusion of each condition over all its trials: condition, true, predicted, count."""
-    titles = [condition_title(*pair) for pair in zip(trials["test_perturbation"], trials["test_level"], strict=True)]
-    by = ["condition", "true", "predicted"]
-    return trials.assign(condition=titles).groupby(by, sort=False, as_index=False).agg({"count": "sum"})
+def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """How often a class was taken for which, over all trials of each condition: condition, true, predicted, count."""
+    tables = []
+    for (name, level), group in predictions.groupby(["test_perturbation", "test_level"], sort=False):
+        label, predicted = (np.concatenate(group[column].to_list()).astype(int) for column in ("label", "predicted"))
+        counts = np.bincount(label * len(classes) + predicted, minlength=len(classes) ** 2)
+        pairs = counts.nonzero()[0]
+        named = {
+            "true": np.take(classes, pairs // len(classes)),
+            "predicted": np.take(classes, pairs % len(classes)),
+        }
+        tables.append(pd.DataFrame({"condition": condition_title(name, level), **named, "count": counts[pairs]}))
+    return pd.concat(tables, ignore_index=True)

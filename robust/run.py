@@ -17,9 +17,9 @@ from robust.configuration import build
 from robust.errors import one_line
 from robust.files import write_whole
 from robust.learn import Classifier, Curriculum, Curve, DivergedError, FrozenNorms, take_weights
-from robust.measure import measure, take_samples
+from robust.measure import measure_in_parts, take_samples
 from robust.prepare import Run, build_schedule, build_trainer
-from robust.results import known_tests, write_tables
+from robust.results import write_tables
 from robust.runs import (
     CHECKPOINT,
     MODEL,
@@ -95,6 +95,8 @@ def train(run: Run) -> None:
     network = run.build_network()
     if run.parent:
         take_parents_weights(network, run.parent)
+    if config.trainer.channels_last:
+        network.to(memory_format=torch.channels_last)
     classifier = Classifier(network, optimizer=build(config.optimizer, _partial_=True), seed=config.seed)
     checkpoint, curve = run.folder / CHECKPOINT, Curve()
     trainer = build_trainer(
@@ -124,23 +126,20 @@ def take_parents_weights(network: nn.Module, parent: Run) -> None:
 
 def measure_missing(run: Run) -> None:
     """Measures the trials that are missing and writes the run's tables."""
-    if not run.missing_tests():
+    if not (missing := run.missing_tests()):
         return
-    settings, folder = run.config.evaluation, run.folder
-    model = load(folder).to(_test_device(run.config.trainer.accelerator))
-    measured = measure(
+    config, folder = run.config, run.folder
+    model, images = load(folder).to(_test_device(config.trainer.accelerator)), run.splits.test
+    take_samples(model, images, run.conditions, seed=config.evaluation.seed).save(folder / "samples.npz")
+    for measured in measure_in_parts(
         model,
-        run.splits.test,
-        run.conditions,
-        trials=settings.trials,
-        seed=settings.seed,
-        batch_size=settings.batch_size,
-        keep_predictions=settings.keep_predictions,
-        known=known_tests(folder, keep_predictions=settings.keep_predictions),
-        title=f"testing {run.identity.title}" if run.config.trainer.progress else None,
-    )
-    take_samples(model, run.splits.test, run.conditions, seed=settings.seed).save(folder / "samples.npz")
-    write_tables(folder, measured, run.identity, run.reference)
+        images,
+        missing,
+        batch_size=config.evaluation.batch_size,
+        every_s=config.trainer.checkpoint_every_s,
+        title=f"testing {run.identity.title}" if config.trainer.progress else None,
+    ):
+        write_tables(folder, measured, run.identity, run.reference, images.classes)
 
 
 def _test_device(accelerator: str) -> torch.device:

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 import robust
 from robust import results
 from robust import run as run_module
-from robust.measure import Condition
+from robust.measure import Condition, trials
 from robust.perturb import GaussianNoise
 from robust.prepare import Run
 from robust.results import COLUMNS
@@ -20,10 +20,10 @@ from robust.runs import ClaimedError, State, claimed, find_runs
 CONTENTS = [
     "config.yaml",
     "confusion.csv",
-    "confusion.parquet",
     "log.txt",
     "metrics.csv",
     "model.ckpt",
+    "predictions.parquet",
     "rows.csv",
     "samples.npz",
     "status.json",
@@ -76,7 +76,7 @@ def test_another_evaluation_measures_only_what_is_missing(
     before = rows(make_run())
     monkeypatch.delattr(run_module, "train")
     more = make_run("evaluation=all", "evaluation.trials=2")
-    assert more.missing_tests() == 3 * 1 + 3 * 2 + 3
+    assert len(more.missing_tests()) == 3 * 1 + 3 * 2 + 3
     execute(more)
     after = rows(more)
     pd.testing.assert_frame_equal(after.head(len(before)), before)
@@ -98,28 +98,40 @@ def test_the_same_rows_come_out_in_one_go_or_two(make_run: Callable[..., Run], t
     )
 
 
-def test_predictions_are_kept_on_request(make_run: Callable[..., Run]) -> None:
-    execute(make_run())
-    run = make_run("evaluation.keep_predictions=true")
+def test_every_verdict_is_kept(make_run: Callable[..., Run]) -> None:
+    run = make_run()
     assert execute(run).state is State.DONE
     kept = pd.read_parquet(run.folder / "predictions.parquet")
-    assert len(kept) == len(rows(run)) * 497
-    hits = (kept["label"] == kept["predicted"]).groupby([kept["test_perturbation"], kept["test_level"], kept["trial"]])
-    accuracy = rows(run).set_index(["test_perturbation", "test_level", "trial"])["accuracy"]
-    assert accuracy.sort_index().to_list() == pytest.approx(hits.mean().sort_index().to_list())
+    assert (kept["label"].map(len) == 497).all()
+    hits = [(label == predicted).mean() for label, predicted in zip(kept["label"], kept["predicted"], strict=True)]
+    key = ["test_perturbation", "test_level", "trial"]
+    accuracy = rows(run).set_index(key)["accuracy"]
+    assert accuracy.to_dict() == pytest.approx(
+        dict(zip(kept[key].itertuples(index=False, name=None), hits, strict=True))
+    )
 
 
-def test_tests_made_before_predictions_were_wanted_are_made_again_and_no_others_are_lost(
-    make_run: Callable[..., Run],
+def test_what_was_measured_before_a_run_was_stopped_is_not_measured_again(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute(make_run("evaluation=impact"))
-    before = rows(make_run())
-    kept = make_run("evaluation.keep_predictions=true")
-    assert kept.missing_tests() == 1 + 3 * 2
-    execute(kept)
-    assert len(rows(kept)) == len(before)
-    execute(make_run("evaluation.trials=3"))
-    assert make_run("evaluation.trials=3", "evaluation.keep_predictions=true").missing_tests() == 3
+    run = make_run("trainer.checkpoint_every_s=0")
+    predict, tested = trials.predict, []
+
+    def stop(*arguments: object, **options: object) -> torch.Tensor:
+        tested.append(arguments[2:4])
+        if len(tested) == 4:
+            raise KeyboardInterrupt
+        return predict(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trials, "predict", stop)
+        with pytest.raises(KeyboardInterrupt):
+            execute(run)
+    assert len(rows(run)) == 3
+    assert run.status.state is State.INTERRUPTED
+    assert len(run.missing_tests()) == 7 - 3
+    execute(run)
+    assert len(rows(run)) == 7
 
 
 def test_a_write_that_fails_half_way_counts_nothing_twice(

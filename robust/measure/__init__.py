@@ -3,7 +3,7 @@
 from robust.measure.conditions import NATURAL, Condition, condition_title
 from robust.measure.samples import Samples, take_samples
 from robust.measure.summary import scores, summarize
-from robust.measure.trials import TEST_KEY, Measurement, measure, planned_tests, predict
+from robust.measure.trials import TEST_KEY, Measurement, Test, measure, measure_in_parts, planned_tests, predict
 
 __all__ = [
     "NATURAL",
@@ -11,8 +11,10 @@ __all__ = [
     "Condition",
     "Measurement",
     "Samples",
+    "Test",
     "condition_title",
     "measure",
+    "measure_in_parts",
     "planned_tests",
     "predict",
     "scores",

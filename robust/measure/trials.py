@@ -1,10 +1,11 @@
 """Tests of a model under conditions: every trial one row."""
 
+import math
+import time
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -16,19 +17,20 @@ from robust.perturb import ImageRandom, key
 
 #: what tells one test of a model from another
 TEST_KEY = ["test_perturbation", "test_level", "trial", "evaluation_seed"]
+#: a condition, and what tells this test of it from the others
+Test = tuple[Condition, tuple[str, float, int, int]]
 
 
 @dataclass
 class Measurement:
     """What came out of tests, as tables; each starts with what tells tests apart (TEST_KEY).
 
-    `rows`: then n and accuracy (a fraction). `confusion`: then true and predicted (classes' names) and count.
-    `predictions`, where they were kept: then image, label and predicted (numbers).
+    `rows`: then n and accuracy (a fraction). `predictions`: then label and predicted, an array each with a number for
+    every image.
     """
 
     rows: pd.DataFrame
-    confusion: pd.DataFrame
-    predictions: pd.DataFrame | None = None
+    predictions: pd.DataFrame
 
 
 def predict(
@@ -61,48 +63,52 @@ def measure(
     trials: int = 25,
     seed: int = 0,
     batch_size: int = 1000,
-    keep_predictions: bool = False,
-    known: AbstractSet[tuple[str, float, int, int]] = frozenset(),
     title: str | None = None,
 ) -> Measurement:
     """Tests `model`, from images in [0, 1] to logits, under every condition, `trials` times where it is random.
 
-    Tests in `known` (test_perturbation, test_level, trial, evaluation_seed) are passed over. The model is put in eval
-    mode for the while. With a `title` a progress bar shows.
+    The model is put in eval mode for the while. With a `title` a progress bar shows.
     """
+    tests = planned_tests(conditions, trials=trials, seed=seed)
+    (measured,) = measure_in_parts(model, images, tests, batch_size=batch_size, every_s=math.inf, title=title)
+    return measured
+
+
+def measure_in_parts(
+    model: nn.Module,
+    images: ImageSet,
+    tests: Sequence[Test],
+    *,
+    batch_size: int,
+    every_s: float,
+    title: str | None = None,
+) -> Iterator[Measurement]:
+    """The same, of these `tests`, in parts of about `every_s` seconds, so that what was measured can be kept."""
     if not len(images):
         raise ValueError("There are no images to test on.")
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     images = images.to(device)
-    todo = [test for test in planned_tests(conditions, trials=trials, seed=seed) if test[1] not in known]
-    rows: list[tuple[Any, ...]] = []
-    confusion, predictions = [], []
+    labels = _as_numbers(images.labels, len(images.classes))
+    rows, predictions, begun = [], [], time.monotonic()
     training = model.training
     model.eval()
     try:
-        for condition, test in tqdm(
-            todo, desc=title, unit="test", leave=False, delay=1, disable=None if title else True
-        ):
-            _, _, trial, test_seed = test
-            predicted = predict(model, images, condition, trial, seed=test_seed, batch_size=batch_size)
+        bar = tqdm(tests, desc=title, unit="test", leave=False, delay=1, disable=None if title else True)
+        for place, (condition, test) in enumerate(bar, start=1):
+            predicted = predict(model, images, condition, test[2], seed=test[3], batch_size=batch_size)
             rows.append((*test, len(images), (predicted == images.labels).sum().item() / len(images)))
-            pairs = torch.bincount(images.labels * len(images.classes) + predicted, minlength=len(images.classes) ** 2)
-            confusion += [(*test, *pair) for pair in _name_pairs(pairs, images.classes)]
-            if keep_predictions:
-                table = {"image": range(len(images)), "label": images.labels.cpu(), "predicted": predicted.cpu()}
-                predictions.append(pd.DataFrame({**dict(zip(TEST_KEY, test, strict=True)), **table}))
+            predictions.append((*test, labels, _as_numbers(predicted, len(images.classes))))
+            if place == len(tests) or time.monotonic() - begun > every_s:
+                yield Measurement(
+                    pd.DataFrame(rows, columns=[*TEST_KEY, "n", "accuracy"]),
+                    pd.DataFrame(predictions, columns=[*TEST_KEY, "label", "predicted"]),
+                )
+                rows, predictions, begun = [], [], time.monotonic()
     finally:
         model.train(training)
-    return Measurement(
-        pd.DataFrame(rows, columns=[*TEST_KEY, "n", "accuracy"]),
-        pd.DataFrame(confusion, columns=[*TEST_KEY, "true", "predicted", "count"]),
-        pd.concat(predictions, ignore_index=True) if predictions else None,
-    )
 
 
-def planned_tests(
-    conditions: Sequence[Condition], *, trials: int, seed: int
-) -> list[tuple[Condition, tuple[str, float, int, int]]]:
+def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) -> list[Test]:
     """Every test of these conditions, with what tells it apart (TEST_KEY); where nothing is random, one, of seed 0."""
     return [
         (condition, (condition.name, condition.level, trial, seed if condition.random else 0))
@@ -121,8 +127,6 @@ def _check_logits(logits: Tensor, images: int, classes: int) -> None:
         raise ValueError("The model must return finite logits; got NaN or infinity.")
 
 
-def _name_pairs(counts: Tensor, classes: Sequence[str]) -> Iterator[tuple[str, str, int]]:
-    """True class, predicted class and count, for the counts of all pairs that are not 0."""
-    for place, count in enumerate(counts.tolist()):
-        if count:
-            yield classes[place // len(classes)], classes[place % len(classes)], count
+def _as_numbers(classes: Tensor, count: int) -> np.ndarray:
+    """Classes as an array, of as few bytes as they need."""
+    return classes.cpu().numpy().astype(np.uint8 if count <= 256 else np.uint16)

@@ -59,7 +59,8 @@ def read_status(folder: Path) -> Status:
     record = _read(folder / STATUS)
     if record:
         return Status(State(record["state"]), record["reason"], record)
-    return Status(State.INTERRUPTED if claim or (folder / CHECKPOINT).is_file() else State.ABSENT)
+    begun = claim or (folder / CHECKPOINT).is_file() or (folder / MODEL).is_file()
+    return Status(State.INTERRUPTED if begun else State.ABSENT)
 
 
 @contextlib.contextmanager

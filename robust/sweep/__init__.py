@@ -1,5 +1,5 @@
 """Many runs."""
 
-from robust.sweep.sweeper import expand, launch, multiply, run_alone, run_job, sweep
+from robust.sweep.sweeper import launch, list_jobs, run_alone, run_job, sweep
 
-__all__ = ["expand", "launch", "multiply", "run_alone", "run_job", "sweep"]
+__all__ = ["launch", "list_jobs", "run_alone", "run_job", "sweep"]

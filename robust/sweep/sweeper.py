@@ -20,10 +20,36 @@ from robust.runs import State, Status, collect
 from robust.sweep.workers import work_off
 
 
-def multiply(products: Sequence[Mapping[str, Any]], arguments: Sequence[str]) -> list[list[str]]:
-    """The overrides of each product of a sweep, with those of the command line, which replace the sweep's own."""
-    given = {argument.partition("=")[0].lstrip("+~") for argument in arguments}
-    return [[*(f"{key}={value}" for key, value in one.items() if key not in given), *arguments] for one in products]
+_Parse = Callable[[list[str]], list[Override]]
+
+
+def list_jobs(products: Sequence[Mapping[str, Any]], arguments: Sequence[str], parse: _Parse) -> list[list[str]]:
+    """The overrides of every run of a sweep: its products, and with each the product of what the command line lists.
+
+    Of a key that the sweep's products name, the command line's values select: products without it, and other values,
+    fall away. Raises ValueError if nothing is left.
+    """
+    named = {key for one in products for key in one}
+    selecting = [one for one in arguments if one.partition("=")[0] in named]
+    further = expand(parse([one for one in arguments if one not in selecting]))
+    own = [job for one in products for job in expand(parse([f"{key}={value}" for key, value in one.items()]))]
+    for argument in selecting:
+        wanted = {_as_value(value) for (value,) in expand(parse([argument]))}
+        kept = [job for job in own if wanted & set(map(_as_value, job))]
+        if not kept:
+            key = argument.partition("=")[0]
+            values = dict.fromkeys(one.partition("=")[2] for job in own for one in job if one.startswith(f"{key}="))
+            raise ValueError(f"`{argument}` selects no run of this sweep; it has {key}={','.join(values)}.")
+        own = kept
+    return [[*job, *more] for job in own for more in further]
+
+
+def _as_value(override: str) -> tuple[str, str | float]:
+    key, _, value = override.partition("=")
+    try:
+        return key, float(value)
+    except ValueError:
+        return key, value
 
 
 def expand(overrides: Iterable[Override]) -> list[list[str]]:
@@ -41,7 +67,7 @@ def expand(overrides: Iterable[Override]) -> list[list[str]]:
 def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
     """Every run once, checked, with its overrides; first the natural runs that the others are held against.
 
-    These are also tested under what the others are tested under. Raises FaultsError naming all that is wrong.
+    These are tested under every family that one of the others is. Raises FaultsError naming all that is wrong.
     """
     families: dict[str, None] = {}
     references: dict[Path, list[str]] = {}
@@ -60,10 +86,11 @@ def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
         families.update(dict.fromkeys([*run.config.evaluation.families, *([own] if own else [])]))
     if faults:
         raise FaultsError(faults)
-    natural = [
-        [*job, "as_reference=true", f"evaluation.families=[{','.join(families)}]"] for job in references.values()
-    ]
-    first = {run.folder: (run, job) for job in natural for run in [prepare(compose(job))]}
+    first = {}
+    for folder, job in references.items():
+        asked = runs[folder][1] if folder in runs else job
+        natural = [*asked, "as_reference=true", f"evaluation.families=[{','.join(families)}]"]
+        first[folder] = (prepare(compose(natural)), natural)
     return dict({**first, **{folder: pair for folder, pair in runs.items() if folder not in first}}.values())
 
 

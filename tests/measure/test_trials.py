@@ -4,8 +4,9 @@ import torch
 from torch import nn
 
 from robust.data import ImageSet, to_float
-from robust.measure import Condition, measure, predict, take_samples
+from robust.measure import Condition, measure, measure_in_parts, planned_tests, predict, take_samples
 from robust.perturb import DeadPixels, GaussianBlur, GaussianNoise, HotPixels, ImageRandom, StuckPixels, key
+from robust.results import confusion
 
 
 class Brightest(nn.Module):
@@ -56,7 +57,7 @@ def test_the_batch_size_changes_nothing(images: ImageSet, batch_size: int) -> No
     expected = measure(Brightest(), images, CONDITIONS, trials=2, batch_size=16)
     measured = measure(Brightest(), images, CONDITIONS, trials=2, batch_size=batch_size)
     pd.testing.assert_frame_equal(measured.rows, expected.rows)
-    pd.testing.assert_frame_equal(measured.confusion, expected.confusion)
+    pd.testing.assert_frame_equal(measured.predictions, expected.predictions)
 
 
 def test_every_model_sees_the_same_images(images: ImageSet) -> None:
@@ -74,22 +75,22 @@ def test_every_model_sees_the_same_images(images: ImageSet) -> None:
 
 
 def test_confusion_and_predictions_agree_with_the_rows(images: ImageSet) -> None:
-    measured = measure(Brightest(), images, CONDITIONS, trials=3, keep_predictions=True)
-    assert measured.predictions is not None
-    right = measured.predictions["label"] == measured.predictions["predicted"]
-    by = ["test_perturbation", "test_level", "trial"]
-    kept = right.groupby([measured.predictions[name] for name in by]).mean()
-    assert measured.rows.set_index(by)["accuracy"].sort_index().to_list() == pytest.approx(kept.sort_index().to_list())
-    hits = measured.confusion[measured.confusion["true"] == measured.confusion["predicted"]]
-    name = "test_perturbation"
-    share = hits.groupby(name)["count"].sum() / measured.confusion.groupby(name)["count"].sum()
-    assert share["hot"] == pytest.approx(measured.rows.query("test_perturbation == 'hot'")["accuracy"].mean())
+    measured = measure(Brightest(), images, CONDITIONS, trials=3)
+    for row, kept in zip(measured.rows.itertuples(), measured.predictions.itertuples(), strict=True):
+        assert (row.test_perturbation, row.trial) == (kept.test_perturbation, kept.trial)
+        assert row.accuracy == (kept.label == kept.predicted).mean()
+    counts = confusion(measured.predictions, images.classes)
+    hits = counts[counts["true"] == counts["predicted"]].groupby("condition")["count"].sum()
+    share = hits / counts.groupby("condition")["count"].sum()
+    assert share["hot 4"] == pytest.approx(measured.rows.query("test_perturbation == 'hot'")["accuracy"].mean())
 
 
-def test_what_is_known_is_not_measured_again(images: ImageSet) -> None:
-    known = {("hot", 4.0, trial, 0) for trial in (0, 2)}
-    rows = measure(Brightest(), images, [Condition(HotPixels(count=4))], trials=3, known=known).rows
-    assert rows["trial"].to_list() == [1]
+def test_parts_are_the_whole(images: ImageSet) -> None:
+    whole = measure(Brightest(), images, CONDITIONS, trials=3)
+    tests = planned_tests(CONDITIONS, trials=3, seed=0)
+    parts = list(measure_in_parts(Brightest(), images, tests, batch_size=60, every_s=0))
+    assert len(parts) == len(whole.rows)
+    pd.testing.assert_frame_equal(pd.concat([part.rows for part in parts], ignore_index=True), whole.rows)
 
 
 def test_the_model_is_tested_in_eval_mode_and_left_as_it_was(images: ImageSet) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -5,11 +6,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from robust.configuration import CONF, compose
-from robust.sweep.sweeper import expand, multiply, plan
+from robust.sweep.sweeper import list_jobs, plan
 
 
-def jobs(*arguments: str) -> list[list[str]]:
-    return expand(OverridesParser.create().parse_overrides(list(arguments)))
+def jobs(*arguments: str, products: Sequence[dict[str, str]] = ({},)) -> list[list[str]]:
+    return list_jobs(products, arguments, OverridesParser.create().parse_overrides)
 
 
 def test_lists_on_the_command_line_are_multiplied() -> None:
@@ -26,12 +27,22 @@ def test_what_is_no_list_of_values_stays_as_it_is(argument: str) -> None:
     assert jobs(argument) == [[argument]]
 
 
-def test_a_sweeps_own_values_give_way_to_the_command_lines() -> None:
-    products = [{"perturb": "hot,dead", "perturb.level": "range(1,3)"}, {"perturb": "blur"}]
-    assert multiply(products, ["perturb.level=7", "seed=0,1"]) == [
-        ["perturb=hot,dead", "perturb.level=7", "seed=0,1"],
-        ["perturb=blur", "perturb.level=7", "seed=0,1"],
+PRODUCTS = [{"perturb": "hot,dead", "perturb.level": "range(1,3)"}, {"perturb": "blur", "perturb.level": "0.5,1.0"}, {}]
+
+
+def test_of_a_key_that_the_sweep_names_the_command_line_selects() -> None:
+    assert jobs("perturb=dead,blur", "perturb.level=1", "seed=0,1", products=PRODUCTS) == [
+        ["perturb=dead", "perturb.level=1", "seed=0"],
+        ["perturb=dead", "perturb.level=1", "seed=1"],
+        ["perturb=blur", "perturb.level=1.0", "seed=0"],
+        ["perturb=blur", "perturb.level=1.0", "seed=1"],
     ]
+    assert len(jobs("seed=0,1", products=PRODUCTS)) == 2 * (4 + 2 + 1)
+
+
+def test_selecting_nothing_is_an_error_that_names_what_there_is() -> None:
+    with pytest.raises(ValueError, match="`perturb=noise` selects no run of this sweep; it has perturb=hot,dead,blur"):
+        jobs("perturb=noise", products=PRODUCTS)
 
 
 def titles(*arguments: str, runs_dir: Path) -> list[str]:
@@ -63,9 +74,24 @@ def test_the_natural_run_is_tested_under_what_the_others_are(tmp_path: Path, var
     assert "noise 0.05" in tested
 
 
+def test_the_natural_run_that_a_sweep_lists_is_tested_as_it_says_and_as_the_others_are(tmp_path: Path) -> None:
+    natural, _ = plan(
+        [[f"runs_dir={tmp_path}", *job] for job in (["perturb=noise"], ["technique=natural", "evaluation=impact"])]
+    )
+    tested = {condition.title for condition in natural.conditions}
+    assert {"noise 0.001", "noise 0.05", "blur 0.4"} <= tested
+
+
 def test_every_sweep_composes_and_has_the_models_it_says() -> None:
     counts = {}
     for path in sorted((CONF / "sweep").glob("*.yaml")):
         products = OmegaConf.to_container(compose([f"sweep={path.stem}"]).sweep.products)
-        counts[path.stem] = sum(len(jobs(*arguments)) for arguments in multiply(products, []))
-    assert counts == {"digits": 120, "impact": 1, "strategies_mnist": 120}
+        counts[path.stem] = sum("technique=natural" not in job for job in jobs(products=products))
+    assert counts == {
+        "ablation": 6,
+        "digits": 120,
+        "impact": 0,
+        "strategies": 240,
+        "strategies_cifar10": 120,
+        "strategies_mnist": 120,
+    }
