@@ -73,10 +73,11 @@ def test_what_a_model_is_tested_under(overrides: list[str], expected: list[str])
     assert titles_of(*overrides) == expected
 
 
-def test_the_impact_study_has_five_levels_of_each() -> None:
+def test_the_impact_study_has_its_levels_and_the_grids() -> None:
     titles = titles_of("evaluation=impact")
-    assert len(titles) == 1 + 5 * 5
+    assert len(titles) == 1 + 4 * 5 + 7
     assert {"hot 5", "noise 0.01325", "blur 0.4"} <= set(titles)
+    assert set(titles_of("evaluation=all")) <= set(titles)
 
 
 def test_a_changed_network_has_another_name() -> None:

@@ -19,7 +19,6 @@ from robust.run import execute
 from robust.runs import State, Status, collect
 from robust.sweep.workers import work_off
 
-
 _Parse = Callable[[list[str]], list[Override]]
 
 
