@@ -2,6 +2,7 @@
 
 from robust.perturb.base import Perturbation, check_images, check_level
 from robust.perturb.blur import GaussianBlur
+from robust.perturb.choice import OneOf
 from robust.perturb.noise import GaussianNoise
 from robust.perturb.pixels import DeadPixels, HotPixels, MixedPixels, PixelFaults, StuckPixels
 from robust.perturb.random import ImageRandom, key
@@ -13,6 +14,7 @@ __all__ = [
     "HotPixels",
     "ImageRandom",
     "MixedPixels",
+    "OneOf",
     "Perturbation",
     "PixelFaults",
     "StuckPixels",

@@ -13,6 +13,7 @@ from robust.perturb import (
     GaussianNoise,
     HotPixels,
     MixedPixels,
+    OneOf,
     Perturbation,
     StuckPixels,
     check_images,
@@ -30,9 +31,10 @@ PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
     "noise": lambda level: GaussianNoise(std=level),
     "blur": lambda level: GaussianBlur(sigma=level),
     "blur_channels": lambda level: GaussianBlur(sigma=level, channels=True),
+    "all": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
 }
 PIXELS = [name for name in PERTURBATIONS if name.split("_")[0] in {"stuck", "hot", "dead", "pixel"}]
-LEVELS = dict.fromkeys(PERTURBATIONS, 1.5) | dict.fromkeys(PIXELS, 4) | {"noise": 0.3}
+LEVELS = dict.fromkeys(PERTURBATIONS, 1.5) | dict.fromkeys(PIXELS, 4) | {"noise": 0.3, "all": 1.0}
 RANDOM = [name for name, make in PERTURBATIONS.items() if make(1).random]
 
 every_perturbation = pytest.mark.parametrize("name", PERTURBATIONS)
@@ -190,7 +192,9 @@ def test_indices_must_be_one_for_each_image(name, shape):
 @every_perturbation
 @pytest.mark.parametrize("level", [-1, math.nan, math.inf, "1", True, None], ids=repr)
 def test_a_level_that_is_no_number_from_zero_is_refused(name, level):
-    with pytest.raises(ValueError, match=rf"`(count|std|sigma)` must be a (whole )?number >= 0; got {level!r}\. It is"):
+    with pytest.raises(
+        ValueError, match=rf"`(count|std|sigma|level)` must be a (whole )?number >= 0; got {level!r}\. It is"
+    ):
         PERTURBATIONS[name](level)
 
 

@@ -91,6 +91,7 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         "ablation": 6,
         "digits": 120,
         "impact": 0,
+        "one_for_all": 9,
         "strategies": 240,
         "strategies_cifar10": 120,
         "strategies_mnist": 120,

@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from robust.configuration import build_perturbation, compose
+from robust.perturb import OneOf
+
+RANGES = {"stuck": (1, 10), "hot": (1, 10), "dead": (1, 10), "noise": (0.001, 0.05), "blur": (0.04, 1.0)}
+
+
+def test_every_way_and_every_level_is_drawn_about_equally_often() -> None:
+    grey = torch.full((5000, 1, 12, 12), 0.5)
+    changed = OneOf(ranges={"hot": (1, 10), "dead": (1, 10)})(grey, seed=0)
+    hot, dead = ((changed == value).sum((1, 2, 3)) for value in (1, 0))
+    assert ((hot == 0) | (dead == 0)).all()
+    for faults in (hot, dead):
+        counts = torch.bincount(faults, minlength=11)[1:]
+        assert len(counts) == 10
+        assert ((counts - 250).abs() < 75).all(), "each of 20 choices should come 250 times of 5,000"
+
+
+def test_noise_is_drawn_in_its_range() -> None:
+    grey = torch.full((400, 3, 16, 16), 0.5)
+    spread = OneOf(ranges={"noise": (0.01, 0.1)})(grey, seed=0).flatten(1).std(1)
+    assert 0.009 < spread.min() < 0.015
+    assert 0.085 < spread.max() < 0.11
+    assert 0.04 < spread.mean() < 0.07
+
+
+def test_a_smaller_level_scales_every_range() -> None:
+    grey = torch.full((300, 1, 12, 12), 0.5)
+    faults = (OneOf(ranges={"hot": (1, 10)}, level=0.5)(grey, seed=0) == 1).sum((1, 2, 3))
+    assert faults.max() == 5
+
+
+def test_the_configurations_ranges_are_the_grids() -> None:
+    perturbation = build_perturbation(compose(["perturb=all"]).perturb)
+    assert isinstance(perturbation, OneOf)
+    images = torch.rand(64, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(perturbation(images, seed=3), OneOf(ranges=RANGES)(images, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("ranges", "level", "message"),
+    [
+        ({}, 1, "`ranges` must name at least one perturbation; got none"),
+        ({"fog": (0, 1)}, 1, "`ranges` must name perturbations among stuck, .*; got 'fog'"),
+        ({"hot": (5, 2)}, 1, "`ranges.hot` must be two levels, the lower one first, from 0; got 5, 2"),
+        (RANGES, 1.5, "`level` must be from 0 to 1; got 1.5"),
+    ],
+)
+def test_what_cannot_be_drawn_from_is_refused(
+    ranges: dict[str, tuple[float, float]], level: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        OneOf(ranges=ranges, level=level)
+
+
+def test_faults_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="`count` must be at most 9"):
+        OneOf(ranges={"hot": (1, 10)})(torch.zeros(1, 1, 3, 3))
