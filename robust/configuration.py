@@ -11,9 +11,12 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from robust.data import Splits
 from robust.measure import Condition
@@ -23,7 +26,36 @@ CONF = Path(__file__).parent.parent / "conf"
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration that `python train.py OVERRIDES` would run, also inside any program that uses Hydra itself."""
+    """The configuration that `python train.py OVERRIDES` would run, also inside any program that uses Hydra itself.
+
+    Of many compositions, those that choose the same files share Hydra's work: values are set in a copy, as Hydra sets
+    them last of all.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    values = [one for one in parsed if _sets_a_value(one)]
+    if any(one.is_sweep_override() for one in values):
+        return _compose(tuple(overrides))
+    config = _compose(tuple(one.input_line for one in parsed if one not in values)).copy()
+    for one in values:
+        try:
+            OmegaConf.update(config, one.key_or_group, one.value())
+        except OmegaConfBaseException:
+            return _compose(tuple(overrides))  # fails too, with Hydra's message
+    return config
+
+
+def _sets_a_value(override: Override) -> bool:
+    """Whether an override sets a value that is there, rather than adding, deleting or choosing a file."""
+    return override.type is OverrideType.CHANGE and override.package is None and not _is_group(override.key_or_group)
+
+
+@functools.cache
+def _is_group(key: str) -> bool:
+    return (CONF / key).is_dir()
+
+
+@functools.lru_cache(maxsize=256)
+def _compose(overrides: tuple[str, ...]) -> DictConfig:
     around = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
@@ -38,9 +70,16 @@ def reference(config: DictConfig) -> DictConfig:
     natural = config.copy()
     natural.as_reference = False
     with open_dict(natural):
-        natural.technique = OmegaConf.load(CONF / "technique" / "natural.yaml").technique
-        natural.perturb = OmegaConf.load(CONF / "perturb" / "none.yaml")
+        natural.technique = _read(CONF / "technique" / "natural.yaml").technique
+        natural.perturb = _read(CONF / "perturb" / "none.yaml")
     return natural
+
+
+@functools.cache
+def _read(file: Path) -> DictConfig:
+    content = OmegaConf.load(file)
+    assert isinstance(content, DictConfig)
+    return content
 
 
 def require_complete(config: DictConfig) -> None:
@@ -69,7 +108,7 @@ def plain(node: DictConfig, *, without: Container[str] = ()) -> dict[str, Any]:
 def model_name(model: DictConfig) -> str:
     """What to call a network: its name, and what was set otherwise than in the file of that name."""
     file = CONF / "model" / f"{model.name}.yaml"
-    usual = plain(OmegaConf.load(file)) if file.is_file() else plain(model)  # type: ignore[arg-type]
+    usual = plain(_read(file)) if file.is_file() else plain(model)
     changed = [f"{name}={value}" for name, value in plain(model).items() if usual.get(name) != value]
     return " ".join([model.name, *changed])
 
@@ -110,7 +149,12 @@ def build_perturbation(
 
     Errors call the level by `key`.
     """
-    node = OmegaConf.create({"perturb": OmegaConf.to_container(perturb)}).perturb
+    return _build_perturbation(json.dumps(OmegaConf.to_container(perturb)), level, key)
+
+
+@functools.lru_cache(maxsize=256)
+def _build_perturbation(perturb: str, level: float | None, key: str) -> Perturbation | None:
+    node = OmegaConf.create({"perturb": json.loads(perturb)}).perturb
     if level is not None:
         node.level = level
     if node.transform is None:
@@ -119,7 +163,7 @@ def build_perturbation(
                 f"`{key}` must be left out with `perturb=none`; got {node.level}. Name a perturbation, or no level."
             )
         return None
-    with as_level(perturb, key):
+    with as_level(node, key):
         return build(node.transform)
 
 

@@ -107,14 +107,15 @@ def prepare(config: DictConfig) -> Run:
     check_technique(config, perturbation)
     splits = build_splits(config.data)
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
-    parent = prepare(reference(config)) if config.technique.start is not None else None
+    natural = reference(config)
+    parent = prepare(natural) if config.technique.start is not None else None
     run = Run(
         config,
         splits,
         perturbation,
         conditions,
         _identify(config, perturbation, splits, parent),
-        _identify(reference(config), None, splits, None).folder,
+        _identify(natural, None, splits, None).folder,
         parent,
     )
     with as_level(config.perturb):

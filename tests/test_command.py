@@ -2,7 +2,10 @@
 
 import json
 import os
+import random
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -15,13 +18,22 @@ import pytest
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def counted(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """The last plan that a command printed: how many runs there are in all, and in which state."""
+    lines = done.stdout.splitlines()
+    last = max(place for place, line in enumerate(lines) if line.split()[:1] == ["all"])
+    heading = next(line for line in reversed(lines[:last]) if line.split()[:3] == ["data", "trained", "level"])
+    names = re.split(r"\s{2,}", heading.strip())[3:]
+    return dict(zip(names, lines[last].split()[1:], strict=True))
+
+
 def test_one_command_trains_measures_and_shows_and_the_second_time_only_shows(
     command: Command, quick: list[str], tmp_path: Path
 ) -> None:
     arguments = ["train.py", "-m", "perturb=noise,blur,pixel", *quick, f"runs_dir={tmp_path}"]
     first = command(*arguments)
     assert first.returncode == 0, first.stderr
-    assert "4 runs: 4 to do" in first.stdout
+    assert counted(first) == {"runs": "4", "to do": "4"}
     for title in ("natural", "constant noise 0.05", "constant blur 1", "constant pixel 5"):
         assert title in first.stdout
     page = Path(first.stdout.split("page: ")[1].strip())
@@ -31,7 +43,7 @@ def test_one_command_trains_measures_and_shows_and_the_second_time_only_shows(
     assert len(models) == 4
 
     second = command(*arguments)
-    assert "4 runs: 4 done" in second.stdout
+    assert counted(second) == {"runs": "4", "done": "4"}
     assert models == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/model.ckpt")}
     assert second.stdout.split("page: ")[1] == first.stdout.split("page: ")[1]
 
@@ -51,11 +63,19 @@ def test_a_sweep_with_a_failing_run_does_the_others_and_says_so(
     assert sorted(states) == ["done", "done", "failed", "failed"]
     assert "failed: Training diverged" in done.stderr
     assert "Traceback" not in done.stderr
+    assert counted(done) == {"runs": "4", "done": "2", "failed": "2"}, "the last table says so too"
+    again = command(
+        "train.py", "-m", "perturb=noise", "optimizer.lr=0.01,1e30", *quick, f"runs_dir={tmp_path}", "plan=true"
+    )
+    assert counted(again) == {"runs": "4", "failed": "2", "done": "2"}
+    assert "failed: natural (seed 0): Training diverged" in again.stdout
 
 
 def test_a_plan_starts_nothing(command: Command, tmp_path: Path) -> None:
     done = command("train.py", "-m", "perturb=noise,blur", "plan=true", f"runs_dir={tmp_path}")
-    assert (done.returncode, done.stdout.strip()) == (0, "3 runs: 3 to do")
+    assert done.returncode == 0
+    assert counted(done) == {"runs": "3", "to do": "3"}
+    assert "constant noise" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -81,11 +101,50 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(command: Command, tmp_
     pd.testing.assert_frame_equal(*tables)
 
 
+SWEEP = ["train.py", "-m", "perturb=hot,noise", "technique=incremental,transfer", "workers=2", "trainer.max_epochs=12"]
+SWEEP += ["trainer.checkpoint_every_s=0", "evaluation.trials=2", "trainer.accelerator=cpu"]
+
+
+def all_rows(runs_dir: Path) -> pd.DataFrame:
+    tables = [pd.read_csv(path) for path in sorted(runs_dir.glob("*/rows.csv"))]
+    return pd.concat(tables).sort_values(["run", "test_perturbation", "test_level", "trial"], ignore_index=True)
+
+
+def test_a_sweep_killed_at_random_moments_ends_with_the_same_rows(command: Command, tmp_path: Path) -> None:
+    assert command(*SWEEP, f"runs_dir={tmp_path / 'undisturbed'}").returncode == 0
+    arguments = [sys.executable, *SWEEP, f"runs_dir={tmp_path / 'killed'}"]
+    moments = random.Random(0)
+    for _ in range(3):
+        process = subprocess.Popen(
+            arguments, cwd=Path(__file__).parent.parent, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(moments.uniform(4, 9))  # it takes some four seconds to start
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert command(*arguments[1:]).returncode == 0
+    assert len(list((tmp_path / "killed").glob("*/status.json"))) == 5
+    pd.testing.assert_frame_equal(all_rows(tmp_path / "killed"), all_rows(tmp_path / "undisturbed"))
+
+
+def test_two_processes_on_one_sweep_share_its_runs(tmp_path: Path) -> None:
+    arguments = [sys.executable, *SWEEP, "workers=1", f"runs_dir={tmp_path}"]
+    both = [
+        subprocess.Popen(arguments, cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert all("transfer noise 0.05" in one and "page: " in one for one in said)
+    for path in tmp_path.glob("*/log.txt"):
+        assert path.read_text().count("starting training") == 1
+        assert len(json.loads(path.with_name("status.json").read_text())["sessions"]) == 1
+
+
 def test_help_lists_the_choices(command: Command) -> None:
     done = command("train.py", "--help")
     assert done.returncode == 0
     for words in (
-        "perturb: blur",
+        "perturb: all, blur",
         "data: cifar10, digits, folder, mnist",
         "technique: constant, incremental, natural, transfer",
     ):

@@ -31,7 +31,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["perturb=nosie"], "error: `perturb=nosie` is not a choice. Did you mean `noise`? There are blur, "),
+        (["perturb=nosie"], "error: `perturb=nosie` is not a choice. Did you mean `noise`? There are all, blur, "),
         (["model=resnet"], "error: `model=resnet` is not a choice. There are convnet_cifar10, "),
         (["perturb.levl=3"], "error: `perturb.levl` is not a key. Did you mean `perturb.level`? "),
         (["trainr.max_epochs=3"], "error: `trainr.max_epochs` is not a key. Did you mean `trainer.max_epochs`? "),

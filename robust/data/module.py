@@ -68,6 +68,10 @@ class PerturbedData(pl.LightningDataModule):
         if self.trainer is not None:
             self.place(self.trainer.strategy.root_device)
 
+    def teardown(self, stage: str) -> None:
+        """Lets the kept images go, which a worker that trains one model after another would collect."""
+        self._kept = None
+
     def place(self, device: torch.device) -> None:
         """Moves the training images to the device where they fit there."""
         if device.type != "cpu" and _fits(self._train.images.numel(), device):

@@ -1,6 +1,7 @@
 """Results as pictures."""
 
 import io
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -15,7 +16,7 @@ from robust.measure import NATURAL, Samples, condition_title
 #: Okabe and Ito's colours, told apart by the colour-blind
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 MARKERS = "osD^vP*"
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -23,7 +24,7 @@ _STYLE: Any = {
     "svg.hashsalt": "robust",
     "text.parse_math": False,
 }
-_UNITS = {
+UNITS = {
     "noise": "standard deviation",
     "blur": "sigma, pixels",
     "blur_channels": "sigma, pixels",
@@ -32,6 +33,15 @@ _UNITS = {
     },
 }
 _MOST_LINES = 12  # that one can tell apart; of more, each technique has a colour
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, what it shows in a sentence or two, and the numbers it was drawn from."""
+
+    figure: Figure
+    caption: str
+    numbers: pd.DataFrame
 
 
 def accuracy_figure(lines: pd.DataFrame) -> Figure:
@@ -43,7 +53,7 @@ def accuracy_figure(lines: pd.DataFrame) -> Figure:
     names = [name for name in lines["test_perturbation"].unique() if name != NATURAL]
     columns = min(3, max(1, len(names)))
     height = -(-max(1, len(names)) // columns)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.4 * columns, 2.9 * height + 0.5), layout="constrained")
         axes = figure.subplots(height, columns, squeeze=False, sharey=True).flatten()
         styles = _line_styles(lines)
@@ -92,8 +102,8 @@ def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, An
         sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2}
         axis.errorbar(points["test_level"], 100 * points["mean"], yerr=errors, **styles[title], **sizes)
     axis.set_title(name)
-    axis.set_xlabel(_UNITS.get(name, "level") + " (0: natural images)")
-    axis.xaxis.set_major_locator(MaxNLocator(5, integer=_UNITS.get(name) == "faulty pixels"))
+    axis.set_xlabel(UNITS.get(name, "level") + " (0: natural images)")
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=UNITS.get(name) == "faulty pixels"))
     axis.set_ylim(0, 102)
     axis.grid(axis="y", color="0.9", linewidth=0.6)
 
@@ -101,7 +111,7 @@ def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, An
 def samples_figure(samples: Samples, title: str) -> Figure:
     """The same images under each condition, a row each; above each what the model takes it for, bold where wrong."""
     rows, columns = samples.predicted.shape
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(0.95 * columns + 1.1, 1.12 * rows + 0.4), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
         for row in range(rows):
@@ -132,6 +142,6 @@ def _draw_image(axis: Axes, samples: Samples, row: int, column: int) -> None:
 def svg(figure: Figure) -> bytes:
     """The figure as an SVG, to the byte the same for the same figure."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -1,5 +1,6 @@
 """Many runs."""
 
-from robust.sweep.sweeper import launch, list_jobs, run_alone, run_job, sweep
+from robust.sweep.jobs import list_jobs
+from robust.sweep.sweeper import launch, run_alone, run_job, sweep
 
 __all__ = ["launch", "list_jobs", "run_alone", "run_job", "sweep"]

@@ -6,7 +6,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from robust.configuration import CONF, compose
-from robust.sweep.sweeper import list_jobs, plan
+from robust.sweep.jobs import list_jobs
+from robust.sweep.plan import plan
 
 
 def jobs(*arguments: str, products: Sequence[dict[str, str]] = ({},)) -> list[list[str]]:

@@ -1,0 +1,63 @@
+"""Which runs one line of a figure stands for, where several kinds claim it."""
+
+import re
+from collections.abc import Iterable
+
+import pandas as pd
+
+_POINT = ["data", "technique", "train_perturbation", "train_level", "test_perturbation", "test_level"]
+
+#: what data sets are called, in the paper's order; others follow
+DATA_TITLES = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
+
+
+def in_order(data: Iterable[str]) -> list[str]:
+    """The data sets, those of the paper first."""
+    names = set(data)
+    return [name for name in DATA_TITLES if name in names] + sorted(names - set(DATA_TITLES))
+
+
+def comparable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with levels that compare equal where they are, and `company`: how many runs share a run's settings, known
+    by the natural run that they are held against."""
+    runs = rows.drop_duplicates("run").set_index("run")
+    settings = runs["reference"].map(runs["kind"]).fillna(runs["reference"])
+    company = settings.map(settings.value_counts())
+    levels = {name: rows[name].astype(float).round(6) for name in ("train_level", "test_level")}
+    return rows.assign(company=rows["run"].map(company), **levels)
+
+
+def of_one_kind(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one network for each data set, and of one kind of run for each line of training."""
+    by = ["data", "technique", "train_perturbation", "train_level"]
+    kinds = rows.groupby([*by, "model", "kind"], as_index=False).agg(
+        company=("company", "max"), seeds=("seed", "nunique"), tests=("accuracy", "size"), mean=("accuracy", "mean")
+    )
+    kinds["changes"] = kinds["model"].map(lambda model: len(changes(model)))
+    tests = kinds.groupby(["data", "model"])["tests"].transform("sum")
+    models = kinds.assign(tests=tests).sort_values(["changes", "tests", "model"], ascending=[True, False, True])
+    kinds = kinds.merge(models.drop_duplicates("data")[["data", "model"]])
+    # Frozen and full transfer are alike in all but their accuracy: it alone tells them apart at every level.
+    better = ["company", "seeds", "tests", "mean"]
+    kinds = kinds.sort_values([*better, "kind"], ascending=[*[False] * len(better), True]).drop_duplicates(by)
+    return rows.merge(kinds[[*by, "model", "kind"]])
+
+
+def changes(model: str) -> dict[str, str]:
+    """What was changed of a network, from its name such as "convnet_mnist dropout=0.0"."""
+    return dict(re.findall(r" (\w+)=(.*?)(?= \w+=|$)", model))
+
+
+def points_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line for each training and test: seeds, trials (of a seed), mean (over seeds of the mean over trials), std
+    (over all trials of all seeds; NaN for one)."""
+    runs = rows.groupby([*_POINT, "run"])["accuracy"].agg(["size", "mean"]).reset_index()
+    points = runs.groupby(_POINT).agg(seeds=("run", "size"), trials=("size", "max"), mean=("mean", "mean"))
+    points["std"] = rows.groupby(_POINT)["accuracy"].std()
+    return points.reset_index()
+
+
+def left_out(rows: pd.DataFrame, chosen: pd.DataFrame) -> str:
+    """How many runs were not chosen, as a sentence; nothing for none."""
+    others = rows["run"].nunique() - chosen["run"].nunique()
+    return f" Left out: {others} run{'s' if others > 1 else ''} of other networks or settings." if others else ""

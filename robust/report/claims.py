@@ -1,0 +1,211 @@
+"""Which of the paper's claims hold in these rows."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm, t
+
+from robust.measure import NATURAL, condition_title, summarize
+from robust.report.statements import MODELS, REFERENCE, STATEMENTS, TECHNIQUES, Quantity, Setting, Statement
+from robust.report.tables import run_title
+
+COLUMNS = [
+    *("id", "claim", "published", "tolerance", "measured", "low", "high", "met", "reason"),
+    *("data", "section", "seeds"),
+]
+
+
+class _Accuracy(NamedTuple):
+    """In percent, with Wilson's interval for n images."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+class _Found(NamedTuple):
+    """What one seed comes to, and the quantity that it comes from."""
+
+    value: float
+    quantity: Quantity
+    seed: int
+
+
+_Accuracies = dict[Setting, _Accuracy]  # of one data set and seed
+
+
+def claims(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line for each claim of arXiv 2004.03452 that these rows can decide; `COLUMNS`, figures in percent and points.
+
+    `met` is `yes` where the 95 % interval, `low` to `high`, reaches what was published. Over several seeds the
+    interval is Student's, over their paired figures; for one it is over images. A claim is left out where a run or a
+    condition is missing in every seed.
+    """
+    known = _accuracies(plain_runs(rows))
+    lines = []
+    for statement in STATEMENTS:
+        settings = {one for group in statement.groups for quantity in group for one in _settings(quantity)}
+        seeds = known.get(statement.data, {})
+        complete = {seed: seeds[seed] for seed in sorted(seeds) if settings <= seeds[seed].keys()}
+        if complete:
+            lines.append(_line(statement, complete))
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def claims_summary(table: pd.DataFrame) -> str:
+    """One sentence: how many of the claims hold."""
+    if table.empty:
+        return "None of the paper's claims can be decided from these runs."
+    return f"{(table['met'] == 'yes').sum()} of {len(table)} claims hold."
+
+
+def plain_runs(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the paper's own networks and techniques, without variants: one kind of each.
+
+    The natural kind is the one that most runs are held against; of the others, among those that are not held against
+    another one, the kind with most runs. Where two have as many, nothing tells them apart, and neither is taken.
+    """
+    runs = rows.drop_duplicates("run")
+    runs = runs[(runs["model"] == runs["data"].map(MODELS)) & runs["technique"].isin([NATURAL, *TECHNIQUES])]
+    held = runs.assign(kind=runs["reference"].map(runs.set_index("run")["kind"]))
+    natural = _most_frequent(held.dropna(subset="kind"), ["data"])
+    rivals = set(held["kind"].dropna()) - natural
+    trained = runs[(runs["technique"] != NATURAL) & ~held["kind"].isin(rivals)]
+    plain = natural | _most_frequent(trained, ["data", "technique", "train_perturbation", "train_level"])
+    return rows[rows["run"].isin(runs.loc[runs["kind"].isin(plain), "run"])]
+
+
+def _most_frequent(runs: pd.DataFrame, by: list[str]) -> set[str]:
+    """In each group the kind that most runs are of; none where several are."""
+    counts = runs.groupby([*by, "kind"]).size().rename("runs").reset_index()
+    first = counts[counts["runs"] == counts.groupby(by)["runs"].transform("max")]
+    return set(first.loc[~first.duplicated(by, keep=False), "kind"])
+
+
+def _accuracies(rows: pd.DataFrame) -> dict[str, dict[int, _Accuracies]]:
+    """By data and seed, what was measured in every setting."""
+    what = ["run", "data", "technique", "train_perturbation", "train_level", "seed"]
+    known: dict[str, dict[int, _Accuracies]] = defaultdict(lambda: defaultdict(dict))
+    for line in rows[what].drop_duplicates("run").merge(summarize(rows), on="run").itertuples():
+        levels = round(float(line.train_level), 6), round(float(line.test_level), 6)
+        setting = Setting(line.technique, line.train_perturbation, levels[0], line.test_perturbation, levels[1])
+        accuracy = _Accuracy(100 * line.mean, 100 * line.low, 100 * line.high, line.n)
+        known[line.data][line.seed][setting] = accuracy
+    return known
+
+
+def _line(statement: Statement, seeds: dict[int, _Accuracies]) -> dict[str, object]:
+    found = [_found(statement, accuracies, seed) for seed, accuracies in seeds.items()]
+    measured = float(np.mean([one.value for one in found]))
+    if len(found) > 1:
+        half = float(t.ppf(0.975, len(found) - 1) * np.std([one.value for one in found], ddof=1) / np.sqrt(len(found)))
+        low, high = measured - half, measured + half
+    else:
+        low, high = _over_images(found[0], seeds[found[0].seed])
+    quantity = found[0].quantity
+    least = 0.0 if quantity.minus is None or quantity.apart else -100.0
+    # Decided by the figures that are written, so that a reader comes to the same verdict.
+    measured, low, high = (round(float(np.clip(value, least, 100)), 2) + 0.0 for value in (measured, low, high))
+    met = _reaches(statement, low, high)
+    return {
+        "id": statement.id,
+        "claim": statement.text,
+        "published": statement.published,
+        "tolerance": statement.tolerance,
+        "measured": measured,
+        "low": low,
+        "high": high,
+        "met": "yes" if met else "no",
+        "reason": "" if met else _reason(statement, measured, low, high, found),
+        "data": statement.data,
+        "section": statement.section,
+        "seeds": len(found),
+    }
+
+
+def _found(statement: Statement, accuracies: _Accuracies, seed: int) -> _Found:
+    """The worst group's best quantity."""
+
+    def badness(one: _Found) -> float:
+        return _badness(statement, one.value)
+
+    groups = [[_Found(_value(one, accuracies), one, seed) for one in group] for group in statement.groups]
+    return max((min(group, key=badness) for group in groups), key=badness)
+
+
+def _badness(statement: Statement, value: float) -> float:
+    """How little a figure speaks for the statement, to compare with others."""
+    if statement.comparison == "equal":
+        return abs(value - statement.published)
+    return value if statement.comparison in ("at most", "below") else -value
+
+
+def _settings(quantity: Quantity) -> list[Setting]:
+    return [quantity.setting] if quantity.minus is None else [quantity.setting, quantity.minus]
+
+
+def _value(quantity: Quantity, accuracies: _Accuracies) -> float:
+    value = accuracies[quantity.setting].mean
+    if quantity.minus is not None:
+        value -= accuracies[quantity.minus].mean
+    return abs(value) if quantity.apart else value
+
+
+def _over_images(found: _Found, accuracies: _Accuracies) -> tuple[float, float]:
+    """The interval of one model's figure: Wilson's for an accuracy, normal for a difference.
+
+    The variances of both accuracies are added: more than a difference on the same images has.
+    """
+    if found.quantity.minus is None:
+        accuracy = accuracies[found.quantity.setting]
+        return accuracy.low, accuracy.high
+    both = [accuracies[setting] for setting in _settings(found.quantity)]
+    half = norm.ppf(0.975) * np.sqrt(sum(one.mean * (100 - one.mean) / one.n for one in both))
+    return found.value - half, found.value + half
+
+
+def _reaches(statement: Statement, low: float, high: float) -> bool:
+    published = statement.published
+    if statement.comparison == "equal":
+        return low <= round(published + statement.tolerance, 2) and high >= round(published - statement.tolerance, 2)
+    return {
+        "at least": high >= published,
+        "above": high > published,
+        "at most": low <= published,
+        "below": low < published,
+    }[statement.comparison]
+
+
+def _reason(statement: Statement, measured: float, low: float, high: float, found: list[_Found]) -> str:
+    """Why a claim does not hold: by how much, and where it is worst."""
+    under = measured < statement.published
+    edge = statement.published + (-statement.tolerance if under else statement.tolerance)
+    bound = "" if statement.comparison == "equal" else "the bound of "
+    tolerance = f" ± {statement.tolerance:g}" if statement.tolerance else ""
+    where = f"{'under' if under else 'over'} {bound}{statement.published:g}{tolerance}"
+    reason = f"{measured:.2f} [{low:.2f}, {high:.2f}] is {abs(measured - edge):.2f} points {where}"
+    if len(statement.groups) == 1:
+        return reason
+    worst = max(found, key=lambda one: _badness(statement, one.value))
+    reason += f"; worst at {_title(worst.quantity)}"
+    return reason if len(found) == 1 else f"{reason} ({worst.value:.2f}, seed {worst.seed})"
+
+
+def _title(quantity: Quantity) -> str:
+    """What is compared; of a difference to the natural model the claim says the rest."""
+    one, other = quantity.setting, quantity.minus
+    if other is not None and one.technique == NATURAL:
+        one, other = other, one
+    title = _setting_title(one)
+    if other is not None and other != REFERENCE and one[:3] == other[:3]:
+        return f"{title} and {condition_title(other.test, other.test_level)}"
+    return title
+
+
+def _setting_title(setting: Setting) -> str:
+    trained = {"technique": setting.technique, "train_perturbation": setting.trained}
+    model = run_title(pd.Series({**trained, "train_level": setting.train_level}))
+    return f"{model} tested on {condition_title(setting.test, setting.test_level)}"

@@ -1,0 +1,192 @@
+"""Which classes are taken for which, and how that changes when images are perturbed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, PowerNorm
+from matplotlib.figure import Figure
+
+from robust.measure import NATURAL
+from robust.report.figures import STYLE, Drawing
+
+CONFUSION = "confusion.csv"
+_MOST_NUMBERS = 12  # classes, for a number in each cell to be read
+_MOST_CLASSES = 50  # that a picture names
+_CONFUSION_COLOURS, _CHANGES = "Oranges", "PuOr_r"
+_DIAGONAL = "0.85"
+
+
+def confusion_matrix(folders: Sequence[Path]) -> pd.DataFrame:
+    """How often these runs, of one kind, took each class for which: condition, true, predicted, count, share.
+
+    Counts are summed over seeds and trials; `share` is the fraction of all images of the true class. Pairs that never
+    came up are left out. Classes stand in their own order.
+    """
+    for folder in folders:
+        if not (folder / CONFUSION).is_file():
+            raise FileNotFoundError(f"There is no {CONFUSION} in {folder}. Delete its rows.csv and run it again.")
+    names = {"condition": str, "true": str, "predicted": str}
+    tables = [pd.read_csv(folder / CONFUSION, dtype=names, keep_default_na=False) for folder in folders]
+    table = pd.concat(tables).groupby([*names], sort=False, as_index=False)["count"].sum()
+    order = {name: place for place, name in enumerate(_classes(table))}
+    table = table.sort_values("predicted", key=lambda column: column.map(order), kind="stable")
+    table = table.sort_values("true", key=lambda column: column.map(order), kind="stable")
+    # conditions in the order in which they were tested
+    places = {name: place for place, name in enumerate(tables[0]["condition"].unique())}
+    table = table.sort_values("condition", key=lambda column: column.map(places), kind="stable", ignore_index=True)
+    table["share"] = table["count"] / table.groupby(["condition", "true"])["count"].transform("sum")
+    return table
+
+
+def merged_pairs(table: pd.DataFrame, *, most: int = 5) -> pd.DataFrame:
+    """The confusions that grew most from natural images to each condition, the greatest first, `most` of each.
+
+    Columns: condition, true, predicted, natural, perturbed, gained. A pair has a direction: `true` was taken for
+    `predicted`; 4 for 9 and 9 for 4 are two. All three figures are fractions of the true class.
+    """
+    natural = _natural(table)
+    lines = []
+    for condition in table["condition"].unique():
+        if condition != NATURAL:
+            pairs = pd.DataFrame({"natural": natural.stack(), "perturbed": _matrix(table, condition).stack()})
+            pairs = pairs.assign(gained=pairs["perturbed"] - pairs["natural"]).reset_index()
+            pairs = pairs[(pairs["true"] != pairs["predicted"]) & (pairs["gained"] > 0)]
+            pairs = pairs.sort_values("gained", ascending=False, kind="stable").head(most)
+            lines.append(pairs.assign(condition=condition))
+    columns = ["condition", "true", "predicted", "natural", "perturbed", "gained"]
+    return pd.concat(lines, ignore_index=True)[columns] if lines else pd.DataFrame(columns=columns)
+
+
+def confusion_figure(table: pd.DataFrame, title: str) -> Drawing:
+    """The matrix of natural images, then for each perturbation that of its hardest level, beside it the change.
+
+    `table` as `confusion_matrix` makes it. The diagonal is grey, so that what goes wrong has the colours to itself.
+    Of more than 50 classes, those 50 whose confusion grows most are drawn.
+    """
+    natural = _natural(table)
+    matrices = {condition: _matrix(table, condition) for condition in _hardest(table)}
+    classes, total = _shown(natural, matrices), len(natural)
+    natural = natural.loc[classes, classes]
+    matrices = {condition: matrix.loc[classes, classes] for condition, matrix in matrices.items()}
+    figure = _draw(natural, matrices, title)
+    caption = (
+        "Rows: the true class; columns: what the model takes it for, in % of the true class"
+        f"{'' if _numbered(classes) else ' (colours alone)'}, seeds and trials together. Of each perturbation its "
+        "hardest level, beside it the change against natural images. The diagonal, what is recognised, has no colour."
+    )
+    if len(classes) < total:
+        caption += f" Shown are the {len(classes)} of {total} classes whose confusion grows most."
+    shown = (
+        table["condition"].isin([NATURAL, *matrices]) & table["true"].isin(classes) & table["predicted"].isin(classes)
+    )
+    return Drawing(figure, caption, table[shown].reset_index(drop=True))
+
+
+def _classes(table: pd.DataFrame) -> list[str]:
+    """The classes in their own order: runs write them so, and each has test images."""
+    return list(dict.fromkeys([*table["true"], *table["predicted"]]))
+
+
+def _matrix(table: pd.DataFrame, condition: str) -> pd.DataFrame:
+    """The shares under one condition: a row for each true class, a column for each predicted one."""
+    classes = _classes(table)
+    matrix = table[table["condition"] == condition].pivot(index="true", columns="predicted", values="share")
+    return matrix.reindex(index=classes, columns=classes).fillna(0.0)
+
+
+def _natural(table: pd.DataFrame) -> pd.DataFrame:
+    if NATURAL not in set(table["condition"]):
+        raise ValueError("`table` must hold natural images, to compare with; measure these runs on them first.")
+    return _matrix(table, NATURAL)
+
+
+def _hardest(table: pd.DataFrame) -> list[str]:
+    """Of each perturbation the condition with the fewest images recognised."""
+    perturbed = table[table["condition"] != NATURAL]
+    right = perturbed["count"].where(perturbed["true"] == perturbed["predicted"], 0)
+    accuracy = right.groupby(perturbed["condition"], sort=False).sum()
+    accuracy /= perturbed.groupby("condition", sort=False)["count"].sum()
+    names = accuracy.index.str.rsplit(" ", n=1).str[0]
+    return list(accuracy.groupby(names, sort=False).idxmin())
+
+
+def _shown(natural: pd.DataFrame, matrices: dict[str, pd.DataFrame]) -> list[str]:
+    """The classes to draw: all, or those whose greatest confusion grows most, in their own order."""
+    if len(natural) <= _MOST_CLASSES:
+        return list(natural.index)
+    changes = [_off_diagonal(matrix) - _off_diagonal(natural) for matrix in matrices.values()]
+    growth = np.max(changes, axis=0) if changes else _off_diagonal(natural)
+    greatest = np.fmax(np.nanmax(growth, axis=0), np.nanmax(growth, axis=1))
+    chosen = np.argsort(-greatest, kind="stable")[:_MOST_CLASSES]
+    return [natural.index[place] for place in sorted(chosen)]
+
+
+def _off_diagonal(matrix: pd.DataFrame) -> np.ndarray:
+    """The matrix in % with nothing (NaN) on its diagonal."""
+    return np.where(np.eye(len(matrix), dtype=bool), np.nan, 100 * matrix.to_numpy())
+
+
+def _numbered(classes: Sequence[str]) -> bool:
+    return len(classes) <= _MOST_NUMBERS
+
+
+def _draw(natural: pd.DataFrame, matrices: dict[str, pd.DataFrame], title: str) -> Figure:
+    """Natural images and the scales, then for each condition its matrix and its change; all share two scales."""
+    greatest = max([1.0, *(np.nanmax(_off_diagonal(matrix)) for matrix in (natural, *matrices.values()))])
+    most = max([1.0, *(np.nanmax(np.abs(_off_diagonal(matrix - natural))) for matrix in matrices.values())])
+    shares = PowerNorm(0.5, 0, greatest)  # a root: a hundredth shows beside a half
+    changes = Normalize(-most, most)
+    side = max(2.5, 0.13 * len(natural))
+    columns = 4 if side < 3 else 2
+    height = -(-2 * (1 + len(matrices)) // columns)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(columns * (side + 0.1), height * (side + 0.3) + 0.3), layout="constrained")
+        axes = iter(figure.subplots(height, columns, squeeze=False).flatten())
+        first, legend = next(axes), next(axes)
+        _draw_matrix(first, natural, f"{NATURAL} images", shares, _CONFUSION_COLOURS)
+        first.set(ylabel="true class", xlabel="taken for")
+        _draw_scales(legend, {"taken for it, %": (shares, _CONFUSION_COLOURS), "change, points": (changes, _CHANGES)})
+        for condition, matrix in matrices.items():
+            _draw_matrix(next(axes), matrix, condition, shares, _CONFUSION_COLOURS)
+            _draw_matrix(next(axes), matrix - natural, f"{condition}: change", changes, _CHANGES, signed=True)
+        for unused in axes:
+            unused.set_visible(False)
+        figure.suptitle(title, x=0.02, ha="left")
+    return figure
+
+
+def _draw_scales(axis: Axes, scales: dict[str, tuple[Normalize, str]]) -> None:
+    axis.set_axis_off()
+    for place, (label, (scale, colours)) in enumerate(scales.items()):
+        bar = axis.inset_axes((0.1, 0.65 - 0.4 * place, 0.8, 0.05))
+        axis.figure.colorbar(ScalarMappable(scale, colours), cax=bar, orientation="horizontal", label=label)
+
+
+def _draw_matrix(
+    axis: Axes, matrix: pd.DataFrame, title: str, scale: Normalize, colours: str, *, signed: bool = False
+) -> None:
+    off, few = _off_diagonal(matrix), _numbered(matrix.index)
+    palette = matplotlib.colormaps[colours].with_extremes(bad=_DIAGONAL)
+    axis.imshow(off, cmap=palette, norm=scale, interpolation="nearest")
+    for (row, column), value in np.ndenumerate(100 * matrix.to_numpy()) if few else ():
+        if row == column or round(abs(value)) > 0:
+            dark = row != column and _is_dark(palette(scale(off[row, column])))
+            text = f"{value:{'+' if signed else ''}.0f}".replace("-0", "0").replace("+0", "0")
+            axis.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
+    places, size = range(len(matrix)), 8 if few else 6
+    upright = max(map(len, matrix.columns)) > 2
+    axis.set_xticks(places, matrix.columns, rotation=90 if upright else 0, fontsize=size)
+    axis.set_yticks(places, matrix.index, fontsize=size)
+    axis.tick_params(length=0, pad=2)
+    axis.set_title(title, fontsize=9)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def _is_dark(colour: tuple[float, float, float, float]) -> bool:
+    return float(np.dot(colour[:3], (0.3, 0.59, 0.11))) < 0.5

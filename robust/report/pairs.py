@@ -1,0 +1,169 @@
+"""One technique against another, seed by seed and image by image."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t
+from tqdm.auto import tqdm
+
+from robust.measure import NATURAL, condition_title
+from robust.results import PREDICTIONS
+from robust.runs import collect
+
+MEAN = "mean over all"
+_FEWEST_SEEDS = 3
+_AT_ONCE = 250  # resamples whose weights are numbers with a fraction at the same time
+_TRAINED = ["data", "model", "train_perturbation", "train_level"]
+_COLUMNS = [
+    *(*_TRAINED, "first", "second", "condition"),
+    *("difference", "low", "high", "seeds", "images", "better"),
+]
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """One run's accuracy under each condition, and under each on every resample of the images (a column for each)."""
+
+    labels: bytes
+    images: int
+    accuracy: pd.Series
+    resampled: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two kinds of runs to compare: what they are, and the folders of each, in the order of their shared seeds."""
+
+    names: dict[str, Any]
+    first: list[Path]
+    second: list[Path]
+
+
+def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """How far techniques lie apart: one line for each pair of them and each condition that both were tested under.
+
+    Techniques are compared, and each with the natural model, where they were trained on the same data and the same
+    perturbation and level, with at least 3 seeds in common. Columns: data, model, train_perturbation, train_level,
+    first, second, condition, difference (accuracy of the first minus that of the second, a fraction), low, high,
+    seeds, images, `better` (the technique's name where the interval excludes 0, else ""). The condition
+    "mean over all" is the mean over those that they share.
+
+    `low` to `high` is a 95 % interval for other seeds and other images (crossed: each seed saw the same images),
+    paired over both. Images are resampled `resamples` times, alike for all runs. Seeds are not: three of them,
+    resampled, give an interval far too narrow. Their part is Student's, over the seeds' differences; the two parts
+    add as squares (MOVER: Zou and Donner, Statistics in Medicine 27, 2008), on the safe side where images matter more.
+    Each interval stands for itself: of many lines without a difference, one in twenty may still name a technique.
+    """
+    pairs = list(_pairs(_runs(folders)))
+    needed = dict.fromkeys(folder for pair in pairs for folder in (*pair.first, *pair.second))
+    weights: dict[int, list[np.ndarray]] = {}
+    scores = {}
+    for folder in tqdm(needed, desc="comparing", unit="run", delay=1, leave=False, disable=None):
+        labels, correct = _correct(folder)
+        images = correct.shape[1]
+        if images not in weights:
+            weights[images] = _weights(images, resamples=resamples, seed=seed)
+        scores[folder] = _Scores(labels, images, correct.mean(axis=1), _resample(correct, weights[images]))
+    lines = []
+    for pair in pairs:
+        first, second = ([scores[folder] for folder in side] for side in (pair.first, pair.second))
+        if len({one.labels for one in (*first, *second)}) == 1:  # data of one name may be other images
+            lines += [pair.names | line for line in _compare(first, second, pair.names["first"], pair.names["second"])]
+    return pd.DataFrame(lines, columns=_COLUMNS)
+
+
+def _runs(folders: Sequence[Path]) -> pd.DataFrame:
+    """One line for each run: what it is, and its `folder`."""
+    runs = collect(folders).drop_duplicates("run")
+    return runs.assign(folder=runs["run"].map({folder.name: folder for folder in folders})).set_index("run", drop=False)
+
+
+def _pairs(runs: pd.DataFrame) -> Iterator[_Pair]:
+    for trained, group in runs[runs["technique"] != NATURAL].groupby(_TRAINED, sort=False):
+        kinds = {_name(kind, group): kind.set_index("seed") for _, kind in group.groupby("kind", sort=False)}
+        for first, second in combinations(kinds, 2):
+            if kinds[first]["technique"].iloc[0] != kinds[second]["technique"].iloc[0]:
+                yield from _pair(trained, first, kinds[first]["folder"], second, kinds[second]["folder"])
+        for name, kind in kinds.items():
+            natural = runs[runs["run"].isin(kind["reference"])].set_index("seed")["folder"]
+            yield from _pair(trained, name, kind["folder"], NATURAL, natural)
+
+
+def _name(kind: pd.DataFrame, group: pd.DataFrame) -> str:
+    """The technique's name; with its kind where that technique came in several."""
+    technique = kind["technique"].iloc[0]
+    several = group.loc[group["technique"] == technique, "kind"].nunique() > 1
+    return f"{technique} ({kind['kind'].iloc[0]})" if several else technique
+
+
+def _pair(trained: tuple[Any, ...], first: str, ours: pd.Series, second: str, theirs: pd.Series) -> Iterator[_Pair]:
+    """The pair, if it shares enough seeds."""
+    seeds = sorted(set(ours.index) & set(theirs.index))
+    if len(seeds) >= _FEWEST_SEEDS:
+        names = dict(zip(_TRAINED, trained, strict=True)) | {"first": first, "second": second}
+        yield _Pair(names, list(ours[seeds]), list(theirs[seeds]))
+
+
+def _correct(folder: Path) -> tuple[bytes, pd.DataFrame]:
+    """The labels, and how often each image was recognised: a row for each condition, the mean over its trials."""
+    path = folder / PREDICTIONS
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {PREDICTIONS} in {folder}. Delete its rows.csv and run it again.")
+    tests = pd.read_parquet(path, columns=["test_perturbation", "test_level", "label", "predicted"])
+    names, rows = [], []
+    for (name, level), group in tests.groupby(["test_perturbation", "test_level"], sort=False):
+        names.append(condition_title(name, level))
+        trials = [one == other for one, other in zip(group["label"], group["predicted"], strict=True)]
+        rows.append(np.mean(trials, axis=0))
+    return tests["label"].iloc[0].tobytes(), pd.DataFrame(np.stack(rows), index=names)
+
+
+def _weights(images: int, *, resamples: int, seed: int) -> list[np.ndarray]:
+    """How often each image is drawn in each resample, in blocks of columns; small numbers, to take little memory."""
+    random = np.random.default_rng(seed)
+    sizes = [min(_AT_ONCE, resamples - start) for start in range(0, resamples, _AT_ONCE)]
+    drawn = (random.multinomial(images, np.full(images, 1 / images), size=size) for size in sizes)
+    return [block.T.astype(np.uint8, order="C") for block in drawn]
+
+
+def _resample(correct: pd.DataFrame, weights: list[np.ndarray]) -> pd.DataFrame:
+    """The accuracy under each condition on each resample of the images."""
+    values = correct.to_numpy(np.float32)
+    blocks = [values @ block.astype(np.float32) / values.shape[1] for block in weights]
+    return pd.DataFrame(np.concatenate(blocks, axis=1), index=correct.index)
+
+
+def _compare(first: list[_Scores], second: list[_Scores], name: str, other: str) -> Iterator[dict[str, Any]]:
+    """One line for each condition that all these runs were tested under, and one for their mean."""
+    everywhere = [set(run.accuracy.index) for run in (*first, *second)]
+    shared = [condition for condition in first[0].accuracy.index if set.intersection(*everywhere) >= {condition}]
+    if not shared:
+        return
+    pairs = list(zip(first, second, strict=True))
+    seeds = np.stack([one.accuracy[shared] - two.accuracy[shared] for one, two in pairs])
+    images = np.mean([one.resampled.loc[shared] - two.resampled.loc[shared] for one, two in pairs], axis=0)
+    for place, condition in enumerate([*shared, MEAN]):
+        chosen = slice(None) if condition == MEAN else slice(place, place + 1)
+        low, difference, high = _interval(seeds[:, chosen].mean(axis=1), images[chosen].mean(axis=0))
+        yield {
+            "condition": condition,
+            "difference": difference,
+            "low": low,
+            "high": high,
+            "seeds": len(seeds),
+            "images": first[0].images,
+            "better": name if low > 0 else other if high < 0 else "",
+        }
+
+
+def _interval(seeds: np.ndarray, images: np.ndarray) -> tuple[float, float, float]:
+    """Low, middle and high of a difference, from that of each seed and that on each resample of the images."""
+    middle = seeds.mean()
+    by_seed = t.ppf(0.975, len(seeds) - 1) * seeds.std(ddof=1) / np.sqrt(len(seeds))
+    below, above = np.quantile(images, [0.025, 0.975])
+    return middle - np.hypot(by_seed, middle - below), middle, middle + np.hypot(by_seed, above - middle)

@@ -1,0 +1,272 @@
+"""The figures of arXiv 2004.03452, from rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from robust.measure import NATURAL, Samples, condition_title
+from robust.report.choice import DATA_TITLES, comparable, in_order, left_out, of_one_kind, points_of
+from robust.report.figures import COLOURS, MARKERS, STYLE, UNITS, Drawing
+
+_TECHNIQUES = {"A": "constant", "B": "incremental", "C": "transfer"}
+_GREY: Any = {"color": "0.35", "marker": "x", "linestyle": "--", "zorder": 4}  # over lines that lie on it
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Perturbations that the paper shows in one figure, and the levels that its retrained models are tested at.
+
+    `together`: a model trained on one of them is tested on all.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    levels: tuple[float, ...]
+    together: bool = False
+
+    def tests(self, trained: str) -> list[tuple[str, float]]:
+        return [(name, level) for name in (self.names if self.together else (trained,)) for level in self.levels]
+
+    def label(self, name: str, level: float) -> str:
+        return f"{level:g} {name} pixels" if self.together else f"{self.title} {level:g}"
+
+
+_FAMILIES = (
+    _Family("faulty pixels", ("stuck", "dead", "hot"), (2.0,), together=True),
+    _Family("noise", ("noise",), (0.0255, 0.03775, 0.05)),
+    _Family("blur", ("blur", "blur_channels"), (0.5, 0.75, 1.0)),
+)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One pair of axes: `lines` of points by their label, drawn over `x`; `levels` are grey horizontals."""
+
+    row: int
+    data: str
+    title: str
+    x: str
+    unit: str
+    lines: dict[str, pd.DataFrame]
+    levels: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+
+def paper_figures(rows: pd.DataFrame) -> dict[str, Drawing]:
+    """The paper's figures 4, 6, 8 (impact study) and A1 to C3 (training), those for which there are rows.
+
+    Their numbers: one line for each point that is drawn, accuracies as fractions; `trials` are those of a seed,
+    `std` is over all trials of all seeds, NaN for a single one. Of runs that differ by more than their seed one kind
+    is drawn: of the least changed network, of the settings that most runs share, with the most seeds and tests; then
+    the more accurate one.
+    """
+    rows = comparable(rows)
+    drawings = {f"figure-{number}": _impact(rows, family) for number, family in zip((4, 6, 8), _FAMILIES, strict=True)}
+    for letter, technique in _TECHNIQUES.items():
+        for number, family in enumerate(_FAMILIES, 1):
+            drawings[f"figure-{letter}{number}"] = _training(rows, technique, family)
+    return {name: drawing for name, drawing in drawings.items() if drawing}
+
+
+def _impact(rows: pd.DataFrame, family: _Family) -> Drawing | None:
+    """The natural models' accuracy against the level of each perturbation of the family."""
+    tests = rows[(rows["technique"] == NATURAL) & rows["test_perturbation"].isin([*family.names, NATURAL])]
+    natural = tests[tests["run"].isin(tests.loc[tests["test_perturbation"] != NATURAL, "run"])]
+    if natural.empty:
+        return None
+    chosen = of_one_kind(natural)
+    points = points_of(chosen)
+    panels = []
+    for data in in_order(points["data"]):
+        own = points[points["data"] == data].sort_values("test_level")
+        start = own[own["test_perturbation"] == NATURAL]
+        tests = {name: own[own["test_perturbation"] == name] for name in family.names}
+        lines = {name: pd.concat([start, test]) for name, test in tests.items() if len(test)}
+        levels = {} if start.empty else {"natural images": (start["mean"].iloc[0], "--")}
+        panels.append(_Panel(0, data, "", "test_level", f"test level: {UNITS[family.names[0]]}", lines, levels))
+    caption = (
+        f"Impact of {family.title}: test accuracy of networks trained on natural images, against the level that "
+        f"they are tested at (0: natural images). {_bars(points)}{left_out(natural, chosen)}"
+    )
+    return Drawing(_draw(panels, family.names), caption, points)
+
+
+def _training(rows: pd.DataFrame, technique: str, family: _Family) -> Drawing | None:
+    """Accuracy in the paper's tests against the level trained on, a panel for each perturbation and data set."""
+    tests = [(name, *test) for name in family.names for test in [(NATURAL, 0.0), *family.tests(name)]]
+    wanted = pd.DataFrame(tests, columns=["train_perturbation", "test_perturbation", "test_level"])
+    ours = rows[rows["technique"] == technique].merge(wanted)
+    if ours.empty:
+        return None
+    chosen = of_one_kind(ours)
+    networks = chosen[["data", "model"]].drop_duplicates()
+    natural = of_one_kind(rows[rows["technique"] == NATURAL].merge(networks))
+    natural = natural[natural["test_perturbation"] == NATURAL]
+    points, before = points_of(chosen), points_of(natural).set_index("data")["mean"]
+    panels = []
+    for data in in_order(points["data"]):
+        own = points[points["data"] == data]
+        trained = [name for name in family.names if name in set(own["train_perturbation"])]
+        # Kinds of pixels have a row each in all data sets; a data set's blur is beside the other's, whichever it is.
+        present = [name for name in family.names if name in set(chosen["train_perturbation"])]
+        for place, name in enumerate(trained):
+            row = present.index(name) if family.together else place
+            levels = {"natural model": (before[data], ":")} if data in before else {}
+            lines = _test_lines(own[own["train_perturbation"] == name], name, family)
+            title = f"trained on {name}{' pixels' if family.together else ''}"
+            panels.append(_Panel(row, data, title, "train_level", f"training level: {UNITS[name]}", lines, levels))
+    drawn = pd.concat([line for panel in panels for line in panel.lines.values()])
+    caption = (
+        f"{technique.capitalize()} learning with {family.title}: test accuracy against the level trained on; "
+        "dotted, the natural model's on natural images. "
+        f"{_bars(drawn)}{left_out(ours, chosen)}"
+    )
+    labels = [family.label(*test) for test in family.tests(family.names[0])]
+    return Drawing(_draw(panels, labels), caption, pd.concat([points_of(natural), drawn], ignore_index=True))
+
+
+def _test_lines(points: pd.DataFrame, trained: str, family: _Family) -> dict[str, pd.DataFrame]:
+    lines = {"natural images": points[points["test_perturbation"] == NATURAL]}
+    for name, level in family.tests(trained):
+        is_test = (points["test_perturbation"] == name) & (points["test_level"] == level)
+        lines[family.label(name, level)] = points[is_test]
+    return {label: line.sort_values("train_level") for label, line in lines.items() if len(line)}
+
+
+def _bars(points: pd.DataFrame) -> str:
+    """What the error bars are, as a sentence."""
+    tests, what = points[points["test_perturbation"] != NATURAL], ""
+    if "blur_channels" in set(tests["test_perturbation"]):
+        what = "blur_channels blurs across the colour channels too, as the published code does. "
+    seeds, trials = _counted(points["seeds"], "seed"), _counted((tests if len(tests) else points)["trials"], "trial")
+    if points["std"].isna().all():
+        return f"{what}No error bars: {trials} of {seeds} at each point."
+    without = " Natural images and single trials have none." if points["std"].isna().any() else ""
+    return f"{what}Points are means, bars standard deviations over {trials} of {seeds}.{without}"
+
+
+def _counted(numbers: pd.Series, word: str) -> str:
+    low, high = numbers.min(), numbers.max()
+    return f"{low if low == high else f'{low} to {high}'} {word}{'s' if high > 1 else ''}"
+
+
+def _draw(panels: Sequence[_Panel], labels: Sequence[str]) -> Figure:
+    """Panels in a column for each data set, one range of accuracies in each; `labels` fix the order of the colours."""
+    data = list(dict.fromkeys(panel.data for panel in panels))
+    height = 1 + max(panel.row for panel in panels)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(3.4 * len(data), 2.2 * height + 0.6), layout="constrained")
+        axes = figure.subplots(height, len(data), squeeze=False)
+        for axis in axes.flatten():
+            axis.set_visible(False)
+        for place, panel in enumerate(panels):
+            axis = axes[panel.row, data.index(panel.data)]
+            _draw_panel(axis, panel, labels)
+            name = DATA_TITLES.get(panel.data, panel.data)
+            letter = f"({chr(ord('a') + place)}) " if len(panels) > 1 else ""
+            axis.set_title(letter + ", ".join(filter(None, [name, panel.title])), fontsize=9)
+            axis.set_ylim(*_accuracy_range([other for other in panels if other.data == panel.data]))
+            if panel.data == next(other.data for other in panels if other.row == panel.row):
+                axis.set_ylabel("test accuracy, %")
+        found = (axis.get_legend_handles_labels() for axis in axes.flatten())
+        entries = {label: handle for one in found for handle, label in zip(*one, strict=True)}
+        entries = dict(sorted(entries.items(), key=lambda entry: (*labels, entry[0]).index(entry[0])))
+        columns = 2 if len(data) == 1 else 4 if len(entries) <= 4 else 3
+        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False)
+    return figure
+
+
+def _draw_panel(axis: Axes, panel: _Panel, labels: Sequence[str]) -> None:
+    axis.set_visible(True)
+    for label, (level, dashes) in panel.levels.items():
+        axis.axhline(100 * level, color="0.45", linestyle=dashes, linewidth=1, label=label, zorder=1)
+    for label, line in panel.lines.items():
+        place = labels.index(label) if label in labels else None
+        style = _GREY if place is None else {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": "-"}
+        sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2}
+        axis.errorbar(line[panel.x], 100 * line["mean"], yerr=100 * line["std"], label=label, **style, **sizes)
+    axis.set_xlabel(panel.unit)
+    axis.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer="faulty" in panel.unit, min_n_ticks=1))
+    axis.grid(axis="y", color="0.9", linewidth=0.6)
+
+
+def _accuracy_range(panels: Sequence[_Panel]) -> tuple[float, float]:
+    """From below the lowest bar to above the highest, in percent; two points at least, so that chance stays small."""
+    points = pd.concat([line for panel in panels for line in panel.lines.values()])
+    bars = points["std"].fillna(0)
+    levels = [level for panel in panels for level, _ in panel.levels.values()]
+    low, high = (100 * min([*(points["mean"] - bars), *levels]), 100 * max([*(points["mean"] + bars), *levels]))
+    margin = max(0.05 * (high - low), (2 - (high - low)) / 2)
+    return low - margin, high + margin
+
+
+def example_figures(samples: Mapping[str, Samples]) -> dict[str, Drawing]:
+    """The paper's figures 3, 5 and 7: an image under faulty pixels, noise and blur, a row for each data set (and kind
+    of blur).
+
+    `samples` of a natural model for each data set. The image is the first that the model knows when unperturbed. The
+    numbers say what it takes it for: data, test_perturbation, test_level, label, predicted.
+    """
+    drawings = {
+        f"figure-{number}": _examples(samples, family) for number, family in zip((3, 5, 7), _FAMILIES, strict=True)
+    }
+    return {name: drawing for name, drawing in drawings.items() if drawing}
+
+
+def _examples(samples: Mapping[str, Samples], family: _Family) -> Drawing | None:
+    rows = []
+    for data in in_order(samples):
+        kinds = [family.names] if family.together else [(name,) for name in family.names]
+        for names in kinds:
+            shown = _conditions(samples[data], names, only_highest=family.together)
+            if len(shown) > 1:
+                rows.append((data, shown))
+    if not rows:
+        return None
+    width = max(len(shown) for _, shown in rows)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(0.95 * width + 0.8, 1.3 * len(rows)), layout="constrained")
+        axes = figure.subplots(len(rows), width, squeeze=False)
+        for axis in axes.flatten():
+            axis.axis("off")
+        numbers = [
+            _draw_example(axis, samples[data], data, place)
+            for line, (data, shown) in zip(axes, rows, strict=True)
+            for axis, place in zip(line, shown, strict=False)
+        ]
+        for line, (data, _) in zip(axes, rows, strict=True):
+            title = DATA_TITLES.get(data, data)
+            line[0].text(-0.1, 0.5, title, transform=line[0].transAxes, ha="right", va="center")
+    caption = (
+        f"An image under {family.title}; below each what a model trained on natural images takes it for, bold where "
+        "that is wrong."
+    )
+    return Drawing(figure, caption, pd.DataFrame(numbers))
+
+
+def _conditions(samples: Samples, names: Sequence[str], *, only_highest: bool) -> list[int]:
+    """The places of natural images and of these perturbations' levels, in order; without the latter nothing else."""
+    places = []
+    for name in (NATURAL, *names):
+        own = sorted(np.flatnonzero(samples.names == name), key=lambda place: samples.levels[place])
+        places += [int(place) for place in (own[-1:] if only_highest else own)]
+    return places
+
+
+def _draw_example(axis: Axes, samples: Samples, data: str, place: int) -> dict[str, Any]:
+    natural = samples.predicted[np.flatnonzero(samples.names == NATURAL)[0]]
+    column = int((natural == samples.labels).argmax())
+    label, predicted = (str(samples.classes[one]) for one in (samples.labels[column], samples.predicted[place, column]))
+    name, level = str(samples.names[place]), float(samples.levels[place])
+    image = samples.images[place, column].transpose(1, 2, 0)
+    axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axis.set_title(condition_title(name, level), fontsize=8, pad=3)
+    right: Any = {"color": "0.35"} if predicted == label else {"color": COLOURS[1], "weight": "bold"}
+    axis.text(0.5, -0.06, predicted, transform=axis.transAxes, ha="center", va="top", fontsize=8, **right)
+    return {"data": data, "test_perturbation": name, "test_level": level, "label": label, "predicted": predicted}

@@ -1,0 +1,84 @@
+"""What a sweep will do: every run checked, what is done, what is left, in which order."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from tqdm.auto import tqdm
+
+from robust.configuration import compose
+from robust.errors import FaultsError, one_line
+from robust.prepare import Run, prepare
+from robust.runs import State, Status
+
+
+def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
+    """Every run once, checked, with its overrides; first the natural runs that the others are held against.
+
+    These are tested under every family that one of the others is. Raises FaultsError naming all that is wrong.
+    """
+    families: dict[str, None] = {}
+    references: dict[Path, list[str]] = {}
+    runs: dict[Path, tuple[Run, list[str]]] = {}
+    faults: dict[str, None] = {}
+    for job in tqdm(jobs, desc="checking", unit="run", delay=2, leave=False, disable=None):
+        try:
+            run = prepare(compose(job))
+        except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
+            shown = " ".join(job)
+            faults[f"{one_line(error)}{f' [{shown}]' if len(jobs) > 1 else ''}"] = None
+            continue
+        runs.setdefault(run.folder, (run, job))
+        references.setdefault(run.folder.parent / run.reference, job)
+        own = run.config.perturb.family if run.config.evaluation.own_family else None
+        families.update(dict.fromkeys([*run.config.evaluation.families, *([own] if own else [])]))
+    if faults:
+        raise FaultsError(faults)
+    first = {}
+    for folder, job in references.items():
+        asked = runs[folder][1] if folder in runs else job
+        natural = [*asked, "as_reference=true", f"evaluation.families=[{','.join(families)}]"]
+        first[folder] = (prepare(compose(natural)), natural)
+    return dict({**first, **{folder: pair for folder, pair in runs.items() if folder not in first}}.values())
+
+
+def print_plan(statuses: Mapping[Run, Status]) -> None:
+    """Shows how many runs of each kind are in which state, and what went wrong with those that failed."""
+    runs = [(f"{run.identity.data}|{_kind(run)}", run, status) for run, status in statuses.items()]
+    states = [state for state in State if any(status.state is state for status in statuses.values())]
+    table = Table(title=f"{len(runs)} runs", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, title_justify="left")
+    for name in ("data", "trained", "level"):
+        table.add_column(name)
+    for heading in ("runs", *states):
+        table.add_column(heading, justify="right")
+    for kind in dict.fromkeys(kind for kind, _, _ in runs):
+        mine = [(run, status) for other, run, status in runs if other == kind]
+        levels = sorted({run.identity.level for run, _ in mine if run.perturbation})
+        table.add_row(
+            *kind.split("|"),
+            " to ".join(f"{one:g}" for one in dict.fromkeys([*levels[:1], *levels[-1:]])),
+            *_count([status for _, status in mine], states),
+        )
+    if table.row_count > 1:
+        table.add_section()
+        table.add_row("all", "", "", *_count(list(statuses.values()), states))
+    console = Console()
+    console.print(table)
+    for _, run, status in runs:
+        if status.state is State.FAILED:
+            said = f"failed: {run.identity.title} (seed {run.identity.seed}): {status.reason}"
+            console.print(said, markup=False, soft_wrap=True)
+
+
+def _kind(run: Run) -> str:
+    return f"{run.identity.technique} {run.identity.perturbation}".removesuffix(" none")
+
+
+def _count(statuses: Sequence[Status], states: Sequence[State]) -> list[str]:
+    """How many there are, and how many in each state; nothing for none."""
+    counts = [sum(status.state is state for status in statuses) for state in states]
+    return [str(len(statuses)), *(str(count or "") for count in counts)]
