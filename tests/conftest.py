@@ -21,7 +21,7 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def quick() -> list[str]:
     """Settings of a run of a second: on the bundled digits, two epochs, two trials."""
     return QUICK

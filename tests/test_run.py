@@ -15,7 +15,7 @@ from robust.perturb import GaussianNoise
 from robust.prepare import Run
 from robust.results import COLUMNS
 from robust.run import execute
-from robust.runs import ClaimedError, State, claimed, find_runs
+from robust.runs import ClaimedError, State, claimed, find_runs, read_rows
 
 CONTENTS = [
     "config.yaml",
@@ -290,3 +290,12 @@ def test_runs_are_found_in_folders_or_named_themselves(make_run: Callable[..., R
     assert find_runs([run.folder.parent]) == find_runs([run.folder]) == [run.folder]
     with pytest.raises(FileNotFoundError, match="There are no finished runs in"):
         find_runs([tmp_path / "nothing"])
+
+
+@pytest.mark.parametrize("kind", ["12345678", "1e234567"])
+def test_a_kind_that_looks_like_a_number_is_read_as_a_word(make_run: Callable[..., Run], kind: str) -> None:
+    run = make_run()
+    execute(run)
+    path = run.folder / "rows.csv"
+    path.write_text(path.read_text().replace(run.identity.kind, kind))
+    assert set(read_rows(run.folder)["kind"]) == {kind}

@@ -32,7 +32,6 @@ UNITS = {
         f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")
     },
 }
-_MOST_LINES = 12  # that one can tell apart; of more, each technique has a colour
 
 
 @dataclass(frozen=True)
@@ -71,26 +70,15 @@ def accuracy_figure(lines: pd.DataFrame) -> Figure:
 
 
 def _line_styles(lines: pd.DataFrame) -> dict[str, Any]:
-    """How to draw the line of each title: natural models grey and dashed, the others each in its colour.
-
-    Where there are too many, each technique has a colour and an entry in the legend, instead of each title.
-    """
+    """How to draw the line of each title: natural models grey and dashed, the others each in its colour."""
     titles = lines.drop_duplicates("title").set_index("title")["technique"]
-    trained = titles[titles != NATURAL]
-    groups = trained if len(trained) > _MOST_LINES else pd.Series(trained.index, trained.index)
-    order = list(groups.unique())
     styles = {}
     for place, title in enumerate(titles.index[titles == NATURAL]):
-        styles[title] = {
-            "color": ("0.35", "0.65")[place % 2],
-            "marker": "x+"[place % 2],
-            "linestyle": "--",
-            "label": title,
-        }
-    for title, group in groups.items():
-        place = order.index(group)
+        grey = {"color": ("0.35", "0.65")[place % 2], "marker": "x+"[place % 2], "linestyle": "--"}
+        styles[title] = {**grey, "label": title}
+    for place, title in enumerate(titles.index[titles != NATURAL]):
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        styles[title] = {"color": colour, "marker": marker, "linestyle": "-", "label": group}
+        styles[title] = {"color": colour, "marker": marker, "linestyle": "-", "label": title}
     return styles
 
 
@@ -111,37 +99,33 @@ def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, An
 def samples_figure(samples: Samples, title: str) -> Figure:
     """The same images under each condition, a row each; above each what the model takes it for, bold where wrong."""
     rows, columns = samples.predicted.shape
+    height, width = samples.images.shape[-2:]
+    cell_height, cell_width = round(1.4 * height), round(1.15 * width)
+    sheet = np.full((rows * cell_height, columns * cell_width, 3), 255, dtype=np.uint8)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(0.95 * columns + 1.1, 1.12 * rows + 0.4), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False)
+        figure = Figure(figsize=(0.95 * columns + 1.1, 1.15 * rows + 0.4), layout="constrained")
+        axis = figure.subplots()
+        for row, column in np.ndindex(rows, columns):
+            top, left = (row + 1) * cell_height - height, column * cell_width
+            image = samples.images[row, column].transpose(1, 2, 0)
+            sheet[top : top + height, left : left + width] = image  # grey ones in all three colours
+            label, predicted = samples.labels[column], samples.predicted[row, column]
+            right: Any = {"color": "0.35"} if predicted == label else {"color": COLOURS[1], "weight": "bold"}
+            axis.text(left + width / 2, top - 1, str(samples.classes[predicted]), ha="center", fontsize=8, **right)
         for row in range(rows):
-            for column in range(columns):
-                _draw_image(axes[row, column], samples, row, column)
-            label = condition_title(str(samples.names[row]), float(samples.levels[row]))
-            axes[row, 0].set_ylabel(label.replace(" ", "\n"), rotation=0, ha="right", va="center")
+            label = condition_title(str(samples.names[row]), float(samples.levels[row])).replace(" ", "\n")
+            axis.text(-0.15 * width, (row + 1) * cell_height - height / 2, label, ha="right", va="center")
+        axis.imshow(sheet, interpolation="nearest")
+        axis.axis("off")
         figure.suptitle(title, x=0.02, ha="left")
     return figure
 
 
-def _draw_image(axis: Axes, samples: Samples, row: int, column: int) -> None:
-    image = samples.images[row, column].transpose(1, 2, 0)
-    axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    right = samples.predicted[row, column] == samples.labels[column]
-    axis.set_title(
-        str(samples.classes[samples.predicted[row, column]]),
-        fontsize=8,
-        pad=2,
-        color="0.35" if right else COLOURS[1],
-        weight="normal" if right else "bold",
-    )
-    axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set_visible(False)
-
-
-def svg(figure: Figure) -> bytes:
-    """The figure as an SVG, to the byte the same for the same figure."""
+def draw(figure: Figure, suffix: str) -> bytes:
+    """The figure as a file of this kind (svg, png, pdf), to the byte the same for the same figure."""
     buffer = io.BytesIO()
+    dates = {"svg": "Date", "pdf": "CreationDate"}
     with matplotlib.rc_context(STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        metadata = {dates[suffix]: None} if suffix in dates else None
+        figure.savefig(buffer, format=suffix, dpi=150, metadata=metadata)
     return buffer.getvalue()

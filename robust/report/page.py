@@ -1,4 +1,4 @@
-"""The page: everything about a set of runs in one file that needs no network."""
+"""The report as files: a page that needs no network, a README, and each figure and table by itself."""
 
 import base64
 import hashlib
@@ -13,52 +13,95 @@ from jinja2 import Environment
 from tqdm.auto import tqdm
 
 from robust.files import write_whole
-from robust.measure import Samples
-from robust.report.figures import accuracy_figure, samples_figure, svg
-from robust.report.tables import condition_title, over_seeds, percent, score_table, summary_table, varying
+from robust.report.figures import Drawing, draw
+from robust.report.sections import Section, Table, sections
 from robust.runs import collect, read_status
 
-_MOST_SAMPLES = 6  # runs whose sample images are shown
+_FORMATS = ("svg", "png", "pdf")
+_MOST_ROWS = 20  # of a table in the README
 
 
 def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
-    """Writes the page of these runs, beside it a README, the rows and the figures; returns the page's path.
+    """Writes the report of these runs and returns the path of its page.
 
-    `out` is a folder; by default one beside the runs, named by what they are.
+    `out` is a folder; by default one beside the runs, named by what they are. In it: index.html; README.md; all rows
+    (rows.parquet); figures/, each as SVG, PNG and PDF with its numbers as CSV; tables/, each as CSV, LaTeX and
+    Markdown; claims.csv where the paper's claims can be decided.
     """
     if out is None:
         names = "\n".join(sorted(folder.name for folder in folders))
         out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
     rows = collect(folders)
-    summary = summary_table(rows)
-    lines, scores = over_seeds(summary), score_table(summary)
-    figures = {"accuracy": svg(accuracy_figure(lines))}
-    for folder in tqdm(_shown(folders, summary), desc="drawing", unit="run", delay=1, leave=False, disable=None):
-        title = summary.loc[summary["run"] == folder.name, "title"].iloc[0]
-        samples = Samples.read(folder / "samples.npz")
-        figures[f"samples-{_slug(title)}"] = svg(samples_figure(samples, f"as the {title} model sees them"))
+    found = sections(folders, rows)
+    drawings = {_slug(name): one for section in found for name, one in section.drawings.items()}
+    pictures = {}
+    for name, drawing in tqdm(drawings.items(), desc="drawing", unit="figure", delay=1, leave=False, disable=None):
+        pictures[name] = _write_drawing(out / "figures" / name, drawing)
+    for name, table in ((name, table) for section in found for name, table in section.tables.items()):
+        _write_table(out, name, table)
     content = {
-        "data": ", ".join(summary["data"].unique()),
-        "scores": scores.to_dict("records"),
-        "varying": varying(scores),
-        "lines": lines.to_dict("records"),
-        "figures": {name: _data_uri(figure) for name, figure in figures.items()},
+        "data": ", ".join(rows["data"].unique()),
+        "models": rows["run"].nunique(),
+        "sections": [_describe(section, pictures) for section in found],
         **_circumstances(folders),
     }
-    for name, figure in figures.items():
-        write_whole(out / "figures" / f"{name}.svg", figure)
-    write_whole(out / "rows.csv", rows.to_csv(index=False))
+    write_whole(out / "rows.parquet", rows.to_parquet(index=False, compression="zstd"))
     write_whole(out / "README.md", _fill("page.md", content))
     page = out / "index.html"
     write_whole(page, _fill("page.html", content))
     return page
 
 
-def _shown(folders: Sequence[Path], summary: pd.DataFrame) -> list[Path]:
-    """The runs whose sample images the page shows: the natural model first, one of each kind."""
-    kinds = summary.drop_duplicates("title").set_index("run")
-    runs = [folder for folder in folders if folder.name in kinds.index and (folder / "samples.npz").is_file()]
-    return sorted(runs, key=lambda folder: kinds.loc[folder.name, "technique"] != "natural")[:_MOST_SAMPLES]
+def _write_drawing(path: Path, drawing: Drawing) -> bytes:
+    """Writes a figure in every format, and its numbers; returns it as SVG."""
+    drawing.figure.draw_without_rendering()
+    drawing.figure.set_layout_engine("none")  # laid out once, not for each format
+    pictures = {suffix: draw(drawing.figure, suffix) for suffix in _FORMATS}
+    for suffix, picture in pictures.items():
+        write_whole(path.with_name(f"{path.name}.{suffix}"), picture)
+    write_whole(path.with_name(f"{path.name}.csv"), drawing.numbers.to_csv(index=False))
+    return pictures["svg"]
+
+
+def _write_table(out: Path, name: str, table: Table) -> None:
+    place = out if name == "claims" else out / "tables"  # where the project promises it
+    write_whole(place / f"{name}.csv", table.numbers.to_csv(index=False))
+    styler = table.shown.style.hide(axis="index").format(escape="latex")
+    heads = {name: name.replace("%", r"\%").replace("_", r"\_") for name in table.shown}
+    styler = styler.relabel_index(list(heads.values()), axis="columns")
+    write_whole(out / "tables" / f"{name}.tex", styler.to_latex(hrules=True, environment="longtable"))
+    write_whole(out / "tables" / f"{name}.md", _markdown(table.shown) + "\n")
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    return table.to_markdown(index=False, disable_numparse=True)
+
+
+def _describe(section: Section, pictures: dict[str, bytes]) -> dict[str, Any]:
+    """A section as the templates take it."""
+    return {
+        "title": section.title,
+        "text": section.text,
+        "figures": [
+            {"name": _slug(name), "caption": one.caption, "image": _data_uri(pictures[_slug(name)])}
+            for name, one in section.drawings.items()
+        ],
+        "tables": [
+            {
+                "name": name,
+                "file": f"{name}.csv" if name == "claims" else f"tables/{name}.csv",
+                "note": one.note,
+                "columns": list(one.shown),
+                "words": [
+                    one.numbers[column].dtype == object if column in one.numbers else False for column in one.shown
+                ],
+                "rows": one.shown.to_numpy().tolist(),
+                "markdown": _markdown(one.shown.head(_MOST_ROWS)),
+                "more": max(0, len(one.shown) - _MOST_ROWS),
+            }
+            for name, one in section.tables.items()
+        ],
+    }
 
 
 def _circumstances(folders: Sequence[Path]) -> dict[str, Any]:
@@ -76,8 +119,6 @@ def _circumstances(folders: Sequence[Path]) -> dict[str, Any]:
 
 def _fill(template: str, content: dict[str, Any]) -> str:
     environment = Environment(autoescape=template.endswith(".html"), trim_blocks=True, lstrip_blocks=True)
-    environment.filters["percent"] = percent
-    environment.globals["condition_title"] = condition_title
     return environment.from_string((files(__package__) / template).read_text()).render(content)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from robust.runs.state import STATUS
 
 ROWS = "rows.csv"
+_WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
 
 
 def find_runs(places: Iterable[str | Path]) -> list[Path]:
@@ -34,8 +35,8 @@ def collect(folders: Iterable[Path]) -> pd.DataFrame:
 
 
 def read_rows(folder: Path) -> pd.DataFrame:
-    """The rows of one run. Perturbation "none" is a word, not a missing value."""
+    """The rows of one run. Perturbation "none" is a word, not a missing value, and a hash of digits is no number."""
     try:
-        return pd.read_csv(folder / ROWS, keep_default_na=False)
+        return pd.read_csv(folder / ROWS, keep_default_na=False, dtype=dict.fromkeys(_WORDS, str))
     except (ValueError, pd.errors.ParserError) as error:
         raise ValueError(f"{folder / ROWS} is damaged ({error}). Delete it and run again.") from error

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from robust.prepare import Run
+from robust.configuration import compose
+from robust.prepare import Run, prepare
 from robust.report import write_report
 from robust.report.tables import over_seeds, percent, score_table, summary_table
 from robust.run import execute
@@ -17,12 +18,19 @@ from robust.runs import collect, find_runs
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture
-def folders(make_run: Callable[..., Run]) -> list[Path]:
-    runs = [make_run("technique=natural"), make_run("perturb=blur"), make_run("perturb=hot")]
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory, quick: list[str]) -> list[Path]:
+    runs_dir = tmp_path_factory.mktemp("page") / "runs"
+    choices = ("technique=natural", "perturb=blur", "perturb=hot")
+    runs = [prepare(compose([f"runs_dir={runs_dir}", *quick, choice])) for choice in choices]
     for run in runs:
         execute(run)
     return [run.folder for run in runs]
+
+
+@pytest.fixture(scope="module")
+def page(folders: list[Path]) -> Path:
+    return write_report(folders, folders[0].parent.parent / "out")
 
 
 def test_won_back_is_the_difference_to_the_natural_model_where_that_fails_most(folders: list[Path]) -> None:
@@ -41,42 +49,74 @@ def test_a_run_without_its_natural_model_has_no_reference(folders: list[Path]) -
     assert summary_table(collect(folders[1:]))["before"].isna().all()
 
 
-def test_the_page_holds_every_figure_and_needs_no_network(folders: list[Path], tmp_path: Path) -> None:
-    page = write_report(folders, tmp_path / "out")
+def test_the_page_holds_every_figure_and_needs_no_network(folders: list[Path], page: Path) -> None:
     text = page.read_text()
     assert not re.search(r"(src|href)=\"(https?:)?//", text)
-    assert text.count("data:image/svg+xml;base64,") == 1 + 3
+    assert text.count("data:image/svg+xml;base64,") == 1 + 3 + 1
     for title in ("natural", "constant blur 1", "constant hot 5"):
-        assert f"<td>{title}</td>" in text
-    pd.testing.assert_frame_equal(
-        pd.read_csv(tmp_path / "out" / "rows.csv", keep_default_na=False), collect(folders), check_dtype=False
-    )
-    assert len(list((tmp_path / "out" / "figures").glob("*.svg"))) == 4
+        assert re.search(f"<td( class=word)?>{title}</td>", text)
+    pd.testing.assert_frame_equal(pd.read_parquet(page.parent / "rows.parquet"), collect(folders))
+    names = [
+        "accuracy",
+        "confusion-digits",
+        *(f"samples-{one}" for one in ("constant-blur-1", "constant-hot-5", "natural")),
+    ]
+    for suffix in ("svg", "png", "pdf", "csv"):
+        assert sorted(path.stem for path in (page.parent / "figures").glob(f"*.{suffix}")) == names
+    for link in re.findall(r'href="([^"#]+)"', text):
+        assert (page.parent / link).is_file(), link
 
 
-def test_the_page_of_the_same_runs_is_the_same(folders: list[Path], tmp_path: Path) -> None:
-    first, second = (write_report(folders, tmp_path / name) for name in ("one", "two"))
-    assert first.read_bytes() == second.read_bytes()
+def test_each_table_is_there_for_pandas_latex_and_markdown(page: Path) -> None:
+    tables = page.parent / "tables"
+    assert sorted({path.stem for path in tables.iterdir()}) == ["conditions", "confusion-digits", "models"]
+    numbers = pd.read_csv(tables / "conditions.csv")
+    first = numbers.iloc[0]
+    accuracy = f"{100 * first['mean']:.1f}"
+    assert f"| {first['title']} " in (tables / "conditions.md").read_text().splitlines()[2]
+    latex = (tables / "conditions.tex").read_text()
+    assert rf"natural & digits & natural & 1 & {accuracy} &" in latex
+    assert r"accuracy, \%" in latex
+
+
+def test_a_grid_is_drawn_as_the_paper_draws_it_and_ranked(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    short = ["evaluation=all", "evaluation.trials=1", "trainer.max_epochs=1"]
+    runs = [make_run("technique=natural", *short)]
+    runs += [make_run("perturb=noise", f"perturb.level={level}", *short) for level in (0.001, 0.01, 0.02, 0.05)]
+    for run in runs:
+        execute(run)
+    out = write_report([run.folder for run in runs], tmp_path / "out").parent
+    assert {"figure-A2.pdf", "ranking.png"} <= {path.name for path in (out / "figures").iterdir()}
+    assert len(pd.read_csv(out / "tables" / "ranking.csv")) == 5
+    for text in ((out / "index.html").read_text(), (out / "README.md").read_text()):
+        assert "points of natural accuracy" in text
+        assert "figures/figure-A2.csv" in text
+
+
+def test_the_report_of_the_same_runs_is_the_same(folders: list[Path], page: Path, tmp_path: Path) -> None:
+    again = write_report(folders, tmp_path / "again").parent
+    for file in (one for one in page.parent.rglob("*") if one.is_file() and one.name != "scripted.html"):
+        assert file.read_bytes() == (again / file.relative_to(page.parent)).read_bytes(), file
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_a_browser_shows_the_page(folders: list[Path], tmp_path: Path) -> None:
+def test_a_browser_shows_the_page(page: Path, tmp_path: Path) -> None:
     assert CHROMIUM
-    page = write_report(folders, tmp_path / "out")
     quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
     quiet += ["--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}"]
     script = (
         "<script>onload=()=>{document.title=[...document.images].map(i=>i.naturalWidth>0).join()"
         "+' '+document.querySelectorAll('#conditions tr').length}</script></body>"
     )
-    page.write_text(page.read_text().replace("</body>", script))
+    scripted = page.with_name("scripted.html")
+    scripted.write_text(page.read_text().replace("</body>", script))
     shown = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", *quiet, "--dump-dom", "--virtual-time-budget=5000", page.as_uri()],
+        [CHROMIUM, "--headless", "--no-sandbox", *quiet, "--dump-dom", "--virtual-time-budget=5000", scripted.as_uri()],
         text=True, capture_output=True, check=True, timeout=60,
     ).stdout  # fmt: skip
     title = html.unescape(re.search("<title>(.*?)</title>", shown)[1])
     images, lines = title.split()
-    assert images == "true,true,true,true"
+    assert images == "true,true,true,true,true"
     assert int(lines) == 1 + 10 + 4 + 4
 
 
@@ -116,11 +156,13 @@ def test_several_seeds_are_averaged_with_students_interval(
     )
 
 
-def test_the_readme_names_command_commit_and_every_figure(folders: list[Path], tmp_path: Path) -> None:
-    text = (write_report(folders, tmp_path / "out").parent / "README.md").read_text()
+def test_the_readme_names_command_commit_and_every_figure(page: Path) -> None:
+    text = (page.parent / "README.md").read_text()
     assert "# digits: 3 models" in text
     assert "Commit " in text
-    assert "| natural | digits | hot 2 | 1 | " in text
+    assert re.search(r"\| natural +\| digits +\| hot 2 +\| 1 +\| ", text)
+    for name in re.findall(r"\]\((\S+?)\)", text):
+        assert (page.parent / name).is_file(), name
     assert "(figures/accuracy.svg)" in text
 
 

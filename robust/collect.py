@@ -1,0 +1,31 @@
+"""`python -m robust.collect RUNS`: the rows of any runs as one table, for pandas, polars or DuckDB."""
+
+import argparse
+from pathlib import Path
+
+from robust.errors import reported
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m robust.collect", description="Gathers the rows of finished runs into one table."
+    )
+    parser.add_argument("runs", nargs="+", help="runs' folders, or folders that hold some")
+    parser.add_argument(
+        "--out", type=Path, default=Path("rows"), help="the table's name; .parquet and .csv are added (default: rows)"
+    )
+    arguments = parser.parse_args()
+
+    from robust.files import write_whole
+    from robust.runs import collect, find_runs  # imports torch: not for --help
+
+    rows = collect(find_runs(arguments.runs))
+    contents = {".parquet": rows.to_parquet(index=False), ".csv": rows.to_csv(index=False)}
+    for suffix, content in contents.items():
+        write_whole(arguments.out.with_name(arguments.out.name + suffix), content)
+    print(f"{len(rows)} rows of {rows['run'].nunique()} runs: {arguments.out}.parquet, {arguments.out}.csv")
+
+
+if __name__ == "__main__":
+    reported(main)

@@ -1,0 +1,245 @@
+"""What a report says, in its order: each section a few sentences, figures and tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from robust.measure import NATURAL, Samples, condition_title
+from robust.report.ablation import ablation_table
+from robust.report.choice import comparable, in_order, of_one_kind
+from robust.report.claims import claims, claims_summary
+from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
+from robust.report.figures import Drawing, accuracy_figure, samples_figure
+from robust.report.pairs import MEAN, technique_differences
+from robust.report.paper import example_figures, paper_figures
+from robust.report.ranking import one_for_all, ranking, ranking_figure
+from robust.report.tables import over_seeds, percent, score_table, summary_table, varying
+
+_MOST_LINES = 12  # kinds of runs that one can tell apart in a figure
+_MOST_SAMPLES = 6  # runs whose sample images are shown
+_GRID = 4  # levels that make a curve of the paper's
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as one reads it, and the numbers behind it, accuracies as fractions or as the text says."""
+
+    shown: pd.DataFrame
+    numbers: pd.DataFrame
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report; figures and tables by the name of their files."""
+
+    title: str
+    text: str = ""
+    drawings: dict[str, Drawing] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+
+
+def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
+    """Everything there is to say about these runs; what their rows cannot answer is left out."""
+    summary = summary_table(rows)
+    found = [
+        _models(summary),
+        _paper(rows),
+        _claims(rows),
+        _one_for_all(rows),
+        _techniques(folders),
+        _images(folders, summary),
+        _confusions(folders, rows),
+        _ablation(folders, rows),
+        _conditions(summary),
+    ]
+    return [section for section in found if section.drawings or section.tables]
+
+
+def _models(summary: pd.DataFrame) -> Section:
+    scores, lines = score_table(summary), over_seeds(summary)
+    several = varying(scores)
+    shown = scores[["title", *several, "natural", "mean", "hardest", "before", "after", "won"]].rename(
+        columns={
+            "title": "trained",
+            "natural": "natural images, %",
+            "mean": "mean, %",
+            "hardest": "hardest test",
+            "before": "natural model there, %",
+            "after": "this model there, %",
+            "won": "won back, points",
+        }
+    )
+    table = Table(
+        _percent(shown, signed=["won back, points"]),
+        scores,
+        "Mean: over natural images and all conditions that the model was tested under. Hardest test: the one of these "
+        "that the natural model fails most under.",
+    )
+    drawings = {}
+    if lines["title"].nunique() <= _MOST_LINES:
+        drawings["accuracy"] = Drawing(
+            accuracy_figure(lines),
+            "Test accuracy against the level of each test perturbation. Bars: 95 % intervals, over images (Wilson) for "
+            "one seed, over seeds (Student) for several.",
+            lines,
+        )
+    return Section("Models", "", drawings, {"models": table})
+
+
+def _paper(rows: pd.DataFrame) -> Section:
+    drawings = {name: one for name, one in paper_figures(rows).items() if _is_curve(one.numbers)}
+    text = "The figures of Strategies for Robust Image Classification (arXiv 2004.03452), in its arrangement."
+    return Section("The paper's figures", text, drawings)
+
+
+def _is_curve(numbers: pd.DataFrame) -> bool:
+    return max(numbers["train_level"].nunique() - 1, numbers["test_level"].nunique() - 1) >= _GRID
+
+
+def _claims(rows: pd.DataFrame) -> Section:
+    table = claims(rows)
+    if table.empty:
+        return Section("")
+    shown = table[["claim", "published", "measured", "met", "reason", "seeds"]].copy()
+    shown["measured"] = [f"{one.measured:g} [{one.low:g}, {one.high:g}]" for one in table.itertuples()]
+    shown["published"] = [
+        f"{one.published:g}{f' ± {one.tolerance:g}' if one.tolerance else ''}" for one in table.itertuples()
+    ]
+    note = "In percent and points, with 95 % intervals: Student's over seeds, over images for one seed."
+    return Section("The paper's claims", claims_summary(table), {}, {"claims": Table(shown, table, note)})
+
+
+def _one_for_all(rows: pd.DataFrame) -> Section:
+    table = ranking(rows)
+    if (table["technique"] != NATURAL).sum() < 1:
+        return Section("")
+    columns = ["data", "title", "seeds", "natural", "mean", "worst", "hardest", "spread", "shortfall"]
+    shown = _percent(table[columns].rename(columns={"title": "trained"}))
+    note = (
+        "In percent and points, over natural images and the nine perturbed conditions of the grid. Shortfall: what the "
+        "worst lies below the natural model's accuracy on natural images."
+    )
+    drawing, tables = ranking_figure(table), {"ranking": Table(shown, table, note)}
+    return Section("Is there one model for all?", one_for_all(table), {"ranking": drawing}, tables)
+
+
+def _techniques(folders: Sequence[Path]) -> Section:
+    table = technique_differences(folders)
+    if table.empty:
+        return Section("")
+    trained = pd.Series([condition_title(*pair) for pair in table[["train_perturbation", "train_level"]].values])
+    interval = [f"{percent(a, sign=True)} to {percent(b, sign=True)}" for a, b in table[["low", "high"]].values]
+    shown = pd.DataFrame(
+        {
+            "data": table["data"],
+            "trained on": trained,
+            "first": table["first"],
+            "second": table["second"],
+            "tested on": table["condition"],
+            "difference, points": [percent(value, sign=True) for value in table["difference"]],
+            "95 % interval": interval,
+            "better": table["better"],
+        }
+    )
+    mean = table["condition"] == MEAN
+    wins = table[mean & (table["better"] != "")].groupby(["first", "second", "better"]).size()
+    pairs = table[mean].groupby(["first", "second"]).size()
+    text = " ".join(
+        f"{first} against {second}: {better} is better in {count} of {pairs[first, second]} trainings."
+        for (first, second, better), count in wins.items()
+    )
+    note = (
+        "First minus second, on the mean over all conditions that both were tested under; each condition is in the "
+        "CSV. Intervals: paired over seeds (Student) and images (bootstrap)."
+    )
+    return Section("Techniques compared", text, {}, {"differences": Table(shown[mean], table, note)})
+
+
+def _images(folders: Sequence[Path], summary: pd.DataFrame) -> Section:
+    kinds = summary.drop_duplicates("title").set_index("run")
+    if len(kinds) > _MOST_LINES:
+        kinds = kinds[kinds["technique"] == NATURAL]
+    shown = [folder for folder in folders if folder.name in kinds.index and (folder / "samples.npz").is_file()]
+    shown = sorted(shown, key=lambda folder: kinds.loc[folder.name, "technique"] != NATURAL)[:_MOST_SAMPLES]
+    samples = {folder: Samples.read(folder / "samples.npz") for folder in shown}
+    natural = [folder for folder in shown if kinds.loc[folder.name, "technique"] == NATURAL]
+    examples = example_figures({kinds.loc[folder.name, "data"]: samples[folder] for folder in reversed(natural)})
+    drawings = dict(examples) if any(len(one.numbers) > _GRID for one in examples.values()) else {}
+    for folder, own in samples.items():
+        title = kinds.loc[folder.name, "title"]
+        caption = f"As the {title} model sees them; above each what it takes it for, bold where that is wrong."
+        verdicts = pd.DataFrame(
+            [
+                (name, level, own.classes[label], own.classes[predicted])
+                for name, level, line in zip(own.names, own.levels, own.predicted, strict=True)
+                for label, predicted in zip(own.labels, line, strict=True)
+            ],
+            columns=["test_perturbation", "test_level", "label", "predicted"],
+        )
+        drawings[f"samples-{title}"] = Drawing(samples_figure(own, title), caption, verdicts)
+    return Section("The images", "", drawings)
+
+
+def _confusions(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
+    """Of the natural model of each data set."""
+    runs = of_one_kind(comparable(rows[rows["technique"] == NATURAL])).drop_duplicates("run")
+    drawings, tables = {}, {}
+    for data in in_order(runs["data"]):
+        own = [folder for folder in folders if folder.name in set(runs.loc[runs["data"] == data, "run"])]
+        table = confusion_matrix(own)
+        if NATURAL not in set(table["condition"]):
+            continue
+        pairs = merged_pairs(table)
+        drawings[f"confusion-{data}"] = confusion_figure(table, f"natural model, {data}")
+        shown = _percent(pairs.rename(columns={"natural": "natural, %", "perturbed": "perturbed, %"}))
+        note = "Of the true class; gained: what the perturbation adds, in points. The five pairs that grow most."
+        tables[f"confusion-{data}"] = Table(shown, pairs, note)
+    return Section("How classes get confused", "The natural model, under each condition.", drawings, tables)
+
+
+def _ablation(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
+    curves = {
+        folder.name: pd.read_csv(folder / "metrics.csv") for folder in folders if (folder / "metrics.csv").is_file()
+    }
+    table = ablation_table(rows, curves)
+    note = "Accuracy in percent (arXiv 2004.03452, Table I); train: of the last epoch, while learning."
+    return Section(
+        "What the network's parts contribute",
+        "",
+        {},
+        {"ablation": Table(_percent(table), table, note)} if len(table) else {},
+    )
+
+
+def _conditions(summary: pd.DataFrame) -> Section:
+    lines = over_seeds(summary)
+    tested = [condition_title(*pair) for pair in lines[["test_perturbation", "test_level"]].values]
+    shown = pd.DataFrame(
+        {
+            "trained": lines["title"],
+            "data": lines["data"],
+            "tested on": tested,
+            "seeds": lines["seeds"],
+            "accuracy, %": lines["mean"].map(percent),
+            "95 % interval": [f"{percent(low)} to {percent(high)}" for low, high in lines[["low", "high"]].values],
+        }
+    )
+    note = (
+        "Intervals: over images (Wilson) for one seed, over seeds (Student) for several. A run's standard deviation "
+        "over trials and its worst trial are in its summary.json."
+    )
+    return Section("Every condition", "", {}, {"conditions": Table(shown, lines, note)})
+
+
+def _percent(table: pd.DataFrame, *, signed: Sequence[str] = ()) -> pd.DataFrame:
+    """Fractions as percentages, everything else as it is."""
+    columns = {}
+    for name in table:
+        values = table[name]
+        if values.dtype == float and name != "train_level":
+            values = values.map(lambda value, name=name: percent(value, sign=name in signed))
+        columns[name] = values
+    return pd.DataFrame(columns)
