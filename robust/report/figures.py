@@ -113,8 +113,8 @@ def samples_figure(samples: Samples, title: str) -> Figure:
             right: Any = {"color": "0.35"} if predicted == label else {"color": COLOURS[1], "weight": "bold"}
             axis.text(left + width / 2, top - 1, str(samples.classes[predicted]), ha="center", fontsize=8, **right)
         for row in range(rows):
-            label = condition_title(str(samples.names[row]), float(samples.levels[row])).replace(" ", "\n")
-            axis.text(-0.15 * width, (row + 1) * cell_height - height / 2, label, ha="right", va="center")
+            name = condition_title(str(samples.names[row]), float(samples.levels[row])).replace(" ", "\n")
+            axis.text(-0.15 * width, (row + 1) * cell_height - height / 2, name, ha="right", va="center")
         axis.imshow(sheet, interpolation="nearest")
         axis.axis("off")
         figure.suptitle(title, x=0.02, ha="left")
