@@ -254,11 +254,15 @@ def _within_one_point() -> list[Statement]:
         pixels = [test for kind in KINDS for n in range(1, 11) for test in _pixel_tests("transfer", kind, n)]
         own, name = [Setting("transfer", kind, 2, kind, 2.0) for kind in KINDS], f"{data}-transfer-pixels"
         losses = [Quantity(REFERENCE, minus=test) for test in pixels]
+        bright = [loss for loss in losses if loss.minus and loss.minus.trained != "dead"]
         statements += [
             _statement(f"{name}-all-levels", "VII", f"every transfer model of 1 to 10 pixels is, under each kind of 2 "
                        f"pixels, {text}", 1, "at most", *map(_apart, pixels)),
             _statement(f"{name}-loss-all-levels", "VII", "every transfer model of 1 to 10 pixels is, under each kind "
                        "of 2 pixels, at most 1 point under the natural model on natural images", 1, "at most", *losses),
+            _statement(f"{name}-loss-stuck-hot", "VII", "every transfer model of 1 to 10 stuck or hot pixels is, under "
+                       "each kind of 2 pixels, at most 1 point under the natural model on natural images", 1, "at most",
+                       *bright),
             _statement(f"{name}-at-training-level", "VII", f"every transfer model of 2 pixels is, under 2 pixels of "
                        f"its own kind, {text}", 1, "at most", *map(_apart, own)),
         ]  # fmt: skip
