@@ -25,6 +25,6 @@ class RobustSweeper(Sweeper):
         parse = OverridesParser.create(config_loader=self.loader).parse_overrides
         return sweep.sweep(sweep.list_jobs(self.products, arguments, parse), self._launch)
 
-    def _launch(self, jobs: list[list[str]]) -> None:
+    def _launch(self, jobs: list[list[str]]) -> list[str]:
         assert self.launcher is not None
-        self.launcher.launch(jobs, initial_job_idx=0)
+        return [one.return_value for one in self.launcher.launch(jobs, initial_job_idx=0)]

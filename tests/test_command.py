@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -69,6 +70,40 @@ def test_a_sweep_with_a_failing_run_does_the_others_and_says_so(
     )
     assert counted(again) == {"runs": "4", "failed": "2", "done": "2"}
     assert "failed: natural (seed 0): Training diverged" in again.stdout
+
+
+def test_data_that_vanishes_is_the_recorded_reason(command: Command, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for label in range(2):
+            for number in range(4):
+                path = tmp_path / "data" / split / str(label) / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("L", (32, 32), 100 * label + number).save(path)
+    vanish = tmp_path / "vanish.py"  # the folder goes when the plan is made
+    vanish.write_text(
+        "import runpy, shutil, sys\n"
+        "import robust.sweep.sweeper as sweeper\n"
+        f"launch = sweeper.launch\n"
+        "def gone(jobs, *, workers):\n"
+        f"    shutil.rmtree({str(tmp_path / 'data')!r})\n"
+        "    return launch(jobs, workers=workers)\n"
+        "import robust.sweep\n"
+        "robust.sweep.launch = gone\n"
+        "sys.argv[0] = 'train.py'\n"
+        "runpy.run_path('train.py', run_name='__main__')\n"
+    )
+    arguments = [
+        "-m",
+        "data=folder",
+        f"data.path={tmp_path / 'data'}",
+        f"data.cache_dir={tmp_path / 'cache'}",
+        "perturb=noise",
+    ]
+    done = command(str(vanish), *arguments, "workers=2", "data.batch_size=4", f"runs_dir={tmp_path / 'runs'}")
+    assert done.returncode == 1
+    records = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/status.json")]
+    assert [record["state"] for record in records] == ["failed", "failed"], done.stderr
+    assert all(str(tmp_path / "data") in record["reason"] for record in records)
 
 
 def test_a_plan_starts_nothing(command: Command, tmp_path: Path) -> None:

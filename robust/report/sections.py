@@ -1,7 +1,8 @@
 """What a report says, in its order: each section a few sentences, figures and tables."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -90,9 +91,15 @@ def _models(summary: pd.DataFrame) -> Section:
 
 
 def _paper(rows: pd.DataFrame) -> Section:
-    drawings = {name: one for name, one in paper_figures(rows).items() if _is_curve(one.numbers)}
+    drawings = {name: _as_figure(name, one) for name, one in paper_figures(rows).items() if _is_curve(one.numbers)}
     text = "The figures of Strategies for Robust Image Classification (arXiv 2004.03452), in its arrangement."
     return Section("The paper's figures", text, drawings)
+
+
+def _as_figure(name: str, drawing: Drawing) -> Drawing:
+    """The drawing with the paper's number for it in its caption."""
+    number = re.sub(r"([A-C])", r"\1.", name.removeprefix("figure-"))
+    return replace(drawing, caption=f"Figure {number}. {drawing.caption}")
 
 
 def _is_curve(numbers: pd.DataFrame) -> bool:
@@ -167,7 +174,9 @@ def _images(folders: Sequence[Path], summary: pd.DataFrame) -> Section:
     samples = {folder: Samples.read(folder / "samples.npz") for folder in shown}
     natural = [folder for folder in shown if kinds.loc[folder.name, "technique"] == NATURAL]
     examples = example_figures({kinds.loc[folder.name, "data"]: samples[folder] for folder in reversed(natural)})
-    drawings = dict(examples) if any(len(one.numbers) > _GRID for one in examples.values()) else {}
+    drawings = {}
+    if any(len(one.numbers) > _GRID for one in examples.values()):
+        drawings = {name: _as_figure(name, one) for name, one in examples.items()}
     for folder, own in samples.items():
         title = kinds.loc[folder.name, "title"]
         caption = f"As the {title} model sees them; above each what it takes it for, bold where that is wrong."

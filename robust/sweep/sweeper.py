@@ -1,5 +1,6 @@
 """Doing a sweep: plan it, launch what is left, show what came out."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,31 +9,43 @@ from rich.console import Console
 from tqdm.auto import tqdm
 
 from robust.configuration import compose
-from robust.errors import FaultsError, print_error
+from robust.errors import FaultsError, one_line, print_error
 from robust.prepare import Run, prepare
 from robust.run import execute
-from robust.runs import ClaimedError, State, Status, collect
+from robust.runs import ClaimedError, State, Status, claimed, collect, write_status
 from robust.sweep.plan import plan, print_plan
 from robust.sweep.workers import work_off
 
 _WAIT_S = 2.0  # between two looks at runs that another process does
 
 
-def sweep(jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], object]) -> None:
-    """Plans all runs, launches what is not done, ends with a table and a page. Raises FaultsError if one failed."""
+def sweep(jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], Sequence[str]]) -> None:
+    """Plans all runs, launches what is not done, ends with a table and a page. Raises FaultsError if one failed.
+
+    `launch` does the runs of these overrides and returns what went wrong with each ("" for nothing).
+    """
     planned = plan(jobs)
     print_plan(_look_at(planned))
     if any(run.config.plan for run in planned):
         return
     left = [run for run, status in _look_at(planned).items() if status.state is not State.DONE]
     while left:
-        launch([planned[run] for run in left])
+        _record(left, launch([planned[run] for run in left]))
         left = _wait_for_others(left)
     finish(list(planned))
 
 
 def _look_at(runs: Iterable[Run]) -> dict[Run, Status]:
     return {run: run.status for run in runs}
+
+
+def _record(runs: Sequence[Run], reasons: Sequence[str]) -> None:
+    """Keeps what went wrong with runs that could not record it themselves: they never started, or their process
+    died."""
+    for run, reason in zip(runs, reasons, strict=True):
+        if reason and run.status.state not in (State.DONE, State.RUNNING) and run.status.reason != reason:
+            with contextlib.suppress(ClaimedError), claimed(run.folder):
+                write_status(run.folder, State.FAILED, reason=reason, durations_s={})
 
 
 def _wait_for_others(runs: Sequence[Run]) -> list[Run]:
@@ -66,31 +79,32 @@ def _describe(run: Run, status: Status) -> str:
     return f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.folder / 'log.txt'}]"
 
 
-def run_job(config: DictConfig) -> bool:
-    """One run of a sweep, and whether all went well. What fails is recorded in its folder, where the sweep finds it."""
+def run_job(config: DictConfig) -> str:
+    """Does one run of a sweep; returns what went wrong, "" for nothing."""
     try:
-        return execute(prepare(config)).state is State.DONE
+        status = execute(prepare(config))
     except ClaimedError:
-        return True  # another process does it; the sweep waits for that
+        return ""  # another process does it; the sweep waits for that
     except Exception as error:  # noqa: BLE001, one run must not end the others
         print_error(error)
-        return False
+        return one_line(error)
+    return status.reason if status.state is State.FAILED else ""
 
 
-def launch(jobs: Sequence[list[str]], *, workers: int) -> None:
-    """Does the runs of these overrides on this machine, `workers` at a time."""
+def launch(jobs: Sequence[list[str]], *, workers: int) -> list[str]:
+    """Does the runs of these overrides on this machine, `workers` at a time; returns what went wrong with each."""
     title = "all runs"
     if workers > 1 and len(jobs) > 1:
-        work_off(jobs, _run_beside_others, workers=min(workers, len(jobs)), title=title)
-        return
-    failed = 0
+        return work_off(jobs, _run_beside_others, workers=min(workers, len(jobs)), title=title)
+    reasons: list[str] = []
     with tqdm(jobs, desc=title, unit="run", disable=None, leave=False) as bar:
         for job in bar:
-            failed += not run_job(compose(job))
-            bar.set_postfix(failed=failed)
+            reasons.append(run_job(compose(job)))
+            bar.set_postfix(failed=sum(map(bool, reasons)))
+    return reasons
 
 
-def _run_beside_others(job: list[str]) -> bool:
+def _run_beside_others(job: list[str]) -> str:
     config = compose(job)
     config.trainer.progress = False
     if config.trainer.threads is None:

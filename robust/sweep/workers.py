@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from tqdm.auto import tqdm
 
@@ -16,56 +16,76 @@ _TRIES = 2  # of a job whose process died under it
 
 
 @dataclass
-class _Worker(Generic[Job]):
+class _Worker:
     process: BaseProcess
     pipe: Connection
-    job: Job | None = None
+    job: int | None = None  # its place
     tries: int = 0
 
 
-def work_off(jobs: Sequence[Job], do: Callable[[Job], bool], *, workers: int, title: str) -> None:
-    """Calls `do`, which says whether all went well, for every job in one of `workers` processes, with a progress bar.
+def work_off(jobs: Sequence[Job], do: Callable[[Job], str], *, workers: int, title: str) -> list[str]:
+    """Calls `do` for every job in one of `workers` processes, with a progress bar; returns what went wrong with each
+    job, as `do` says it, "" for nothing.
 
     A process that dies is replaced and its job tried once more: what is left of it goes on where it was. `do` and the
     jobs must be picklable.
     """
     context = multiprocessing.get_context("spawn")
-    waiting = deque((job, 0) for job in jobs)
-    staff: list[_Worker[Job]] = []
-    failed = 0
+    waiting = deque((place, 0) for place in range(len(jobs)))
+    reasons = [""] * len(jobs)
+    staff: list[_Worker] = []
     with tqdm(total=len(jobs), desc=title, unit="run", disable=None, delay=1) as bar:
         try:
             while waiting or any(worker.job is not None for worker in staff):
                 while waiting and len(staff) < workers:
                     staff.append(_hire(context, do))
-                for worker in staff:
-                    if worker.job is None and waiting:
-                        worker.job, worker.tries = waiting.popleft()
-                        with contextlib.suppress(BrokenPipeError):  # it died idle: noticed below
-                            worker.pipe.send(worker.job)
-                bar.set_postfix(running=sum(worker.job is not None for worker in staff), failed=failed)
+                _hand_out(waiting, staff, jobs)
+                running = sum(worker.job is not None for worker in staff)
+                bar.set_postfix(running=running, failed=sum(map(bool, reasons)))
                 for worker in _heard_from(staff):
-                    job, worker.job = worker.job, None
-                    try:
-                        well = worker.pipe.recv()
-                    except (EOFError, ConnectionResetError):  # it died
+                    job, reason = worker.job, _hear(worker)
+                    if reason is None:
                         staff.remove(worker)
-                        worker.process.join()
                         if job is not None and worker.tries + 1 < _TRIES:
                             waiting.appendleft((job, worker.tries + 1))
                             continue
-                        well = False
-                    failed += not well
-                    bar.update()
+                        reason = f"Its process died {_TRIES} times ({_exit(worker.process)}). Was there enough memory?"
+                    if job is not None:
+                        reasons[job], worker.job = reason, None
+                        bar.update()
         finally:
             for worker in staff:
                 worker.pipe.close()
                 if worker.job is not None:
                     worker.process.terminate()
                 worker.process.join()
+    return reasons
 
 
-def _hire(context: multiprocessing.context.SpawnContext, do: Callable[[Job], bool]) -> _Worker[Job]:
+def _hand_out(waiting: deque[tuple[int, int]], staff: Sequence[_Worker], jobs: Sequence[Job]) -> None:
+    for worker in staff:
+        if worker.job is None and waiting:
+            worker.job, worker.tries = waiting.popleft()
+            with contextlib.suppress(BrokenPipeError):  # it died idle: noticed when it is listened to
+                worker.pipe.send(jobs[worker.job])
+
+
+def _hear(worker: _Worker) -> str | None:
+    """What a worker says of its job; None if it died."""
+    try:
+        return worker.pipe.recv()
+    except (EOFError, ConnectionResetError):
+        worker.process.join()
+        return None
+
+
+def _exit(process: BaseProcess) -> str:
+    """How a process ended."""
+    code = process.exitcode or 0
+    return f"signal {-code}" if code < 0 else f"exit status {code}"
+
+
+def _hire(context: multiprocessing.context.SpawnContext, do: Callable[[Job], str]) -> _Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, do), daemon=True)
     process.start()
@@ -73,13 +93,13 @@ def _hire(context: multiprocessing.context.SpawnContext, do: Callable[[Job], boo
     return _Worker(process, ours)
 
 
-def _heard_from(staff: Sequence[_Worker[Job]]) -> list[_Worker[Job]]:
+def _heard_from(staff: Sequence[_Worker]) -> list[_Worker]:
     """The workers that have something to say, or died; waits for one."""
     ready = wait([worker.pipe for worker in staff])
     return [worker for worker in staff if worker.pipe in ready]
 
 
-def _serve(pipe: Connection, do: Callable[[Job], bool]) -> None:
+def _serve(pipe: Connection, do: Callable[[Job], str]) -> None:
     """A worker's life: jobs until the pipe is closed."""
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:

@@ -8,13 +8,13 @@ import pytest
 from robust.sweep.workers import work_off
 
 
-def note(job: tuple[Path, str]) -> bool:
+def note(job: tuple[Path, str]) -> str:
     folder, name = job
     (folder / f"{name}-{os.getpid()}").touch()
-    return True
+    return ""
 
 
-def die_once(job: tuple[Path, str]) -> bool:
+def die_once(job: tuple[Path, str]) -> str:
     folder, name = job
     if name == "2" and not (folder / "died").exists():
         (folder / "died").touch()
@@ -22,7 +22,7 @@ def die_once(job: tuple[Path, str]) -> bool:
     return note(job)
 
 
-def die_always(job: tuple[Path, str]) -> bool:
+def die_always(job: tuple[Path, str]) -> str:
     if job[1] == "2":
         os.kill(os.getpid(), signal.SIGKILL)
     return note(job)
@@ -37,7 +37,7 @@ def jobs(folder: Path) -> list[tuple[Path, str]]:
 
 
 def test_every_job_is_done_once_by_workers_that_are_used_again(tmp_path: Path) -> None:
-    work_off(jobs(tmp_path), note, workers=2, title="")
+    assert work_off(jobs(tmp_path), note, workers=2, title="") == [""] * 6
     assert done(tmp_path) == list("012345")
     processes = {path.name.split("-")[1] for path in tmp_path.iterdir()}
     assert len(processes) == 2
@@ -45,19 +45,30 @@ def test_every_job_is_done_once_by_workers_that_are_used_again(tmp_path: Path) -
 
 
 def test_a_worker_that_dies_is_replaced_and_its_job_tried_again(tmp_path: Path) -> None:
-    work_off(jobs(tmp_path), die_once, workers=2, title="")
+    assert work_off(jobs(tmp_path), die_once, workers=2, title="") == [""] * 6
     assert done(tmp_path) == list("012345")
 
 
 def test_a_job_that_kills_its_workers_does_not_stop_the_others(tmp_path: Path) -> None:
-    work_off(jobs(tmp_path), die_always, workers=2, title="")
+    reasons = work_off(jobs(tmp_path), die_always, workers=2, title="")
     assert done(tmp_path) == list("01345")
+    assert reasons.pop(2) == "Its process died 2 times (signal 9). Was there enough memory?"
+    assert reasons == [""] * 5
 
 
-def sleep_long(job: tuple[Path, str]) -> bool:
+def complain(job: tuple[Path, str]) -> str:
+    return f"{job[1]} went wrong" if job[1] in "14" else note(job)
+
+
+def test_what_went_wrong_comes_back_with_its_job(tmp_path: Path) -> None:
+    reasons = work_off(jobs(tmp_path), complain, workers=2, title="")
+    assert reasons == ["", "1 went wrong", "", "", "4 went wrong", ""]
+
+
+def sleep_long(job: tuple[Path, str]) -> str:
     note(job)
     time.sleep(60)
-    return True
+    return ""
 
 
 def test_an_interrupt_ends_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
