@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from robust.models.standardize import Per, Standardize
 
@@ -54,7 +55,7 @@ class ConvNet(nn.Module):
                 layers.append(nn.BatchNorm2d(outputs))
             layers.append(_ACTIVATIONS[activation]())
             if place % pool_every == 0:
-                layers.append(nn.MaxPool2d(2) if max_pool else nn.AvgPool2d(2))
+                layers.append(MaxPool() if max_pool else nn.AvgPool2d(2))
                 if dropout:
                     layers.append(nn.Dropout(dropout))
             inputs = outputs
@@ -63,6 +64,21 @@ class ConvNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(self.standardize(images)))
+
+
+class MaxPool(nn.Module):
+    """The maximum of each 2 x 2 window; a last odd row or column is left out.
+
+    Where no gradient is wanted, on a CPU, the maximum of strided views: the same values ten times as fast, and most of
+    the time that testing a small network takes.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or images.device.type != "cpu":
+            return functional.max_pool2d(images, 2)
+        height, width = (size // 2 * 2 for size in images.shape[-2:])
+        rows = torch.maximum(images[..., :height:2, :width], images[..., 1:height:2, :width])
+        return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
 def linear_head(inputs: int, num_classes: int, *, hidden: Sequence[int] = ()) -> nn.Sequential:
