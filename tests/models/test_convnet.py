@@ -35,7 +35,7 @@ def test_the_head_gets_as_many_features_as_published(name, features):
 
 def test_the_network_for_mnist_is_figure_1():
     model = make("mnist")
-    assert kinds(model.features) == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.Dropout, nn.Flatten]
+    assert kinds(model.features) == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, MaxPool, nn.Dropout, nn.Flatten]
     convolution = model.features[0]
     assert (convolution.in_channels, convolution.out_channels) == (1, 10)
     assert (convolution.kernel_size, convolution.stride, convolution.padding) == ((7, 7), (3, 3), (0, 0))
@@ -45,7 +45,7 @@ def test_the_network_for_mnist_is_figure_1():
 def test_the_network_for_cifar10_is_figure_2():
     model = make("cifar10")
     unit = [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
-    assert kinds(model.features) == [*unit, *unit, nn.MaxPool2d, nn.Dropout] * 4 + [nn.Flatten]
+    assert kinds(model.features) == [*unit, *unit, MaxPool, nn.Dropout] * 4 + [nn.Flatten]
     convolutions = [layer for layer in model.features if isinstance(layer, nn.Conv2d)]
     assert [layer.in_channels for layer in convolutions] == [3, 64, 64, 128, 128, 256, 256, 512]
     assert [layer.out_channels for layer in convolutions] == [64, 64, 128, 128, 256, 256, 512, 512]
@@ -68,7 +68,7 @@ SWITCHES = [
     ({"dropout": 0}, nn.Dropout, None),
     ({"dropout": 0.0}, nn.Dropout, None),
     ({"activation": "tanh"}, nn.ReLU, nn.Tanh),
-    ({"max_pool": False}, nn.MaxPool2d, nn.AvgPool2d),
+    ({"max_pool": False}, MaxPool, nn.AvgPool2d),
 ]
 
 
@@ -105,7 +105,7 @@ def test_pooling_and_dropout_follow_every_second_convolution():
         batch_norm=False,
     )
     unit = [nn.Conv2d, nn.ReLU]
-    assert kinds(model.features) == [*unit, *unit, nn.MaxPool2d, nn.Dropout, *unit, nn.Flatten]
+    assert kinds(model.features) == [*unit, *unit, MaxPool, nn.Dropout, *unit, nn.Flatten]
     assert model.head[0].in_features == 4 * 6 * 6
 
 
