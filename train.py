@@ -13,15 +13,15 @@ from robust.errors import reported
 
 
 @hydra.main(config_path=str(Path(__file__).parent / "conf"), config_name="train", version_base=None)
-def train(config: DictConfig) -> None:
-    """One run of the command, or of its multirun."""
+def train(config: DictConfig) -> str:
+    """One run of the command, or of its multirun; returns what went wrong with the latter."""
     from robust import sweep  # imports torch: not for --help
 
     multirun = HydraConfig.get().mode is RunMode.MULTIRUN
     if multirun:
-        sweep.run_job(config)
-    else:
-        reported(lambda: sweep.run_alone(config))  # not raised through Hydra, which would add words of its own
+        return sweep.run_job(config)
+    reported(lambda: sweep.run_alone(config))  # not raised through Hydra, which would add words of its own
+    return ""
 
 
 if __name__ == "__main__":

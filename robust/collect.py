@@ -20,11 +20,14 @@ def main() -> None:
     from robust.files import write_whole
     from robust.runs import collect, find_runs  # imports torch: not for --help
 
+    out = arguments.out.with_suffix("") if arguments.out.suffix in (".parquet", ".csv") else arguments.out
+    if out.is_dir():
+        parser.error(f"--out names a table, not a folder; got {out}. For one in it: --out {out / 'rows'}")
     rows = collect(find_runs(arguments.runs))
     contents = {".parquet": rows.to_parquet(index=False), ".csv": rows.to_csv(index=False)}
     for suffix, content in contents.items():
-        write_whole(arguments.out.with_name(arguments.out.name + suffix), content)
-    print(f"{len(rows)} rows of {rows['run'].nunique()} runs: {arguments.out}.parquet, {arguments.out}.csv")
+        write_whole(out.with_name(out.name + suffix), content)
+    print(f"{len(rows)} rows of {rows['run'].nunique()} runs: {out}.parquet, {out}.csv")
 
 
 if __name__ == "__main__":

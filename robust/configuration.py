@@ -34,13 +34,13 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     values = [one for one in parsed if _sets_a_value(one)]
     if any(one.is_sweep_override() for one in values):
-        return _compose(tuple(overrides))
+        return _compose(tuple(overrides)).copy()
     config = _compose(tuple(one.input_line for one in parsed if one not in values)).copy()
     for one in values:
         try:
             OmegaConf.update(config, one.key_or_group, one.value())
         except OmegaConfBaseException:
-            return _compose(tuple(overrides))  # fails too, with Hydra's message
+            return _compose(tuple(overrides)).copy()  # fails too, with Hydra's message
     return config
 
 
@@ -211,6 +211,13 @@ def build_conditions(
     return conditions
 
 
+def tested_families(config: DictConfig) -> list[str]:
+    """The families that a run is tested under, with its own where there are tests of that."""
+    evaluation, own = config.evaluation, config.perturb.family
+    known = {perturb.family for perturb in evaluation.conditions.values()}
+    return [*evaluation.families, *([own] if evaluation.own_family and own in known else [])]
+
+
 _LEAST = {
     "data.batch_size": 1,
     "evaluation.batch_size": 1,
@@ -247,9 +254,10 @@ def check_values(config: DictConfig) -> None:
     for name in _WORDS:
         value = OmegaConf.select(config, name, default=".")
         _demand(isinstance(value, str), name, "a folder", value)
-    lr = OmegaConf.select(config, "optimizer.lr")
-    positive = isinstance(lr, int | float) and not isinstance(lr, bool) and math.isfinite(lr) and lr > 0
-    _demand(positive, "optimizer.lr", "a number > 0", lr)
+    for name, rule in (("optimizer.lr", "a number > 0"), ("trainer.checkpoint_every_s", "a number >= 0")):
+        value = OmegaConf.select(config, name)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        _demand(number and (value > 0 or (value == 0 and ">=" in rule)), name, rule, value)
     _check_evaluation(config.evaluation)
 
 

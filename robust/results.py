@@ -52,10 +52,12 @@ def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.
 
 
 def known_tests(folder: Path) -> set[tuple[str, float, int, int]]:
-    """The tests in a run's folder (see TEST_KEY)."""
-    if not (folder / ROWS).is_file():
+    """The tests in a run's folder (see TEST_KEY): those whose row and whose verdicts are there."""
+    predictions = _read(folder / PREDICTIONS, columns=TEST_KEY)
+    if predictions is None or not (folder / ROWS).is_file():
         return set()
-    return set(read_rows(folder)[TEST_KEY].itertuples(index=False, name=None))
+    tables = (read_rows(folder)[TEST_KEY], predictions)
+    return set.intersection(*(set(table.itertuples(index=False, name=None)) for table in tables))
 
 
 def write_tables(
@@ -78,8 +80,8 @@ def write_tables(
     write_whole(folder / ROWS, rows.to_csv(index=False))
 
 
-def _read(path: Path) -> pd.DataFrame | None:
-    return pd.read_parquet(path) if path.is_file() else None
+def _read(path: Path, columns: list[str] | None = None) -> pd.DataFrame | None:
+    return pd.read_parquet(path, columns=columns) if path.is_file() else None
 
 
 def _join(before: pd.DataFrame | None, now: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """One run: fit, measure, save."""
 
 import contextlib
+import datetime
 import logging
 import time
 import warnings
@@ -35,6 +36,7 @@ from robust.runs import (
 )
 
 _log = logging.getLogger(__name__)
+_BEGUN = time.time()  # when this process did
 _WAIT_S = 2.0  # between two looks at a run that another process does
 
 
@@ -78,6 +80,9 @@ def finish_parent(parent: Run) -> None:
     """Does a run that others start from, or waits for the process that does it. If it fails, so will they."""
     said = ""
     while True:
+        status = read_status(parent.folder)
+        if status.state is State.FAILED and status.record and _finished(status.record) > _BEGUN:
+            return  # in this very sweep: each of its children would try in vain
         try:
             execute(parent)
         except ClaimedError as error:
@@ -87,6 +92,10 @@ def finish_parent(parent: Run) -> None:
             time.sleep(_WAIT_S)
         else:
             return
+
+
+def _finished(record: dict[str, Any]) -> float:
+    return datetime.datetime.fromisoformat(record["finished"]).timestamp()
 
 
 def train(run: Run) -> None:

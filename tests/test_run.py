@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from robust.perturb import GaussianNoise
 from robust.prepare import Run
 from robust.results import COLUMNS
 from robust.run import execute
-from robust.runs import ClaimedError, State, claimed, find_runs, read_rows
+from robust.runs import ClaimedError, State, claimed, find_runs, read_rows, write_status
 
 CONTENTS = [
     "config.yaml",
@@ -278,7 +279,7 @@ def test_evaluation_works_inside_anybodys_hydra_program(tmp_path: Path) -> None:
     mine = robust.data.ImageSet(torch.zeros(8, 1, 4, 4, dtype=torch.uint8), torch.arange(8) // 4, ("a", "b"))
     with initialize_config_dir(str(tmp_path), version_base=None):
         found = robust.evaluate(
-            torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)), data=mine, evaluation=[Condition()]
+            torch.nn.Sequential(torch.torch.nn.Flatten(), torch.nn.Linear(16, 2)), data=mine, evaluation=[Condition()]
         )
         assert compose("mine").a == 1
     assert len(found) == 1
@@ -299,3 +300,45 @@ def test_a_kind_that_looks_like_a_number_is_read_as_a_word(make_run: Callable[..
     path = run.folder / "rows.csv"
     path.write_text(path.read_text().replace(run.identity.kind, kind))
     assert set(read_rows(run.folder)["kind"]) == {kind}
+
+
+def test_tests_whose_verdicts_were_not_kept_are_made_again(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    execute(run)
+    (run.folder / "predictions.parquet").unlink()
+    assert len(run.missing_tests()) == 7
+    execute(run)
+    assert len(rows(run)) == 7
+    assert len(pd.read_parquet(run.folder / "predictions.parquet")) == 7
+
+
+def test_a_run_that_failed_half_way_is_not_reported(
+    make_run: Callable[..., Run], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, half = make_run(), make_run("perturb=hot")
+    execute(whole)
+    execute(half)
+    write_status(half.folder, State.FAILED, reason="full", durations_s={})
+    assert find_runs([whole.folder.parent]) == [whole.folder]
+    assert "1 runs in" in caplog.text
+
+
+def test_a_parent_that_failed_in_this_sweep_is_not_tried_by_each_child(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def fail(run: Run) -> None:
+        tried.append(run)
+        raise OSError("no space")
+
+    monkeypatch.setattr(run_module, "train", fail)
+    first, second = (make_run("technique=transfer", f"perturb.level={level}") for level in (0.01, 0.05))
+    monkeypatch.setattr(run_module, "_BEGUN", time.time() - 60)
+    for child in (first, second):
+        assert execute(child).state is State.FAILED
+    assert [run.perturbation is None for run in tried] == [True, False, False]
+
+
+def test_evaluating_nothing_gives_no_rows() -> None:
+    assert robust.evaluate(torch.nn.Flatten(), data="digits", evaluation="none").empty

@@ -33,6 +33,10 @@ class Measurement:
     predictions: pd.DataFrame
 
 
+_ROWS = pd.DataFrame(columns=[*TEST_KEY, "n", "accuracy"])
+_PREDICTIONS = pd.DataFrame(columns=[*TEST_KEY, "label", "predicted"])
+
+
 def predict(
     model: nn.Module, images: ImageSet, condition: Condition, trial: int, *, seed: int, batch_size: int
 ) -> Tensor:
@@ -70,6 +74,8 @@ def measure(
     The model is put in eval mode for the while. With a `title` a progress bar shows.
     """
     tests = planned_tests(conditions, trials=trials, seed=seed)
+    if not tests:
+        return Measurement(_ROWS, _PREDICTIONS)
     (measured,) = measure_in_parts(model, images, tests, batch_size=batch_size, every_s=math.inf, title=title)
     return measured
 
@@ -100,8 +106,8 @@ def measure_in_parts(
             predictions.append((*test, labels, _as_numbers(predicted, len(images.classes))))
             if place == len(tests) or time.monotonic() - begun > every_s:
                 yield Measurement(
-                    pd.DataFrame(rows, columns=[*TEST_KEY, "n", "accuracy"]),
-                    pd.DataFrame(predictions, columns=[*TEST_KEY, "label", "predicted"]),
+                    pd.DataFrame(rows, columns=_ROWS.columns),
+                    pd.DataFrame(predictions, columns=_PREDICTIONS.columns),
                 )
                 rows, predictions, begun = [], [], time.monotonic()
     finally:

@@ -1,6 +1,7 @@
 """One perturbation of several for each image."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -42,7 +43,7 @@ class OneOf(Perturbation):
             raise ValueError(f"`level` must be from 0 to 1; got {level}. It is {unit}.")
         if not ranges:
             raise ValueError("`ranges` must name at least one perturbation; got none.")
-        self._ways = [_levels(name, *bounds, scale=self.level) for name, bounds in ranges.items()]
+        self._ways = [_levels(name, bounds, scale=self.level) for name, bounds in ranges.items()]
 
     def check(self, shape: tuple[int, int, int]) -> None:
         for way in self._ways:
@@ -85,14 +86,17 @@ class OneOf(Perturbation):
         ]
 
 
-def _levels(name: str, low: float, high: float, *, scale: float) -> list[Perturbation]:
-    """A perturbation at each level of a range."""
-    if not 0 <= low <= high:
-        raise ValueError(f"`ranges.{name}` must be two levels, the lower one first, from 0; got {low}, {high}.")
-    if name in _WHOLE:
-        return [_WHOLE[name](round(level * scale)) for level in range(int(low), int(high) + 1)]
-    if name not in _CONTINUOUS:
+def _levels(name: str, bounds: tuple[float, float], *, scale: float) -> list[Perturbation]:
+    """A perturbation at each level of a range; whole levels are rounded up, so that only a scale of 0 gives 0."""
+    if name not in _WHOLE and name not in _CONTINUOUS:
         known = ", ".join([*_WHOLE, *_CONTINUOUS])
         raise ValueError(f"`ranges` must name perturbations among {known}; got {name!r}.")
+    two = isinstance(bounds, Sequence) and len(bounds) == 2
+    if not two or not 0 <= bounds[0] <= bounds[1] or (name in _WHOLE and any(one != int(one) for one in bounds)):
+        rule = "two whole numbers" if name in _WHOLE else "two levels"
+        raise ValueError(f"`ranges.{name}` must be {rule}, the lower one first, from 0; got {bounds}.")
+    low, high = bounds
+    if name in _WHOLE:
+        return [_WHOLE[name](math.ceil(level * scale)) for level in range(int(low), int(high) + 1)]
     levels = [low + (high - low) * step / (_STEPS - 1) for step in range(_STEPS)]
     return [_CONTINUOUS[name](level * scale) for level in levels]

@@ -28,18 +28,20 @@ def comparable(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_one_kind(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of one network for each data set, and of one kind of run for each line of training."""
+    """The rows of one network for each data set, and of one kind of run for each training; of none where two kinds
+    have as much to say for themselves."""
     by = ["data", "technique", "train_perturbation", "train_level"]
     kinds = rows.groupby([*by, "model", "kind"], as_index=False).agg(
-        company=("company", "max"), seeds=("seed", "nunique"), tests=("accuracy", "size"), mean=("accuracy", "mean")
+        company=("company", "max"), seeds=("seed", "nunique"), tests=("accuracy", "size")
     )
     kinds["changes"] = kinds["model"].map(lambda model: len(changes(model)))
     tests = kinds.groupby(["data", "model"])["tests"].transform("sum")
     models = kinds.assign(tests=tests).sort_values(["changes", "tests", "model"], ascending=[True, False, True])
     kinds = kinds.merge(models.drop_duplicates("data")[["data", "model"]])
-    # Frozen and full transfer are alike in all but their accuracy: it alone tells them apart at every level.
-    better = ["company", "seeds", "tests", "mean"]
-    kinds = kinds.sort_values([*better, "kind"], ascending=[*[False] * len(better), True]).drop_duplicates(by)
+    better = ["company", "seeds", "tests"]
+    kinds = kinds.sort_values(better, ascending=False)
+    # Kinds that nothing but their accuracy tells apart: to choose by that would be to choose the result.
+    kinds = kinds[~kinds.duplicated([*by, *better], keep=False)].drop_duplicates(by)
     return rows.merge(kinds[[*by, "model", "kind"]])
 
 

@@ -25,13 +25,13 @@ def confusion_matrix(folders: Sequence[Path]) -> pd.DataFrame:
     """How often these runs, of one kind, took each class for which: condition, true, predicted, count, share.
 
     Counts are summed over seeds and trials; `share` is the fraction of all images of the true class. Pairs that never
-    came up are left out. Classes stand in their own order.
+    came up are left out. Classes stand in their own order. Runs whose confusion was not kept are passed over.
     """
-    for folder in folders:
-        if not (folder / CONFUSION).is_file():
-            raise FileNotFoundError(f"There is no {CONFUSION} in {folder}. Delete its rows.csv and run it again.")
     names = {"condition": str, "true": str, "predicted": str}
-    tables = [pd.read_csv(folder / CONFUSION, dtype=names, keep_default_na=False) for folder in folders]
+    files = [folder / CONFUSION for folder in folders if (folder / CONFUSION).is_file()]
+    tables = [pd.read_csv(file, dtype=names, keep_default_na=False) for file in files]
+    if not tables:
+        return pd.DataFrame(columns=[*names, "count", "share"])
     table = pd.concat(tables).groupby([*names], sort=False, as_index=False)["count"].sum()
     order = {name: place for place, name in enumerate(_classes(table))}
     table = table.sort_values("predicted", key=lambda column: column.map(order), kind="stable")

@@ -77,8 +77,10 @@ def _line_styles(lines: pd.DataFrame) -> dict[str, Any]:
         grey = {"color": ("0.35", "0.65")[place % 2], "marker": "x+"[place % 2], "linestyle": "--"}
         styles[title] = {**grey, "label": title}
     for place, title in enumerate(titles.index[titles != NATURAL]):
-        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        styles[title] = {"color": colour, "marker": marker, "linestyle": "-", "label": title}
+        turn, number = divmod(place, len(COLOURS))  # after all colours once, again with the next markers and dots
+        marker = MARKERS[(number + turn) % len(MARKERS)]
+        style = {"color": COLOURS[number], "marker": marker, "linestyle": ("-", ":", "-.")[turn % 3]}
+        styles[title] = {**style, "label": title}
     return styles
 
 

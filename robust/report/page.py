@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import re
 from collections.abc import Sequence
 from importlib.resources import files
@@ -18,6 +19,7 @@ from robust.report.sections import Section, Table, sections
 from robust.runs import collect, read_status
 
 _FORMATS = ("svg", "png", "pdf")
+_SUFFIXES = (".svg", ".png", ".pdf", ".csv", ".tex", ".md")
 _MOST_ROWS = 20  # of a table in the README
 
 
@@ -39,6 +41,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
         pictures[name] = _write_drawing(out / "figures" / name, drawing)
     for name, table in ((name, table) for section in found for name, table in section.tables.items()):
         _write_table(out, name, table)
+    _remove_others(out, [*drawings, *(name for section in found for name in section.tables)])
     content = {
         "data": ", ".join(rows["data"].unique()),
         "models": rows["run"].nunique(),
@@ -73,8 +76,18 @@ def _write_table(out: Path, name: str, table: Table) -> None:
     write_whole(out / "tables" / f"{name}.md", _markdown(table.shown) + "\n")
 
 
+def _remove_others(out: Path, names: Sequence[str]) -> None:
+    """Removes the figures and tables of a former report that this one does not have."""
+    for file in [*out.glob("figures/*.*"), *out.glob("tables/*.*"), *out.glob("claims.csv")]:
+        if file.suffix in _SUFFIXES and file.stem not in names:
+            file.unlink()
+
+
 def _markdown(table: pd.DataFrame) -> str:
-    return table.to_markdown(index=False, disable_numparse=True)
+    escaped = table.map(
+        lambda cell: html.escape(cell, quote=False).replace("|", r"\|") if isinstance(cell, str) else cell
+    )
+    return escaped.to_markdown(index=False, disable_numparse=True)
 
 
 def _describe(section: Section, pictures: dict[str, bytes]) -> dict[str, Any]:
@@ -92,9 +105,7 @@ def _describe(section: Section, pictures: dict[str, bytes]) -> dict[str, Any]:
                 "file": f"{name}.csv" if name == "claims" else f"tables/{name}.csv",
                 "note": one.note,
                 "columns": list(one.shown),
-                "words": [
-                    one.numbers[column].dtype == object if column in one.numbers else False for column in one.shown
-                ],
+                "words": [bool(pd.to_numeric(one.shown[name], errors="coerce").isna().all()) for name in one.shown],
                 "rows": one.shown.to_numpy().tolist(),
                 "markdown": _markdown(one.shown.head(_MOST_ROWS)),
                 "more": max(0, len(one.shown) - _MOST_ROWS),

@@ -51,7 +51,7 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     perturbation and level, with at least 3 seeds in common. Columns: data, model, train_perturbation, train_level,
     first, second, condition, difference (accuracy of the first minus that of the second, a fraction), low, high,
     seeds, images, `better` (the technique's name where the interval excludes 0, else ""). The condition
-    "mean over all" is the mean over those that they share.
+    "mean over all" is the mean over those that they share. Runs whose verdicts were not kept are passed over.
 
     `low` to `high` is a 95 % interval for other seeds and other images (crossed: each seed saw the same images),
     paired over both. Images are resampled `resamples` times, alike for all runs. Seeds are not: three of them,
@@ -59,7 +59,7 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     add as squares (MOVER: Zou and Donner, Statistics in Medicine 27, 2008), on the safe side where images matter more.
     Each interval stands for itself: of many lines without a difference, one in twenty may still name a technique.
     """
-    pairs = list(_pairs(_runs(folders)))
+    pairs = list(_pairs(_runs(folders))) if folders else []
     needed = dict.fromkeys(folder for pair in pairs for folder in (*pair.first, *pair.second))
     weights: dict[int, list[np.ndarray]] = {}
     scores = {}
@@ -80,7 +80,8 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
 def _runs(folders: Sequence[Path]) -> pd.DataFrame:
     """One line for each run: what it is, and its `folder`."""
     runs = collect(folders).drop_duplicates("run")
-    return runs.assign(folder=runs["run"].map({folder.name: folder for folder in folders})).set_index("run", drop=False)
+    kept = {folder.name: folder for folder in folders if (folder / PREDICTIONS).is_file()}
+    return runs.assign(folder=runs["run"].map(kept)).dropna(subset="folder").set_index("run", drop=False)
 
 
 def _pairs(runs: pd.DataFrame) -> Iterator[_Pair]:
@@ -111,10 +112,7 @@ def _pair(trained: tuple[Any, ...], first: str, ours: pd.Series, second: str, th
 
 def _correct(folder: Path) -> tuple[bytes, pd.DataFrame]:
     """The labels, and how often each image was recognised: a row for each condition, the mean over its trials."""
-    path = folder / PREDICTIONS
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no {PREDICTIONS} in {folder}. Delete its rows.csv and run it again.")
-    tests = pd.read_parquet(path, columns=["test_perturbation", "test_level", "label", "predicted"])
+    tests = pd.read_parquet(folder / PREDICTIONS, columns=["test_perturbation", "test_level", "label", "predicted"])
     names, rows = [], []
     for (name, level), group in tests.groupby(["test_perturbation", "test_level"], sort=False):
         names.append(condition_title(name, level))

@@ -63,8 +63,8 @@ def paper_figures(rows: pd.DataFrame) -> dict[str, Drawing]:
 
     Their numbers: one line for each point that is drawn, accuracies as fractions; `trials` are those of a seed,
     `std` is over all trials of all seeds, NaN for a single one. Of runs that differ by more than their seed one kind
-    is drawn: of the least changed network, of the settings that most runs share, with the most seeds and tests; then
-    the more accurate one.
+    is drawn: of the least changed network, of the settings that most runs share, with the most seeds and tests;
+    where that leaves two, none.
     """
     rows = comparable(rows)
     drawings = {f"figure-{number}": _impact(rows, family) for number, family in zip((4, 6, 8), _FAMILIES, strict=True)}
@@ -81,6 +81,8 @@ def _impact(rows: pd.DataFrame, family: _Family) -> Drawing | None:
     if natural.empty:
         return None
     chosen = of_one_kind(natural)
+    if chosen.empty:
+        return None
     points = points_of(chosen)
     panels = []
     for data in in_order(points["data"]):
@@ -105,6 +107,8 @@ def _training(rows: pd.DataFrame, technique: str, family: _Family) -> Drawing | 
     if ours.empty:
         return None
     chosen = of_one_kind(ours)
+    if chosen.empty:
+        return None
     networks = chosen[["data", "model"]].drop_duplicates()
     natural = of_one_kind(rows[rows["technique"] == NATURAL].merge(networks))
     natural = natural[natural["test_perturbation"] == NATURAL]

@@ -31,7 +31,7 @@ def ranking(rows: pd.DataFrame) -> pd.DataFrame:
     Columns: data, title, technique, train_perturbation, train_level, seeds, natural, mean, worst, hardest, spread,
     shortfall; per data set the best worst case first. Accuracies are means over seeds and fractions; mean, worst (in
     the condition `hardest`) and spread (best minus worst) are over all ten; `shortfall` is the natural accuracy of
-    the natural model minus worst, NaN where there is no such model. Of the two blurs a data set is ranked by the one
+    the natural model minus worst, NaN where a seed has no such model. Of the two blurs a data set is ranked by the one
     that more models were tested on, or blur_channels.
     """
     tables = [_rank(group) for _, group in rows.groupby("data", sort=False)]
@@ -53,7 +53,7 @@ def _rank(rows: pd.DataFrame) -> pd.DataFrame:
     table["worst"] = results.min(axis=1)
     table["hardest"] = results.idxmin(axis=1) if len(results) else ""
     table["spread"] = results.max(axis=1) - results.min(axis=1)
-    table["shortfall"] = runs["before"].groupby(by_kind).mean() - table["worst"]
+    table["shortfall"] = runs["before"].groupby(by_kind).agg(lambda one: one.mean(skipna=False)) - table["worst"]
     return table.sort_values(["worst", "mean"], ascending=False, ignore_index=True)[_COLUMNS]
 
 

@@ -142,6 +142,7 @@ def _techniques(folders: Sequence[Path]) -> Section:
     shown = pd.DataFrame(
         {
             "data": table["data"],
+            **({"model": table["model"]} if table["model"].nunique() > table["data"].nunique() else {}),
             "trained on": trained,
             "first": table["first"],
             "second": table["second"],
@@ -194,11 +195,12 @@ def _images(folders: Sequence[Path], summary: pd.DataFrame) -> Section:
 
 def _confusions(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     """Of the natural model of each data set."""
-    runs = of_one_kind(comparable(rows[rows["technique"] == NATURAL])).drop_duplicates("run")
+    rows = comparable(rows)
+    runs = of_one_kind(rows[rows["technique"] == NATURAL]).drop_duplicates("run")
     drawings, tables = {}, {}
     for data in in_order(runs["data"]):
-        own = [folder for folder in folders if folder.name in set(runs.loc[runs["data"] == data, "run"])]
-        table = confusion_matrix(own)
+        names = set(runs.loc[runs["data"] == data, "run"])
+        table = confusion_matrix([folder for folder in folders if folder.name in names])
         if NATURAL not in set(table["condition"]):
             continue
         pairs = merged_pairs(table)

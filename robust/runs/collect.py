@@ -1,11 +1,14 @@
 """The rows of many runs as one table."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from robust.runs.state import STATUS
+from robust.runs.state import STATUS, State, read_status
+
+_log = logging.getLogger(__name__)
 
 ROWS = "rows.csv"
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
@@ -21,7 +24,13 @@ def find_runs(places: Iterable[str | Path]) -> list[Path]:
             raise FileNotFoundError(
                 f"There are no finished runs in {place}. Give runs' folders, or a folder that holds some."
             )
-        found.update(dict.fromkeys(run.resolve() for run in runs if (run / ROWS).is_file()))
+        measured = [run.resolve() for run in runs if (run / ROWS).is_file()]
+        done = [run for run in measured if read_status(run).state is State.DONE]
+        if len(done) < len(measured):
+            _log.warning(
+                "%d runs in %s are passed over: they failed or are under way", len(measured) - len(done), place
+            )
+        found.update(dict.fromkeys(done))
     if not found:
         raise FileNotFoundError(
             "None of these runs was measured: there is no rows.csv. Run them again with an `evaluation`."

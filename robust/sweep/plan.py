@@ -1,5 +1,6 @@
 """What a sweep will do: every run checked, what is done, what is left, in which order."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm.auto import tqdm
 
-from robust.configuration import compose
+from robust.configuration import compose, tested_families
 from robust.errors import FaultsError, one_line
 from robust.prepare import Run, prepare
 from robust.runs import State, Status
@@ -19,10 +20,10 @@ from robust.runs import State, Status
 def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
     """Every run once, checked, with its overrides; first the natural runs that the others are held against.
 
-    These are tested under every family that one of the others is. Raises FaultsError naming all that is wrong.
+    Each of these is tested under every family that one of those is. Raises FaultsError naming all that is wrong.
     """
-    families: dict[str, None] = {}
     references: dict[Path, list[str]] = {}
+    families: defaultdict[Path, dict[str, None]] = defaultdict(dict)
     runs: dict[Path, tuple[Run, list[str]]] = {}
     faults: dict[str, None] = {}
     for job in tqdm(jobs, desc="checking", unit="run", delay=2, leave=False, disable=None):
@@ -32,16 +33,21 @@ def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
             shown = " ".join(job)
             faults[f"{one_line(error)}{f' [{shown}]' if len(jobs) > 1 else ''}"] = None
             continue
-        runs.setdefault(run.folder, (run, job))
-        references.setdefault(run.folder.parent / run.reference, job)
-        own = run.config.perturb.family if run.config.evaluation.own_family else None
-        families.update(dict.fromkeys([*run.config.evaluation.families, *([own] if own else [])]))
+        other, before = runs.setdefault(run.folder, (run, job))
+        if other.config.evaluation != run.config.evaluation:
+            faults[
+                f"One run cannot be tested in two ways at once: {' '.join(before)} and {' '.join(job)}. "
+                "Give one command after the other; the second tests what is missing."
+            ] = None
+        natural_run = run.folder.parent / run.reference
+        references.setdefault(natural_run, job)
+        families[natural_run].update(dict.fromkeys(tested_families(run.config)))
     if faults:
         raise FaultsError(faults)
     first = {}
     for folder, job in references.items():
         asked = runs[folder][1] if folder in runs else job
-        natural = [*asked, "as_reference=true", f"evaluation.families=[{','.join(families)}]"]
+        natural = [*asked, "as_reference=true", f"evaluation.families=[{','.join(families[folder])}]"]
         first[folder] = (prepare(compose(natural)), natural)
     return dict({**first, **{folder: pair for folder, pair in runs.items() if folder not in first}}.values())
 

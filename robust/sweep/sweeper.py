@@ -12,7 +12,7 @@ from robust.configuration import compose
 from robust.errors import FaultsError, one_line, print_error
 from robust.prepare import Run, prepare
 from robust.run import execute
-from robust.runs import ClaimedError, State, Status, claimed, collect, write_status
+from robust.runs import ClaimedError, State, Status, claimed, collect, read_status, write_status
 from robust.sweep.plan import plan, print_plan
 from robust.sweep.workers import work_off
 
@@ -30,8 +30,9 @@ def sweep(jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], Sequenc
         return
     left = [run for run, status in _look_at(planned).items() if status.state is not State.DONE]
     while left:
-        _record(left, launch([planned[run] for run in left]))
-        left = _wait_for_others(left)
+        reasons = launch([planned[run] for run in left])
+        _record(left, reasons)
+        left = _wait_for_others([run for run, reason in zip(left, reasons, strict=True) if not reason])
     finish(list(planned))
 
 
@@ -43,18 +44,22 @@ def _record(runs: Sequence[Run], reasons: Sequence[str]) -> None:
     """Keeps what went wrong with runs that could not record it themselves: they never started, or their process
     died."""
     for run, reason in zip(runs, reasons, strict=True):
-        if reason and run.status.state not in (State.DONE, State.RUNNING) and run.status.reason != reason:
+        status = read_status(run.folder)  # what is trained and was tested otherwise stays done
+        if reason and status.state not in (State.DONE, State.RUNNING) and status.reason != reason:
             with contextlib.suppress(ClaimedError), claimed(run.folder):
                 write_status(run.folder, State.FAILED, reason=reason, durations_s={})
 
 
 def _wait_for_others(runs: Sequence[Run]) -> list[Run]:
-    """Waits while another process is at work on some of these runs; returns those that it left unfinished."""
-    others = [run for run in runs if run.status.state is State.RUNNING]
+    """Waits while another process is at work on some of these runs; returns those that it left unfinished.
+
+    Nothing went wrong with any of them here: what is not done was passed over because another process had it.
+    """
+    others = [run for run in runs if run.status.state is not State.DONE]
     for run in tqdm(others, desc="done elsewhere", unit="run", disable=None, leave=False, delay=2 * _WAIT_S):
         while run.status.state is State.RUNNING:
             time.sleep(_WAIT_S)
-    return [run for run in others if run.status.state in (State.INTERRUPTED, State.ABSENT)]
+    return [run for run in others if run.status.state not in (State.DONE, State.FAILED)]
 
 
 def finish(runs: Sequence[Run]) -> None:

@@ -44,7 +44,10 @@ def test_the_configurations_ranges_are_the_grids() -> None:
     [
         ({}, 1, "`ranges` must name at least one perturbation; got none"),
         ({"fog": (0, 1)}, 1, "`ranges` must name perturbations among stuck, .*; got 'fog'"),
-        ({"hot": (5, 2)}, 1, "`ranges.hot` must be two levels, the lower one first, from 0; got 5, 2"),
+        ({"hot": (5, 2)}, 1, r"`ranges.hot` must be two whole numbers, the lower one first, from 0; got \(5, 2\)"),
+        ({"hot": (1.5, 2.5)}, 1, "`ranges.hot` must be two whole numbers"),
+        ({"noise": (0.3,)}, 1, r"`ranges.noise` must be two levels, the lower one first, from 0; got \(0.3,\)"),
+        ({"noise": 0.3}, 1, "`ranges.noise` must be two levels, the lower one first, from 0; got 0.3"),
         (RANGES, 1.5, "`level` must be from 0 to 1; got 1.5"),
     ],
 )

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from robust.report.figures import svg
+from robust.report.figures import draw
 from robust.report.ranking import one_for_all, ranking, ranking_figure
 
 PIXELS_AND_NOISE = [("natural", 0.0), ("stuck", 2.0), ("hot", 2.0), ("dead", 2.0)]
@@ -135,7 +135,7 @@ def test_the_figure_has_a_panel_for_each_data_set_and_names_the_best_the_natural
     points = [len(found.get_offsets()) for found in drawing.figure.axes[0].collections]
     assert sum(points) == 12
     assert len(drawing.numbers) == 24
-    assert svg(drawing.figure).startswith(b"<?xml")
+    assert draw(drawing.figure, "svg").startswith(b"<?xml")
 
 
 def test_nothing_to_draw_is_said():

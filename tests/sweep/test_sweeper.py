@@ -1,13 +1,23 @@
-from collections.abc import Sequence
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from robust.configuration import CONF, compose
+from robust.errors import FaultsError
+from robust.prepare import Run
+from robust.runs import State
 from robust.sweep.jobs import list_jobs
 from robust.sweep.plan import plan
+from robust.sweep.sweeper import launch, sweep
 
 
 def jobs(*arguments: str, products: Sequence[dict[str, str]] = ({},)) -> list[list[str]]:
@@ -97,3 +107,56 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         "strategies_cifar10": 120,
         "strategies_mnist": 120,
     }
+
+
+@pytest.mark.parametrize("name", ["digits", "one_for_all", "ablation"])
+def test_a_sweep_can_be_planned_on_the_bundled_digits(name: str, tmp_path: Path) -> None:
+    products = OmegaConf.to_container(compose([f"sweep={name}"]).sweep.products)
+    parsed = jobs(products=[{**one, "data": "digits"} for one in products])
+    planned = plan([[f"sweep={name}", f"runs_dir={tmp_path}", *job] for job in parsed])
+    assert {"natural" in run.identity.title for run in planned} >= {True}
+    assert len(planned) == len({run.folder for run in planned})
+
+
+def test_perturbations_that_nothing_is_tested_under_can_be_swept(tmp_path: Path) -> None:
+    natural, trained = plan([["perturb=all", f"runs_dir={tmp_path}"]])
+    assert {one.title for one in trained.conditions} == {one.title for one in natural.conditions}
+
+
+def test_a_run_that_is_to_be_tested_in_two_ways_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(FaultsError, match=r"One run cannot be tested in two ways at once: perturb=noise .*impact"):
+        plan(
+            [["perturb=noise", f"runs_dir={tmp_path}"], ["perturb=noise", "evaluation=impact", f"runs_dir={tmp_path}"]]
+        )
+
+
+def test_each_natural_run_is_tested_under_what_its_own_runs_are(tmp_path: Path) -> None:
+    runs = plan([["perturb=blur_channels", "seed=0", f"runs_dir={tmp_path}"], ["seed=1", f"runs_dir={tmp_path}"]])
+    tested = {run.identity.seed: {one.name for one in run.conditions} for run in runs if run.perturbation is None}
+    assert "blur_channels" in tested[0]
+    assert "blur_channels" not in tested[1]
+
+
+def test_a_run_that_another_process_left_is_taken_over(
+    make_run: Callable[..., Run], quick: list[str], tmp_path: Path
+) -> None:
+    run = make_run()
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    launched = []
+
+    def passed_over(left: list[list[str]]) -> list[str]:
+        launched.append(left)
+        if len(launched) == 1:  # somebody else has it, and dies before we are through
+            run.folder.mkdir(parents=True)
+            claim = {"host": socket.gethostname(), "pid": other.pid, "heartbeat": time.time()}
+            claim["started"] = psutil.Process(other.pid).create_time()
+            (run.folder / "claim.json").write_text(json.dumps(claim))
+            assert run.status.state is State.RUNNING
+            other.kill()
+            other.wait()
+            return [""] * len(left)
+        return launch(left, workers=1)
+
+    sweep([[*quick, f"runs_dir={tmp_path / 'runs'}"]], passed_over)
+    assert run.status.state is State.DONE
+    assert len(launched) == 2
