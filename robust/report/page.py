@@ -20,7 +20,7 @@ from robust.runs import collect, read_status
 
 _FORMATS = ("svg", "png", "pdf")
 _SUFFIXES = (".svg", ".png", ".pdf", ".csv", ".tex", ".md")
-_MOST_ROWS = 20  # of a table in the README
+_MOST_ROWS = 30  # of a table in the README
 
 
 def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:

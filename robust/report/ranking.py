@@ -110,7 +110,7 @@ def ranking_figure(table: pd.DataFrame) -> Drawing:
         handles = {
             label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
         }
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False)
     caption = (
         "Each point is a model, averaged over its seeds: accuracy on natural images against its worst accuracy over "
         "natural images and the nine perturbed conditions of the grid (upwards the scale stretches, where models "

@@ -153,11 +153,10 @@ def _techniques(folders: Sequence[Path]) -> Section:
         }
     )
     mean = table["condition"] == MEAN
-    wins = table[mean & (table["better"] != "")].groupby(["first", "second", "better"]).size()
-    pairs = table[mean].groupby(["first", "second"]).size()
     text = " ".join(
-        f"{first} against {second}: {better} is better in {count} of {pairs[first, second]} trainings."
-        for (first, second, better), count in wins.items()
+        f"{first} against {second}, of {len(group)} trainings: {(group['better'] == first).sum()} better with {first}, "
+        f"{(group['better'] == second).sum()} with {second}, {(group['better'] == '').sum()} undecided."
+        for (first, second), group in table[mean].groupby(["first", "second"], sort=False)
     )
     note = (
         "First minus second, on the mean over all conditions that both were tested under; each condition is in the "
