@@ -30,6 +30,7 @@ from robust.runs import (
     claimed,
     load,
     read_checkpoint,
+    read_end,
     read_status,
     save_model,
     write_status,
@@ -56,24 +57,31 @@ def execute(run: Run) -> Status:
     if run.parent and run.parent.status.state is not State.DONE:
         finish_parent(run.parent)
     with claimed(run.folder), _logged(run.folder / "log.txt"):
-        durations: dict[str, float] = {}
-        try:
-            write_whole(run.folder / "config.yaml", OmegaConf.to_yaml(run.config, resolve=True))
-            if not (run.folder / MODEL).is_file():
-                with _timed(durations, "train"):
-                    train(run)
-            with _timed(durations, "measure"):
-                measure_missing(run)
-        except Exception as error:  # noqa: BLE001, whatever it was, the other runs of a sweep go on
-            if isinstance(error, DivergedError):
-                (run.folder / CHECKPOINT).unlink(missing_ok=True)
-            _log.exception("failed")
-            write_status(run.folder, State.FAILED, reason=one_line(error), durations_s=durations)
-        else:
-            write_status(run.folder, State.DONE, durations_s=durations)
-            (run.folder / CHECKPOINT).unlink(missing_ok=True)
-            _log.info("done: %s", durations)
+        ended = read_end(run.folder)  # again: another process may have had it since
+        if not ended or ended.state is not State.DONE or run.missing_tests():
+            _complete(run)
     return read_status(run.folder)
+
+
+def _complete(run: Run) -> None:
+    """Trains and measures what is left, and records how that ended."""
+    durations: dict[str, float] = {}
+    try:
+        write_whole(run.folder / "config.yaml", OmegaConf.to_yaml(run.config, resolve=True))
+        if not (run.folder / MODEL).is_file():
+            with _timed(durations, "train"):
+                train(run)
+        with _timed(durations, "measure"):
+            measure_missing(run)
+    except Exception as error:  # noqa: BLE001, whatever it was, the other runs of a sweep go on
+        if isinstance(error, DivergedError):
+            (run.folder / CHECKPOINT).unlink(missing_ok=True)
+        _log.exception("failed")
+        write_status(run.folder, State.FAILED, reason=one_line(error), durations_s=durations)
+    else:
+        write_status(run.folder, State.DONE, durations_s=durations)
+        (run.folder / CHECKPOINT).unlink(missing_ok=True)
+        _log.info("done: %s", durations)
 
 
 def finish_parent(parent: Run) -> None:

@@ -148,14 +148,19 @@ def all_rows(runs_dir: Path) -> pd.DataFrame:
 def test_a_sweep_killed_at_random_moments_ends_with_the_same_rows(command: Command, tmp_path: Path) -> None:
     assert command(*SWEEP, f"runs_dir={tmp_path / 'undisturbed'}").returncode == 0
     arguments = [sys.executable, *SWEEP, f"runs_dir={tmp_path / 'killed'}"]
-    moments = random.Random(0)
+    moments, interrupted = random.Random(0), 0
     for _ in range(3):
         process = subprocess.Popen(
             arguments, cwd=Path(__file__).parent.parent, stdout=subprocess.DEVNULL, start_new_session=True
         )
-        time.sleep(moments.uniform(4, 9))  # it takes some four seconds to start
+        deadline = time.monotonic() + 60
+        while not list((tmp_path / "killed").glob("*/claim.json")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 1.5))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        interrupted += len(list((tmp_path / "killed").glob("*/claim.json")))
+    assert interrupted > 0
     assert command(*arguments[1:]).returncode == 0
     assert len(list((tmp_path / "killed").glob("*/status.json"))) == 5
     pd.testing.assert_frame_equal(all_rows(tmp_path / "killed"), all_rows(tmp_path / "undisturbed"))

@@ -16,7 +16,7 @@ from robust.perturb import GaussianNoise
 from robust.prepare import Run
 from robust.results import COLUMNS
 from robust.run import execute
-from robust.runs import ClaimedError, State, claimed, find_runs, read_rows, write_status
+from robust.runs import ClaimedError, State, Status, claimed, find_runs, read_rows, read_status, write_status
 
 CONTENTS = [
     "config.yaml",
@@ -222,6 +222,16 @@ def test_a_damaged_checkpoint_to_resume_from_is_named(make_run: Callable[..., Ru
     assert status.state is State.FAILED
     assert f"The checkpoint {run.folder / 'last.ckpt'} is damaged" in status.reason
     assert "Delete it" in status.reason
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_not_done_again(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run()
+    execute(run)
+    monkeypatch.setattr(Run, "status", Status(State.ABSENT))  # as it was looked at before the other finished
+    execute(run)
+    assert len(read_status(run.folder).record["sessions"]) == 1
 
 
 def test_a_claimed_run_is_left_alone(make_run: Callable[..., Run]) -> None:

@@ -11,6 +11,7 @@ from robust.runs.state import (
     Status,
     claimed,
     git_commit,
+    read_end,
     read_status,
     write_status,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "identify",
     "load",
     "read_checkpoint",
+    "read_end",
     "read_rows",
     "read_status",
     "save_model",

@@ -56,11 +56,16 @@ def read_status(folder: Path) -> Status:
     claim = _read(folder / CLAIM)
     if claim and not _is_stale(claim):
         return Status(State.RUNNING, f"by process {claim['pid']} on {claim['host']}")
-    record = _read(folder / STATUS)
-    if record:
-        return Status(State(record["state"]), record["reason"], record)
+    if ended := read_end(folder):
+        return ended
     begun = claim or (folder / CHECKPOINT).is_file() or (folder / MODEL).is_file()
     return Status(State.INTERRUPTED if begun else State.ABSENT)
+
+
+def read_end(folder: Path) -> Status | None:
+    """How the run in `folder` ended when it last did, whoever is at work on it now."""
+    record = _read(folder / STATUS)
+    return Status(State(record["state"]), record["reason"], record) if record else None
 
 
 @contextlib.contextmanager
