@@ -138,7 +138,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(command: Command, tmp_
 
 
 SWEEP = ["train.py", "-m", "perturb=hot,noise", "technique=incremental,transfer", "workers=2", "trainer.max_epochs=12"]
-SWEEP += ["trainer.checkpoint_every_s=0", "evaluation.trials=2", "trainer.accelerator=cpu"]
+SWEEP += ["trainer.checkpoint_every_s=0", "trainer.threads=1", "evaluation.trials=2", "trainer.accelerator=cpu"]
 
 
 def all_rows(runs_dir: Path) -> pd.DataFrame:
