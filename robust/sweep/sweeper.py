@@ -28,11 +28,13 @@ def sweep(jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], Sequenc
     print_plan(_look_at(planned))
     if any(run.config.plan for run in planned):
         return
-    left = [run for run, status in _look_at(planned).items() if status.state is not State.DONE]
-    while left:
+    before: dict[Run, Status] = {}
+    left = {run: status for run, status in _look_at(planned).items() if status.state is not State.DONE}
+    while left and left != before:  # what nothing moves `finish` names
         reasons = launch([planned[run] for run in left])
-        _record(left, reasons)
-        left = _wait_for_others([run for run, reason in zip(left, reasons, strict=True) if not reason])
+        _record(list(left), reasons)
+        others = _wait_for_others([run for run, reason in zip(left, reasons, strict=True) if not reason])
+        before, left = left, _look_at(others)
     finish(list(planned))
 
 

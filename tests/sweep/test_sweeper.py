@@ -157,6 +157,14 @@ def test_a_run_that_another_process_left_is_taken_over(
             return [""] * len(left)
         return launch(left, workers=1)
 
-    sweep([[*quick, f"runs_dir={tmp_path / 'runs'}"]], passed_over)
+    sweep(
+        [[*quick, f"runs_dir={tmp_path / 'runs'}"], ["technique=natural", *quick, f"runs_dir={tmp_path / 'runs'}"]],
+        passed_over,
+    )
     assert run.status.state is State.DONE
     assert len(launched) == 2
+
+
+def test_a_launcher_that_does_nothing_ends_with_what_is_to_do(quick: list[str], tmp_path: Path) -> None:
+    with pytest.raises(FaultsError, match="to do: no reason known"):
+        sweep([[*quick, f"runs_dir={tmp_path}"]], lambda jobs: [""] * len(jobs))
