@@ -1,11 +1,14 @@
-"""Hydra's entry to our launcher. Hydra reads this at every start: nothing heavy is imported here."""
+"""Hydra's entries to our launchers. Hydra reads this at every start: nothing heavy is imported here."""
 
 from collections.abc import Sequence
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
+from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher
 from omegaconf import DictConfig
+
+Jobs = Sequence[Sequence[str]]
 
 
 class RobustLauncher(Launcher):
@@ -17,11 +20,24 @@ class RobustLauncher(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Nothing: a worker composes its configuration itself."""
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+    def launch(self, job_overrides: Jobs, initial_job_idx: int) -> Sequence[JobReturn]:
         from robust.sweep import launch
 
-        reasons = launch([list(job) for job in job_overrides], workers=self.workers)
-        return [
-            JobReturn(overrides=job, status=JobStatus.COMPLETED, _return_value=reason)
-            for job, reason in zip(job_overrides, reasons, strict=True)
-        ]
+        return _returned(job_overrides, launch([list(job) for job in job_overrides], workers=self.workers))
+
+
+class RobustSlurmLauncher(SlurmLauncher):
+    """Launches runs as Slurm jobs, with the settings of Hydra's submitit launcher; but it believes what a run
+    recorded, not what Slurm makes of a process's end."""
+
+    def launch(self, job_overrides: Jobs, initial_job_idx: int) -> Sequence[JobReturn]:
+        from robust.sweep import launch_on_slurm
+
+        return _returned(job_overrides, launch_on_slurm([list(job) for job in job_overrides], self.params))
+
+
+def _returned(jobs: Jobs, reasons: Sequence[str]) -> list[JobReturn]:
+    return [
+        JobReturn(overrides=job, status=JobStatus.COMPLETED, _return_value=reason)
+        for job, reason in zip(jobs, reasons, strict=True)
+    ]

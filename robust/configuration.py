@@ -225,6 +225,7 @@ _LEAST = {
     "evaluation.trials": 1,
     "seed": 0,
     "trainer.max_epochs": 1,
+    "trainer.num_nodes": 1,
     "trainer.threads": 1,
     "workers": 1,
 }
@@ -248,6 +249,9 @@ def check_values(config: DictConfig) -> None:
         value = OmegaConf.select(config, name)
         whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
         _demand(whole or (value is None and name == "trainer.threads"), name, f"a whole number >= {least}", value)
+    devices = config.trainer.devices
+    counted = isinstance(devices, int) and not isinstance(devices, bool) and devices >= 1
+    _demand(counted or devices == "auto", "trainer.devices", "a whole number >= 1, or auto (all GPUs)", devices)
     for name in _SWITCHES:
         value = OmegaConf.select(config, name, default=False)
         _demand(isinstance(value, bool), name, "true or false", value)

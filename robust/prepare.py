@@ -25,7 +25,7 @@ from robust.configuration import (
 )
 from robust.data import PerturbedData, Splits
 from robust.errors import one_line
-from robust.learn import Constant, Schedule, freeze
+from robust.learn import Constant, Schedule, cluster_rank, freeze
 from robust.measure import Condition, Test, planned_tests
 from robust.perturb import Perturbation, key
 from robust.results import known_tests
@@ -56,6 +56,12 @@ class Run:
         if status.state is State.DONE and self.missing_tests():
             return Status(State.ABSENT, "tests are missing")
         return status
+
+    @property
+    def rank(self) -> int:
+        """Which process this is of those that a cluster started to train it together; 0 for the first, or only one."""
+        trainer = self.config.trainer
+        return cluster_rank(trainer.devices, trainer.num_nodes, trainer.accelerator)
 
     def missing_tests(self) -> list[Test]:
         """The tests this evaluation asks for that were not made yet."""

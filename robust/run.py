@@ -3,21 +3,21 @@
 import contextlib
 import datetime
 import logging
+import os
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from omegaconf import OmegaConf
 from torch import nn
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from robust.configuration import build
 from robust.errors import one_line
 from robust.files import write_whole
-from robust.learn import Classifier, Curriculum, Curve, DivergedError, FrozenNorms, take_weights
+from robust.learn import Classifier, Curriculum, Curve, DivergedError, FrozenNorms, on_gpu, take_weights
 from robust.measure import measure_in_parts, take_samples
 from robust.prepare import Run, build_schedule, build_trainer
 from robust.results import write_tables
@@ -33,12 +33,14 @@ from robust.runs import (
     read_end,
     read_status,
     save_model,
+    scheduler,
     write_status,
 )
 
 _log = logging.getLogger(__name__)
 _BEGUN = time.time()  # when this process did
 _WAIT_S = 2.0  # between two looks at a run that another process does
+_LOOK_S = 0.2  # the same, where that process waits for this one
 
 
 class ParentError(RuntimeError):
@@ -54,6 +56,8 @@ def execute(run: Run) -> Status:
         return run.status
     if run.config.trainer.threads is not None:
         torch.set_num_threads(run.config.trainer.threads)
+    if run.rank:
+        return follow(run)
     if run.parent and run.parent.status.state is not State.DONE:
         finish_parent(run.parent)
     with claimed(run.folder), _logged(run.folder / "log.txt"):
@@ -84,13 +88,26 @@ def _complete(run: Run) -> None:
         _log.info("done: %s", durations)
 
 
+def follow(run: Run) -> Status:
+    """What the other processes that `srun` started do: they join the training when the first has begun it."""
+    while (status := run.status).state is not State.DONE and not _failed_just_now(status):
+        if (run.folder / MODEL).is_file():
+            break  # the first one measures
+        if run.parent and run.parent.status.state is not State.DONE:
+            follow(run.parent)
+        elif status.state is State.RUNNING and status.record and status.record["job"] == scheduler()["job"]:
+            train(run)
+            break
+        time.sleep(_LOOK_S)
+    return run.status
+
+
 def finish_parent(parent: Run) -> None:
     """Does a run that others start from, or waits for the process that does it. If it fails, so will they."""
     said = ""
     while True:
-        status = read_status(parent.folder)
-        if status.state is State.FAILED and status.record and _finished(status.record) > _BEGUN:
-            return  # in this very sweep: each of its children would try in vain
+        if _failed_just_now(read_status(parent.folder)):
+            return  # each of its children would try in vain
         try:
             execute(parent)
         except ClaimedError as error:
@@ -102,8 +119,11 @@ def finish_parent(parent: Run) -> None:
             return
 
 
-def _finished(record: dict[str, Any]) -> float:
-    return datetime.datetime.fromisoformat(record["finished"]).timestamp()
+def _failed_just_now(status: Status) -> bool:
+    """Whether it failed since this process began, so in this very sweep."""
+    if status.state is not State.FAILED or not status.record:
+        return False
+    return datetime.datetime.fromisoformat(status.record["finished"]).timestamp() > _BEGUN
 
 
 def train(run: Run) -> None:
@@ -115,22 +135,31 @@ def train(run: Run) -> None:
     if config.trainer.channels_last:
         network.to(memory_format=torch.channels_last)
     classifier = Classifier(network, optimizer=build(config.optimizer, _partial_=True), seed=config.seed)
-    checkpoint, curve = run.folder / CHECKPOINT, Curve()
+    checkpoint = run.folder / CHECKPOINT
     trainer = build_trainer(
         config,
         title=run.identity.title,
         checkpoint=checkpoint,
-        callbacks=[Curriculum(build_schedule(config)), FrozenNorms(), curve],
+        callbacks=[Curriculum(build_schedule(config)), FrozenNorms(), Curve(run.folder / "metrics.csv")],
     )
     if resumed := checkpoint.is_file():
         read_checkpoint(checkpoint, "state_dict", "optimizer_states", "loops")
     _log.info("%s training %s", "resuming" if resumed else "starting", run.identity.folder)
     resume: dict[str, Any] = {"ckpt_path": checkpoint, "weights_only": True} if resumed else {}
-    with warnings.catch_warnings():  # Lightning 2.6 on torch 2.15
-        warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+    os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())  # for processes that the trainer starts
+    try:
         trainer.fit(classifier, datamodule=run.build_data(), **resume)
-    write_whole(run.folder / "metrics.csv", pd.DataFrame(curve.rows).to_csv(index=False))
-    save_model(run.folder, network, run.architecture())
+    except ProcessRaisedException as error:
+        raise as_raised(error) from error
+    if trainer.is_global_zero:
+        save_model(run.folder, network, run.architecture())
+
+
+def as_raised(error: ProcessRaisedException) -> Exception:
+    """What one of several processes raised, of which only the text came back."""
+    name, _, text = str(error).strip().splitlines()[-1].partition(": ")
+    kinds = {f"{kind.__module__}.{kind.__name__}": kind for kind in (DivergedError, ParentError)}
+    return kinds[name](text) if name in kinds else RuntimeError(f"{name}: {text}")
 
 
 def take_parents_weights(network: nn.Module, parent: Run) -> None:
@@ -146,7 +175,9 @@ def measure_missing(run: Run) -> None:
     if not (missing := run.missing_tests()):
         return
     config, folder = run.config, run.folder
-    model, images = load(folder).to(_test_device(config.trainer.accelerator)), run.splits.test
+    model, images = load(folder), run.splits.test
+    if on_gpu(config.trainer.accelerator):
+        model.to("cuda")
     take_samples(model, images, run.conditions, seed=config.evaluation.seed).save(folder / "samples.npz")
     for measured in measure_in_parts(
         model,
@@ -157,10 +188,6 @@ def measure_missing(run: Run) -> None:
         title=f"testing {run.identity.title}" if config.trainer.progress else None,
     ):
         write_tables(folder, measured, run.identity, run.reference, images.classes)
-
-
-def _test_device(accelerator: str) -> torch.device:
-    return torch.device("cuda" if accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available() else "cpu")
 
 
 @contextlib.contextmanager

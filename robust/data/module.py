@@ -23,8 +23,8 @@ class _Epochs:
     def __len__(self) -> int:
         return len(self.data.splits.train) // self.data.batch_size
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        return self.data.batches(drop_last=True)
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self.data.batches(drop_last=True, part=self.data.part)
 
 
 class PerturbedData(pl.LightningDataModule):
@@ -34,7 +34,8 @@ class PerturbedData(pl.LightningDataModule):
     `share`, from 0 to 1, is set from outside before each epoch (`robust.learn.curriculum`): the last `int(share *
     batch)` images of a batch are perturbed. A perturbation is fixed, keyed by (seed, image), or with `fresh=True`
     another one in each epoch. Fixed ones are made once and kept where they fit. `shuffle=True` draws a new order in
-    each epoch, keyed by (seed, epoch).
+    each epoch, keyed by (seed, epoch). Where several processes train one model, each takes every so-manieth image of a
+    batch: together they see the batches that one process would.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class PerturbedData(pl.LightningDataModule):
         self.shuffle = shuffle
         self.share = 0.0
         self.epoch = 0
+        self.part = (0, 1)  # of a batch: which process, of how many
         self._train = splits.train
         self._kept: Tensor | None = None
 
     def setup(self, stage: str | None = None) -> None:
         if self.trainer is not None:
             self.place(self.trainer.strategy.root_device)
+            self.take_part(self.trainer.global_rank, self.trainer.world_size)
 
     def teardown(self, stage: str) -> None:
         """Lets the kept images go, which a worker that trains one model after another would collect."""
@@ -76,6 +79,15 @@ class PerturbedData(pl.LightningDataModule):
         """Moves the training images to the device where they fit there."""
         if device.type != "cpu" and _fits(self._train.images.numel(), device):
             self._train = self._train.to(device)
+
+    def take_part(self, process: int, processes: int) -> None:
+        """Takes one process's images of each batch. Raises ValueError where a batch cannot be divided evenly."""
+        if self.batch_size % processes:
+            raise ValueError(
+                f"`data.batch_size` must be a multiple of the {processes} processes that share each batch; "
+                f"got {self.batch_size}."
+            )
+        self.part = (process, processes)
 
     def start_epoch(self, epoch: int, share: float) -> None:
         """Sets what the epoch's batches will be. Raises ValueError unless 0 <= share <= 1."""
@@ -88,10 +100,10 @@ class PerturbedData(pl.LightningDataModule):
     def train_dataloader(self) -> _Epochs:
         return _Epochs(self)
 
-    def batches(self, *, drop_last: bool) -> Iterator[dict[str, Tensor]]:
-        """The epoch's batches: dictionaries of `natural` (uint8), `perturbed` (float32, where they are kept), `labels`
-        and `indices`."""
-        train = self._train
+    def batches(self, *, drop_last: bool, part: tuple[int, int] = (0, 1)) -> Iterator[dict[str, Any]]:
+        """The epoch's batches, or one process's `part` of each: dictionaries of `natural` (uint8), `perturbed`
+        (float32, where they are kept), `labels` and `indices`, and `split`, how many images stay natural."""
+        train, (process, processes) = self._train, part
         indices = torch.arange(len(train), device=train.images.device)
         columns = {"natural": train.images, "labels": train.labels, "indices": indices}
         if self._kept is not None:
@@ -103,16 +115,18 @@ class PerturbedData(pl.LightningDataModule):
         )
         stop = len(train) // self.batch_size * self.batch_size if drop_last else len(train)
         for start in range(0, stop, self.batch_size):
-            chosen: Any = slice(start, start + self.batch_size)  # a slice of a tensor copies nothing
+            size = min(self.batch_size, stop - start)
+            natural = size - int(self.share * size)
+            chosen: Any = slice(start + process, start + size, processes)  # a slice of a tensor copies nothing
             if order is not None:
                 chosen = order[chosen]
-            yield {name: column[chosen] for name, column in columns.items()}
+            batch = {name: column[chosen] for name, column in columns.items()}
+            yield {**batch, "split": len(range(process, natural, processes))}
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        natural, labels = batch["natural"], batch["labels"]
-        if self.perturbation is None or not (count := int(self.share * len(natural))):
+        natural, labels, split = batch["natural"], batch["labels"], batch["split"]
+        if self.perturbation is None or split == len(natural):
             return to_float(natural), labels
-        split = len(natural) - count
         perturbed = (
             batch["perturbed"][split:]
             if "perturbed" in batch

@@ -4,7 +4,7 @@ from robust.learn.classifier import Classifier, DivergedError
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
 from robust.learn.keeping import Curve, LastCheckpoint, Progress
 from robust.learn.start import FrozenNorms, freeze, take_weights
-from robust.learn.trainer import make_trainer
+from robust.learn.trainer import cluster_rank, make_trainer, on_gpu
 
 __all__ = [
     "Classifier",
@@ -19,7 +19,9 @@ __all__ = [
     "Progress",
     "Schedule",
     "Steps",
+    "cluster_rank",
     "freeze",
     "make_trainer",
+    "on_gpu",
     "take_weights",
 ]

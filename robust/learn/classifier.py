@@ -21,7 +21,7 @@ class Classifier(pl.LightningModule):
     """Trains `model`, from images in [0, 1] to logits, with cross entropy. Logs loss and accuracy of each epoch.
 
     Whatever is random in a step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start
-    goes on as if nothing had been.
+    goes on as if nothing had been; in each of several processes it is something else.
     """
 
     def __init__(
@@ -49,7 +49,8 @@ class Classifier(pl.LightningModule):
                 layer.fit(self.trainer.datamodule.training_images())  # type: ignore[attr-defined]
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(key("epoch", self.seed, self.current_epoch))
+        process = [self.global_rank] if self.global_rank else []
+        torch.manual_seed(key("epoch", self.seed, self.current_epoch, *process))
         self._sums = torch.zeros(3, device=self.device)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
@@ -63,12 +64,12 @@ class Classifier(pl.LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        loss, correct, count = self._sums.tolist()
+        loss, correct, count = self.trainer.strategy.reduce(self._sums, reduce_op="sum").tolist()
         if not math.isfinite(loss):
             raise DivergedError(
                 f"Training diverged: the loss of epoch {self.current_epoch} is {loss}. Try a smaller learning rate."
             )
-        self.log_dict({"train_loss": loss / count, "train_accuracy": correct / count})
+        self.log_dict({"train_loss": loss / count, "train_accuracy": correct / count}, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint.pop("hyper_parameters", None)

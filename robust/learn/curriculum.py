@@ -73,7 +73,7 @@ class Curriculum(pl.Callback):
         self._start_epoch(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        module.log("perturbed_share", self._start_epoch(trainer))
+        module.log("perturbed_share", self._start_epoch(trainer), sync_dist=True)
 
     def _start_epoch(self, trainer: pl.Trainer) -> float:
         assert trainer.max_epochs

@@ -4,8 +4,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytorch_lightning as pl
 from tqdm.auto import tqdm
+
+from robust.files import write_whole
 
 
 class Curve(pl.callbacks.Checkpoint):
@@ -15,8 +18,13 @@ class Curve(pl.callbacks.Checkpoint):
     Lightning calls a `Checkpoint` after the module's own hook, when the epoch's figures are there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.rows: list[dict[str, float]] = []
+
+    def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            write_whole(self.path, pd.DataFrame(self.rows).to_csv(index=False))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -41,11 +49,13 @@ class LastCheckpoint(pl.callbacks.Checkpoint):
         self._saved = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        if time.monotonic() - self._saved < self.every_s:
+        due = time.monotonic() - self._saved >= self.every_s
+        if not trainer.strategy.broadcast(due):  # the first process decides for all: they save together
             return
         beside = self.path.with_name(f".{self.path.name}.partial")
         trainer.save_checkpoint(beside)
-        beside.replace(self.path)
+        if trainer.is_global_zero:
+            beside.replace(self.path)
         self._saved = time.monotonic()
 
 

@@ -1,12 +1,25 @@
-"""The Trainer of a run."""
+"""The Trainer of a run, in one process or several."""
 
 import logging
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment
 
 from robust.learn.keeping import LastCheckpoint, Progress
+
+Devices = int | Literal["auto"]
+
+# At import, so in each process that the trainer starts: the bar and the log say how it goes.
+for _name in ("pytorch_lightning", "lightning_fabric"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+for _message in (r".*isinstance\(treespec, LeafSpec\).*", "The `srun` command is available"):  # 2.6, torch 2.15
+    warnings.filterwarnings("ignore", message=_message)
 
 
 def make_trainer(
@@ -19,17 +32,32 @@ def make_trainer(
     title: str,
     checkpoint: Path,
     callbacks: Sequence[pl.Callback],
+    devices: Devices = 1,
+    num_nodes: int = 1,
 ) -> pl.Trainer:
     """Lightning's Trainer, silent but for one progress bar, with a checkpoint to resume from.
 
-    Nothing is logged, saved or moved in the middle of an epoch: a
-    step costs what it costs bare.
+    Nothing is logged, saved or moved in the middle of an epoch: a step costs what it costs bare. Several `devices` (of
+    each of `num_nodes`; "auto": all GPUs there are) train one model by distributed data parallelism: in processes that
+    this one starts, or those that `srun` started. Raises ValueError where these are not as many.
     """
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    per_node = count_devices(devices, accelerator)
+    several = per_node * num_nodes > 1
+    started = several and _started_by_srun()
+    if num_nodes > 1 and not started:
+        raise ValueError(
+            f"`trainer.num_nodes` must be 1 where Slurm did not start a process for each device; got {num_nodes}. "
+            "sweeps/slurm/ddp.sh does."
+        )
     return pl.Trainer(
         max_epochs=max_epochs,
         accelerator=accelerator,
-        devices=1,
+        devices=per_node,
+        num_nodes=num_nodes,
+        strategy=("ddp" if started else "ddp_spawn") if several else "auto",
+        sync_batchnorm=several and on_gpu(accelerator),
+        use_distributed_sampler=False,  # the data module divides the batches
+        plugins=[SLURMEnvironment(auto_requeue=False) if started else LightningEnvironment()],
         precision=precision,  # type: ignore[arg-type]
         logger=False,
         enable_checkpointing=True,
@@ -41,3 +69,25 @@ def make_trainer(
             *([Progress(title)] if progress else []),
         ],
     )
+
+
+def on_gpu(accelerator: str) -> bool:
+    """Whether this accelerator, in Lightning's words, is a GPU that is there."""
+    return accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available()
+
+
+def count_devices(devices: Devices, accelerator: str) -> int:
+    """How many devices of a machine train one model."""
+    if devices != "auto":
+        return devices
+    return torch.cuda.device_count() if on_gpu(accelerator) else 1
+
+
+def cluster_rank(devices: Devices, num_nodes: int, accelerator: str) -> int:
+    """Which this process is of those that `srun` started to train one model together; 0 where there are no others."""
+    several = count_devices(devices, accelerator) * num_nodes > 1
+    return int(os.environ["SLURM_PROCID"]) if several and _started_by_srun() else 0
+
+
+def _started_by_srun() -> bool:
+    return int(os.environ.get("SLURM_NTASKS", 1)) > 1 and "SLURM_PROCID" in os.environ

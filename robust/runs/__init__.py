@@ -13,6 +13,7 @@ from robust.runs.state import (
     git_commit,
     read_end,
     read_status,
+    scheduler,
     write_status,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "read_rows",
     "read_status",
     "save_model",
+    "scheduler",
     "write_status",
 ]

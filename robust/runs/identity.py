@@ -14,6 +14,7 @@ _LEFT_OUT = frozenset(
         *("as_reference", "evaluation", "plan", "recipe", "runs_dir", "sweep", "workers"),
         *(f"data.{place}{name}" for place in ("", "source.") for name in ("cache_dir", "dir", "download", "path")),
         *(f"trainer.{name}" for name in ("accelerator", "channels_last", "checkpoint_every_s", "progress", "threads")),
+        *("trainer.devices", "trainer.num_nodes"),
     }
 )
 

@@ -40,7 +40,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Status:
-    """A run's state; for a failed one the reason, for one that is running who is at it."""
+    """A run's state; for a failed one the reason, for one that is running who is at it; and the record of that."""
 
     state: State
     reason: str = ""
@@ -55,7 +55,7 @@ def read_status(folder: Path) -> Status:
     """How far the run in `folder` has come."""
     claim = _read(folder / CLAIM)
     if claim and not _is_stale(claim):
-        return Status(State.RUNNING, f"by process {claim['pid']} on {claim['host']}")
+        return Status(State.RUNNING, f"by process {claim['pid']} on {claim['host']}", claim)
     if ended := read_end(folder):
         return ended
     begun = claim or (folder / CHECKPOINT).is_file() or (folder / MODEL).is_file()
@@ -77,12 +77,17 @@ def claimed(folder: Path) -> Iterator[None]:
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "started": psutil.Process().create_time(),
-        "job": os.environ.get("SLURM_JOB_ID"),
+        **scheduler(),
     }
     path = folder / CLAIM
 
     def beat() -> None:
         write_whole(path, json.dumps({**claim, "heartbeat": time.time()}))
+
+    def is_ours() -> bool:
+        """Whether nobody took the claim over, as happens to a process that was stopped for a while."""
+        there = _read(path)
+        return there is not None and claim.items() <= there.items()
 
     with _locked(folder):
         other = _read(path)
@@ -94,6 +99,8 @@ def claimed(folder: Path) -> Iterator[None]:
     def keep_beating() -> None:
         while not stop.wait(_HEARTBEAT_S):
             with contextlib.suppress(OSError):  # a full or absent disk shows where it matters: when results are written
+                if not is_ours():
+                    return
                 beat()
 
     heart = threading.Thread(target=keep_beating, daemon=True)
@@ -103,7 +110,8 @@ def claimed(folder: Path) -> Iterator[None]:
     finally:
         stop.set()
         heart.join()
-        path.unlink(missing_ok=True)
+        if is_ours():
+            path.unlink(missing_ok=True)
 
 
 def write_status(folder: Path, state: State, *, reason: str = "", durations_s: dict[str, float]) -> None:
@@ -126,11 +134,18 @@ def write_status(folder: Path, state: State, *, reason: str = "", durations_s: d
         "durations_s": {
             name: round(sum(one.get(name, 0) for one in durations), 3) for name in {**durations[0], **durations[-1]}
         },
-        "job": os.environ.get("SLURM_JOB_ID"),
-        "restarts": int(os.environ.get("SLURM_RESTART_COUNT", 0)),
+        **scheduler(),
         "sessions": sessions,
     }
     write_whole(folder / STATUS, json.dumps(record, indent=2) + "\n")
+
+
+def scheduler() -> dict[str, Any]:
+    """The Slurm job that this process belongs to, as `squeue` names it, and how often that was started again; elsewhere
+    None and 0."""
+    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
+    name = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}" if array else job
+    return {"job": name, "restarts": int(os.environ.get("SLURM_RESTART_COUNT", 0))}
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -145,7 +160,11 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _is_stale(claim: dict[str, Any]) -> bool:
-    """Whether whoever made the claim is gone: on this host by its process, elsewhere by its heartbeat."""
+    """Whether whoever made the claim is gone: on this host by its process, elsewhere by its heartbeat; at once if this
+    process is the same Slurm job, started again."""
+    here = scheduler()
+    if here["job"] and here["job"] == claim.get("job") and here["restarts"] > claim.get("restarts", 0):
+        return True
     if claim["host"] == socket.gethostname():
         try:
             process = psutil.Process(claim["pid"])

@@ -1,9 +1,11 @@
 """Doing a sweep: plan it, launch what is left, show what came out."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+import torch
 from omegaconf import DictConfig
 from rich.console import Console
 from tqdm.auto import tqdm
@@ -17,6 +19,7 @@ from robust.sweep.plan import plan, print_plan
 from robust.sweep.workers import work_off
 
 _WAIT_S = 2.0  # between two looks at runs that another process does
+_ENDED = (State.DONE, State.FAILED)
 
 
 def sweep(jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], Sequence[str]]) -> None:
@@ -32,9 +35,10 @@ def sweep(jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], Sequenc
     left = {run: status for run, status in _look_at(planned).items() if status.state is not State.DONE}
     while left and left != before:  # what nothing moves `finish` names
         reasons = launch([planned[run] for run in left])
-        _record(list(left), reasons)
-        others = _wait_for_others([run for run, reason in zip(left, reasons, strict=True) if not reason])
-        before, left = left, _look_at(others)
+        _wait_for_others(left)
+        _record(left, reasons)
+        passed = [run for run, reason in zip(left, reasons, strict=True) if not reason]
+        before, left = left, {run: status for run, status in _look_at(passed).items() if status.state not in _ENDED}
     finish(list(planned))
 
 
@@ -42,7 +46,7 @@ def _look_at(runs: Iterable[Run]) -> dict[Run, Status]:
     return {run: run.status for run in runs}
 
 
-def _record(runs: Sequence[Run], reasons: Sequence[str]) -> None:
+def _record(runs: Iterable[Run], reasons: Sequence[str]) -> None:
     """Keeps what went wrong with runs that could not record it themselves: they never started, or their process
     died."""
     for run, reason in zip(runs, reasons, strict=True):
@@ -52,16 +56,12 @@ def _record(runs: Sequence[Run], reasons: Sequence[str]) -> None:
                 write_status(run.folder, State.FAILED, reason=reason, durations_s={})
 
 
-def _wait_for_others(runs: Sequence[Run]) -> list[Run]:
-    """Waits while another process is at work on some of these runs; returns those that it left unfinished.
-
-    Nothing went wrong with any of them here: what is not done was passed over because another process had it.
-    """
-    others = [run for run in runs if run.status.state is not State.DONE]
+def _wait_for_others(runs: Iterable[Run]) -> None:
+    """Waits while another process is at work on some of these runs, or died elsewhere and may be."""
+    others = [run for run, status in _look_at(runs).items() if status.state is State.RUNNING]
     for run in tqdm(others, desc="done elsewhere", unit="run", disable=None, leave=False, delay=2 * _WAIT_S):
         while run.status.state is State.RUNNING:
             time.sleep(_WAIT_S)
-    return [run for run in others if run.status.state not in (State.DONE, State.FAILED)]
 
 
 def finish(runs: Sequence[Run]) -> None:
@@ -102,13 +102,21 @@ def launch(jobs: Sequence[list[str]], *, workers: int) -> list[str]:
     """Does the runs of these overrides on this machine, `workers` at a time; returns what went wrong with each."""
     title = "all runs"
     if workers > 1 and len(jobs) > 1:
-        return work_off(jobs, _run_beside_others, workers=min(workers, len(jobs)), title=title)
+        return work_off(jobs, _run_beside_others, workers=min(workers, len(jobs)), title=title, gpus=_visible_gpus())
     reasons: list[str] = []
     with tqdm(jobs, desc=title, unit="run", disable=None, leave=False) as bar:
         for job in bar:
             reasons.append(run_job(compose(job)))
             bar.set_postfix(failed=sum(map(bool, reasons)))
     return reasons
+
+
+def _visible_gpus() -> list[str]:
+    """The GPUs of this machine that this process may use, as CUDA names them."""
+    if not torch.cuda.is_available():
+        return []
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return chosen.split(",") if chosen else [str(number) for number in range(torch.cuda.device_count())]
 
 
 def _run_beside_others(job: list[str]) -> str:
@@ -126,4 +134,5 @@ def run_alone(config: DictConfig) -> None:
         print_plan(_look_at([run]))
         return
     execute(run)
-    finish([run])
+    if not run.rank:
+        finish([run])

@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,16 +20,19 @@ _TRIES = 2  # of a job whose process died under it
 class _Worker:
     process: BaseProcess
     pipe: Connection
+    gpu: str | None
     job: int | None = None  # its place
     tries: int = 0
 
 
-def work_off(jobs: Sequence[Job], do: Callable[[Job], str], *, workers: int, title: str) -> list[str]:
+def work_off(
+    jobs: Sequence[Job], do: Callable[[Job], str], *, workers: int, title: str, gpus: Sequence[str] = ()
+) -> list[str]:
     """Calls `do` for every job in one of `workers` processes, with a progress bar; returns what went wrong with each
     job, as `do` says it, "" for nothing.
 
-    A process that dies is replaced and its job tried once more: what is left of it goes on where it was. `do` and the
-    jobs must be picklable.
+    A process that dies is replaced and its job tried once more: what is left of it goes on where it was. Each process
+    sees one of the `gpus`, shared out evenly, or what there is. `do` and the jobs must be picklable.
     """
     context = multiprocessing.get_context("spawn")
     waiting = deque((place, 0) for place in range(len(jobs)))
@@ -38,7 +42,8 @@ def work_off(jobs: Sequence[Job], do: Callable[[Job], str], *, workers: int, tit
         try:
             while waiting or any(worker.job is not None for worker in staff):
                 while waiting and len(staff) < workers:
-                    staff.append(_hire(context, do))
+                    used = [worker.gpu for worker in staff]
+                    staff.append(_hire(context, do, min(gpus, key=used.count, default=None)))
                 _hand_out(waiting, staff, jobs)
                 running = sum(worker.job is not None for worker in staff)
                 bar.set_postfix(running=running, failed=sum(map(bool, reasons)))
@@ -85,12 +90,12 @@ def _exit(process: BaseProcess) -> str:
     return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 
-def _hire(context: multiprocessing.context.SpawnContext, do: Callable[[Job], str]) -> _Worker:
+def _hire(context: multiprocessing.context.SpawnContext, do: Callable[[Job], str], gpu: str | None) -> _Worker:
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, do), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, do, gpu))  # not a daemon: a training may start processes
     process.start()
     theirs.close()
-    return _Worker(process, ours)
+    return _Worker(process, ours, gpu)
 
 
 def _heard_from(staff: Sequence[_Worker]) -> list[_Worker]:
@@ -99,8 +104,10 @@ def _heard_from(staff: Sequence[_Worker]) -> list[_Worker]:
     return [worker for worker in staff if worker.pipe in ready]
 
 
-def _serve(pipe: Connection, do: Callable[[Job], str]) -> None:
+def _serve(pipe: Connection, do: Callable[[Job], str], gpu: str | None) -> None:
     """A worker's life: jobs until the pipe is closed."""
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:
             pipe.send(do(pipe.recv()))

@@ -83,3 +83,15 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path, monkeypatch: pytest.Monke
     for path in tmp_path.iterdir():
         with pytest.raises(ProcessLookupError):
             os.kill(int(path.name.split("-")[1]), 0)
+
+
+def note_gpu(job: tuple[Path, str]) -> str:
+    die_once(job)
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def test_workers_share_out_the_gpus_and_a_replacement_takes_over_the_one_that_is_free(tmp_path: Path) -> None:
+    gpus = work_off(jobs(tmp_path) * 4, note_gpu, workers=4, title="", gpus=["2", "7"])
+    assert set(gpus) == {"2", "7"}
+    seen = {path.name.split("-")[1] for path in tmp_path.iterdir() if "-" in path.name}
+    assert len(seen) in (4, 5), "a process sees one GPU all its life"

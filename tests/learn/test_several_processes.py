@@ -1,0 +1,73 @@
+"""One model trained by several processes: the same batches, divided among them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from robust.data import ImageSet, PerturbedData, Splits
+from robust.perturb import GaussianNoise
+from robust.prepare import Run
+from robust.run import execute
+from robust.runs import State, load
+
+PLAIN = ["model.batch_norm=false", "model.dropout=0"]  # what sees a whole batch, and what is random in each process
+TWO = ["trainer=ddp", "trainer.devices=2"]
+
+
+def make_data(**options: object) -> PerturbedData:
+    images = torch.randint(0, 256, (20, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    labels = torch.arange(20)
+    split = ImageSet(images, labels, tuple(map(str, range(20))))
+    return PerturbedData(Splits(split, split), batch_size=6, perturbation=GaussianNoise(std=0.1), **options)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.5, 1])
+@pytest.mark.parametrize("options", [{}, {"fresh": True}, {"shuffle": True}])
+@pytest.mark.parametrize("processes", [2, 3, 6])
+def test_processes_divide_the_batches_that_one_would_see(share: float, options: dict, processes: int) -> None:
+    def batches(process: int, of: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        data = make_data(**options)
+        data.take_part(process, of)
+        data.start_epoch(3, share)
+        return [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
+
+    whole, parts = batches(0, 1), [batches(process, processes) for process in range(processes)]
+    assert len(whole) == 3
+    for number, (images, labels) in enumerate(whole):
+        for process, part in enumerate(parts):
+            assert torch.equal(part[number][0], images[process::processes])
+            assert torch.equal(part[number][1], labels[process::processes])
+
+
+def test_a_batch_that_cannot_be_divided_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`data.batch_size` must be a multiple of the 4 processes .*; got 6"):
+        make_data().take_part(0, 4)
+
+
+def test_two_processes_train_the_network_that_one_does(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    settings = ["technique=incremental", "perturb=noise", *PLAIN, "trainer.checkpoint_every_s=0"]
+    alone, together = make_run(*settings), make_run(*settings, *TWO, f"runs_dir={tmp_path / 'two'}")
+    assert alone.identity == together.identity
+    assert execute(alone).state is State.DONE
+    assert execute(together).state is State.DONE, together.status.reason
+    pd.testing.assert_frame_equal(*(pd.read_csv(run.folder / "rows.csv") for run in (alone, together)))
+    pd.testing.assert_frame_equal(*(pd.read_csv(run.folder / "metrics.csv") for run in (alone, together)), rtol=1e-4)
+    ours, theirs = (load(run.folder).state_dict() for run in (alone, together))
+    for name, weights in ours.items():
+        torch.testing.assert_close(weights, theirs[name], rtol=1e-3, atol=1e-4)
+
+
+def test_what_goes_wrong_in_several_processes_is_said_as_in_one(make_run: Callable[..., Run]) -> None:
+    run = make_run("technique=natural", "optimizer.lr=1e30", *TWO)
+    status = execute(run)
+    assert status.state is State.FAILED
+    assert re.match(r"Training diverged: the loss of epoch \d is nan\. Try a smaller learning rate\.", status.reason)
+
+
+def test_several_machines_need_processes_that_slurm_started(make_run: Callable[..., Run]) -> None:
+    with pytest.raises(ValueError, match=r"`trainer.num_nodes` must be 1 where Slurm did not start .*; got 2"):
+        make_run(*TWO, "trainer.num_nodes=2")
