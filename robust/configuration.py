@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import math
+import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def reference(config: DictConfig) -> DictConfig:
     with open_dict(natural):
         natural.technique = _read(CONF / "technique" / "natural.yaml").technique
         natural.perturb = _read(CONF / "perturb" / "none.yaml")
+        if "WANDB_SWEEP_ID" in os.environ:  # an agent's process is one W&B run, which is not this one
+            natural.logger = _read(CONF / "logger" / "none.yaml")
     return natural
 
 

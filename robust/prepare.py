@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from robust.configuration import (
@@ -30,6 +31,7 @@ from robust.measure import Condition, Test, planned_tests
 from robust.perturb import Perturbation, key
 from robust.results import known_tests
 from robust.runs import Identity, State, Status, identify, read_status
+from robust.track import Subject, make_tracker
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +132,7 @@ def prepare(config: DictConfig) -> Run:
     build(config.optimizer, params=[parameter for parameter in network.parameters() if parameter.requires_grad])
     build_schedule(config)
     build_trainer(config, title="", checkpoint=Path(), callbacks=[])
+    make_tracker(config, Subject(Path(), "", ""))
     check_writable(Path(config.runs_dir))
     return run
 
@@ -151,11 +154,18 @@ def build_schedule(config: DictConfig) -> Schedule:
     return build(share) if share is not None else Constant(share=0)
 
 
-def build_trainer(config: DictConfig, *, title: str, checkpoint: Path, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+def build_trainer(
+    config: DictConfig,
+    *,
+    title: str,
+    checkpoint: Path,
+    callbacks: Sequence[pl.Callback],
+    logger: Logger | None = None,
+) -> pl.Trainer:
     """Lightning's Trainer. Raises ValueError where it cannot be made of the configuration's settings."""
     try:
         make = build(config.trainer, without=["threads", "channels_last"], _partial_=True)
-        return make(title=title, checkpoint=checkpoint, callbacks=callbacks)
+        return make(title=title, checkpoint=checkpoint, callbacks=callbacks, logger=logger)
     except Exception as error:
         raise ValueError(f"`trainer` cannot be made of these settings: {one_line(error)}") from error
 

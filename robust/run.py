@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
+from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
@@ -36,6 +37,7 @@ from robust.runs import (
     scheduler,
     write_status,
 )
+from robust.track import track_run, tracked
 
 _log = logging.getLogger(__name__)
 _BEGUN = time.time()  # when this process did
@@ -72,11 +74,14 @@ def _complete(run: Run) -> None:
     durations: dict[str, float] = {}
     try:
         write_whole(run.folder / "config.yaml", OmegaConf.to_yaml(run.config, resolve=True))
-        if not (run.folder / MODEL).is_file():
-            with _timed(durations, "train"):
-                train(run)
-        with _timed(durations, "measure"):
-            measure_missing(run)
+        with tracked(run.config, run.identity, run.folder) as tracker:
+            if not (run.folder / MODEL).is_file():
+                with _timed(durations, "train"):
+                    train(run, tracker.logger)
+            with _timed(durations, "measure"):
+                measure_missing(run)
+            if run.conditions:
+                track_run(tracker, run.folder)
     except Exception as error:  # noqa: BLE001, whatever it was, the other runs of a sweep go on
         if isinstance(error, DivergedError):
             (run.folder / CHECKPOINT).unlink(missing_ok=True)
@@ -126,7 +131,7 @@ def _failed_just_now(status: Status) -> bool:
     return datetime.datetime.fromisoformat(status.record["finished"]).timestamp() > _BEGUN
 
 
-def train(run: Run) -> None:
+def train(run: Run, logger: Logger | None = None) -> None:
     """Trains the network, from the last checkpoint where there is one, and saves it."""
     config = run.config
     network = run.build_network()
@@ -140,6 +145,7 @@ def train(run: Run) -> None:
         config,
         title=run.identity.title,
         checkpoint=checkpoint,
+        logger=logger,
         callbacks=[Curriculum(build_schedule(config)), FrozenNorms(), Curve(run.folder / "metrics.csv")],
     )
     if resumed := checkpoint.is_file():

@@ -9,6 +9,7 @@ from typing import Literal
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment
 
 from robust.learn.keeping import LastCheckpoint, Progress
@@ -32,6 +33,7 @@ def make_trainer(
     title: str,
     checkpoint: Path,
     callbacks: Sequence[pl.Callback],
+    logger: Logger | None = None,
     devices: Devices = 1,
     num_nodes: int = 1,
 ) -> pl.Trainer:
@@ -59,7 +61,8 @@ def make_trainer(
         use_distributed_sampler=False,  # the data module divides the batches
         plugins=[SLURMEnvironment(auto_requeue=False) if started else LightningEnvironment()],
         precision=precision,  # type: ignore[arg-type]
-        logger=False,
+        logger=logger or False,
+        log_every_n_steps=1,  # what is logged is logged at an epoch's end; a larger number draws a warning
         enable_checkpointing=True,
         enable_model_summary=False,
         enable_progress_bar=progress,

@@ -23,10 +23,11 @@ _SUFFIXES = (".svg", ".png", ".pdf", ".csv", ".tex", ".md")
 _MOST_ROWS = 30  # of a table in the README
 
 
-def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
+def write_report(folders: Sequence[Path], out: Path | None = None, found: Sequence[Section] | None = None) -> Path:
     """Writes the report of these runs and returns the path of its page.
 
-    `out` is a folder; by default one beside the runs, named by what they are. In it: index.html; README.md; all rows
+    `found` is what `sections` has to say of them, where that is known. `out` is a folder; by default one beside the
+    runs, named by what they are. In it: index.html; README.md; all rows
     (rows.parquet); figures/, each as SVG, PNG and PDF with its numbers as CSV; tables/, each as CSV, LaTeX and
     Markdown; claims.csv where the paper's claims can be decided.
     """
@@ -34,7 +35,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
         names = "\n".join(sorted(folder.name for folder in folders))
         out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
     rows = collect(folders)
-    found = sections(folders, rows)
+    found = sections(folders, rows) if found is None else found
     drawings = {_slug(name): one for section in found for name, one in section.drawings.items()}
     pictures = {}
     for name, drawing in tqdm(drawings.items(), desc="drawing", unit="figure", delay=1, leave=False, disable=None):

@@ -17,6 +17,7 @@ from robust.report.pairs import MEAN, technique_differences
 from robust.report.paper import example_figures, paper_figures
 from robust.report.ranking import one_for_all, ranking, ranking_figure
 from robust.report.tables import over_seeds, percent, score_table, summary_table, varying
+from robust.runs import read_rows
 
 _MOST_LINES = 12  # kinds of runs that one can tell apart in a figure
 _MOST_SAMPLES = 6  # runs whose sample images are shown
@@ -59,6 +60,17 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     return [section for section in found if section.drawings or section.tables]
 
 
+def run_drawings(folder: Path) -> dict[str, Drawing]:
+    """One run's own figures: its accuracy against the level of each perturbation, images as it sees them, and how it
+    confuses classes."""
+    lines = over_seeds(summary_table(read_rows(folder)))
+    title, confusion = lines["title"].iloc[0], confusion_matrix([folder])
+    drawings = {"accuracy": _accuracy(lines), "samples": _samples(Samples.read(folder / "samples.npz"), title)}
+    if NATURAL in set(confusion["condition"]):
+        drawings["confusion"] = confusion_figure(confusion, title)
+    return drawings
+
+
 def _models(summary: pd.DataFrame) -> Section:
     scores, lines = score_table(summary), over_seeds(summary)
     several = varying(scores)
@@ -81,13 +93,16 @@ def _models(summary: pd.DataFrame) -> Section:
     )
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES:
-        drawings["accuracy"] = Drawing(
-            accuracy_figure(lines),
-            "Test accuracy against the level of each test perturbation. Bars: 95 % intervals, over images (Wilson) for "
-            "one seed, over seeds (Student) for several.",
-            lines,
-        )
+        drawings["accuracy"] = _accuracy(lines)
     return Section("Models", "", drawings, {"models": table})
+
+
+def _accuracy(lines: pd.DataFrame) -> Drawing:
+    caption = (
+        "Test accuracy against the level of each test perturbation. Bars: 95 % intervals, over images (Wilson) for "
+        "one seed, over seeds (Student) for several."
+    )
+    return Drawing(accuracy_figure(lines), caption, lines)
 
 
 def _paper(rows: pd.DataFrame) -> Section:
@@ -179,17 +194,21 @@ def _images(folders: Sequence[Path], summary: pd.DataFrame) -> Section:
         drawings = {name: _as_figure(name, one) for name, one in examples.items()}
     for folder, own in samples.items():
         title = kinds.loc[folder.name, "title"]
-        caption = f"As the {title} model sees them; above each what it takes it for, bold where that is wrong."
-        verdicts = pd.DataFrame(
-            [
-                (name, level, own.classes[label], own.classes[predicted])
-                for name, level, line in zip(own.names, own.levels, own.predicted, strict=True)
-                for label, predicted in zip(own.labels, line, strict=True)
-            ],
-            columns=["test_perturbation", "test_level", "label", "predicted"],
-        )
-        drawings[f"samples-{title}"] = Drawing(samples_figure(own, title), caption, verdicts)
+        drawings[f"samples-{title}"] = _samples(own, title)
     return Section("The images", "", drawings)
+
+
+def _samples(samples: Samples, title: str) -> Drawing:
+    caption = f"As the {title} model sees them; above each what it takes it for, bold where that is wrong."
+    verdicts = pd.DataFrame(
+        [
+            (name, level, samples.classes[label], samples.classes[predicted])
+            for name, level, line in zip(samples.names, samples.levels, samples.predicted, strict=True)
+            for label, predicted in zip(samples.labels, line, strict=True)
+        ],
+        columns=["test_perturbation", "test_level", "label", "predicted"],
+    )
+    return Drawing(samples_figure(samples, title), caption, verdicts)
 
 
 def _confusions(folders: Sequence[Path], rows: pd.DataFrame) -> Section:

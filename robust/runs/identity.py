@@ -11,7 +11,7 @@ from typing import Any
 # `optimizer`, `trainer` and `data`.)
 _LEFT_OUT = frozenset(
     {
-        *("as_reference", "evaluation", "plan", "recipe", "runs_dir", "sweep", "workers"),
+        *("as_reference", "evaluation", "logger", "plan", "recipe", "runs_dir", "sweep", "workers"),
         *(f"data.{place}{name}" for place in ("", "source.") for name in ("cache_dir", "dir", "download", "path")),
         *(f"trainer.{name}" for name in ("accelerator", "channels_last", "checkpoint_every_s", "progress", "threads")),
         *("trainer.devices", "trainer.num_nodes"),

@@ -17,6 +17,7 @@ from robust.run import execute
 from robust.runs import ClaimedError, State, Status, claimed, collect, read_status, write_status
 from robust.sweep.plan import plan, print_plan
 from robust.sweep.workers import work_off
+from robust.track import Subject, make_tracker, track_report
 
 _WAIT_S = 2.0  # between two looks at runs that another process does
 _ENDED = (State.DONE, State.FAILED)
@@ -66,14 +67,20 @@ def _wait_for_others(runs: Iterable[Run]) -> None:
 
 def finish(runs: Sequence[Run]) -> None:
     """The results of these runs, in the terminal and as a page. Raises FaultsError if one is not done."""
-    from robust.report import print_results, write_report  # draws: a second that training need not wait for
+    from robust.report import print_results, sections, write_report  # draws: a second that training need not wait for
 
     statuses = _look_at(runs)
     measured = [run.folder for run, status in statuses.items() if status.state is State.DONE and run.conditions]
     if measured:
-        print_results(collect(measured))
-        page = write_report(measured, runs[0].folder / "report" if len(runs) == 1 else None)
+        rows = collect(measured)
+        print_results(rows)
+        found = sections(measured, rows)
+        page = write_report(measured, runs[0].folder / "report" if len(runs) == 1 else None, found)
+        if len(runs) > 1:
+            track_report(runs[0].config, found, page, measured)
         Console().print(f"page: {page}", soft_wrap=True, markup=False)
+        if where := make_tracker(runs[0].config, Subject(runs[0].folder, "", "")).where():
+            Console().print(f"tracked: {where}", soft_wrap=True, markup=False)
     elif all(status.state is State.DONE for status in statuses.values()):
         Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True, markup=False)
     if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:

@@ -1,0 +1,50 @@
+"""The W&B dashboard of a project, as code: what is logged, where one looks for it."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wandb_workspaces.workspaces import Workspace
+
+CURVES = ("train_loss", "train_accuracy", "perturbed_share")
+SCORES = ("accuracy/natural", "accuracy/mean", "accuracy/worst", "accuracy/spread")
+FIGURES = ("figures/accuracy", "figures/samples", "figures/confusion")
+TABLES = ("tables/rows", "tables/confusion")
+SETTINGS = ("config:technique.name", "config:perturb.family", "config:perturb.level")
+
+
+def dashboard(entity: str, project: str) -> "Workspace":
+    """The saved view "robust" of a W&B project: scores to compare models by, curves, figures and tables."""
+    from wandb_workspaces import workspaces as ws
+    from wandb_workspaces.reports import v2 as panels
+
+    scores = [
+        panels.ScatterPlot(
+            title="what robustness costs", x=panels.SummaryMetric(SCORES[0]), y=panels.SummaryMetric(SCORES[2])
+        ),
+        panels.ParallelCoordinatesPlot(
+            title="from settings to scores",
+            columns=[
+                *(panels.ParallelCoordinatesPlotColumn(panels.Config(one.removeprefix("config:"))) for one in SETTINGS),
+                *(panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(one)) for one in SCORES),
+            ],
+        ),
+        *(panels.BarPlot(title=one.partition("/")[2], metrics=[panels.SummaryMetric(one)]) for one in SCORES),
+    ]
+    sections: dict[str, list[Any]] = {
+        "Accuracy": scores,
+        "Training": [panels.LinePlot(title=one.replace("_", " "), x="epoch", y=[one]) for one in CURVES],
+        "Figures": [panels.MediaBrowser(title=one.partition("/")[2], media_keys=[one]) for one in FIGURES],
+        "Tables": [panels.WeavePanelSummaryTable(table_name=one) for one in TABLES],
+        "Reports": [panels.MediaBrowser(title="page", media_keys=["page"])],
+    }
+    worst = ws.Ordering(ws.Summary(SCORES[2]), ascending=False)
+    return ws.Workspace(
+        entity=entity,
+        project=project,
+        name="robust",
+        sections=[ws.Section(name=name, panels=held, is_open=True) for name, held in sections.items()],
+        runset_settings=ws.RunsetSettings(
+            order=[worst], pinned_columns=[*SETTINGS, *(f"summary:{one}" for one in SCORES)]
+        ),
+        auto_generate_panels=False,
+    )

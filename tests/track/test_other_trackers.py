@@ -1,0 +1,41 @@
+"""The trackers of Lightning: CSV files and TensorBoard."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from robust.prepare import Run
+from robust.run import execute
+from robust.runs import State
+
+
+def test_nothing_is_tracked_unless_asked_for(make_run: Callable[..., Run]) -> None:
+    run = make_run("perturb=noise")
+    assert execute(run).state is State.DONE
+    assert [path.name for path in run.folder.iterdir() if path.is_dir()] == []
+
+
+def test_csv_files_hold_the_curves_and_the_scores(make_run: Callable[..., Run]) -> None:
+    run = make_run("perturb=noise", "logger=csv")
+    assert execute(run).state is State.DONE
+    table = pd.read_csv(run.folder / "csv" / "version_0" / "metrics.csv")
+    curve = pd.read_csv(run.folder / "metrics.csv")
+    assert table["train_loss"].dropna().tolist() == pytest.approx(curve["train_loss"].tolist())
+    assert table["accuracy/natural"].count() == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_tensorboard_shows_curves_scores_and_figures(make_run: Callable[..., Run]) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = make_run("perturb=noise", "logger=tensorboard")
+    assert execute(run).state is State.DONE
+    events = EventAccumulator(str(run.folder / "tensorboard"))
+    events.Reload()
+    curve = pd.read_csv(run.folder / "metrics.csv")
+    shown = [one.value for one in events.Scalars("train_loss")]
+    assert shown == pytest.approx(curve["train_loss"].tolist())
+    assert {"accuracy/natural", "accuracy/worst", "perturbed_share"} <= set(events.Tags()["scalars"])
+    assert set(events.Tags()["images"]) == {"accuracy", "samples", "confusion"}
+    assert "rows/text_summary" in events.Tags()["tensors"]

@@ -1,0 +1,251 @@
+"""What W&B keeps of a run, read back from its offline files."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from robust.configuration import compose
+from robust.learn import Curve
+from robust.prepare import Run, prepare
+from robust.run import execute
+from robust.runs import State
+from robust.sweep import launch, sweep
+from robust.track import dashboard as dashboards
+from robust.track.__main__ import main
+from robust.track.wandb import WandbTracker, has_key
+
+ROOT = Path(__file__).parent.parent.parent
+WANDB = ["logger=wandb", "evaluation.trials=2"]
+
+
+@pytest.fixture(autouse=True)
+def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+
+def inspect(session: Path, *options: str) -> str:
+    command = [Path(sys.executable).parent / "wandb", "leet", "inspect", "--json", *options, *session.glob("*.wandb")]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def sessions(folder: Path) -> list[Path]:
+    return sorted(folder.glob("wandb/offline-run-*"))
+
+
+def read(session: Path) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
+    """The record of a W&B run, its history and its summary."""
+    records = [json.loads(line) for line in inspect(session).splitlines()]
+    (run,) = (one["run"] for one in records if one["type"] == "run")
+    history = [one["history"]["item"] for one in records if one["type"] == "history"]
+    return run, history, json.loads(inspect(session, "--summary"))
+
+
+def table(session: Path, summary: dict[str, Any], name: str) -> pd.DataFrame:
+    content = json.loads((session / "files" / summary["summary"][f"tables/{name}"]["path"]).read_text())
+    return pd.DataFrame(content["data"], columns=content["columns"])
+
+
+def test_a_dashboard_has_all_there_is_to_know_of_a_run(make_run: Callable[..., Run]) -> None:
+    run = make_run("technique=incremental", "perturb=noise", "+sweep.name=grid", *WANDB)
+    assert execute(run).state is State.DONE
+    (session,) = sessions(run.folder)
+    record, history, summary = read(session)
+    assert record["project"] == "robust"
+    assert record["run_group"] == "grid"
+    assert record["job_type"] == "train"
+    assert record["display_name"] == "incremental noise 0.05, seed 0"
+    assert record["tags"] == ["digits", "convnet_mnist", "incremental", "noise"]
+    assert summary["config"]["perturb"]["level"] == 0.05
+    assert summary["config"]["technique"]["share"]["_target_"] == "robust.learn.Linear"
+    assert summary["exit_code"] == 0
+
+    curve = pd.read_csv(run.folder / "metrics.csv")
+    epochs = [one for one in history if "train_loss" in one]
+    for name in ("epoch", "train_loss", "train_accuracy", "perturbed_share"):
+        assert [one[name] for one in epochs] == pytest.approx(curve[name].tolist()), name
+    assert curve["perturbed_share"].tolist() == [0, 0.5]
+
+    scores = json.loads((run.folder / "summary.json").read_text())
+    found = summary["summary"]
+    for name in ("natural", "mean", "worst", "spread"):
+        assert found[f"accuracy/{name}"] == pytest.approx(scores[name])
+    assert found["accuracy/worst_condition"].startswith("noise ")
+    for one in scores["conditions"]:
+        title = "natural" if one["test_perturbation"] == "natural" else f"noise {one['test_level']:g}"
+        assert found[f"conditions/{title}"] == pytest.approx(one["mean"])
+
+    rows = pd.read_csv(run.folder / "rows.csv")
+    assert table(session, summary, "rows")["accuracy"].tolist() == pytest.approx(rows["accuracy"].tolist())
+    assert table(session, summary, "confusion")["count"].sum() == rows["n"].sum()
+    for name in dashboards.FIGURES:
+        assert (session / "files" / found[name]["path"]).read_bytes().startswith(b"\x89PNG")
+        assert found[name]["caption"]
+    assert {*dashboards.CURVES, *dashboards.SCORES, *dashboards.FIGURES, *dashboards.TABLES} <= set(found)
+
+
+class StopError(BaseException):
+    """As a signal stops a run."""
+
+
+def test_a_resumed_run_continues_its_wandb_run(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(*WANDB, "trainer.max_epochs=4", "trainer.checkpoint_every_s=0")
+    collect = Curve.on_train_epoch_end
+
+    def stop(self: Curve, trainer: Any, module: Any) -> None:
+        collect(self, trainer, module)
+        if trainer.current_epoch == 2:
+            raise StopError
+
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        patch.setattr(Curve, "on_train_epoch_end", stop)
+        execute(run)
+    assert execute(run).state is State.DONE
+    first, second = sessions(run.folder)
+    (one, before, stopped), (other, after, _) = read(first), read(second)
+    assert one["run_id"] == other["run_id"]
+    assert stopped["exit_code"] == 1
+    assert stopped["summary"]["failed"] == "interrupted"
+    assert [item["epoch"] for item in before if "train_loss" in item] == [0, 1]
+    assert [item["epoch"] for item in after if "train_loss" in item] == [2, 3]
+
+
+def test_measuring_what_was_trained_before_is_a_test(make_run: Callable[..., Run]) -> None:
+    assert execute(make_run("evaluation=none")).state is State.DONE
+    run = make_run(*WANDB)
+    assert execute(run).state is State.DONE
+    (session,) = sessions(run.folder)
+    record, history, summary = read(session)
+    assert record["job_type"] == "test"
+    assert not [one for one in history if "train_loss" in one]
+    assert "accuracy/natural" in summary["summary"]
+
+
+def test_a_failed_run_says_why(make_run: Callable[..., Run]) -> None:
+    run = make_run("technique=natural", "optimizer.lr=1e30", *WANDB)
+    assert execute(run).state is State.FAILED
+    (session,) = sessions(run.folder)
+    summary = json.loads(inspect(session, "--summary"))
+    assert summary["exit_code"] == 1
+    assert summary["summary"]["failed"].startswith("Training diverged")
+
+
+def test_the_report_of_a_sweep_is_a_run_of_its_own(
+    quick: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = [["perturb=noise", *quick, *WANDB, "logger.group=both", f"runs_dir={tmp_path / 'runs'}"]]
+    sweep(jobs, lambda left: launch(left, workers=1))
+    said = capsys.readouterr().out
+    assert f"tracked: W&B project robust, offline; wandb sync --yes {tmp_path}/runs/*/wandb/offline-run-*" in said
+    runs = sorted((tmp_path / "runs").glob("*/wandb"))
+    assert [path.parent.name.split("-")[0] for path in runs] == ["digits", "digits", "report"]
+    (session,) = sessions(runs[-1].parent)
+    record, _, summary = read(session)
+    assert (record["job_type"], record["run_group"]) == ("report", "both")
+    assert {"page", "figures/accuracy", "figures/confusion-digits", "tables/models"} <= set(summary["summary"])
+    assert len(table(session, summary, "models")) == 2
+    page = session / "files" / summary["summary"]["page"]["path"]
+    assert "constant noise 0.05" in page.read_text()
+
+
+def test_a_key_is_written_nowhere_and_everything_lies_in_the_runs_folder(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key = "0123456789abcdef0123456789abcdef01234567"
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    run = make_run(*WANDB)
+    assert execute(run).state is State.DONE
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len([path for path in files if "wandb" in path.parts]) > 5
+    assert [path for path in files if key.encode() in path.read_bytes()] == []
+    manifests = [line for line in inspect(sessions(run.folder)[0]).splitlines() if "local_path" in line]
+    assert manifests
+    assert all(f'"local_path":"{run.folder}/wandb/' in line for line in manifests)
+
+
+def test_it_is_offline_without_a_key_and_online_with_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def mode(**settings: Any) -> str:
+        return WandbTracker(None, project="robust", **settings).mode  # type: ignore[arg-type]
+
+    assert not has_key()
+    assert mode() == "offline"
+    (tmp_path / "netrc").write_text("machine api.wandb.ai login user password secret\n")
+    assert mode() == "online"
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
+    assert mode() == "offline"
+    monkeypatch.setenv("WANDB_API_KEY", "secret")
+    assert mode() == "online"
+    assert mode(mode="disabled") == "disabled"
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert mode() == "offline"
+    with pytest.raises(ValueError, match=r"`logger.mode` must be online, offline, disabled or null; got 'dry'"):
+        mode(mode="dry")
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "sweeps" / "wandb").glob("*.yaml"))])
+def test_what_an_agent_of_a_wandb_sweep_calls_can_be_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
+    definition = yaml.safe_load((ROOT / "sweeps" / "wandb" / name).read_text())
+    assert (ROOT / definition["program"]).is_file()
+    assert definition["command"][1:] == ["python", "${program}", "${args_no_hyphens}"]
+    choices = {key: _values(one) for key, one in definition["parameters"].items()}
+    runs = []
+    for values in itertools.product(*choices.values()):
+        arguments = [f"{key}={value}" for key, value in zip(choices, values, strict=True)]
+        runs.append(prepare(compose([*arguments, f"runs_dir={tmp_path}"])))
+    assert len({run.folder for run in runs}) == len(runs) > 1
+    for run in runs:
+        assert run.config.logger._target_ == "robust.track.WandbTracker"
+        if run.parent:  # the agent's W&B run is the child's
+            assert run.parent.config.logger._target_ == "robust.track.Tracker"
+    if "metric" in definition:
+        assert definition["metric"]["name"] in dashboards.SCORES
+
+
+def _values(parameter: dict[str, Any]) -> list[Any]:
+    if "distribution" in parameter:
+        return [parameter["min"], parameter["max"]]
+    return parameter.get("values", [parameter.get("value")])
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic V1 style")
+@pytest.mark.filterwarnings("ignore:Support for class-based `config`")
+def test_the_dashboard_shows_what_is_logged() -> None:
+    content = dashboards.dashboard("me", "robust")._to_model().spec.model_dump_json(by_alias=True)
+    for name in (*dashboards.CURVES, *dashboards.SCORES, *dashboards.FIGURES, *dashboards.TABLES, "page"):
+        assert name.removeprefix("tables/") in content, name
+
+
+def test_a_dashboard_needs_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["robust.track", "--entity", "me"])
+    with pytest.raises(ValueError, match="A dashboard is saved in an account, and there is no key of one: `wandb log"):
+        main()
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef0123456789abcdef01234567")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("robust.track.wandb._PATIENCE_S", 1)
+    run = make_run(*WANDB)
+    begun = time.monotonic()
+    assert execute(run).state is State.DONE
+    assert time.monotonic() - begun < 30
+    assert "W&B does not answer" in (run.folder / "log.txt").read_text()
+    record, _, _ = read(*sessions(run.folder))
+    assert record["job_type"] == "train"
