@@ -4,10 +4,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check bench lock clean
+.PHONY: help setup demo test test-slurm lint check bench lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the pinned dependencies
 
@@ -24,6 +24,9 @@ demo: $(READY) ## train four small models on real digits, break them, show what 
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest
+
+test-slurm: $(READY) ## run sweeps through a Slurm that this installs (Debian, as root), starts here and stops again
+	tests/slurm/with_slurm.sh $(BIN)/python -m pytest tests/slurm
 
 lint: $(READY) ## format and lint (ruff), types (mypy), import contract (import-linter)
 	$(BIN)/ruff format --check .

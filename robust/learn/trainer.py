@@ -93,4 +93,5 @@ def cluster_rank(devices: Devices, num_nodes: int, accelerator: str) -> int:
 
 
 def _started_by_srun() -> bool:
-    return int(os.environ.get("SLURM_NTASKS", 1)) > 1 and "SLURM_PROCID" in os.environ
+    """Whether this is one of several processes of a job's step; a batch script itself belongs to none."""
+    return "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", 1)) > 1

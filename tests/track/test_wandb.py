@@ -108,9 +108,10 @@ def test_a_resumed_run_continues_its_wandb_run(make_run: Callable[..., Run], mon
         if trainer.current_epoch == 2:
             raise StopError
 
-    with monkeypatch.context() as patch, pytest.raises(StopError):
+    with monkeypatch.context() as patch:
         patch.setattr(Curve, "on_train_epoch_end", stop)
-        execute(run)
+        with pytest.raises(StopError):
+            execute(run)
     assert execute(run).state is State.DONE
     first, second = sessions(run.folder)
     (one, before, stopped), (other, after, _) = read(first), read(second)
