@@ -1,5 +1,7 @@
 """Many runs on a cluster: each a job of a Slurm array, through submitit."""
 
+import contextlib
+import io
 import subprocess
 import sys
 import time
@@ -73,7 +75,8 @@ def _submit(
         return {}
     executor = _make_executor(settings, after)
     try:
-        jobs = executor.map_array(SlurmJob(sys.argv), [orders[place] for place in places])
+        with contextlib.redirect_stderr(io.StringIO()):  # what sbatch says is in the error
+            jobs = executor.map_array(SlurmJob(sys.argv), [orders[place] for place in places])
     except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError) as error:
         raise ValueError(
             f"Slurm did not take the jobs: {_said(error)}. Their settings are hydra.launcher.*: "
@@ -107,7 +110,7 @@ def _said(error: Exception) -> str:
     """What sbatch complained about."""
     lines = [line.strip() for line in str(getattr(error, "stderr", None) or error).splitlines()]
     told = [line.removeprefix("sbatch: error: ") for line in lines if line.startswith("sbatch: error: ")]
-    return " ".join(told or lines[-1:]).rstrip(".")
+    return "; ".join(told or lines[-1:]).rstrip(".")
 
 
 def _watch(jobs: Sequence[submitit.Job[str]]) -> list[str]:

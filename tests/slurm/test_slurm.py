@@ -108,9 +108,9 @@ def test_runs_survive_what_a_cluster_does_to_them(
     sweep: subprocess.Popen[str], undisturbed: Path, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
-    asked, queued = catch(runs, "natural")["job"], catch(runs, "noise")["job"]
-    slurm("scancel", "--signal=USR2", asked)  # as before a time limit
-    slurm("scontrol", "requeue", queued)  # as after a node's death
+    asked, queued = catch(runs, "natural"), catch(runs, "noise")
+    os.kill(asked["pid"], signal.SIGUSR2)  # as Slurm does before a time limit
+    slurm("scontrol", "requeue", queued["job"])  # as after a node's death
     killed = catch(runs, "blur")
     os.kill(killed["pid"], signal.SIGKILL)
     cancelled = catch(runs, "hot")["job"]
@@ -126,7 +126,7 @@ def test_runs_survive_what_a_cluster_does_to_them(
     assert len(logs) == 2
     assert all(Path(log).is_file() for log in logs)
     records = statuses(runs)
-    for job in (asked, queued):
+    for job in (asked["job"], queued["job"]):
         (name,) = (name for name, record in records.items() if record["job"] == job)
         assert records[name]["restarts"] == 1
         assert "resuming training" in (runs / name / "log.txt").read_text()

@@ -13,7 +13,7 @@ if [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 
-is_alive() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
+is_alive() { [ -s "$1" ] && kill -0 "$(cat "$1" 2>/dev/null)" 2>/dev/null; }
 
 install_missing() {
   local name
@@ -104,7 +104,7 @@ stop() {
   local file
   for file in "${started[@]}"; do
     is_alive "$file" || continue
-    kill "$(cat "$file")"
+    kill "$(cat "$file")" 2>/dev/null || continue
     for _ in $(seq 60); do is_alive "$file" || break; sleep 0.25; done
   done
 }
