@@ -184,7 +184,9 @@ def measure_missing(run: Run) -> None:
     model, images = load(folder), run.splits.test
     if on_gpu(config.trainer.accelerator):
         model.to("cuda")
-    take_samples(model, images, run.conditions, seed=config.evaluation.seed).save(folder / "samples.npz")
+    samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
+    if not samples.are_among(folder / "samples.npz"):
+        samples.save(folder / "samples.npz")
     for measured in measure_in_parts(
         model,
         images,

@@ -1,4 +1,5 @@
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -301,6 +302,9 @@ def test_runs_are_found_in_folders_or_named_themselves(make_run: Callable[..., R
     assert find_runs([run.folder.parent]) == find_runs([run.folder]) == [run.folder]
     with pytest.raises(FileNotFoundError, match="There are no finished runs in"):
         find_runs([tmp_path / "nothing"])
+    copy = shutil.copytree(run.folder, tmp_path / "copies" / run.folder.name)
+    with pytest.raises(ValueError, match=rf"{run.folder} and {copy} are the same run\. Leave one of them out"):
+        find_runs([run.folder.parent, copy.parent])
 
 
 @pytest.mark.parametrize("kind", ["12345678", "1e234567"])
@@ -338,7 +342,7 @@ def test_a_parent_that_failed_in_this_sweep_is_not_tried_by_each_child(
 ) -> None:
     tried = []
 
-    def fail(run: Run) -> None:
+    def fail(run: Run, logger: object) -> None:
         tried.append(run)
         raise OSError("no space")
 

@@ -32,6 +32,13 @@ class Samples:
     def save(self, path: Path) -> None:
         write_whole(path, lambda file: np.savez_compressed(file, **self.__dict__))
 
+    def are_among(self, path: Path) -> bool:
+        """Whether the samples kept there show all these conditions, and maybe more."""
+        if not path.is_file():
+            return False
+        kept = Samples.read(path)
+        return set(zip(self.names, self.levels, strict=True)) <= set(zip(kept.names, kept.levels, strict=True))
+
     @staticmethod
     def read(path: Path) -> "Samples":
         with np.load(path, allow_pickle=False) as kept:

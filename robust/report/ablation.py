@@ -40,8 +40,8 @@ def _table(rows: pd.DataFrame, curves: Mapping[str, pd.DataFrame]) -> pd.DataFra
     """The combinations that one data set has, all of the network that has most of them."""
     lines: list[dict[str, object]] = []
     for model in rows["model"].unique():
-        if parts := _parts(model):
-            runs = of_one_kind(rows[rows["model"] == model]).drop_duplicates("run")
+        runs = of_one_kind(rows[rows["model"] == model]).drop_duplicates("run")
+        if len(runs) and (parts := _parts(model)):
             trained = [curves[run]["train_accuracy"].iloc[-1] for run in runs["run"] if run in curves]
             line = {"data": runs["data"].iloc[0], "network": model.split()[0], **dict(zip(_PARTS, parts, strict=True))}
             line |= {"train": pd.Series(trained, dtype=float).mean(), "test": runs["accuracy"].mean()}

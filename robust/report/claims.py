@@ -1,6 +1,8 @@
 """Which of the paper's claims hold in these rows."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +10,12 @@ import pandas as pd
 from scipy.stats import norm, t
 
 from robust.measure import NATURAL, condition_title, summarize
-from robust.report.statements import MODELS, REFERENCE, STATEMENTS, TECHNIQUES, Quantity, Setting, Statement
+from robust.report.choice import comparable, of_one_kind
+from robust.report.pairs import correct_images
+from robust.report.published import STATEMENTS
+from robust.report.statements import MODELS, REFERENCE, TECHNIQUES, Quantity, Setting, Statement
 from robust.report.tables import run_title
+from robust.results import PREDICTIONS
 
 COLUMNS = [
     *("id", "claim", "published", "tolerance", "measured", "low", "high", "met", "reason"),
@@ -17,13 +23,17 @@ COLUMNS = [
 ]
 
 
+_FEWEST_SEEDS = 3
+
+
 class _Accuracy(NamedTuple):
-    """In percent, with Wilson's interval for n images."""
+    """In percent, with Wilson's interval for n images, and the run that it is of."""
 
     mean: float
     low: float
     high: float
     n: int
+    run: str
 
 
 class _Found(NamedTuple):
@@ -37,52 +47,56 @@ class _Found(NamedTuple):
 _Accuracies = dict[Setting, _Accuracy]  # of one data set and seed
 
 
-def claims(rows: pd.DataFrame) -> pd.DataFrame:
+class _Verdicts:
+    """How often each image was recognised, read when it is asked for."""
+
+    def __init__(self, folders: Mapping[str, Path]):
+        self.folders = folders
+        self.tables: dict[str, pd.DataFrame] = {}
+
+    def of(self, run: str, setting: Setting) -> np.ndarray | None:
+        """By one run under the setting's condition, a fraction of the trials for each image; None if nobody knows."""
+        if run not in self.folders:
+            return None
+        if run not in self.tables:
+            self.tables[run] = correct_images(self.folders[run])[1]
+        return self.tables[run].loc[condition_title(setting.test, setting.test_level)].to_numpy()
+
+
+def claims(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> pd.DataFrame:
     """One line for each claim of arXiv 2004.03452 that these rows can decide; `COLUMNS`, figures in percent and points.
 
     `met` is `yes` where the 95 % interval, `low` to `high`, reaches what was published. Over several seeds the
-    interval is Student's, over their paired figures; for one it is over images. A claim is left out where a run or a
-    condition is missing in every seed.
+    interval is Student's, over their paired figures; for one it is over images, paired where the runs' `folders` hold
+    the verdicts. A claim is left out where a run or a condition is missing in every seed.
     """
     known = _accuracies(plain_runs(rows))
+    verdicts = _Verdicts({folder.name: folder for folder in folders if (folder / PREDICTIONS).is_file()})
     lines = []
     for statement in STATEMENTS:
         settings = {one for group in statement.groups for quantity in group for one in _settings(quantity)}
         seeds = known.get(statement.data, {})
         complete = {seed: seeds[seed] for seed in sorted(seeds) if settings <= seeds[seed].keys()}
         if complete:
-            lines.append(_line(statement, complete))
+            lines.append(_line(statement, complete, verdicts))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
 def claims_summary(table: pd.DataFrame) -> str:
-    """One sentence: how many of the claims hold."""
+    """How many of the claims hold, and how many rest on too few seeds to say much."""
     if table.empty:
         return "None of the paper's claims can be decided from these runs."
-    return f"{(table['met'] == 'yes').sum()} of {len(table)} claims hold."
+    few = (table["seeds"] < _FEWEST_SEEDS).sum()
+    rest = f" {few} of them rest{'s' if few == 1 else ''} on fewer than {_FEWEST_SEEDS} seeds." if few else ""
+    return f"{(table['met'] == 'yes').sum()} of {len(table)} claims hold.{rest}"
 
 
 def plain_runs(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the paper's own networks and techniques, without variants: one kind of each.
-
-    The natural kind is the one that most runs are held against; of the others, among those that are not held against
-    another one, the kind with most runs. Where two have as many, nothing tells them apart, and neither is taken.
-    """
-    runs = rows.drop_duplicates("run")
-    runs = runs[(runs["model"] == runs["data"].map(MODELS)) & runs["technique"].isin([NATURAL, *TECHNIQUES])]
-    held = runs.assign(kind=runs["reference"].map(runs.set_index("run")["kind"]))
-    natural = _most_frequent(held.dropna(subset="kind"), ["data"])
-    rivals = set(held["kind"].dropna()) - natural
-    trained = runs[(runs["technique"] != NATURAL) & ~held["kind"].isin(rivals)]
-    plain = natural | _most_frequent(trained, ["data", "technique", "train_perturbation", "train_level"])
-    return rows[rows["run"].isin(runs.loc[runs["kind"].isin(plain), "run"])]
-
-
-def _most_frequent(runs: pd.DataFrame, by: list[str]) -> set[str]:
-    """In each group the kind that most runs are of; none where several are."""
-    counts = runs.groupby([*by, "kind"]).size().rename("runs").reset_index()
-    first = counts[counts["runs"] == counts.groupby(by)["runs"].transform("max")]
-    return set(first.loc[~first.duplicated(by, keep=False), "kind"])
+    """The rows of the paper's own networks and techniques, without variants: one kind of each."""
+    rows = comparable(rows)
+    return of_one_kind(
+        rows[(rows["model"] == rows["data"].map(MODELS)) & rows["technique"].isin([NATURAL, *TECHNIQUES])]
+    )
 
 
 def _accuracies(rows: pd.DataFrame) -> dict[str, dict[int, _Accuracies]]:
@@ -92,19 +106,19 @@ def _accuracies(rows: pd.DataFrame) -> dict[str, dict[int, _Accuracies]]:
     for line in rows[what].drop_duplicates("run").merge(summarize(rows), on="run").itertuples():
         levels = round(float(line.train_level), 6), round(float(line.test_level), 6)
         setting = Setting(line.technique, line.train_perturbation, levels[0], line.test_perturbation, levels[1])
-        accuracy = _Accuracy(100 * line.mean, 100 * line.low, 100 * line.high, line.n)
+        accuracy = _Accuracy(100 * line.mean, 100 * line.low, 100 * line.high, line.n, line.run)
         known[line.data][line.seed][setting] = accuracy
     return known
 
 
-def _line(statement: Statement, seeds: dict[int, _Accuracies]) -> dict[str, object]:
+def _line(statement: Statement, seeds: dict[int, _Accuracies], verdicts: _Verdicts) -> dict[str, object]:
     found = [_found(statement, accuracies, seed) for seed, accuracies in seeds.items()]
     measured = float(np.mean([one.value for one in found]))
     if len(found) > 1:
         half = float(t.ppf(0.975, len(found) - 1) * np.std([one.value for one in found], ddof=1) / np.sqrt(len(found)))
         low, high = measured - half, measured + half
     else:
-        low, high = _over_images(found[0], seeds[found[0].seed])
+        low, high = _over_images(found[0], seeds[found[0].seed], verdicts)
     quantity = found[0].quantity
     least = 0.0 if quantity.minus is None or quantity.apart else -100.0
     # Decided by the figures that are written, so that a reader comes to the same verdict.
@@ -154,16 +168,23 @@ def _value(quantity: Quantity, accuracies: _Accuracies) -> float:
     return abs(value) if quantity.apart else value
 
 
-def _over_images(found: _Found, accuracies: _Accuracies) -> tuple[float, float]:
-    """The interval of one model's figure: Wilson's for an accuracy, normal for a difference.
+def _over_images(found: _Found, accuracies: _Accuracies, verdicts: _Verdicts) -> tuple[float, float]:
+    """The interval of one seed's figure: Wilson's for an accuracy, normal for a difference, paired over the images.
 
-    The variances of both accuracies are added: more than a difference on the same images has.
+    Where verdicts are missing, the variances of both accuracies are added: more than a difference on the same images
+    has.
     """
     if found.quantity.minus is None:
         accuracy = accuracies[found.quantity.setting]
         return accuracy.low, accuracy.high
-    both = [accuracies[setting] for setting in _settings(found.quantity)]
-    half = norm.ppf(0.975) * np.sqrt(sum(one.mean * (100 - one.mean) / one.n for one in both))
+    settings = _settings(found.quantity)
+    both = [accuracies[setting] for setting in settings]
+    first, second = (verdicts.of(one.run, setting) for one, setting in zip(both, settings, strict=True))
+    if first is None or second is None:
+        variance = sum(one.mean * (100 - one.mean) / one.n for one in both)
+    else:
+        variance = np.var(100 * (first - second), ddof=1) / both[0].n
+    half = norm.ppf(0.975) * np.sqrt(variance)
     return found.value - half, found.value + half
 
 

@@ -64,7 +64,7 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     weights: dict[int, list[np.ndarray]] = {}
     scores = {}
     for folder in tqdm(needed, desc="comparing", unit="run", delay=1, leave=False, disable=None):
-        labels, correct = _correct(folder)
+        labels, correct = correct_images(folder)
         images = correct.shape[1]
         if images not in weights:
             weights[images] = _weights(images, resamples=resamples, seed=seed)
@@ -110,7 +110,7 @@ def _pair(trained: tuple[Any, ...], first: str, ours: pd.Series, second: str, th
         yield _Pair(names, list(ours[seeds]), list(theirs[seeds]))
 
 
-def _correct(folder: Path) -> tuple[bytes, pd.DataFrame]:
+def correct_images(folder: Path) -> tuple[bytes, pd.DataFrame]:
     """The labels, and how often each image was recognised: a row for each condition, the mean over its trials."""
     tests = pd.read_parquet(folder / PREDICTIONS, columns=["test_perturbation", "test_level", "label", "predicted"])
     names, rows = [], []

@@ -35,7 +35,7 @@ class _Family:
         return [(name, level) for name in (self.names if self.together else (trained,)) for level in self.levels]
 
     def label(self, name: str, level: float) -> str:
-        return f"{level:g} {name} pixels" if self.together else f"{self.title} {level:g}"
+        return f"{level:g} {name} pixels" if self.together else condition_title(name, level)
 
 
 _FAMILIES = (
@@ -96,7 +96,8 @@ def _impact(rows: pd.DataFrame, family: _Family) -> Drawing | None:
         f"Impact of {family.title}: test accuracy of networks trained on natural images, against the level that "
         f"they are tested at (0: natural images). {_bars(points)}{left_out(natural, chosen)}"
     )
-    return Drawing(_draw(panels, family.names), caption, points)
+    places = {name: place for place, name in enumerate(family.names)}
+    return Drawing(_draw(panels, places), caption, points)
 
 
 def _training(rows: pd.DataFrame, technique: str, family: _Family) -> Drawing | None:
@@ -131,7 +132,7 @@ def _training(rows: pd.DataFrame, technique: str, family: _Family) -> Drawing | 
         "dotted, the natural model's on natural images. "
         f"{_bars(drawn)}{left_out(ours, chosen)}"
     )
-    labels = [family.label(*test) for test in family.tests(family.names[0])]
+    labels = {family.label(*test): place for name in family.names for place, test in enumerate(family.tests(name))}
     return Drawing(_draw(panels, labels), caption, pd.concat([points_of(natural), drawn], ignore_index=True))
 
 
@@ -160,7 +161,7 @@ def _counted(numbers: pd.Series, word: str) -> str:
     return f"{low if low == high else f'{low} to {high}'} {word}{'s' if high > 1 else ''}"
 
 
-def _draw(panels: Sequence[_Panel], labels: Sequence[str]) -> Figure:
+def _draw(panels: Sequence[_Panel], labels: Mapping[str, int]) -> Figure:
     """Panels in a column for each data set, one range of accuracies in each; `labels` fix the order of the colours."""
     data = list(dict.fromkeys(panel.data for panel in panels))
     height = 1 + max(panel.row for panel in panels)
@@ -186,12 +187,12 @@ def _draw(panels: Sequence[_Panel], labels: Sequence[str]) -> Figure:
     return figure
 
 
-def _draw_panel(axis: Axes, panel: _Panel, labels: Sequence[str]) -> None:
+def _draw_panel(axis: Axes, panel: _Panel, labels: Mapping[str, int]) -> None:
     axis.set_visible(True)
     for label, (level, dashes) in panel.levels.items():
         axis.axhline(100 * level, color="0.45", linestyle=dashes, linewidth=1, label=label, zorder=1)
     for label, line in panel.lines.items():
-        place = labels.index(label) if label in labels else None
+        place = labels.get(label)
         style = _GREY if place is None else {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": "-"}
         sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2}
         axis.errorbar(line[panel.x], 100 * line["mean"], yerr=100 * line["std"], label=label, **style, **sizes)

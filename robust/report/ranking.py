@@ -22,7 +22,7 @@ _PIXELS_AND_NOISE = [(NATURAL, 0.0), *((fault, 2.0) for fault in ("stuck", "hot"
 _PIXELS_AND_NOISE += [("noise", level) for level in (0.0255, 0.03775, 0.05)]
 _BLURS = ("blur_channels", "blur")  # the published one first
 _FIGURES = ["natural", "mean", "worst", "hardest", "spread", "shortfall"]
-_COLUMNS = ["data", "title", "technique", "train_perturbation", "train_level", "seeds", *_FIGURES]
+_COLUMNS = ["data", "title", "technique", "train_perturbation", "train_level", "seeds", *_FIGURES, "blur"]
 
 
 def ranking(rows: pd.DataFrame) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def ranking(rows: pd.DataFrame) -> pd.DataFrame:
     shortfall; per data set the best worst case first. Accuracies are means over seeds and fractions; mean, worst (in
     the condition `hardest`) and spread (best minus worst) are over all ten; `shortfall` is the natural accuracy of
     the natural model minus worst, NaN where a seed has no such model. Of the two blurs a data set is ranked by the one
-    that more models were tested on, or blur_channels.
+    that more models were tested on, or blur_channels: `blur` names it.
     """
     tables = [_rank(group) for _, group in rows.groupby("data", sort=False)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_COLUMNS)
@@ -42,11 +42,12 @@ def _rank(rows: pd.DataFrame) -> pd.DataFrame:
     """The ranking of the models of one data set."""
     summary = summary_table(rows)
     runs = summary[summary["test_perturbation"] == NATURAL].set_index("run")
-    results = _complete(summary.pivot(index="run", columns=_TESTS, values="mean"))
+    blur, results = _complete(summary.pivot(index="run", columns=_TESTS, values="mean"))
     by_kind = runs.loc[results.index, "kind"]
     table = runs.loc[results.index].groupby("kind")[_COLUMNS[:5]].first()
     results = results.groupby(by_kind).mean()
     results.columns = [condition_title(name, level) for name, level in results.columns]
+    table["blur"] = blur
     table["seeds"] = by_kind.value_counts()
     table["natural"] = results[NATURAL]
     table["mean"] = results.mean(axis=1)
@@ -57,14 +58,14 @@ def _rank(rows: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["worst", "mean"], ascending=False, ignore_index=True)[_COLUMNS]
 
 
-def _complete(results: pd.DataFrame) -> pd.DataFrame:
-    """The runs with all ten conditions, by the blur that leaves more of them."""
-    candidates = []
+def _complete(results: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """The blur that leaves more runs with all ten conditions, and these."""
+    candidates = {}
     for blur in _BLURS:
         tests = [*_PIXELS_AND_NOISE, *((blur, level) for level in (0.5, 0.75, 1.0))]
         columns = pd.MultiIndex.from_tuples(tests, names=_TESTS)
-        candidates.append(results.reindex(columns=columns).dropna())
-    return max(candidates, key=len)
+        candidates[blur] = results.reindex(columns=columns).dropna()
+    return max(candidates.items(), key=lambda candidate: len(candidate[1]))
 
 
 def robust(table: pd.DataFrame) -> pd.DataFrame:
@@ -87,10 +88,15 @@ def _answer(data: str, table: pd.DataFrame) -> str:
     seeds = f", over {best['seeds']} seeds" if best["seeds"] > 1 else ""
     return (
         f"{data}: {count} stayed within {100 * TOLERANCE:g} points of natural accuracy ({before} %) under all ten "
-        f"conditions. The {'best' if len(within) else 'nearest'} is {best['title']}: {percent(best['natural'])} % on "
-        f"natural images, {percent(best['mean'])} % on average, {percent(best['worst'])} % at worst "
-        f"({best['hardest']}){seeds}."
+        f"conditions{_named(table)}. The {'best' if len(within) else 'nearest'} is {best['title']}: "
+        f"{percent(best['natural'])} % on natural images, {percent(best['mean'])} % on average, "
+        f"{percent(best['worst'])} % at worst ({best['hardest']}){seeds}."
     )
+
+
+def _named(table: pd.DataFrame) -> str:
+    """Which blur is among the conditions, where it is not the usual one."""
+    return f" (their blur is {table['blur'].iloc[0]})" if table["blur"].iloc[0] != "blur" else ""
 
 
 def ranking_figure(table: pd.DataFrame) -> Drawing:
@@ -143,7 +149,9 @@ def _draw_panel(axis: Axes, table: pd.DataFrame, techniques: list[str]) -> None:
     axis.grid(axis="y", color="0.9", linewidth=0.6, zorder=0)
     axis.set_axisbelow(True)
     axis.set(
-        title=table["data"].iloc[0], xlabel="accuracy on natural images, %", ylabel="accuracy in the worst case, %"
+        title=f"{table['data'].iloc[0]}{_named(table)}",
+        xlabel="accuracy on natural images, %",
+        ylabel="accuracy in the worst case, %",
     )
     _label(axis, table[natural | everything | (table.index == table.index[0])])
 

@@ -49,7 +49,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     found = [
         _models(summary),
         _paper(rows),
-        _claims(rows),
+        _claims(folders, rows),
         _one_for_all(rows),
         _techniques(folders),
         _images(folders, summary),
@@ -65,20 +65,23 @@ def run_drawings(folder: Path) -> dict[str, Drawing]:
     confuses classes."""
     lines = over_seeds(summary_table(read_rows(folder)))
     title, confusion = lines["title"].iloc[0], confusion_matrix([folder])
-    drawings = {"accuracy": _accuracy(lines), "samples": _samples(Samples.read(folder / "samples.npz"), title)}
+    drawings = {"samples": _samples(Samples.read(folder / "samples.npz"), title)}
     if NATURAL in set(confusion["condition"]):
         drawings["confusion"] = confusion_figure(confusion, title)
+    if (lines["test_perturbation"] != NATURAL).any():
+        drawings["accuracy"] = _accuracy(lines)
     return drawings
 
 
 def _models(summary: pd.DataFrame) -> Section:
     scores, lines = score_table(summary), over_seeds(summary)
     several = varying(scores)
-    shown = scores[["title", *several, "natural", "mean", "hardest", "before", "after", "won"]].rename(
+    shown = scores[["title", *several, "natural", "mean_before", "mean", "hardest", "before", "after", "won"]].rename(
         columns={
             "title": "trained",
             "natural": "natural images, %",
-            "mean": "mean, %",
+            "mean_before": "natural model's mean, %",
+            "mean": "this model's mean, %",
             "hardest": "hardest test",
             "before": "natural model there, %",
             "after": "this model there, %",
@@ -88,11 +91,11 @@ def _models(summary: pd.DataFrame) -> Section:
     table = Table(
         _percent(shown, signed=["won back, points"]),
         scores,
-        "Mean: over natural images and all conditions that the model was tested under. Hardest test: the one of these "
-        "that the natural model fails most under.",
+        "Mean: over natural images and all conditions that this model was tested under, the natural model's over the "
+        "same. Hardest test: the one of these that the natural model fails most under.",
     )
     drawings = {}
-    if lines["title"].nunique() <= _MOST_LINES:
+    if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = _accuracy(lines)
     return Section("Models", "", drawings, {"models": table})
 
@@ -121,8 +124,8 @@ def _is_curve(numbers: pd.DataFrame) -> bool:
     return max(numbers["train_level"].nunique() - 1, numbers["test_level"].nunique() - 1) >= _GRID
 
 
-def _claims(rows: pd.DataFrame) -> Section:
-    table = claims(rows)
+def _claims(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
+    table = claims(rows, folders)
     if table.empty:
         return Section("")
     shown = table[["claim", "published", "measured", "met", "reason", "seeds"]].copy()
@@ -130,7 +133,7 @@ def _claims(rows: pd.DataFrame) -> Section:
     shown["published"] = [
         f"{one.published:g}{f' ± {one.tolerance:g}' if one.tolerance else ''}" for one in table.itertuples()
     ]
-    note = "In percent and points, with 95 % intervals: Student's over seeds, over images for one seed."
+    note = "In percent and points, with 95 % intervals: Student's over seeds; for one seed over images."
     return Section("The paper's claims", claims_summary(table), {}, {"claims": Table(shown, table, note)})
 
 

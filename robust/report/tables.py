@@ -66,22 +66,27 @@ def score_table(summary: pd.DataFrame) -> pd.DataFrame:
     """One line for each run: its accuracy on natural images, its mean over all conditions, and how it does in the
     `hardest` one.
 
-    The hardest of a run's conditions is the one that the natural model (`before`) fails most under, or where that
-    was not measured there, the one that the run itself fails most under; `won` is the difference.
+    Models are tested under different conditions: a trained one's mean is over those that the natural model was tested
+    under too, and `mean_before` is the natural model's over the same. The hardest of a run's conditions is the one
+    that the natural model (`before`) fails most under, or where that was not measured there, the one that the run
+    itself fails most under; `won` is the difference.
     """
     lines = []
     for _, group in summary.groupby("run", sort=False):
         hardest = group.loc[group["before"].fillna(group["mean"]).idxmin()]
         first = group.iloc[0]
+        trained = first["technique"] != NATURAL
+        both = group.dropna(subset="before") if trained and group["before"].notna().any() else group
         lines.append(
             {
                 **{name: first[name] for name in ("title", "data", "model", "seed")},
                 "natural": group.loc[group["test_perturbation"] == NATURAL, "mean"].max(),
-                "mean": group["mean"].mean(),
+                "mean": both["mean"].mean(),
+                "mean_before": both["before"].mean() if trained else float("nan"),
                 "hardest": condition_title(hardest["test_perturbation"], hardest["test_level"]),
                 "after": hardest["mean"],
                 "before": hardest["before"],
-                "won": hardest["mean"] - hardest["before"] if first["technique"] != NATURAL else float("nan"),
+                "won": hardest["mean"] - hardest["before"] if trained else float("nan"),
             }
         )
     return pd.DataFrame(lines)
@@ -109,19 +114,23 @@ def print_results(rows: pd.DataFrame) -> None:
         title_justify="left",
         caption_justify="left",
     )
-    table.caption = "mean: over all its tests; hardest test: where the natural model (before) fails most"
+    table.caption = "natural model > this one: on average over its tests, and in the one that the former fails most in"
     table.add_column("trained", no_wrap=True)
     for name in several:
         table.add_column(name)
-    for heading in ("natural", "mean", "hardest test", "before", "after", "won back"):
-        words = heading == "hardest test"
-        width = max(map(len, heading.split()))
-        table.add_column(heading, justify="left" if words else "right", no_wrap=words, min_width=width)
+    for heading in ("natural", "mean", "hardest test", "there"):
+        table.add_column(heading, justify="left" if heading == "hardest test" else "right", no_wrap=True)
     for _, line in scores.head(_MOST).iterrows():
         named = [str(line[name]) for name in ("title", *several)]
-        figures = [percent(line["before"]), percent(line["after"]), percent(line["won"], sign=True)]
-        table.add_row(*named, percent(line["natural"]), percent(line["mean"]), line["hardest"], *figures)
+        before = [float("nan")] * 2 if pd.isna(line["won"]) else [line["mean_before"], line["before"]]
+        mean, there = map(_from_to, before, [line["mean"], line["after"]])
+        table.add_row(*named, percent(line["natural"]), mean, line["hardest"], there)
     console = Console()
     console.print(table, crop=False)
     if len(scores) > _MOST:
         console.print(f"... and {len(scores) - _MOST} more on the page")
+
+
+def _from_to(before: float, after: float) -> str:
+    """How accuracy rose or fell; where it is not known from where, to what."""
+    return percent(after) if pd.isna(before) else f"{percent(before)} > {percent(after)}"

@@ -16,7 +16,7 @@ _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_pertu
 
 def find_runs(places: Iterable[str | Path]) -> list[Path]:
     """The finished runs' folders among `places`: each is such a folder, or one that holds some. Raises
-    FileNotFoundError where there are none."""
+    FileNotFoundError where there are none, ValueError where two of them hold the same run."""
     found: dict[Path, None] = {}
     for place in map(Path, places):
         runs = [place] if (place / STATUS).is_file() else sorted(path.parent for path in place.glob(f"*/{STATUS}"))
@@ -35,6 +35,10 @@ def find_runs(places: Iterable[str | Path]) -> list[Path]:
         raise FileNotFoundError(
             "None of these runs was measured: there is no rows.csv. Run them again with an `evaluation`."
         )
+    names: dict[str, Path] = {}
+    for folder in found:
+        if names.setdefault(folder.name, folder) != folder:
+            raise ValueError(f"{names[folder.name]} and {folder} are the same run. Leave one of them out.")
     return list(found)
 
 

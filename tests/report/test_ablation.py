@@ -48,3 +48,15 @@ def test_fewer_than_two_combinations_are_no_ablation(variants: list[int]) -> Non
     table = ablation_table(rows[rows["model"].isin(models)], {})
     assert table.empty
     assert list(table.columns[:4]) == ["data", "batch norm", "dropout", "activation"]
+
+
+def test_settings_that_nothing_tells_apart_leave_no_line() -> None:
+    rows = ablated("mnist")
+    twice = rows[rows["model"] == "convnet_mnist"]
+    twice = twice.assign(**{name: twice[name] + " longer" for name in ("run", "kind", "reference")})
+    table = ablation_table(pd.concat([rows, twice]), {})
+    assert table[["batch norm", "dropout", "activation"]].to_numpy().tolist() == [
+        ["yes", "no", "ReLU"],
+        ["yes", "yes", "tanh"],
+        ["no", "no", "ReLU"],
+    ]

@@ -1,12 +1,16 @@
 import math
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from robust.report.claims import COLUMNS, claims, claims_summary
-from robust.report.statements import BLURS, KINDS, MODELS, NOISES, STATEMENTS, TECHNIQUES, Setting
+from robust.report.published import STATEMENTS
+from robust.report.statements import BLURS, KINDS, MODELS, NOISES, TECHNIQUES, Setting
+from robust.results import PREDICTIONS
 
 T_3 = 4.302653  # Student's 97.5 % quantile for three seeds
 BLUR = {"mnist": "blur", "cifar10": "blur_channels"}
@@ -109,6 +113,7 @@ def test_training_that_changes_nothing_keeps_no_claim_about_training() -> None:
     table = claims(grid(as_published)).set_index("id")
     trained = table[table.index.str.contains("|".join([*TECHNIQUES, "within-3"]))]
     easy = {"cifar10-constant-dead-on-hot", "cifar10-transfer-noise-on-natural"}  # the natural model does it
+    easy |= {"cifar10-transfer-pixels-at-training-level-stuck"}
     assert set(trained.index[trained["met"] == "yes"]) == easy
     assert (table.drop(trained.index)["met"] == "yes").all()
     assert (trained.loc[trained["met"] == "no", "reason"] != "").all()
@@ -140,6 +145,20 @@ def test_one_seeds_accuracy_has_wilsons_interval() -> None:
 def test_one_seeds_difference_adds_the_variances() -> None:
     line = decided([row(natural(), 97), row(natural("hot", 5.0), 52)]).loc["mnist-impact-hot-5"]
     assert (line["measured"], line["low"], line["high"]) == (45, 43.97, 46.03)  # 1.96 sqrt((.97 .03 + .52 .48) / 10^4)
+
+
+def test_one_seeds_difference_is_paired_over_the_images_where_the_verdicts_are_there(tmp_path: Path) -> None:
+    right = np.zeros((2, 10_000), dtype=np.uint8)
+    right[0, :9700] = right[1, :5200] = 1  # whatever is known with hot pixels is known without
+    tests = [("natural", 0.0), ("hot", 5.0)]
+    rows = [row(natural(*test), 100 * one.mean()) for test, one in zip(tests, right, strict=True)]
+    folder = tmp_path / rows[0]["run"]
+    folder.mkdir()
+    kept = pd.DataFrame(tests, columns=["test_perturbation", "test_level"])
+    kept.assign(label=[np.ones(10_000, np.uint8)] * 2, predicted=list(right)).to_parquet(folder / PREDICTIONS)
+    line = claims(pd.DataFrame(rows), [folder]).set_index("id").loc["mnist-impact-hot-5"]
+    half = 1.959964 * math.sqrt(0.45 * 0.55 / 10_000) * 100  # 45 % of the images change, all in one direction
+    assert [line["low"], line["high"]] == pytest.approx([45 - half, 45 + half], abs=0.011)
 
 
 def test_several_seeds_are_paired_and_have_students_interval() -> None:
@@ -293,6 +312,9 @@ def test_the_order_of_rows_changes_nothing() -> None:
     pd.testing.assert_frame_equal(claims(rows), claims(rows.sample(frac=1, random_state=0)))
 
 
-def test_the_summary_counts() -> None:
-    table = pd.DataFrame({"met": ["yes", "no", "yes"]})
+def test_the_summary_says_how_many_rest_on_few_seeds() -> None:
+    table = pd.DataFrame({"met": ["yes", "no", "yes"], "seeds": [3, 3, 3]})
     assert claims_summary(table) == "2 of 3 claims hold."
+    assert claims_summary(table.assign(seeds=[3, 1, 2])) == (
+        "2 of 3 claims hold. 2 of them rest on fewer than 3 seeds."
+    )

@@ -194,6 +194,15 @@ def test_of_two_settings_the_one_of_most_runs_is_followed_through() -> None:
     assert before.get_ydata()[0] == pytest.approx(70)
 
 
+def test_a_level_that_only_another_setting_has_is_no_point_of_the_line() -> None:
+    usual = [run("constant", "hot", level, tests=PIXELS, accuracy=0.8) for level in (1, 2, 3)]
+    once = run("constant", "hot", 12, tests=PIXELS, accuracy=0.95, setting="short")
+    natural = [run(tests=[], accuracy=0.7), run(tests=[], accuracy=0.75, setting="short")]
+    drawing = paper_figures(pd.concat([once, *natural, *usual]))["figure-A1"]
+    assert lines(panels(drawing.figure)["MNIST, trained on hot pixels"])["natural images"][0] == [1, 2, 3]
+    assert "Left out: 1 run of" in drawing.caption
+
+
 def test_of_kinds_that_only_their_accuracy_tells_apart_none_is_drawn() -> None:
     names = ["x", "y", "x", "y"]
     full = [run("transfer", "hot", n, tests=PIXELS, accuracy=0.9, setting=names[n]) for n in range(4)]
