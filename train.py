@@ -17,10 +17,11 @@ def train(config: DictConfig) -> str:
     """One run of the command, or of its multirun; returns what went wrong with the latter."""
     from robust import sweep  # imports torch: not for --help
 
-    multirun = HydraConfig.get().mode is RunMode.MULTIRUN
-    if multirun:
+    hydra_config = HydraConfig.get()
+    if hydra_config.mode is RunMode.MULTIRUN:
         return sweep.run_job(config)
-    reported(lambda: sweep.run_alone(config))  # not raised through Hydra, which would add words of its own
+    launcher = hydra_config.runtime.choices["hydra/launcher"]
+    reported(lambda: sweep.run_alone(config, launcher))  # not raised through Hydra, which would add words of its own
     return ""
 
 

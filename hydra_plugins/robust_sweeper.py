@@ -14,6 +14,7 @@ class RobustSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.loader = hydra_context.config_loader
+        self.elsewhere = config.hydra.runtime.choices["hydra/launcher"] != "robust"
         self.products: Any = OmegaConf.to_container(config.sweep.products) if "sweep" in config else [{}]
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
@@ -23,7 +24,8 @@ class RobustSweeper(Sweeper):
         from robust import sweep
 
         parse = OverridesParser.create(config_loader=self.loader).parse_overrides
-        return sweep.sweep(sweep.list_jobs(self.products, arguments, parse), self._launch)
+        jobs = sweep.list_jobs(self.products, arguments, parse)
+        return sweep.sweep(jobs, self._launch, elsewhere=self.elsewhere)
 
     def _launch(self, jobs: list[list[str]]) -> list[str]:
         assert self.launcher is not None

@@ -255,6 +255,11 @@ def check_values(config: DictConfig) -> None:
     devices = config.trainer.devices
     counted = isinstance(devices, int) and not isinstance(devices, bool) and devices >= 1
     _demand(counted or devices == "auto", "trainer.devices", "a whole number >= 1, or auto (all GPUs)", devices)
+    if devices != 1 and config.workers > 1:
+        raise ValueError(
+            f"`workers` must be 1 where a run takes several devices (trainer.devices={devices}); got {config.workers}. "
+            "Each worker has one GPU."
+        )
     for name in _SWITCHES:
         value = OmegaConf.select(config, name, default=False)
         _demand(isinstance(value, bool), name, "true or false", value)

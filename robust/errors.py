@@ -55,6 +55,8 @@ def reported(main: Callable[[], object]) -> None:
     try:
         main()
     except (KeyboardInterrupt, SystemExit) as stop:
+        if type(stop).__name__ == "SIGTERMException":  # Lightning's, whose exit status would be 0
+            sys.exit(143)
         if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):
             raise
         print("\nStopped. The same command continues where this one was.", file=sys.stderr)

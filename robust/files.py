@@ -1,9 +1,10 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and by one process at a time."""
 
 import contextlib
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,3 +30,15 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes) -> 
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside)
         raise
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time, by a file that stays; let go by the system if that process dies. Raises OSError where it
+    cannot be made."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT)  # a file to write to, which NFS wants for a lock
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

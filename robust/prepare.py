@@ -1,5 +1,6 @@
 """A run as its configuration describes it, checked before anything long starts."""
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from robust.configuration import (
 )
 from robust.data import PerturbedData, Splits
 from robust.errors import one_line
-from robust.learn import Constant, Schedule, cluster_rank, freeze
+from robust.learn import Constant, Schedule, count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
 from robust.perturb import Perturbation, key
 from robust.results import known_tests
@@ -53,17 +54,27 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """How far it has come; to do again where tests are missing that this evaluation asks for."""
+        """How far it has come; to do again where tests are missing that this evaluation asks for, or nobody was told
+        of them."""
         status = read_status(self.folder)
-        if status.state is State.DONE and self.missing_tests():
+        if status.state is State.DONE and self.is_incomplete():
             return Status(State.ABSENT, "tests are missing")
         return status
 
     @property
+    def is_shared(self) -> bool:
+        """Whether this is one of several processes that a cluster started to train it together."""
+        trainer = self.config.trainer
+        return is_one_of_several(trainer.devices, trainer.num_nodes, trainer.accelerator)
+
+    def is_incomplete(self) -> bool:
+        """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
+        return bool(self.missing_tests()) or not make_tracker(self.config, Subject(self.folder, "", "")).knows()
+
+    @property
     def rank(self) -> int:
         """Which process this is of those that a cluster started to train it together; 0 for the first, or only one."""
-        trainer = self.config.trainer
-        return cluster_rank(trainer.devices, trainer.num_nodes, trainer.accelerator)
+        return int(os.environ["SLURM_PROCID"]) if self.is_shared else 0
 
     def missing_tests(self) -> list[Test]:
         """The tests this evaluation asks for that were not made yet."""
@@ -105,8 +116,9 @@ class Run:
         }
 
 
-def prepare(config: DictConfig) -> Run:
-    """Checks everything that can be checked before training. Raises ValueError or OSError, with what to do."""
+def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
+    """Checks everything that can be checked before training; with `elsewhere` not the devices, which another machine
+    has. Raises ValueError or OSError, with what to do."""
     if config.as_reference:
         config = reference(config)
     require_complete(config)
@@ -116,7 +128,7 @@ def prepare(config: DictConfig) -> Run:
     splits = build_splits(config.data)
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
     natural = reference(config)
-    parent = prepare(natural) if config.technique.start is not None else None
+    parent = prepare(natural, elsewhere=elsewhere) if config.technique.start is not None else None
     run = Run(
         config,
         splits,
@@ -127,11 +139,14 @@ def prepare(config: DictConfig) -> Run:
         parent,
     )
     with as_level(config.perturb):
-        run.build_data()
+        data = run.build_data()
+    settings = config.trainer
+    data.take_part(0, settings.num_nodes * count_devices(settings.devices, settings.accelerator))
     network = run.build_network()
     build(config.optimizer, params=[parameter for parameter in network.parameters() if parameter.requires_grad])
     build_schedule(config)
-    build_trainer(config, title="", checkpoint=Path(), callbacks=[])
+    if not elsewhere:
+        build_trainer(config, title="", checkpoint=Path(), callbacks=[])
     make_tracker(config, Subject(Path(), "", ""))
     check_writable(Path(config.runs_dir))
     return run

@@ -40,7 +40,8 @@ from robust.runs import (
 from robust.track import track_run, tracked
 
 _log = logging.getLogger(__name__)
-_BEGUN = time.time()  # when this process did
+#: when this process did
+BEGUN = time.time()
 _WAIT_S = 2.0  # between two looks at a run that another process does
 _LOOK_S = 0.2  # the same, where that process waits for this one
 
@@ -49,10 +50,11 @@ class ParentError(RuntimeError):
     """The run that another starts from is not there."""
 
 
-def execute(run: Run) -> Status:
+def execute(run: Run, *, since: float = BEGUN) -> Status:
     """Does what is left of a run: trains or resumes it, measures what is missing.
 
-    A failure is recorded and returned, not raised. Raises ClaimedError where another process is at work on it.
+    A failure is recorded and returned, not raised; a run to start from that failed since the time `since`, when the
+    sweep began, is not tried again. Raises ClaimedError where another process is at work on it.
     """
     if run.status.state is State.DONE:
         return run.status
@@ -61,10 +63,10 @@ def execute(run: Run) -> Status:
     if run.rank:
         return follow(run)
     if run.parent and run.parent.status.state is not State.DONE:
-        finish_parent(run.parent)
+        finish_parent(run.parent, since=since)
     with claimed(run.folder), _logged(run.folder / "log.txt"):
         ended = read_end(run.folder)  # again: another process may have had it since
-        if not ended or ended.state is not State.DONE or run.missing_tests():
+        if not ended or ended.state is not State.DONE or run.is_incomplete():
             _complete(run)
     return read_status(run.folder)
 
@@ -94,27 +96,41 @@ def _complete(run: Run) -> None:
 
 
 def follow(run: Run) -> Status:
-    """What the other processes that `srun` started do: they join the training when the first has begun it."""
-    while (status := run.status).state is not State.DONE and not _failed_just_now(status):
-        if (run.folder / MODEL).is_file():
-            break  # the first one measures
-        if run.parent and run.parent.status.state is not State.DONE:
-            follow(run.parent)
-        elif status.state is State.RUNNING and status.record and status.record["job"] == scheduler()["job"]:
-            train(run)
-            break
-        time.sleep(_LOOK_S)
+    """What the other processes that `srun` started do: they join each training that the first one begins."""
+    for one in filter(None, (run.parent, run)):
+        _join(one)
     return run.status
 
 
-def finish_parent(parent: Run) -> None:
-    """Does a run that others start from, or waits for the process that does it. If it fails, so will they."""
+def _join(run: Run) -> None:
+    """Joins the training of a run, if there is one: once, and stays until the first process has saved it."""
+    joined = False
+    while not (run.folder / MODEL).is_file():
+        status = read_status(run.folder)
+        if status.state is State.DONE or _failed_since(status, BEGUN):
+            return
+        if status.state is State.RUNNING and not joined:
+            assert status.record
+            if status.record["job"] == scheduler()["job"]:
+                joined = True
+                try:
+                    train(run)
+                except Exception:  # noqa: BLE001, the first process meets it too, and records it
+                    _log.exception("failed")
+        elif joined and status.state is not State.RUNNING:
+            return
+        time.sleep(_LOOK_S)
+
+
+def finish_parent(parent: Run, *, since: float) -> None:
+    """Does a run that others start from, or waits for the process that does it. If it failed `since` then, so will
+    they."""
     said = ""
     while True:
-        if _failed_just_now(read_status(parent.folder)):
+        if _failed_since(read_status(parent.folder), since):
             return  # each of its children would try in vain
         try:
-            execute(parent)
+            execute(parent, since=since)
         except ClaimedError as error:
             if said != str(error):
                 said = str(error)
@@ -124,11 +140,10 @@ def finish_parent(parent: Run) -> None:
             return
 
 
-def _failed_just_now(status: Status) -> bool:
-    """Whether it failed since this process began, so in this very sweep."""
+def _failed_since(status: Status, since: float) -> bool:
     if status.state is not State.FAILED or not status.record:
         return False
-    return datetime.datetime.fromisoformat(status.record["finished"]).timestamp() > _BEGUN
+    return datetime.datetime.fromisoformat(status.record["finished"]).timestamp() > since
 
 
 def train(run: Run, logger: Logger | None = None) -> None:
@@ -152,19 +167,35 @@ def train(run: Run, logger: Logger | None = None) -> None:
         read_checkpoint(checkpoint, "state_dict", "optimizer_states", "loops")
     _log.info("%s training %s", "resuming" if resumed else "starting", run.identity.folder)
     resume: dict[str, Any] = {"ckpt_path": checkpoint, "weights_only": True} if resumed else {}
-    os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())  # for processes that the trainer starts
-    try:
-        trainer.fit(classifier, datamodule=run.build_data(), **resume)
-    except ProcessRaisedException as error:
-        raise as_raised(error) from error
+    with _shared_out(config.trainer.threads, trainer.num_devices):
+        try:
+            trainer.fit(classifier, datamodule=run.build_data(), **resume)
+        except ProcessRaisedException as error:
+            raise as_raised(error) from error
     if trainer.is_global_zero:
         save_model(run.folder, network, run.architecture())
+
+
+@contextlib.contextmanager
+def _shared_out(threads: int | None, processes: int) -> Iterator[None]:
+    """What processes that the trainer starts are to find in their environment; the next training begins anew."""
+    usual = max(1, torch.get_num_threads() // processes)
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(threads or usual)
+    try:
+        yield
+    finally:
+        os.environ.pop("MASTER_PORT", None)  # Lightning's, of a port that is free again for anybody
+        os.environ.pop("OMP_NUM_THREADS")
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 def as_raised(error: ProcessRaisedException) -> Exception:
     """What one of several processes raised, of which only the text came back."""
     name, _, text = str(error).strip().splitlines()[-1].partition(": ")
-    kinds = {f"{kind.__module__}.{kind.__name__}": kind for kind in (DivergedError, ParentError)}
+    kinds: dict[str, type[Exception]] = {"ValueError": ValueError}
+    kinds |= {f"{kind.__module__}.{kind.__name__}": kind for kind in (DivergedError, ParentError)}
     return kinds[name](text) if name in kinds else RuntimeError(f"{name}: {text}")
 
 

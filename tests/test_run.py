@@ -348,7 +348,7 @@ def test_a_parent_that_failed_in_this_sweep_is_not_tried_by_each_child(
 
     monkeypatch.setattr(run_module, "train", fail)
     first, second = (make_run("technique=transfer", f"perturb.level={level}") for level in (0.01, 0.05))
-    monkeypatch.setattr(run_module, "_BEGUN", time.time() - 60)
+    monkeypatch.setattr(run_module, "BEGUN", time.time() - 60)
     for child in (first, second):
         assert execute(child).state is State.FAILED
     assert [run.perturbation is None for run in tried] == [True, False, False]

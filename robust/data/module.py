@@ -34,7 +34,7 @@ class PerturbedData(pl.LightningDataModule):
     `share`, from 0 to 1, is set from outside before each epoch (`robust.learn.curriculum`): the last `int(share *
     batch)` images of a batch are perturbed. A perturbation is fixed, keyed by (seed, image), or with `fresh=True`
     another one in each epoch. Fixed ones are made once and kept where they fit. `shuffle=True` draws a new order in
-    each epoch, keyed by (seed, epoch). Where several processes train one model, each takes every so-manieth image of a
+    each epoch, keyed by (seed, epoch). Where several processes train one model, each of n takes every n-th image of a
     batch: together they see the batches that one process would.
     """
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits
+from robust.files import locked
 
 _MNIST_TRAIN = 50_000  # of the 60,000 training images: Cavey et al. 2020 (arXiv 2004.03452)
 _DIGITS_TEST = 497
@@ -76,7 +77,7 @@ def _explained(name: str, place: Path, download: bool) -> Iterator[None]:
     """Turns what torchvision raises into what the user should know."""
     there = place.is_dir() and any(place.iterdir())
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with _alone(place.parent) if download else contextlib.nullcontext(), contextlib.redirect_stdout(io.StringIO()):
             yield
     except (OSError, RuntimeError, ValueError, AssertionError, EOFError, KeyError) as error:
         if there:
@@ -86,3 +87,13 @@ def _explained(name: str, place: Path, download: bool) -> Iterator[None]:
         raise FileNotFoundError(
             f"{name} is not in {place}{tried}. Set `data.dir` (or ROBUST_DATA) to the folder that holds it{other}."
         ) from error
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time fetches; the others find what it fetched. Nobody fetches to where nobody may write."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder / ".download.lock"))
+        yield

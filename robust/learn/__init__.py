@@ -4,7 +4,7 @@ from robust.learn.classifier import Classifier, DivergedError
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
 from robust.learn.keeping import Curve, LastCheckpoint, Progress
 from robust.learn.start import FrozenNorms, freeze, take_weights
-from robust.learn.trainer import cluster_rank, make_trainer, on_gpu
+from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
 
 __all__ = [
     "Classifier",
@@ -19,8 +19,9 @@ __all__ = [
     "Progress",
     "Schedule",
     "Steps",
-    "cluster_rank",
+    "count_devices",
     "freeze",
+    "is_one_of_several",
     "make_trainer",
     "on_gpu",
     "take_weights",

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +47,7 @@ def make_trainer(
     """
     per_node = count_devices(devices, accelerator)
     several = per_node * num_nodes > 1
-    started = several and _started_by_srun()
+    started = is_one_of_several(devices, num_nodes, accelerator)
     if num_nodes > 1 and not started:
         raise ValueError(
             f"`trainer.num_nodes` must be 1 where Slurm did not start a process for each device; got {num_nodes}. "
@@ -68,10 +70,23 @@ def make_trainer(
         enable_progress_bar=progress,
         callbacks=[
             *callbacks,
+            _OthersHandler(),
             LastCheckpoint(checkpoint, every_s=checkpoint_every_s),
             *([Progress(title)] if progress else []),
         ],
     )
+
+
+class _OthersHandler(pl.Callback):
+    """Leaves SIGTERM to whoever handled it before the training: a cluster's job that is to make room goes on until it
+    is killed, and is queued again; one that ended by itself would not be."""
+
+    def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        self.handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if callable(self.handler) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self.handler)
 
 
 def on_gpu(accelerator: str) -> bool:
@@ -86,12 +101,8 @@ def count_devices(devices: Devices, accelerator: str) -> int:
     return torch.cuda.device_count() if on_gpu(accelerator) else 1
 
 
-def cluster_rank(devices: Devices, num_nodes: int, accelerator: str) -> int:
-    """Which this process is of those that `srun` started to train one model together; 0 where there are no others."""
+def is_one_of_several(devices: Devices, num_nodes: int, accelerator: str) -> bool:
+    """Whether this is one of the processes that `srun` started to train one model together: of a job's step, to which
+    neither a batch script nor a shell belongs."""
     several = count_devices(devices, accelerator) * num_nodes > 1
-    return int(os.environ["SLURM_PROCID"]) if several and _started_by_srun() else 0
-
-
-def _started_by_srun() -> bool:
-    """Whether this is one of several processes of a job's step; a batch script itself belongs to none."""
-    return "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", 1)) > 1
+    return several and int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1

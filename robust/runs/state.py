@@ -1,7 +1,6 @@
 """Who is at work in a run's folder, and how far it has come."""
 
 import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -20,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from robust.files import write_whole
+from robust.files import locked, write_whole
 
 CLAIM, STATUS, CHECKPOINT, MODEL = "claim.json", "status.json", "last.ckpt", "model.ckpt"
 _HEARTBEAT_S = 10.0
@@ -84,12 +83,12 @@ def claimed(folder: Path) -> Iterator[None]:
     def beat() -> None:
         write_whole(path, json.dumps({**claim, "heartbeat": time.time()}))
 
-    def is_ours() -> bool:
-        """Whether nobody took the claim over, as happens to a process that was stopped for a while."""
+    def is_taken() -> bool:
+        """Whether somebody took the claim over, as happens to a process that was stopped for a while."""
         there = _read(path)
-        return there is not None and claim.items() <= there.items()
+        return there is not None and not claim.items() <= there.items()
 
-    with _locked(folder):
+    with locked(folder / ".lock"):
         other = _read(path)
         if other and not _is_stale(other):
             raise ClaimedError(f"{folder} is under way in process {other['pid']} on {other['host']}.")
@@ -99,7 +98,7 @@ def claimed(folder: Path) -> Iterator[None]:
     def keep_beating() -> None:
         while not stop.wait(_HEARTBEAT_S):
             with contextlib.suppress(OSError):  # a full or absent disk shows where it matters: when results are written
-                if not is_ours():
+                if is_taken():
                     return
                 beat()
 
@@ -110,7 +109,7 @@ def claimed(folder: Path) -> Iterator[None]:
     finally:
         stop.set()
         heart.join()
-        if is_ours():
+        if not is_taken():
             path.unlink(missing_ok=True)
 
 
@@ -172,17 +171,6 @@ def _is_stale(claim: dict[str, Any]) -> bool:
         except psutil.NoSuchProcess:
             return True
     return time.time() - claim["heartbeat"] > _STALE_S
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time; let go by the system if that process dies."""
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)  # a file to write to, which NFS wants for a lock
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def command_line() -> str:

@@ -17,10 +17,11 @@ from robust.prepare import Run, prepare
 from robust.runs import State, Status
 
 
-def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
+def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> dict[Run, list[str]]:
     """Every run once, checked, with its overrides; first the natural runs that the others are held against.
 
-    Each of these is tested under every family that one of those is. Raises FaultsError naming all that is wrong.
+    Each of these is tested under every family that one of those is. With `elsewhere` they run on other machines. Raises
+    FaultsError naming all that is wrong.
     """
     references: dict[Path, list[str]] = {}
     families: defaultdict[Path, dict[str, None]] = defaultdict(dict)
@@ -28,7 +29,7 @@ def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
     faults: dict[str, None] = {}
     for job in tqdm(jobs, desc="checking", unit="run", delay=2, leave=False, disable=None):
         try:
-            run = prepare(compose(job))
+            run = prepare(compose(job), elsewhere=elsewhere)
         except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
             shown = " ".join(job)
             faults[f"{one_line(error)}{f' [{shown}]' if len(jobs) > 1 else ''}"] = None
@@ -48,7 +49,7 @@ def plan(jobs: Sequence[list[str]]) -> dict[Run, list[str]]:
     for folder, job in references.items():
         asked = runs[folder][1] if folder in runs else job
         natural = [*asked, "as_reference=true", f"evaluation.families=[{','.join(families[folder])}]"]
-        first[folder] = (prepare(compose(natural)), natural)
+        first[folder] = (prepare(compose(natural), elsewhere=elsewhere), natural)
     return dict({**first, **{folder: pair for folder, pair in runs.items() if folder not in first}}.values())
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import submitit
+from submitit.core.utils import pickle_load
 from submitit.helpers import DelayedSubmission
 from tqdm.auto import tqdm
 
@@ -31,10 +32,11 @@ class SlurmJob:
     run goes on from its last checkpoint."""
 
     command: list[str]  # that these jobs come from
+    begun: float  # when that was
 
     def __call__(self, overrides: list[str]) -> str:
         sys.argv = self.command  # as in a worker process, for what a run records
-        return run_job(compose(overrides))
+        return run_job(compose(overrides), since=self.begun)
 
     def checkpoint(self, overrides: list[str]) -> DelayedSubmission:
         """What submitit queues instead of what it interrupts."""
@@ -58,12 +60,13 @@ def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any]) -> l
     others = [place for place in range(len(jobs)) if place not in set(children)]
     sent = _submit(others, orders, settings)
     parents = [sent[place].job_id for place in others if "as_reference=true" in jobs[place]]
-    sent |= _submit(children, orders, settings, after=parents)
     try:
+        sent |= _submit(children, orders, settings, after=parents)
         return _watch([sent[place] for place in range(len(jobs))])
-    except KeyboardInterrupt:
+    except BaseException:
         ids = " ".join(dict.fromkeys(job.job_id.split("_")[0] for job in sent.values()))
-        sys.stderr.write(f"\nThe Slurm jobs go on without this command; `scancel {ids}` stops them.\n")
+        if ids:
+            sys.stderr.write(f"\nThe Slurm jobs go on without this command; `scancel {ids}` stops them.\n")
         raise
 
 
@@ -76,7 +79,7 @@ def _submit(
     executor = _make_executor(settings, after)
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # what sbatch says is in the error
-            jobs = executor.map_array(SlurmJob(sys.argv), [orders[place] for place in places])
+            jobs = executor.map_array(SlurmJob(sys.argv, time.time()), [orders[place] for place in places])
     except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError) as error:
         raise ValueError(
             f"Slurm did not take the jobs: {_said(error)}. Their settings are hydra.launcher.*: "
@@ -102,6 +105,8 @@ def _make_executor(settings: Mapping[str, Any], after: Sequence[str]) -> submiti
             "Log in where jobs are submitted, or leave it out: `workers=N` does N runs at a time here."
         ) from error
     named = {name if name in (*general, "timeout_min") else f"slurm_{name}": value for name, value in given.items()}
+    if "cpus_per_task" in named:  # which a job's step does not take over in every version of Slurm
+        named["slurm_srun_args"] = [f"--cpus-per-task={named['cpus_per_task']}"]
     executor.update_parameters(**named)
     return executor
 
@@ -123,6 +128,8 @@ def _watch(jobs: Sequence[submitit.Job[str]]) -> list[str]:
     with tqdm(total=len(jobs), desc="all runs", unit="run", disable=None) as bar:
         while True:
             states = _ask_slurm()
+            for folder in {job.paths.folder for job in jobs}:
+                folder.chmod(folder.stat().st_mode)  # so that a network's file system looks again
             for place, job in enumerate(jobs):
                 state = None if states is None else states.get(job.job_id, "gone")
                 if place in reasons:
@@ -154,7 +161,7 @@ def _ask_slurm() -> dict[str, str] | None:
 
 def _read(job: submitit.Job[str]) -> str:
     """What a job that ended by itself says went wrong."""
-    first = job.task(0)
-    if error := first.exception():
-        return f"{str(error).strip().splitlines()[-1]} [{first.paths.stdout}]"
-    return first.result()
+    outcome, result = pickle_load(job.paths.result_pickle)
+    if outcome == "success":
+        return result
+    return f"{str(result).strip().splitlines()[-1]} [{job.paths.stdout}]"

@@ -13,8 +13,8 @@ from tqdm.auto import tqdm
 from robust.configuration import compose
 from robust.errors import FaultsError, one_line, print_error
 from robust.prepare import Run, prepare
-from robust.run import execute
-from robust.runs import ClaimedError, State, Status, claimed, collect, read_status, write_status
+from robust.run import BEGUN, execute
+from robust.runs import ClaimedError, State, Status, claimed, collect, read_end, read_status, write_status
 from robust.sweep.plan import plan, print_plan
 from robust.sweep.workers import work_off
 from robust.track import Subject, make_tracker, track_report
@@ -23,12 +23,20 @@ _WAIT_S = 2.0  # between two looks at runs that another process does
 _ENDED = (State.DONE, State.FAILED)
 
 
-def sweep(jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], Sequence[str]]) -> None:
+def sweep(
+    jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], Sequence[str]], *, elsewhere: bool = False
+) -> None:
     """Plans all runs, launches what is not done, ends with a table and a page. Raises FaultsError if one failed.
 
-    `launch` does the runs of these overrides and returns what went wrong with each ("" for nothing).
+    `launch` does the runs of these overrides, here or `elsewhere`, and returns what went wrong with each ("" for
+    nothing).
     """
-    planned = plan(jobs)
+    planned = plan(jobs, elsewhere=elsewhere)
+    if any(run.is_shared for run in planned):
+        raise ValueError(
+            "Processes that `srun` started train one model together (trainer.devices); a sweep is many. Give it "
+            "hydra/launcher=slurm, or sweeps/slurm/node.sh."
+        )
     print_plan(_look_at(planned))
     if any(run.config.plan for run in planned):
         return
@@ -54,7 +62,9 @@ def _record(runs: Iterable[Run], reasons: Sequence[str]) -> None:
         status = read_status(run.folder)  # what is trained and was tested otherwise stays done
         if reason and status.state not in (State.DONE, State.RUNNING) and status.reason != reason:
             with contextlib.suppress(ClaimedError), claimed(run.folder):
-                write_status(run.folder, State.FAILED, reason=reason, durations_s={})
+                ended = read_end(run.folder)  # again: somebody may have finished it since
+                if not ended or ended.state is not State.DONE:
+                    write_status(run.folder, State.FAILED, reason=reason, durations_s={})
 
 
 def _wait_for_others(runs: Iterable[Run]) -> None:
@@ -93,10 +103,10 @@ def _describe(run: Run, status: Status) -> str:
     return f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.folder / 'log.txt'}]"
 
 
-def run_job(config: DictConfig) -> str:
-    """Does one run of a sweep; returns what went wrong, "" for nothing."""
+def run_job(config: DictConfig, *, since: float = BEGUN) -> str:
+    """Does one run of a sweep that began at the time `since`; returns what went wrong, "" for nothing."""
     try:
-        status = execute(prepare(config))
+        status = execute(prepare(config), since=since)
     except ClaimedError:
         return ""  # another process does it; the sweep waits for that
     except Exception as error:  # noqa: BLE001, one run must not end the others
@@ -134,8 +144,10 @@ def _run_beside_others(job: list[str]) -> str:
     return run_job(config)
 
 
-def run_alone(config: DictConfig) -> None:
-    """One run by itself, with its table and its page."""
+def run_alone(config: DictConfig, launcher: str = "robust") -> None:
+    """One run by itself, here, with its table and its page. Raises ValueError for a `launcher` of many."""
+    if launcher != "robust":
+        raise ValueError(f"`hydra/launcher={launcher}` launches multiruns: give -m too, also for a single run.")
     run = prepare(config)
     if config.plan:
         print_plan(_look_at([run]))

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from robust.track.tracker import Picture, Subject, Tracker
 if TYPE_CHECKING:
     from robust.report import Drawing, Section
 
+_log = logging.getLogger(__name__)
+
 
 def make_tracker(config: DictConfig, subject: Subject) -> Tracker:
     """The tracker that `logger` names, not opened. Raises ValueError where it cannot be."""
@@ -30,7 +33,7 @@ def tracked(config: DictConfig, identity: Identity, folder: Path) -> Iterator[Tr
         folder,
         name=f"{identity.title}, seed {identity.seed}",
         job_type="test" if (folder / MODEL).is_file() else "train",
-        tags=[identity.data, identity.model, identity.technique, identity.perturbation],
+        tags=[identity.data, config.model.name, identity.technique, identity.perturbation],
         config={**plain(config, without=["logger"]), "run": identity.folder},
     )
     with _opened(make_tracker(config, subject)) as tracker:
@@ -75,15 +78,18 @@ def track_report(config: DictConfig, sections: "Sequence[Section]", page: Path, 
 @contextlib.contextmanager
 def _opened(tracker: Tracker) -> Iterator[Tracker]:
     failed = "interrupted"
-    tracker.start()
     try:
+        tracker.start()
         yield tracker
         failed = ""
     except Exception as error:
         failed = str(error) or type(error).__name__
         raise
     finally:
-        tracker.close(failed=failed)
+        try:
+            tracker.close(failed=failed)
+        except Exception:  # noqa: BLE001, what is trained and measured stays so
+            _log.exception("the tracker was not closed well")
 
 
 def _pictures(drawings: "dict[str, Drawing]") -> dict[str, Picture]:

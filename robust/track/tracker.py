@@ -44,6 +44,10 @@ class Tracker:
         self.subject = subject
         self.logger: Logger | None = None
 
+    def knows(self) -> bool:
+        """Whether it was told of this one before."""
+        return True
+
     def start(self) -> None:
         """Opens it, or goes on where an interrupted run was."""
 
@@ -68,19 +72,11 @@ class Tracker:
 
 
 class CsvTracker(Tracker):
-    """Lightning's CSV files: the curves step by step, and the scores. A resumed training begins a new version."""
+    """Lightning's CSV files, for the curves; what is measured lies in the run's own. A resumed training begins a new
+    version."""
 
     def start(self) -> None:
         self.logger = CSVLogger(self.subject.folder, name="csv")
-        self.logger.log_hyperparams(self.subject.config)
-
-    def log_scores(self, scores: Mapping[str, float | str]) -> None:
-        assert self.logger is not None
-        self.logger.log_metrics({name: value for name, value in scores.items() if not isinstance(value, str)})
-
-    def close(self, *, failed: str = "") -> None:
-        if self.logger is not None:
-            self.logger.save()
 
     def where(self) -> str:
         return f"{self.subject.folder.parent}/*/csv"
@@ -95,6 +91,9 @@ class TensorBoardTracker(Tracker):
             import tensorboard  # type: ignore[import-untyped]  # noqa: F401
         except ImportError as error:
             raise ValueError("`logger=tensorboard` needs a package: pip install tensorboard") from error
+
+    def knows(self) -> bool:
+        return (self.subject.folder / "tensorboard").is_dir()
 
     def start(self) -> None:
         self.logger = TensorBoardLogger(self.subject.folder, name="tensorboard", version="", default_hp_metric=False)

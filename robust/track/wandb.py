@@ -3,18 +3,16 @@
 import io
 import json
 import logging
-import netrc
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
 import pandas as pd
 from PIL import Image
 from pytorch_lightning.loggers import WandbLogger
 
+from robust.configuration import leaves
 from robust.files import write_whole
 from robust.track.tracker import Picture, Subject, Tracker
 
@@ -22,8 +20,11 @@ if TYPE_CHECKING:
     from wandb import Run
 
 _log = logging.getLogger(__name__)
-_MODES = ("online", "offline", "disabled")
+_MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "run": "online", "dryrun": "offline"}
 _PATIENCE_S = 30  # for a server that does not answer
+_UPLOAD_S = 600  # for what is left to upload when a run ends; the rest waits for `wandb sync`
+_LONGEST_TAG = 64
+_REMEMBERED = "wandb/run.json"
 _STAGED_ELSEWHERE = "WANDB_DATA_DIR" in os.environ
 
 
@@ -45,25 +46,36 @@ class WandbTracker(Tracker):
         mode: str | None = None,
     ):
         super().__init__(subject)
-        if mode not in (None, *_MODES):
-            raise ValueError(f"`logger.mode` must be {', '.join(_MODES)} or null; got {mode!r}.")
-        self.mode: Any = mode or os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
+        given = mode or os.environ.get("WANDB_MODE")
+        if given and given not in _MODES:
+            name = "logger.mode" if mode else "WANDB_MODE"
+            raise ValueError(f"`{name}` must be {', '.join(_MODES)} or left out; got {given!r}.")
+        if long := [tag for tag in tags if not 1 <= len(tag) <= _LONGEST_TAG]:
+            raise ValueError(f"`logger.tags` must have 1 to {_LONGEST_TAG} characters each; got {long[0]!r}.")
+        self.mode: Any = _MODES[given] if given else "online" if has_key() else "offline"
         self.settings = {"project": project, "entity": entity, "group": group}
         self.tags = list(tags)
         self._run: Run | None = None
+
+    def knows(self) -> bool:
+        if "WANDB_SWEEP_ID" in os.environ:  # an agent wants to hear of it, also where another one did it
+            return any(self.subject.folder.glob(f"wandb/*-{os.environ.get('WANDB_RUN_ID')}"))
+        return (self.subject.folder / _REMEMBERED).is_file()
 
     def start(self) -> None:
         import wandb  # half a second, where it is wanted
 
         if not _STAGED_ELSEWHERE:  # tables wait there to be uploaded; by default in the home folder
             os.environ["WANDB_DATA_DIR"] = str(self.subject.folder.absolute() / "wandb")
-        settings = wandb.Settings(silent=True, console="off", disable_code=True, init_timeout=_PATIENCE_S)
+        settings = wandb.Settings(
+            silent=True, console="off", disable_code=True, init_timeout=_PATIENCE_S, finish_timeout=_UPLOAD_S
+        )
         arguments: dict[str, Any] = {
             **self.settings,
             **_remembered(self.subject),
             "name": self.subject.name,
-            "tags": [*self.subject.tags, *self.tags],
-            "config": self.subject.config,
+            "tags": [*(tag[:_LONGEST_TAG] for tag in self.subject.tags), *self.tags],
+            "config": _unmixed(self.subject.config),
             "dir": self.subject.folder.absolute(),
             "resume": "allow" if self.mode == "online" else None,
             "settings": settings,
@@ -73,7 +85,7 @@ class WandbTracker(Tracker):
         except wandb.Error as error:
             if self.mode != "online":
                 raise
-            _log.warning("W&B does not answer (%s); going on offline", error)
+            _log.warning("W&B does not answer, or not as it should (%s); going on offline", error)
             wandb.teardown()  # which holds on to the id
             self._run = wandb.init(**{**arguments, "resume": None}, mode="offline")
         self._run.define_metric("epoch")
@@ -110,33 +122,42 @@ class WandbTracker(Tracker):
     def where(self) -> str:
         runs = self.subject.folder.parent
         upload = f"wandb sync --yes {runs}/*/wandb/offline-run-* uploads it"
-        return f"W&B project {self.settings['project']}" + (f", offline; {upload}" if self.mode == "offline" else "")
+        offline = self.mode == "offline" or any(self.subject.folder.glob("wandb/offline-run-*"))
+        return f"W&B project {self.settings['project']}" + (f", offline; {upload}" if offline else "")
 
     def close(self, *, failed: str = "") -> None:
         if self._run is not None:
-            if failed:
-                self._run.summary["failed"] = failed
+            self._run.summary["failed"] = failed  # "" too: a run that goes on brings its former summary
             self._run.finish(exit_code=1 if failed else 0)
             self._run = None
 
 
 def has_key() -> bool:
-    """Whether W&B has an account to log to: in the environment or in ~/.netrc."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    """Whether W&B has an account to log to, wherever W&B itself looks: environment, settings, ~/.netrc."""
+    import wandb
+    from wandb.sdk.lib.wbauth.wbnetrc import read_netrc_auth
+
+    settings = wandb.Settings()
+    settings.update_from_system_settings()
+    settings.update_from_env_vars(dict(os.environ))
     try:
-        entries = netrc.netrc(os.environ.get("NETRC", Path.home() / ".netrc"))
-        return host is not None and entries.authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
+        return bool(settings.api_key or settings.identity_token_file or read_netrc_auth(host=settings.base_url))
+    except wandb.Error:
         return False
+
+
+def _unmixed(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration; for a run of W&B's own sweep by dotted names, since its `data` is a choice and no mapping."""
+    if "WANDB_SWEEP_ID" not in os.environ:
+        return config
+    return {name: value for name, value in leaves(config) if not isinstance(value, Mapping)}
 
 
 def _remembered(subject: Subject) -> dict[str, str]:
     """The id and the job type that this folder's W&B run had from the beginning; nothing where an agent gives them."""
     if "WANDB_SWEEP_ID" in os.environ:
         return {}
-    path = subject.folder / "wandb" / "run.json"
+    path = subject.folder / _REMEMBERED
     if not path.is_file():
         write_whole(path, json.dumps({"id": secrets.token_hex(4), "job_type": subject.job_type}))
     return json.loads(path.read_text())

@@ -17,5 +17,6 @@
 set -euo pipefail
 
 trap 'echo "time is up: queued again"; scontrol requeue "$SLURM_JOB_ID"' USR1
-srun --kill-on-bad-exit=1 "${PYTHON:-python}" train.py "$@" trainer=ddp trainer.devices="$SLURM_NTASKS_PER_NODE" &
+export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
+srun --kill-on-bad-exit=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" "${PYTHON:-python}" train.py "$@" trainer=ddp trainer.devices="$SLURM_NTASKS_PER_NODE" &
 wait $! || wait $! # a signal ends the first wait, not the run

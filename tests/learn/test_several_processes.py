@@ -1,6 +1,8 @@
 """One model trained by several processes: the same batches, divided among them."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,14 +50,22 @@ def test_a_batch_that_cannot_be_divided_is_refused() -> None:
         make_data().take_part(0, 4)
 
 
-def test_two_processes_train_the_network_that_one_does(make_run: Callable[..., Run], tmp_path: Path) -> None:
+def test_two_processes_train_the_network_that_one_does(
+    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
     settings = ["technique=incremental", "perturb=noise", *PLAIN, "trainer.checkpoint_every_s=0"]
-    alone, together = make_run(*settings), make_run(*settings, *TWO, f"runs_dir={tmp_path / 'two'}")
+    alone, together = make_run(*settings), make_run(*settings, *TWO, "logger=wandb", f"runs_dir={tmp_path / 'two'}")
     assert alone.identity == together.identity
     assert execute(alone).state is State.DONE
     assert execute(together).state is State.DONE, together.status.reason
     pd.testing.assert_frame_equal(*(pd.read_csv(run.folder / "rows.csv") for run in (alone, together)))
     pd.testing.assert_frame_equal(*(pd.read_csv(run.folder / "metrics.csv") for run in (alone, together)), rtol=1e-4)
+    (session,) = together.folder.glob("wandb/offline-run-*/*.wandb")
+    shown = subprocess.run(
+        [Path(sys.executable).parent / "wandb", "leet", "inspect", "--json", session], capture_output=True, check=True
+    ).stdout
+    assert shown.count(b'"train_loss"') >= 2, "the first process tells of each epoch"
     ours, theirs = (load(run.folder).state_dict() for run in (alone, together))
     for name, weights in ours.items():
         torch.testing.assert_close(weights, theirs[name], rtol=1e-3, atol=1e-4)
@@ -66,6 +76,13 @@ def test_what_goes_wrong_in_several_processes_is_said_as_in_one(make_run: Callab
     status = execute(run)
     assert status.state is State.FAILED
     assert re.match(r"Training diverged: the loss of epoch \d is nan\. Try a smaller learning rate\.", status.reason)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused_before_anything_starts(make_run: Callable[..., Run]) -> None:
+    with pytest.raises(ValueError, match=r"`data.batch_size` must be a multiple of the 3 processes .*; got 100"):
+        make_run("trainer=ddp", "trainer.devices=3")
+    with pytest.raises(ValueError, match=r"`workers` must be 1 where a run takes several devices .*; got 4"):
+        make_run(*TWO, "workers=4")
 
 
 def test_several_machines_need_processes_that_slurm_started(make_run: Callable[..., Run]) -> None:

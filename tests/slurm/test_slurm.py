@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ SLURM = ["hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launch
 LONG = ["perturb=noise,blur,hot,stuck", "trainer.max_epochs=300", "trainer.checkpoint_every_s=0", *COMMON]
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHON": sys.executable}
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+pytestmark = pytest.mark.timeout(900)  # jobs wait for one another, and for Slurm
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -170,6 +170,28 @@ def test_several_processes_that_slurm_starts_train_one_model(tmp_path: Path) -> 
     assert train(*settings, f"runs_dir={tmp_path / 'one'}").returncode == 0
     assert_same_rows(tmp_path / "two", tmp_path / "one", 2)
     assert (tmp_path / "log").read_text().count("page: ") == 1
+
+
+def test_the_children_of_a_run_that_failed_say_so_and_do_not_try_it_again(tmp_path: Path) -> None:
+    grid = ["perturb=noise,blur", "technique=transfer", "optimizer.lr=1e30", "trainer.max_epochs=2"]
+    said = train("-m", *grid, *COMMON, *SLURM, f"runs_dir={tmp_path}")
+    assert said.returncode == 1
+    lines = said.stderr.strip().splitlines()
+    assert len(lines) == 3, said.stderr
+    assert "Training diverged" in lines[0]
+    assert all("The run it starts from is failed: Training diverged" in line for line in lines[1:])
+    (natural,) = (record for name, record in statuses(tmp_path).items() if "natural" in name)
+    assert len(natural["sessions"]) == 1
+
+
+def test_a_job_that_never_comes_to_its_run_says_what_went_wrong(tmp_path: Path) -> None:
+    """Here for want of the folder that holds the runs; elsewhere for want of a package."""
+    runs = tmp_path / "runs"
+    setup = f"hydra.launcher.setup=['rm -rf {runs} && touch {runs}']"
+    said = train("-m", "technique=natural", *COMMON, *SLURM, "hydra.launcher.submitit_folder=" + str(tmp_path / "jobs"),
+                 setup, f"runs_dir={runs}")  # fmt: skip
+    assert said.returncode == 1
+    assert "`runs_dir` must be a folder that can be written to" in said.stderr
 
 
 def test_what_slurm_refuses_is_said_in_a_line(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 import time
@@ -12,7 +11,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import wandb
 import yaml
+from wandb.sdk.lib.wbauth.wbnetrc import write_netrc_auth
 
 from robust.configuration import compose
 from robust.learn import Curve
@@ -26,13 +27,15 @@ from robust.track.wandb import WandbTracker, has_key
 
 ROOT = Path(__file__).parent.parent.parent
 WANDB = ["logger=wandb", "evaluation.trials=2"]
+KEY = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
 def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
+    for name in ("API_KEY", "BASE_URL", "ENTITY", "MODE", "PROJECT", "RUN_ID", "SWEEP_ID"):
+        monkeypatch.delenv(f"WANDB_{name}", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
 
 
 def inspect(session: Path, *options: str) -> str:
@@ -114,10 +117,11 @@ def test_a_resumed_run_continues_its_wandb_run(make_run: Callable[..., Run], mon
             execute(run)
     assert execute(run).state is State.DONE
     first, second = sessions(run.folder)
-    (one, before, stopped), (other, after, _) = read(first), read(second)
+    (one, before, stopped), (other, after, ended) = read(first), read(second)
     assert one["run_id"] == other["run_id"]
     assert stopped["exit_code"] == 1
     assert stopped["summary"]["failed"] == "interrupted"
+    assert ended["summary"]["failed"] == ""
     assert [item["epoch"] for item in before if "train_loss" in item] == [0, 1]
     assert [item["epoch"] for item in after if "train_loss" in item] == [2, 3]
 
@@ -131,6 +135,34 @@ def test_measuring_what_was_trained_before_is_a_test(make_run: Callable[..., Run
     assert record["job_type"] == "test"
     assert not [one for one in history if "train_loss" in one]
     assert "accuracy/natural" in summary["summary"]
+
+
+def test_what_was_done_before_without_wandb_is_told_when_it_is_asked_for(make_run: Callable[..., Run]) -> None:
+    assert execute(make_run("model.dropout=0.25")).state is State.DONE
+    run = make_run("model.dropout=0.25", *WANDB)
+    assert run.status.state is State.ABSENT
+    assert execute(run).state is State.DONE
+    assert run.status.state is State.DONE
+    (session,) = sessions(run.folder)
+    assert "accuracy/worst" in read(session)[2]["summary"]
+    execute(run)
+    assert sessions(run.folder) == [session], "told once"
+
+
+def test_an_agents_run_is_told_whoever_did_it_before(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert execute(make_run(*WANDB)).state is State.DONE
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
+    monkeypatch.setenv("WANDB_RUN_ID", "agents")
+    wandb.teardown()  # an agent's process is a new one, and reads its environment once
+    run = make_run(*WANDB)
+    assert execute(run).state is State.DONE
+    assert run.status.state is State.DONE
+    (session,) = [one for one in sessions(run.folder) if one.name.endswith("-agents")]
+    config = read(session)[2]["config"]
+    assert config["technique.name"] == "constant"
+    assert "technique" not in config, "there an agent's own choice stands"
 
 
 def test_a_failed_run_says_why(make_run: Callable[..., Run]) -> None:
@@ -163,36 +195,42 @@ def test_the_report_of_a_sweep_is_a_run_of_its_own(
 def test_a_key_is_written_nowhere_and_everything_lies_in_the_runs_folder(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    key = "0123456789abcdef0123456789abcdef01234567"
-    monkeypatch.setenv("WANDB_API_KEY", key)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_MODE", "offline")
     run = make_run(*WANDB)
     assert execute(run).state is State.DONE
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len([path for path in files if "wandb" in path.parts]) > 5
-    assert [path for path in files if key.encode() in path.read_bytes()] == []
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
     manifests = [line for line in inspect(sessions(run.folder)[0]).splitlines() if "local_path" in line]
     assert manifests
     assert all(f'"local_path":"{run.folder}/wandb/' in line for line in manifests)
 
 
-def test_it_is_offline_without_a_key_and_online_with_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_it_is_offline_without_a_key_and_online_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def mode(**settings: Any) -> str:
         return WandbTracker(None, project="robust", **settings).mode  # type: ignore[arg-type]
 
     assert not has_key()
     assert mode() == "offline"
-    (tmp_path / "netrc").write_text("machine api.wandb.ai login user password secret\n")
+    write_netrc_auth(host=wandb.Settings().base_url, api_key=KEY)  # as `wandb login` does
     assert mode() == "online"
-    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org:8080")
     assert mode() == "offline"
-    monkeypatch.setenv("WANDB_API_KEY", "secret")
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
     assert mode() == "online"
     assert mode(mode="disabled") == "disabled"
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert mode() == "offline"
-    with pytest.raises(ValueError, match=r"`logger.mode` must be online, offline, disabled or null; got 'dry'"):
+    monkeypatch.setenv("WANDB_MODE", "dryrun")
+    assert mode() == "offline"
+    with pytest.raises(ValueError, match=r"`logger.mode` must be online, offline, .* or left out; got 'dry'"):
         mode(mode="dry")
+    monkeypatch.setenv("WANDB_MODE", "off")
+    with pytest.raises(ValueError, match=r"`WANDB_MODE` must be online, .*; got 'off'"):
+        mode()
+    with pytest.raises(ValueError, match=r"`logger.tags` must have 1 to 64 characters each; got 'xxx"):
+        mode(mode="offline", tags=["fine", "x" * 65])
 
 
 @pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "sweeps" / "wandb").glob("*.yaml"))])
@@ -240,7 +278,7 @@ def test_a_dashboard_needs_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_server_that_does_not_answer_is_not_waited_for(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef0123456789abcdef01234567")
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setattr("robust.track.wandb._PATIENCE_S", 1)
     run = make_run(*WANDB)
