@@ -184,16 +184,6 @@ def test_the_children_of_a_run_that_failed_say_so_and_do_not_try_it_again(tmp_pa
     assert len(natural["sessions"]) == 1
 
 
-def test_a_job_that_never_comes_to_its_run_says_what_went_wrong(tmp_path: Path) -> None:
-    """Here for want of the folder that holds the runs; elsewhere for want of a package."""
-    runs = tmp_path / "runs"
-    setup = f"hydra.launcher.setup=['rm -rf {runs} && touch {runs}']"
-    said = train("-m", "technique=natural", *COMMON, *SLURM, "hydra.launcher.submitit_folder=" + str(tmp_path / "jobs"),
-                 setup, f"runs_dir={runs}")  # fmt: skip
-    assert said.returncode == 1
-    assert "`runs_dir` must be a folder that can be written to" in said.stderr
-
-
 def test_what_slurm_refuses_is_said_in_a_line(tmp_path: Path) -> None:
     refused = train("-m", "perturb=noise", *SLURM, "hydra.launcher.partition=gpus", f"runs_dir={tmp_path}")
     assert refused.returncode == 1
