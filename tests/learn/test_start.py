@@ -24,7 +24,7 @@ def test_transfer_trains_the_natural_run_first_and_once(
     parent = make_run("technique=natural")
     assert parent.status.state is State.DONE
     trained = []
-    monkeypatch.setattr(run_module, "train", lambda run: trained.append(run.identity.title))
+    monkeypatch.setattr(run_module, "train", lambda run, logger: trained.append(run.identity.title))
     execute(make_run("technique=transfer", "perturb=blur"))
     assert trained == ["transfer blur 1"]
 
@@ -96,7 +96,7 @@ def test_a_run_waits_for_the_process_that_does_its_natural_run(
 def test_a_run_whose_natural_run_failed_says_so(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run("technique=transfer")
 
-    def fail(parent: Run) -> None:
+    def fail(parent: Run, *, since: float) -> None:
         parent.folder.mkdir(parents=True)
         write_status(parent.folder, State.FAILED, reason="out of memory", durations_s={})
 

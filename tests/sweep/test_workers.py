@@ -44,9 +44,16 @@ def test_every_job_is_done_once_by_workers_that_are_used_again(tmp_path: Path) -
     assert str(os.getpid()) not in processes
 
 
-def test_a_worker_that_dies_is_replaced_and_its_job_tried_again(tmp_path: Path) -> None:
-    assert work_off(jobs(tmp_path), die_once, workers=2, title="") == [""] * 6
+def say_which_gpu(job: tuple[Path, str]) -> str:
+    die_once(job)
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def test_a_worker_that_dies_is_replaced_on_its_gpu_and_its_job_tried_again(tmp_path: Path) -> None:
+    gpus = work_off(jobs(tmp_path), say_which_gpu, workers=2, title="", gpus=["2", "7"])
     assert done(tmp_path) == list("012345")
+    assert len(gpus) == 6
+    assert set(gpus) == {"2", "7"}, "each has one; the new one takes over that of the dead one"
 
 
 def test_a_job_that_kills_its_workers_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -83,15 +90,3 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path, monkeypatch: pytest.Monke
     for path in tmp_path.iterdir():
         with pytest.raises(ProcessLookupError):
             os.kill(int(path.name.split("-")[1]), 0)
-
-
-def note_gpu(job: tuple[Path, str]) -> str:
-    die_once(job)
-    return os.environ["CUDA_VISIBLE_DEVICES"]
-
-
-def test_workers_share_out_the_gpus_and_a_replacement_takes_over_the_one_that_is_free(tmp_path: Path) -> None:
-    gpus = work_off(jobs(tmp_path) * 4, note_gpu, workers=4, title="", gpus=["2", "7"])
-    assert set(gpus) == {"2", "7"}
-    seen = {path.name.split("-")[1] for path in tmp_path.iterdir() if "-" in path.name}
-    assert len(seen) in (4, 5), "a process sees one GPU all its life"
