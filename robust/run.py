@@ -20,6 +20,7 @@ from robust.errors import one_line
 from robust.files import write_whole
 from robust.learn import Classifier, Curriculum, Curve, DivergedError, FrozenNorms, on_gpu, take_weights
 from robust.measure import measure_in_parts, take_samples
+from robust.models import folded
 from robust.prepare import Run, build_schedule, build_trainer
 from robust.results import write_tables
 from robust.runs import (
@@ -212,7 +213,9 @@ def measure_missing(run: Run) -> None:
     if not (missing := run.missing_tests()):
         return
     config, folder = run.config, run.folder
-    model, images = load(folder), run.splits.test
+    model, images = folded(load(folder)), run.splits.test
+    if config.trainer.channels_last:
+        model.to(memory_format=torch.channels_last)
     if on_gpu(config.trainer.accelerator):
         model.to("cuda")
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
