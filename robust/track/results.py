@@ -42,22 +42,24 @@ def tracked(config: DictConfig, identity: Identity, folder: Path) -> Iterator[Tr
 
 def track_run(tracker: Tracker, folder: Path) -> None:
     """Logs what a run measured: its rows, scores, figures, confusions."""
-    if type(tracker) is Tracker:
-        return  # nobody looks
+    if not tracker.shows:
+        return
     from robust.report import run_drawings  # draws: a second that nothing need wait for
 
     summary = json.loads((folder / "summary.json").read_text())
-    conditions = {condition_title(one["test_perturbation"], one["test_level"]): one for one in summary["conditions"]}
+    means = {condition_title(one["test_perturbation"], one["test_level"]): one["mean"] for one in summary["conditions"]}
     name, level = summary["worst_condition"]
     tracker.log_scores(
         {
             **{f"accuracy/{name}": summary[name] for name in ("natural", "mean", "worst", "spread")},
             "accuracy/worst_condition": condition_title(name, level),
-            **{f"conditions/{name}": one["mean"] for name, one in conditions.items()},
+            **{f"conditions/{name}": mean for name, mean in means.items()},
         }
     )
-    tables = {"rows": read_rows(folder), "confusion": pd.read_csv(folder / "confusion.csv", dtype={"true": str})}
-    tracker.log_tables({**tables, "conditions": pd.DataFrame(summary["conditions"])})
+    words = {"true": str, "predicted": str}
+    confusion = pd.read_csv(folder / "confusion.csv", dtype=words, keep_default_na=False)
+    conditions = pd.DataFrame(summary["conditions"])
+    tracker.log_tables({"rows": read_rows(folder), "confusion": confusion, "conditions": conditions})
     tracker.log_pictures(_pictures(run_drawings(folder)))
 
 
@@ -66,9 +68,10 @@ def track_report(config: DictConfig, sections: "Sequence[Section]", page: Path, 
     name = OmegaConf.select(config, "sweep.name", default=config.data.name)
     settings = {"runs": [run.name for run in runs]}
     subject = Subject(page.parent, f"report of {name}", "report", [config.data.name], settings)
-    with _opened(make_tracker(config, subject)) as tracker:
-        if type(tracker) is Tracker:
-            return
+    tracker = make_tracker(config, subject)
+    if not tracker.shows:
+        return
+    with _opened(tracker):
         for section in sections:
             tracker.log_tables({name: table.numbers for name, table in section.tables.items()})
             tracker.log_pictures(_pictures(section.drawings))

@@ -37,8 +37,11 @@ class Picture:
 class Tracker:
     """Tracks nothing; the others do what these methods say.
 
-    `logger` is Lightning's, for the curves of a training; None until `start`, and for none.
+    `logger` is Lightning's, for the curves of a training; None until `start`, and for none. `shows` says whether
+    scores, tables, figures and pages have a place in it: where not, none need be drawn.
     """
+
+    shows = False
 
     def __init__(self, subject: Subject):
         self.subject = subject
@@ -84,6 +87,8 @@ class CsvTracker(Tracker):
 
 class TensorBoardTracker(Tracker):
     """TensorBoard: curves, scores beside the configuration (HParams), tables as text, figures as images."""
+
+    shows = True
 
     def __init__(self, subject: Subject):
         super().__init__(subject)

@@ -35,6 +35,8 @@ class WandbTracker(Tracker):
     without one. What was tracked offline is uploaded by `wandb sync`. A server that cannot be reached makes it offline.
     """
 
+    shows = True
+
     def __init__(
         self,
         subject: Subject,
