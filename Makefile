@@ -22,8 +22,8 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## train four small models on real digits, break them, show what comes out
 	$(BIN)/python train.py -m perturb=noise,blur,pixel
 
-test: $(READY) ## run the tests
-	$(BIN)/python -m pytest
+test: $(READY) ## run the tests, in two processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slurm: $(READY) ## run sweeps through a Slurm that this installs (Debian, as root), starts here and stops again
 	tests/slurm/with_slurm.sh $(BIN)/python -m pytest tests/slurm

@@ -78,6 +78,20 @@ def reference(config: DictConfig) -> DictConfig:
     return natural
 
 
+def stage(config: DictConfig, model: str) -> DictConfig:
+    """The configuration of the run, of another model and its task, that a part of a run's network starts from: of the
+    same data, technique, seed and settings, those of the model too where both have them."""
+    other, own = config.copy(), compose([f"model={model}"])
+    other.as_reference = False
+    with open_dict(other):
+        other.task, other.model = own.task, own.model
+    raw = OmegaConf.to_container(config.model)
+    assert isinstance(raw, dict)
+    for name in set(own.model) & set(config.model) - {"name", "_target_"}:
+        OmegaConf.update(other.model, str(name), raw[name])
+    return other
+
+
 @functools.cache
 def _read(file: Path) -> DictConfig:
     content = OmegaConf.load(file)
@@ -111,9 +125,17 @@ def plain(node: DictConfig, *, without: Container[str] = ()) -> dict[str, Any]:
 def model_name(model: DictConfig) -> str:
     """What to call a network: its name, and what was set otherwise than in the file of that name."""
     file = CONF / "model" / f"{model.name}.yaml"
-    usual = plain(_read(file)) if file.is_file() else plain(model)
-    changed = [f"{name}={value}" for name, value in plain(model).items() if usual.get(name) != value]
+    content = _read(file) if file.is_file() else model
+    usual, raw = (OmegaConf.to_container(node) for node in (content.get("model", content), model))
+    assert isinstance(usual, dict)
+    assert isinstance(raw, dict)
+    changed = [f"{name}={value}" for name, value in plain(model).items() if usual.get(name) != raw[name]]
     return " ".join([model.name, *changed])
+
+
+def build_optimizer(optimizer: DictConfig, **arguments: Any) -> Any:
+    """The optimiser that a node describes, with its own defaults where that says null."""
+    return build(optimizer, without=[name for name, value in plain(optimizer).items() if value is None], **arguments)
 
 
 def build(node: DictConfig, *, without: Container[str] = ("name",), **arguments: Any) -> Any:
@@ -137,7 +159,7 @@ def _make(description: Mapping[str, Any], **arguments: Any) -> Any:
 
 def build_splits(data: DictConfig) -> Splits:
     """The data set's images; the same ones at the second time."""
-    return _read_splits(json.dumps(plain(data.source), sort_keys=True))
+    return _read_splits(json.dumps(plain(data.source)))
 
 
 @functools.lru_cache(maxsize=2)

@@ -2,21 +2,24 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from hydra.utils import get_class
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
+from robust.attack import Assault
 from robust.configuration import (
     as_level,
     build,
     build_conditions,
+    build_optimizer,
     build_perturbation,
     build_splits,
     check_values,
@@ -24,13 +27,14 @@ from robust.configuration import (
     plain,
     reference,
     require_complete,
+    stage,
 )
 from robust.data import PerturbedData, Splits
 from robust.errors import one_line
-from robust.learn import Constant, Schedule, count_devices, freeze, is_one_of_several
+from robust.learn import Constant, Schedule, Task, count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
 from robust.perturb import Perturbation, key
-from robust.results import known_tests
+from robust.results import known_attacks, known_tests
 from robust.runs import Identity, State, Status, identify, read_status
 from robust.track import Subject, make_tracker
 
@@ -43,9 +47,10 @@ class Run:
     splits: Splits
     perturbation: Perturbation | None
     conditions: list[Condition]
+    assault: Assault | None
     identity: Identity
     reference: str  # the name of the natural run that it is held against
-    parent: "Run | None"  # whose weights it starts from
+    parents: "dict[str, Run]"  # whose weights it starts from, by the part of the network; "" for all but the head
 
     @property
     def folder(self) -> Path:
@@ -69,7 +74,8 @@ class Run:
 
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
-        return bool(self.missing_tests()) or not make_tracker(self.config, Subject(self.folder, "", "")).knows()
+        left = self.missing_tests() or self.missing_attacks()
+        return bool(left) or not make_tracker(self.config, Subject(self.folder, "", "")).knows()
 
     @property
     def rank(self) -> int:
@@ -82,6 +88,10 @@ class Run:
         known = known_tests(self.folder)
         planned = planned_tests(self.conditions, trials=settings.trials, seed=settings.seed)
         return [test for test in planned if test[1] not in known]
+
+    def missing_attacks(self) -> list[tuple[int, int]]:
+        """The pairs of label and target that are to be attacked and were not yet."""
+        return self.assault.missing(self.splits.test, known_attacks(self.folder)) if self.assault else []
 
     def build_data(self) -> PerturbedData:
         """The data module."""
@@ -99,8 +109,9 @@ class Run:
         """The untrained network: its weights drawn from the run's seed, its layers frozen as the technique says."""
         torch.manual_seed(key("weights", self.config.seed))
         network = build(self.config.model, **self._arguments())
-        if self.config.technique.trainable is not None:
-            freeze(network, self.config.technique.trainable)
+        for chosen in (self.config.task.trainable, self.config.technique.trainable):
+            if chosen is not None:
+                freeze(network, chosen)
         return network
 
     def architecture(self) -> dict[str, Any]:
@@ -121,29 +132,46 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     has. Raises ValueError or OSError, with what to do."""
     if config.as_reference:
         config = reference(config)
+    if config.task.recipe not in config.recipe:
+        raise ValueError(
+            f"`recipe` must say how `task={config.task.name}` is trained; that of `data={config.data.name}` has no "
+            f"`{config.task.recipe}`. Add it in conf/recipe, or choose other data, such as `data=scenes`."
+        )
     require_complete(config)
     check_values(config)
     perturbation = build_perturbation(config.perturb)
     check_technique(config, perturbation)
     splits = build_splits(config.data)
+    check_task(config, splits)
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
+    assault = build(config.attack, without=[]) if config.attack._target_ is not None else None
+    if not config.task.tested:
+        conditions, assault = [], None
     natural = reference(config)
-    parent = prepare(natural, elsewhere=elsewhere) if config.technique.start is not None else None
+
+    def prepare_all(starts: Mapping[str, DictConfig]) -> dict[str, Run]:
+        return {part: prepare(start, elsewhere=elsewhere) for part, start in starts.items()}
+
+    parents = prepare_all({"": natural} if config.technique.start is not None else _stages(config))
+    is_natural = plain(natural) == plain(config)
+    stages = parents if is_natural else prepare_all(_stages(natural))
     run = Run(
         config,
         splits,
         perturbation,
         conditions,
-        _identify(config, perturbation, splits, parent),
-        _identify(natural, None, splits, None).folder,
-        parent,
+        assault,
+        _identify(config, perturbation, splits, parents),
+        _identify(natural, None, splits, stages).folder,
+        parents,
     )
     with as_level(config.perturb):
         data = run.build_data()
     settings = config.trainer
     data.take_part(0, settings.num_nodes * count_devices(settings.devices, settings.accelerator))
     network = run.build_network()
-    build(config.optimizer, params=[parameter for parameter in network.parameters() if parameter.requires_grad])
+    build_optimizer(config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
+    build_task(config, network)
     build_schedule(config)
     if not elsewhere:
         build_trainer(config, title="", checkpoint=Path(), callbacks=[])
@@ -152,14 +180,42 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     return run
 
 
-def _identify(config: DictConfig, perturbation: Perturbation | None, splits: Splits, parent: Run | None) -> Identity:
+def _stages(config: DictConfig) -> dict[str, DictConfig]:
+    """The runs for other tasks that parts of the network start from."""
+    return {part: stage(config, start.partition(".")[0]) for part, start in config.task.start.items()}
+
+
+def _identify(
+    config: DictConfig, perturbation: Perturbation | None, splits: Splits, parents: Mapping[str, Run]
+) -> Identity:
     return identify(
         plain(config),
         model=model_name(config.model),
         perturbation=perturbation.name if perturbation else "none",
         level=perturbation.level if perturbation else 0,
         data_digest=splits.digest,
-        parent=parent.identity if parent else None,
+        parents={part: parent.identity for part, parent in parents.items()},
+    )
+
+
+def task_of(config: DictConfig) -> type[Task]:
+    """The LightningModule for the run's task."""
+    return get_class(config.task.module._target_)
+
+
+def build_task(config: DictConfig, network: nn.Module) -> Task:
+    """The LightningModule that trains a network for the run's task."""
+    optimizer = build_optimizer(config.optimizer, _partial_=True)
+    rate = build(config.rate) if config.rate is not None else None
+    task = task_of(config)
+    if not isinstance(network, task.networks):
+        raise ValueError(
+            f"`task={config.task.name}` trains {' or '.join(one.__name__ for one in task.networks)}; got "
+            f"`model={config.model.name}`. Leave `task` out: a model brings its own."
+        )
+    adversary = build(config.technique.adversary) if "adversary" in config.technique else None
+    return build(
+        config.task.module, model=network, optimizer=optimizer, rate=rate, adversary=adversary, seed=config.seed
     )
 
 
@@ -201,6 +257,16 @@ def check_technique(config: DictConfig, perturbation: Perturbation | None) -> No
         raise ValueError(
             f"`technique={technique.name}` needs a perturbation; got `perturb=none`. "
             "For unperturbed images: `technique=natural`."
+        )
+
+
+def check_task(config: DictConfig, splits: Splits) -> None:
+    """Raises ValueError where the images lack what the task learns."""
+    missing = [name for name in task_of(config).needs if name not in splits.train.extras]
+    if missing:
+        raise ValueError(
+            f"`task={config.task.name}` needs images of which {', '.join(missing)} are known, as of `data=scenes`; got "
+            f"`data={config.data.name}`."
         )
 
 

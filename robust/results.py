@@ -29,7 +29,9 @@ COLUMNS = [
     "kind",
     "reference",
 ]
-PREDICTIONS = "predictions.parquet"
+PREDICTIONS, ATTACKS = "predictions.parquet", "attacks.parquet"
+STAGES, VIEWS = "stages.parquet", "views.npz"
+_ATTACK_KEY = ["attack", "step", "max_steps", "image", "target", "threshold"]
 
 
 def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.DataFrame:
@@ -78,6 +80,25 @@ def write_tables(
     write_whole(folder / "confusion.csv", confusion(predictions, classes).to_csv(index=False))
     write_whole(folder / "summary.json", json.dumps(content, indent=2) + "\n")
     write_whole(folder / ROWS, rows.to_csv(index=False))
+
+
+def known_attacks(folder: Path) -> pd.DataFrame | None:
+    """The attacks in a run's folder."""
+    return _read(folder / ATTACKS)
+
+
+def write_attacks(folder: Path, attacks: pd.DataFrame, run: str) -> None:
+    """Adds attacks to those of a run; each of an image at a threshold stands there once."""
+    before = known_attacks(folder)
+    joined = (
+        pd.concat([before, attacks.assign(run=run)], ignore_index=True)
+        if before is not None
+        else attacks.assign(run=run)
+    )
+    joined = joined.drop_duplicates(_ATTACK_KEY, keep="last")
+    first = ["run", "attack", "image", "label", "target"]
+    joined = joined[[*first, *(name for name in joined if name not in first)]]
+    write_whole(folder / ATTACKS, joined.to_parquet(index=False, compression="zstd"))
 
 
 def _read(path: Path, columns: list[str] | None = None) -> pd.DataFrame | None:

@@ -15,14 +15,13 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from robust.configuration import build
 from robust.errors import one_line
 from robust.files import write_whole
-from robust.learn import Classifier, Curriculum, Curve, DivergedError, FrozenNorms, on_gpu, take_weights
-from robust.measure import measure_in_parts, take_samples
-from robust.models import folded
-from robust.prepare import Run, build_schedule, build_trainer
-from robust.results import write_tables
+from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, on_gpu, take_weights
+from robust.measure import measure_in_parts, measure_stages, take_samples, take_views
+from robust.models import TripleStaged, folded
+from robust.prepare import Run, build_schedule, build_task, build_trainer
+from robust.results import STAGES, VIEWS, write_attacks, write_tables
 from robust.runs import (
     CHECKPOINT,
     MODEL,
@@ -63,8 +62,9 @@ def execute(run: Run, *, since: float = BEGUN) -> Status:
         torch.set_num_threads(run.config.trainer.threads)
     if run.rank:
         return follow(run)
-    if run.parent and run.parent.status.state is not State.DONE:
-        finish_parent(run.parent, since=since)
+    for parent in run.parents.values():
+        if parent.status.state is not State.DONE:
+            finish_parent(parent, since=since)
     with claimed(run.folder), _logged(run.folder / "log.txt"):
         ended = read_end(run.folder)  # again: another process may have had it since
         if not ended or ended.state is not State.DONE or run.is_incomplete():
@@ -83,6 +83,8 @@ def _complete(run: Run) -> None:
                     train(run, tracker.logger)
             with _timed(durations, "measure"):
                 measure_missing(run)
+            with _timed(durations, "attack"):
+                attack_missing(run)
             if run.conditions:
                 track_run(tracker, run.folder)
     except Exception as error:  # noqa: BLE001, whatever it was, the other runs of a sweep go on
@@ -98,7 +100,7 @@ def _complete(run: Run) -> None:
 
 def follow(run: Run) -> Status:
     """What the other processes that `srun` started do: they join each training that the first one begins."""
-    for one in filter(None, (run.parent, run)):
+    for one in (*run.parents.values(), run):
         _join(one)
     return run.status
 
@@ -151,11 +153,10 @@ def train(run: Run, logger: Logger | None = None) -> None:
     """Trains the network, from the last checkpoint where there is one, and saves it."""
     config = run.config
     network = run.build_network()
-    if run.parent:
-        take_parents_weights(network, run.parent)
+    take_parents_weights(network, run)
     if config.trainer.channels_last:
         network.to(memory_format=torch.channels_last)
-    classifier = Classifier(network, optimizer=build(config.optimizer, _partial_=True), seed=config.seed)
+    task = build_task(config, network)
     checkpoint = run.folder / CHECKPOINT
     trainer = build_trainer(
         config,
@@ -170,7 +171,7 @@ def train(run: Run, logger: Logger | None = None) -> None:
     resume: dict[str, Any] = {"ckpt_path": checkpoint, "weights_only": True} if resumed else {}
     with _shared_out(config.trainer.threads, trainer.num_devices):
         try:
-            trainer.fit(classifier, datamodule=run.build_data(), **resume)
+            trainer.fit(task, datamodule=run.build_data(), **resume)
         except ProcessRaisedException as error:
             raise as_raised(error) from error
     if trainer.is_global_zero:
@@ -200,36 +201,60 @@ def as_raised(error: ProcessRaisedException) -> Exception:
     return kinds[name](text) if name in kinds else RuntimeError(f"{name}: {text}")
 
 
-def take_parents_weights(network: nn.Module, parent: Run) -> None:
-    """Starts a network from a run's weights, all but the head. Raises ParentError where that run failed."""
-    status = parent.status
-    if not (parent.folder / MODEL).is_file():
-        raise ParentError(f"The run it starts from is {status.state}: {status.reason} [{parent.folder}]")
-    take_weights(network, load(parent.folder).state_dict())
+def take_parents_weights(network: nn.Module, run: Run) -> None:
+    """Starts the network, all but a new head, or parts of it from what other runs learnt. Raises ParentError where one
+    of these failed."""
+    for part, parent in run.parents.items():
+        if not (parent.folder / MODEL).is_file():
+            status = parent.status
+            raise ParentError(f"The run it starts from is {status.state}: {status.reason} [{parent.folder}]")
+        trained = load(parent.folder)
+        if part:
+            _, _, other = run.config.task.start[part].partition(".")
+            network.get_submodule(part).load_state_dict(trained.get_submodule(other).state_dict())
+        else:
+            head = run.config.technique.head
+            take_weights(network, trained.state_dict(), new="head" if head is not None else None)
 
 
 def measure_missing(run: Run) -> None:
     """Measures the trials that are missing and writes the run's tables."""
     if not (missing := run.missing_tests()):
         return
-    config, folder = run.config, run.folder
-    model, images = folded(load(folder)), run.splits.test
-    if config.trainer.channels_last:
-        model.to(memory_format=torch.channels_last)
-    if on_gpu(config.trainer.accelerator):
-        model.to("cuda")
+    config, folder, images = run.config, run.folder, run.splits.test
+    model = load_for_tests(run)
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
     if not samples.are_among(folder / "samples.npz"):
         samples.save(folder / "samples.npz")
-    for measured in measure_in_parts(
-        model,
-        images,
-        missing,
-        batch_size=config.evaluation.batch_size,
-        every_s=config.trainer.checkpoint_every_s,
-        title=f"testing {run.identity.title}" if config.trainer.progress else None,
-    ):
+    title = f"testing {run.identity.title}" if config.trainer.progress else None
+    batch_size = config.evaluation.batch_size
+    if isinstance(model, TripleStaged) and not (folder / STAGES).is_file():
+        take_views(model, images, batch_size=batch_size).save(folder / VIEWS)
+        stages = measure_stages(model, images, parameters=config.model.parameters, batch_size=batch_size, title=title)
+        write_whole(folder / STAGES, stages.to_parquet(index=False, compression="zstd"))
+    every_s = config.trainer.checkpoint_every_s
+    for measured in measure_in_parts(model, images, missing, batch_size=batch_size, every_s=every_s, title=title):
         write_tables(folder, measured, run.identity, run.reference, images.classes)
+
+
+def attack_missing(run: Run) -> None:
+    """Makes the attacks that are missing, and writes what came of them after each pair of label and target."""
+    if not (missing := run.missing_attacks()):
+        return
+    assert run.assault
+    model, classes = load_for_tests(run), run.splits.test.classes
+    for label, target in missing:
+        title = f"{run.identity.title}: {classes[label]} to {classes[target]}" if run.config.trainer.progress else None
+        found = run.assault.attack(model, run.splits.test, (label, target), title=title)
+        write_attacks(run.folder, found, run.identity.folder)
+
+
+def load_for_tests(run: Run) -> nn.Module:
+    """The run's trained model, as it is tested, where it is tested."""
+    model = folded(load(run.folder))
+    if run.config.trainer.channels_last:
+        model.to(memory_format=torch.channels_last)
+    return model.to("cuda") if on_gpu(run.config.trainer.accelerator) else model
 
 
 @contextlib.contextmanager

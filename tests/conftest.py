@@ -16,6 +16,11 @@ DATA = Path(os.environ.get("ROBUST_DATA", ROOT / "data"))
 QUICK = ["trainer.max_epochs=2", "trainer.threads=1", "evaluation.trials=2", "trainer.accelerator=cpu"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, so that several processes end together."""
+    items.sort(key=lambda item: item.path.name != "test_command.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)

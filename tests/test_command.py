@@ -155,39 +155,40 @@ def claims_since(moment: float, runs_dir: Path) -> list[Path]:
     return found
 
 
-def test_a_sweep_killed_at_random_moments_ends_with_the_same_rows(command: Command, tmp_path: Path) -> None:
-    assert command(*SWEEP, f"runs_dir={tmp_path / 'undisturbed'}").returncode == 0
-    arguments = [sys.executable, *SWEEP, f"runs_dir={tmp_path / 'killed'}"]
+def test_a_sweep_ends_with_the_same_rows_shared_by_two_processes_or_killed_at_random_moments(
+    command: Command, tmp_path: Path
+) -> None:
+    root, shared, killed = Path(__file__).parent.parent, tmp_path / "shared", tmp_path / "killed"
+    both = [
+        subprocess.Popen(
+            [sys.executable, *SWEEP, "workers=1", f"runs_dir={shared}"], cwd=root, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=200)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert all("transfer noise 0.05" in one and "page: " in one for one in said)
+    for path in shared.glob("*/log.txt"):
+        assert path.read_text().count("starting training") == 1
+        assert len(json.loads(path.with_name("status.json").read_text())["sessions"]) == 1
+
+    arguments = [*SWEEP, f"runs_dir={killed}"]
     moments, interrupted = random.Random(0), 0
     for _ in range(3):
         process = subprocess.Popen(
-            arguments, cwd=Path(__file__).parent.parent, stdout=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, *arguments], cwd=root, stdout=subprocess.DEVNULL, start_new_session=True
         )
         begun, deadline = time.time(), time.monotonic() + 60
-        while not (claims := claims_since(begun, tmp_path / "killed")) and time.monotonic() < deadline:
+        while not (claims := claims_since(begun, killed)) and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(moments.uniform(0, 1.5))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         interrupted += len(claims)
     assert interrupted >= 3
-    assert command(*arguments[1:]).returncode == 0
-    assert len(list((tmp_path / "killed").glob("*/status.json"))) == 5
-    pd.testing.assert_frame_equal(all_rows(tmp_path / "killed"), all_rows(tmp_path / "undisturbed"))
-
-
-def test_two_processes_on_one_sweep_share_its_runs(tmp_path: Path) -> None:
-    arguments = [sys.executable, *SWEEP, "workers=1", f"runs_dir={tmp_path}"]
-    both = [
-        subprocess.Popen(arguments, cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = [process.communicate(timeout=120)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert all("transfer noise 0.05" in one and "page: " in one for one in said)
-    for path in tmp_path.glob("*/log.txt"):
-        assert path.read_text().count("starting training") == 1
-        assert len(json.loads(path.with_name("status.json").read_text())["sessions"]) == 1
+    assert command(*arguments).returncode == 0
+    assert len(list(killed.glob("*/status.json"))) == 5
+    pd.testing.assert_frame_equal(all_rows(killed), all_rows(shared))
 
 
 def test_help_lists_the_choices(command: Command) -> None:
@@ -195,8 +196,8 @@ def test_help_lists_the_choices(command: Command) -> None:
     assert done.returncode == 0
     for words in (
         "perturb: all, blur",
-        "data: cifar10, digits, folder, mnist",
-        "technique: constant, incremental, natural, transfer",
+        "data: cifar10, digits, folder, mnist, scenes",
+        "technique: adversarial, constant, incremental, natural",
     ):
         assert words in done.stdout
 

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from robust.bench.attacking import bench_attacking
 from robust.bench.command import bench_memory, bench_start
 from robust.bench.pairs import Result
 from robust.bench.perturbing import bench_perturbing
@@ -22,7 +23,12 @@ from robust.runs import git_commit
 
 _OUT = Path(__file__).parent.parent.parent / "results" / "bench"
 _MNIST = {"training": bench_training, "testing": bench_testing, "memory": bench_memory}
-_SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {"start": bench_start, "perturbing": bench_perturbing, **_MNIST}
+_SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
+    "start": bench_start,
+    "perturbing": bench_perturbing,
+    "attacking": bench_attacking,
+    **_MNIST,
+}
 
 
 def main() -> None:

@@ -2,7 +2,25 @@
 
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits, to_float
-from robust.data.module import PerturbedData
+from robust.data.module import Batch, PerturbedData
+from robust.data.scenes import NONE, RANGES, Camera, Renderer, over, read_shape, scenes
 from robust.data.sources import cifar10, digits, mnist
 
-__all__ = ["ImageSet", "PerturbedData", "Splits", "cifar10", "digits", "folder", "mnist", "to_float"]
+__all__ = [
+    "NONE",
+    "RANGES",
+    "Batch",
+    "Camera",
+    "ImageSet",
+    "PerturbedData",
+    "Renderer",
+    "Splits",
+    "cifar10",
+    "digits",
+    "folder",
+    "mnist",
+    "over",
+    "read_shape",
+    "scenes",
+    "to_float",
+]

@@ -1,10 +1,6 @@
 """Anyone's images: class folders on disk, decoded once and kept."""
 
-import hashlib
-import json
 import os
-import pickle
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +11,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from robust.data.images import ImageSet, Splits
-from robust.files import write_whole
-from robust.perturb.random import ImageRandom, key
+from robust.data.cache import digest, digest_of_images, kept
+from robust.data.images import ImageSet, Splits, fixed_order
 
 _SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _IMAGES_A_JOB = 256
@@ -51,15 +46,15 @@ def folder(*, path: str, size: int, channels: int = 3, cache_dir: str | None = N
         part: torch.repeat_interleave(torch.tensor([len(files[part][name]) for name in classes])) for part in files
     }
     return Splits(
-        ImageSet(images["train"], labels["train"][_order(len(labels["train"]))], classes),
+        ImageSet(images["train"], labels["train"][fixed_order(len(labels["train"]))], classes),
         ImageSet(images["test"], labels["test"], classes),
         digest,
     )
 
 
-def _order(count: int) -> Tensor:
-    """The fixed random order of the training images."""
-    return ImageRandom(key("order"), torch.arange(count)).uniform().argsort(stable=True)
+def is_image(name: str) -> bool:
+    """Whether a file of this name is taken for an image."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in _SUFFIXES
 
 
 def _list_classes(part: Path) -> dict[str, list[os.DirEntry[str]]]:
@@ -68,8 +63,7 @@ def _list_classes(part: Path) -> dict[str, list[os.DirEntry[str]]]:
         raise FileNotFoundError(f"There is no folder {part}. {_LAYOUT}.")
     classes = {}
     for name in sorted(entry.name for entry in os.scandir(part) if entry.is_dir() and not entry.name.startswith(".")):
-        entries = (entry for entry in os.scandir(part / name) if not entry.name.startswith("."))
-        images = (entry for entry in entries if os.path.splitext(entry.name)[1].lower() in _SUFFIXES)
+        images = (entry for entry in os.scandir(part / name) if is_image(entry.name))
         classes[name] = sorted(images, key=lambda entry: entry.name)
         if not classes[name]:
             kinds = ", ".join(sorted(_SUFFIXES))
@@ -87,49 +81,30 @@ def _read_cached(
         part: [(e.path, e.stat().st_size, e.stat().st_mtime_ns) for group in files[part].values() for e in group]
         for part in files
     }
-    listing = hashlib.sha256(json.dumps([stats, size, channels]).encode()).hexdigest()
-    place = hashlib.sha256(f"{root.resolve()} {size} {channels}".encode()).hexdigest()[:16]
+    place = digest(f"{root.resolve()} {size} {channels}")[:16]
     cache = cache_dir / f"{root.resolve().name}-{size}-{place}.pt" if cache_dir else None
-    if cache and (kept := _read_cache(cache)) and kept["listing"] == listing:
-        return kept["images"], kept["digest"]
-    images = {
-        part: _decode([path for path, *_ in stats[part]], size, channels, f"reading {root.name}/{part}")
-        for part in files
-    }
-    images["train"] = images["train"][_order(len(images["train"]))]
-    digest = hashlib.sha256(
-        json.dumps({part: {name: len(group) for name, group in files[part].items()} for part in files}).encode()
-    )
-    for part in images.values():
-        digest.update(part.numpy().data)
-    if cache:
-        _write_cache(cache, {"listing": listing, "digest": digest.hexdigest(), "images": images})
-    return images, digest.hexdigest()
+
+    def read() -> dict[str, Any]:
+        images = {
+            part: decode([path for path, *_ in stats[part]], size, channels, f"reading {root.name}/{part}")
+            for part in files
+        }
+        images["train"] = images["train"][fixed_order(len(images["train"]))]
+        counts = {part: {name: len(group) for name, group in files[part].items()} for part in files}
+        return {"digest": digest_of_images(counts, images.values()), "images": images}
+
+    content = kept(cache, digest([stats, size, channels]), read)
+    return content["images"], content["digest"]
 
 
-def _read_cache(cache: Path) -> dict[str, Any] | None:
-    try:
-        kept = torch.load(cache, mmap=True, weights_only=True)
-        return {part: kept[part] for part in ("listing", "digest", "images")}
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, pickle.UnpicklingError):
-        return None  # absent or damaged: read anew
-
-
-def _write_cache(cache: Path, content: dict[str, Any]) -> None:
-    try:
-        write_whole(cache, lambda file: torch.save(content, file))
-    except OSError as error:
-        why = (
-            f"the decoded images cannot be kept in {cache.parent} ({error.strerror}); they will be read again each time"
-        )
-        warnings.warn(f"`data.cache_dir`: {why}.", stacklevel=2)
-
-
-def _decode(paths: list[str], size: int, channels: int, title: str) -> Tensor:
-    """Images as uint8 of shape (n, channels, size, size)."""
+def decode(paths: list[str], size: int, channels: int, title: str, *, least: int = 1) -> Tensor:
+    """Images as uint8 of shape (n, channels, size, size), in workers where there are many, with a bar. Raises
+    ValueError for one that cannot be read, or has fewer than `least` pixels on a side."""
     out = np.empty((len(paths), size, size, channels), dtype=np.uint8)
     starts = range(0, len(paths), _IMAGES_A_JOB)
-    jobs = (joblib.delayed(_decode_some)(paths[start : start + _IMAGES_A_JOB], size, channels) for start in starts)
+    jobs = (
+        joblib.delayed(_decode_some)(paths[start : start + _IMAGES_A_JOB], size, channels, least) for start in starts
+    )
     workers = -1 if len(paths) >= _WORTH_WORKERS else 1  # PIL holds Python's lock: threads would be slower than none
     with tqdm(total=len(paths), desc=title, unit="image", disable=None, delay=1) as bar:
         for start, some in zip(starts, joblib.Parallel(workers, return_as="generator")(jobs), strict=True):
@@ -138,16 +113,21 @@ def _decode(paths: list[str], size: int, channels: int, title: str) -> Tensor:
     return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous()
 
 
-def _decode_some(paths: list[str], size: int, channels: int) -> np.ndarray:
-    return np.stack([_decode_one(path, size, channels) for path in paths])
+def _decode_some(paths: list[str], size: int, channels: int, least: int) -> np.ndarray:
+    return np.stack([_decode_one(path, size, channels, least) for path in paths])
 
 
-def _decode_one(path: str, size: int, channels: int) -> np.ndarray:
+def _decode_one(path: str, size: int, channels: int, least: int) -> np.ndarray:
     try:
         with Image.open(path) as image:
             picture = _eight_bits(ImageOps.exif_transpose(image)).convert("RGB" if channels == 3 else "L")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"The image {path} cannot be read ({error}). Repair or remove it.") from error
+    if min(picture.size) < least:
+        width, height = picture.size
+        raise ValueError(
+            f"The image {path} is too small: {width}x{height} pixels, at least {least}x{least} are needed."
+        )
     if picture.size != (size, size):
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
     return np.asarray(picture).reshape(size, size, channels)

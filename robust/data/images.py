@@ -1,18 +1,25 @@
 """Sets of images in memory."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from robust.perturb.random import ImageRandom, key
+
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images as uint8 of shape (n, channels, height, width), labels as int64 of shape (n,), and the classes' names."""
+    """Images as uint8 of shape (n, channels, height, width), labels as int64 of shape (n,), and the classes' names.
+
+    `extras` is what else is known of each image: tensors of n rows, by name.
+    """
 
     images: Tensor
     labels: Tensor
     classes: tuple[str, ...]
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.dim() != 4:
@@ -29,6 +36,8 @@ class ImageSet:
                 f"Labels must be from 0 to {len(self.classes) - 1}, one for each class; got {low} to {high}."
             )
 
+        assert all(len(extra) == len(self.images) for extra in self.extras.values())
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -39,10 +48,13 @@ class ImageSet:
         return channels, height, width
 
     def to(self, device: torch.device) -> "ImageSet":
-        return ImageSet(self.images.to(device), self.labels.to(device), self.classes)
+        extras = {name: extra.to(device) for name, extra in self.extras.items()}
+        return ImageSet(self.images.to(device), self.labels.to(device), self.classes, extras)
 
-    def first(self, count: int) -> "ImageSet":
-        return ImageSet(self.images[:count], self.labels[:count], self.classes)
+    def __getitem__(self, rows: slice | Tensor) -> "ImageSet":
+        """Those of its images."""
+        extras = {name: extra[rows] for name, extra in self.extras.items()}
+        return ImageSet(self.images[rows], self.labels[rows], self.classes, extras)
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,11 @@ class Splits:
     def __post_init__(self) -> None:
         assert self.train.classes == self.test.classes, (self.train.classes, self.test.classes)
         assert self.train.shape == self.test.shape, (self.train.shape, self.test.shape)
+
+
+def fixed_order(count: int) -> Tensor:
+    """A random order of so many images, always the same: so that every batch holds every class."""
+    return ImageRandom(key("order"), torch.arange(count)).uniform().argsort(stable=True)
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The data module: natural and perturbed images, mixed, on the device."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import psutil
 import pytorch_lightning as pl
@@ -12,6 +12,14 @@ from robust.data.images import Splits, to_float
 from robust.perturb import ImageRandom, Perturbation, key
 
 _KEEP_SHARE = 0.25  # of the memory that is free: what a kept copy of the perturbed images may take
+
+
+class Batch(NamedTuple):
+    """What reaches a model: images in [0, 1], their labels, and what else is known of them (see `ImageSet`)."""
+
+    images: Tensor
+    labels: Tensor
+    extras: Mapping[str, Tensor]
 
 
 class _Epochs:
@@ -28,8 +36,7 @@ class _Epochs:
 
 
 class PerturbedData(pl.LightningDataModule):
-    """Training images of which a share of each batch is perturbed; batches reach the model as (images in [0, 1],
-    labels).
+    """Training images of which a share of each batch is perturbed.
 
     `share`, from 0 to 1, is set from outside before each epoch (`robust.learn.curriculum`): the last `int(share *
     batch)` images of a batch are perturbed. A perturbation is fixed, keyed by (seed, image), or with `fresh=True`
@@ -77,7 +84,8 @@ class PerturbedData(pl.LightningDataModule):
 
     def place(self, device: torch.device) -> None:
         """Moves the training images to the device where they fit there."""
-        if device.type != "cpu" and _fits(self._train.images.numel(), device):
+        tensors = (self._train.images, *self._train.extras.values())
+        if device.type != "cpu" and _fits(sum(one.numel() * one.element_size() for one in tensors), device):
             self._train = self._train.to(device)
 
     def take_part(self, process: int, processes: int) -> None:
@@ -102,7 +110,8 @@ class PerturbedData(pl.LightningDataModule):
 
     def batches(self, *, drop_last: bool, part: tuple[int, int] = (0, 1)) -> Iterator[dict[str, Any]]:
         """The epoch's batches, or one process's `part` of each: dictionaries of `natural` (uint8), `perturbed`
-        (float32, where they are kept), `labels` and `indices`, and `split`, how many images stay natural."""
+        (float32, where they are kept), `labels`, `indices` and the set's `extras`, and `split`, how many images stay
+        natural."""
         train, (process, processes) = self._train, part
         indices = torch.arange(len(train), device=train.images.device)
         columns = {"natural": train.images, "labels": train.labels, "indices": indices}
@@ -120,24 +129,29 @@ class PerturbedData(pl.LightningDataModule):
             chosen: Any = slice(start + process, start + size, processes)  # a slice of a tensor copies nothing
             if order is not None:
                 chosen = order[chosen]
-            batch = {name: column[chosen] for name, column in columns.items()}
-            yield {**batch, "split": len(range(process, natural, processes))}
+            batch: dict[str, Any] = {name: column[chosen] for name, column in columns.items()}
+            extras = {name: column[chosen] for name, column in train.extras.items()}
+            yield {**batch, "extras": extras, "split": len(range(process, natural, processes))}
 
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        natural, labels, split = batch["natural"], batch["labels"], batch["split"]
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Batch:
+        return Batch(self._mixed(batch), batch["labels"], batch["extras"])
+
+    def _mixed(self, batch: Any) -> Tensor:
+        """A batch's natural images, then its perturbed ones."""
+        natural, split = batch["natural"], batch["split"]
         if self.perturbation is None or split == len(natural):
-            return to_float(natural), labels
+            return to_float(natural)
         perturbed = (
             batch["perturbed"][split:]
             if "perturbed" in batch
             else self._perturb(natural[split:], batch["indices"][split:])
         )
-        return (torch.cat([to_float(natural[:split]), perturbed]) if split else perturbed), labels
+        return torch.cat([to_float(natural[:split]), perturbed]) if split else perturbed
 
     def training_images(self) -> Iterator[Tensor]:
         """All training images, batch by batch, as this epoch shows them."""
         for batch in self.batches(drop_last=False):
-            yield self.on_after_batch_transfer(batch, 0)[0]
+            yield self._mixed(batch)
 
     def _perturb(self, images: Tensor, indices: Tensor) -> Tensor:
         assert self.perturbation is not None

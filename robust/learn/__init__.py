@@ -1,24 +1,34 @@
 """Training: LightningModules and callbacks."""
 
-from robust.learn.classifier import Classifier, DivergedError
+from robust.learn.adversary import SignAdversary
+from robust.learn.classifier import Classifier, EstimatingClassifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
 from robust.learn.keeping import Curve, LastCheckpoint, Progress
+from robust.learn.minds_eye import Autoencoding, Comparing, Estimating, Projecting
 from robust.learn.start import FrozenNorms, freeze, take_weights
+from robust.learn.task import DivergedError, Task
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
 
 __all__ = [
+    "Autoencoding",
     "Classifier",
+    "Comparing",
     "Constant",
     "Cosine",
     "Curriculum",
     "Curve",
     "DivergedError",
+    "Estimating",
+    "EstimatingClassifier",
     "FrozenNorms",
     "LastCheckpoint",
     "Linear",
     "Progress",
+    "Projecting",
     "Schedule",
+    "SignAdversary",
     "Steps",
+    "Task",
     "count_devices",
     "freeze",
     "is_one_of_several",

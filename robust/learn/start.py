@@ -9,11 +9,12 @@ from torch import Tensor, nn
 _NORMS = nn.modules.batchnorm._NormBase
 
 
-def take_weights(network: nn.Module, weights: Mapping[str, Tensor], *, new: str = "head") -> None:
-    """Copies all weights but those of the part `new`, which keeps its own. Raises ValueError for another network's."""
-    kept = {name: value for name, value in weights.items() if not name.startswith(f"{new}.")}
+def take_weights(network: nn.Module, weights: Mapping[str, Tensor], *, new: str | None = "head") -> None:
+    """Copies all weights but those of the part `new`, if there is one, which keeps its own. Raises ValueError for
+    another network's."""
+    kept = {name: value for name, value in weights.items() if new is None or not name.startswith(f"{new}.")}
     result = network.load_state_dict(kept, strict=False)
-    missing = [name for name in result.missing_keys if not name.startswith(f"{new}.")]
+    missing = [name for name in result.missing_keys if new is None or not name.startswith(f"{new}.")]
     if missing or result.unexpected_keys:
         differ = ", ".join([*missing, *result.unexpected_keys])
         raise ValueError(f"The weights are of another network: {differ} differ.")

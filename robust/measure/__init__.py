@@ -1,6 +1,7 @@
 """Measuring: a model and conditions in, rows out."""
 
 from robust.measure.conditions import NATURAL, Condition, condition_title
+from robust.measure.minds_eye import Views, measure_stages, take_views
 from robust.measure.samples import Samples, take_samples
 from robust.measure.summary import scores, summarize
 from robust.measure.trials import TEST_KEY, Measurement, Test, measure, measure_in_parts, planned_tests, predict
@@ -12,12 +13,15 @@ __all__ = [
     "Measurement",
     "Samples",
     "Test",
+    "Views",
     "condition_title",
     "measure",
     "measure_in_parts",
+    "measure_stages",
     "planned_tests",
     "predict",
     "scores",
     "summarize",
     "take_samples",
+    "take_views",
 ]

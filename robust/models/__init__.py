@@ -1,6 +1,21 @@
 """Networks: images in [0, 1] in, logits out."""
 
+from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, folded, linear_head
+from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, Projector, TripleStaged, View
 from robust.models.standardize import Standardize
 
-__all__ = ["ConvNet", "Standardize", "folded", "linear_head"]
+__all__ = [
+    "PATCH",
+    "AlexNet",
+    "Autoencoder",
+    "Comparator",
+    "ConvNet",
+    "Estimator",
+    "Projector",
+    "Standardize",
+    "TripleStaged",
+    "View",
+    "folded",
+    "linear_head",
+]

@@ -61,7 +61,7 @@ class ConvNet(nn.Module):
                     layers.append(nn.Dropout(dropout))
             inputs = outputs
         self.features = nn.Sequential(*layers, nn.Flatten())
-        self.head = linear_head(_count_features(self.features, image_shape), num_classes, hidden=head)
+        self.head = linear_head(count_features(self.features, image_shape), num_classes, hidden=head)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(self.standardize(images)))
@@ -112,7 +112,8 @@ def linear_head(inputs: int, num_classes: int, *, hidden: Sequence[int] = ()) ->
     return nn.Sequential(*layers, nn.Linear(inputs, num_classes))
 
 
-def _count_features(features: nn.Module, image_shape: tuple[int, int, int]) -> int:
+def count_features(features: nn.Module, image_shape: tuple[int, int, int]) -> int:
+    """How many features come out of images of this shape. Raises ValueError where they are too small."""
     training = features.training
     try:
         with torch.no_grad():

@@ -42,7 +42,9 @@ def _table(rows: pd.DataFrame, curves: Mapping[str, pd.DataFrame]) -> pd.DataFra
     for model in rows["model"].unique():
         runs = of_one_kind(rows[rows["model"] == model]).drop_duplicates("run")
         if len(runs) and (parts := _parts(model)):
-            trained = [curves[run]["train_accuracy"].iloc[-1] for run in runs["run"] if run in curves]
+            trained = [
+                curves[run]["train_accuracy"].iloc[-1] for run in runs["run"] if "train_accuracy" in curves.get(run, ())
+            ]
             line = {"data": runs["data"].iloc[0], "network": model.split()[0], **dict(zip(_PARTS, parts, strict=True))}
             line |= {"train": pd.Series(trained, dtype=float).mean(), "test": runs["accuracy"].mean()}
             lines.append({**line, "seeds": len(runs)})

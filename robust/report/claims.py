@@ -13,7 +13,7 @@ from robust.measure import NATURAL, condition_title, summarize
 from robust.report.choice import comparable, of_one_kind
 from robust.report.pairs import correct_images
 from robust.report.published import STATEMENTS
-from robust.report.statements import MODELS, REFERENCE, TECHNIQUES, Quantity, Setting, Statement
+from robust.report.statements import MODELS, REFERENCE, TECHNIQUES, Comparison, Quantity, Setting, Statement
 from robust.report.tables import run_title
 from robust.results import PREDICTIONS
 
@@ -123,7 +123,7 @@ def _line(statement: Statement, seeds: dict[int, _Accuracies], verdicts: _Verdic
     least = 0.0 if quantity.minus is None or quantity.apart else -100.0
     # Decided by the figures that are written, so that a reader comes to the same verdict.
     measured, low, high = (round(float(np.clip(value, least, 100)), 2) + 0.0 for value in (measured, low, high))
-    met = _reaches(statement, low, high)
+    met = reaches(statement.comparison, statement.published, statement.tolerance, low, high)
     return {
         "id": statement.id,
         "claim": statement.text,
@@ -188,16 +188,16 @@ def _over_images(found: _Found, accuracies: _Accuracies, verdicts: _Verdicts) ->
     return found.value - half, found.value + half
 
 
-def _reaches(statement: Statement, low: float, high: float) -> bool:
-    published = statement.published
-    if statement.comparison == "equal":
-        return low <= round(published + statement.tolerance, 2) and high >= round(published - statement.tolerance, 2)
+def reaches(comparison: Comparison, published: float, tolerance: float, low: float, high: float) -> bool:
+    """Whether an interval reaches what was published."""
+    if comparison == "equal":
+        return low <= round(published + tolerance, 2) and high >= round(published - tolerance, 2)
     return {
         "at least": high >= published,
         "above": high > published,
         "at most": low <= published,
         "below": low < published,
-    }[statement.comparison]
+    }[comparison]
 
 
 def _reason(statement: Statement, measured: float, low: float, high: float, found: list[_Found]) -> str:

@@ -15,7 +15,8 @@ from tqdm.auto import tqdm
 
 from robust.files import write_whole
 from robust.report.figures import Drawing, draw
-from robust.report.sections import Section, Table, sections
+from robust.report.section import Section, Table
+from robust.report.sections import sections
 from robust.runs import collect, read_status
 
 _FORMATS = ("svg", "png", "pdf")

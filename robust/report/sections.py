@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,34 +13,17 @@ from robust.report.choice import comparable, in_order, of_one_kind
 from robust.report.claims import claims, claims_summary
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
+from robust.report.minds_eye import minds_eye_claims, minds_eye_section, read_networks
 from robust.report.pairs import MEAN, technique_differences
 from robust.report.paper import example_figures, paper_figures
 from robust.report.ranking import one_for_all, ranking, ranking_figure
+from robust.report.section import Section, Table
 from robust.report.tables import over_seeds, percent, score_table, summary_table, varying
 from robust.runs import read_rows
 
 _MOST_LINES = 12  # kinds of runs that one can tell apart in a figure
 _MOST_SAMPLES = 6  # runs whose sample images are shown
 _GRID = 4  # levels that make a curve of the paper's
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as one reads it, and the numbers behind it, accuracies as fractions or as the text says."""
-
-    shown: pd.DataFrame
-    numbers: pd.DataFrame
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the report; figures and tables by the name of their files."""
-
-    title: str
-    text: str = ""
-    drawings: dict[str, Drawing] = field(default_factory=dict)
-    tables: dict[str, Table] = field(default_factory=dict)
 
 
 def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
@@ -50,6 +33,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         _models(summary),
         _paper(rows),
         _claims(folders, rows),
+        _minds_eye(folders),
         _one_for_all(rows),
         _techniques(folders),
         _images(folders, summary),
@@ -125,9 +109,10 @@ def _is_curve(numbers: pd.DataFrame) -> bool:
 
 
 def _claims(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
-    table = claims(rows, folders)
-    if table.empty:
+    tables = [one for one in (claims(rows, folders), minds_eye_claims(read_networks(folders))) if len(one)]
+    if not tables:
         return Section("")
+    table = pd.concat(tables, ignore_index=True)
     shown = table[["claim", "published", "measured", "met", "reason", "seeds"]].copy()
     shown["measured"] = [f"{one.measured:g} [{one.low:g}, {one.high:g}]" for one in table.itertuples()]
     shown["published"] = [
@@ -135,6 +120,11 @@ def _claims(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     ]
     note = "In percent and points, with 95 % intervals: Student's over seeds; for one seed over images."
     return Section("The paper's claims", claims_summary(table), {}, {"claims": Table(shown, table, note)})
+
+
+def _minds_eye(folders: Sequence[Path]) -> Section:
+    networks = read_networks(folders)
+    return minds_eye_section(networks) if networks else Section("")
 
 
 def _one_for_all(rows: pd.DataFrame) -> Section:

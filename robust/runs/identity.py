@@ -3,18 +3,20 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 # Where things lie, how fast it is computed, what is measured afterwards: none of it changes what is learnt. All
 # else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its place in
-# `optimizer`, `trainer` and `data`.)
+# `optimizer`, `trainer` and `data`; files that scenes are made of show in their pixels, which have a digest.)
+_PLACES = ("backgrounds", "cache_dir", "dir", "download", "objects", "path")
 _LEFT_OUT = frozenset(
     {
-        *("as_reference", "evaluation", "logger", "plan", "recipe", "runs_dir", "sweep", "workers"),
-        *(f"data.{place}{name}" for place in ("", "source.") for name in ("cache_dir", "dir", "download", "path")),
+        *("as_reference", "attack", "evaluation", "logger", "plan", "recipe", "runs_dir", "sweep", "workers"),
+        *(f"data.{place}{name}" for place in ("", "source.") for name in _PLACES),
         *(f"trainer.{name}" for name in ("accelerator", "channels_last", "checkpoint_every_s", "progress", "threads")),
-        *("trainer.devices", "trainer.num_nodes"),
+        *("task.recipe", "task.tested", "trainer.devices", "trainer.num_nodes"),
     }
 )
 
@@ -55,11 +57,12 @@ def identify(
     perturbation: str,
     level: float,
     data_digest: str | None,
-    parent: Identity | None = None,
+    parents: Mapping[str, Identity] | None = None,
 ) -> Identity:
     """The identity of the run that this configuration, resolved, describes.
 
-    `data_digest` tells data sets of one name apart; `parent` is the run whose weights it starts from.
+    `data_digest` tells data sets of one name apart; `parents` are the runs whose weights parts of the network
+    start from.
     """
     weighty = _prune(config)
     unseeded = {name: value for name, value in weighty.items() if name != "seed"}
@@ -70,8 +73,8 @@ def identify(
         perturbation=perturbation,
         level=level,
         seed=config["seed"],
-        digest=_hash([weighty, data_digest, parent and parent.digest]),
-        kind=_hash([unseeded, data_digest, parent and parent.kind])[:8],
+        digest=_hash([weighty, data_digest, {part: one.digest for part, one in (parents or {}).items()}]),
+        kind=_hash([unseeded, data_digest, {part: one.kind for part, one in (parents or {}).items()}])[:8],
     )
 
 

@@ -9,11 +9,14 @@ import torch
 from torch import nn
 
 from robust.files import write_whole
-from robust.models import ConvNet
+from robust.models import AlexNet, Autoencoder, ConvNet, Estimator, Projector, TripleStaged
 from robust.runs.state import MODEL
 
 #: what a checkpoint may name for its network
-_NETWORKS: dict[str, Callable[..., nn.Module]] = {"robust.models.ConvNet": ConvNet}
+_NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    f"robust.models.{network.__name__}": network
+    for network in (AlexNet, Autoencoder, ConvNet, Estimator, Projector, TripleStaged)
+}
 
 
 def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ def shown(data):
 
 def batches(data):
     """What a model gets in an epoch."""
-    return [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
+    return [data.on_after_batch_transfer(batch, 0)[:2] for batch in data.train_dataloader()]
 
 
 def test_without_a_perturbation_images_are_natural():
@@ -195,7 +195,7 @@ def test_lightning_shows_the_model_the_perturbed_batches(tmp_path):
     )
     trainer.fit(model, datamodule=data)
     assert len(model.seen) == 2
-    for (images, labels), (expected_images, expected_labels) in zip(model.seen, batches(data), strict=True):
+    for (images, labels, _), (expected_images, expected_labels) in zip(model.seen, batches(data), strict=True):
         assert torch.equal(images, expected_images)
         assert torch.equal(labels, expected_labels)
 

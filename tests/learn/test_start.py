@@ -57,7 +57,7 @@ def test_freezing_survives_a_resume(
     undisturbed = make_run(*settings)
     execute(undisturbed)
     run = make_run(*settings, f"runs_dir={tmp_path / 'again'}")
-    execute(run.parent)
+    execute(run.parents[""])
     run.folder.mkdir(parents=True)
 
     class Stop(Exception):
@@ -81,7 +81,7 @@ def test_a_run_waits_for_the_process_that_does_its_natural_run(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = make_run("technique=transfer")
-    claim = claimed(run.parent.folder)
+    claim = claimed(run.parents[""].folder)
     claim.__enter__()
     monkeypatch.setattr(run_module, "_WAIT_S", 0.01)
     monkeypatch.setattr(logging.getLogger("robust"), "propagate", True)

@@ -103,6 +103,8 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         "cifar10_on_cpu": 3,
         "digits": 120,
         "impact": 0,
+        "minds_eye": 0,
+        "minds_eye_open": 2,
         "one_for_all": 9,
         "strategies": 240,
         "strategies_cifar10": 120,

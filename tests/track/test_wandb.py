@@ -249,8 +249,8 @@ def test_what_an_agent_of_a_wandb_sweep_calls_can_be_run(
     assert len({run.folder for run in runs}) == len(runs) > 1
     for run in runs:
         assert run.config.logger._target_ == "robust.track.WandbTracker"
-        if run.parent:  # the agent's W&B run is the child's
-            assert run.parent.config.logger._target_ == "robust.track.Tracker"
+        if run.parents:  # the agent's W&B run is the child's
+            assert run.parents[""].config.logger._target_ == "robust.track.Tracker"
     if "metric" in definition:
         assert definition["metric"]["name"] in dashboards.SCORES
 

@@ -1,0 +1,46 @@
+"""What came of attacks, as a table."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from robust.attack.gradient_sign import Attacked
+
+
+def distances(images: Tensor, attacked: Tensor) -> dict[str, Tensor]:
+    """How far images moved, both of shape (n, channels, height, width) in [0, 1]: the number of values that changed
+    (l0), the Euclidean distance (l2), the largest change (linf), and the distortion, the root of the mean square
+    (Szegedy et al. 2014)."""
+    change = (attacked - images).flatten(1)
+    l2 = change.square().sum(1).sqrt()
+    return {
+        "l0": (change.abs() > 1e-6).sum(1),
+        "l2": l2,
+        "linf": change.abs().amax(1),
+        "distortion": l2 / change.shape[1] ** 0.5,
+    }
+
+
+def record(
+    attacked: Attacked, images: Tensor, *, numbers: Tensor, labels: Tensor, targets: Tensor, thresholds: Sequence[float]
+) -> pd.DataFrame:
+    """A row for each image and rule: image (its number), label, target, threshold, before, after, success, steps,
+    queries (forward passes), l0, l2, linf, distortion."""
+    tables = []
+    for rule, threshold in enumerate(thresholds):
+        columns = {
+            "image": numbers,
+            "label": labels,
+            "target": targets,
+            "before": attacked.before[:, rule],
+            "after": attacked.after[:, rule],
+            "success": attacked.success[:, rule],
+            "steps": attacked.steps[:, rule],
+            "queries": attacked.steps[:, rule] + 1,
+            **distances(images, attacked.images[:, rule]),
+        }
+        table = pd.DataFrame({name: torch.as_tensor(column).cpu().numpy() for name, column in columns.items()})
+        tables.append(table.assign(threshold=threshold))
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,135 @@
+"""The stages of the mind's eye, one after the other (Berntsen et al. 2016, section 3.1)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from robust.attack import toward_scores
+from robust.data import Batch, to_float
+from robust.learn.task import Task
+from robust.models import PATCH, Autoencoder, Estimator, Projector, TripleStaged
+
+# Published for grey values from 0 to 255, half the squared error: 0.01 / 2 * 255**2 for those from 0 to 1.
+_DRAWING_WEIGHT = 0.01 / 2 * 255**2
+_STRIDE = 6  # pixels between two patches
+_LEAST_ALPHA = 0.01  # of a patch that counts
+
+
+class Estimating(Task):
+    """Trains an `Estimator` with the squared error of the parameters, given the true class."""
+
+    networks, needs = (Estimator,), ("parameters",)
+
+    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        error = self.model.raw(batch.images, batch.labels) - batch.extras["parameters"]
+        return error.square().sum(1).mean(), {"pose_error": error.detach().abs().mean(1).sum()}
+
+
+class Projecting(Task):
+    """Trains a `Projector` to draw objects on black: the squared error of the grey values and the cross entropy of
+    alpha, both summed over the pixels and balanced as published."""
+
+    networks, needs = (Projector,), ("parameters", "drawing", "alpha")
+
+    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        return drawn(self.model, batch.extras["parameters"], batch)
+
+
+class Autoencoding(Task):
+    """Trains the first two stages end to end: the projector's loss on what the estimator gives it, and `weight` times
+    the estimator's. With `weight=0` the parameters are whatever serves the drawing."""
+
+    networks, needs = (Autoencoder,), ("parameters", "drawing", "alpha")
+
+    def __init__(self, *arguments: Any, weight: float = 1000.0, **options: Any):
+        super().__init__(*arguments, **options)
+        self.weight = weight
+
+    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        parameters = self.model.estimator.raw(batch.images, batch.labels)
+        loss, shown = drawn(self.model.projector, parameters, batch)
+        error = parameters - batch.extras["parameters"]
+        shown = {**shown, "pose_error": error.detach().abs().mean(1).sum()}
+        return loss + self.weight * error.square().sum(1).mean(), shown
+
+
+def drawn(projector: Projector, parameters: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """The loss of a projector's drawings, and their mean squared error."""
+    drawing, alpha = projector.raw(parameters, batch.labels)
+    squares = (drawing - to_float(batch.extras["drawing"])).square()
+    entropy = functional.binary_cross_entropy_with_logits(alpha, to_float(batch.extras["alpha"]), reduction="none")
+    loss = (_DRAWING_WEIGHT * squares + entropy).sum((1, 2, 3)).mean()
+    return loss, {"drawing_error": squares.detach().mean((1, 2, 3)).sum()}
+
+
+class Comparing(Task):
+    """Trains the comparator of a `TripleStaged` network, whose other stages stay as they are, to tell patches of an
+    image that are like its drawing (the true class was assumed) from others (a wrong class, or there is no object).
+
+    A batch gives at most `patches` of 10x10 pixels, half of them alike.
+    """
+
+    networks, needs = (TripleStaged,), ("is_object",)
+
+    def __init__(self, *arguments: Any, patches: int = 1280, **options: Any):
+        super().__init__(*arguments, **options)
+        self.patches = patches
+
+    @property
+    def learning(self) -> nn.Module:
+        return self.model.comparator
+
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        self.model.estimator.eval()
+        self.model.projector.eval()
+
+    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        assumed, alike = assume(batch.labels, self.model.num_objects)
+        with torch.no_grad():
+            parameters = self.model.estimator(batch.images, assumed)
+            seen = torch.cat([batch.images, *self.model.projector(parameters, assumed)], dim=1)
+        patches, alike = balanced(*cut(seen, alike), self.patches)
+        images, drawings, alphas = patches.split(1, dim=1)
+        logits = self.model.comparator(images, drawings, alphas).flatten()
+        right = ((logits > 0) == alike.bool()).float().mean() if len(alike) else logits.new_zeros(())
+        loss = functional.binary_cross_entropy_with_logits(logits, alike) if len(alike) else logits.sum()
+        return loss, {"patch_accuracy": right * len(batch.labels)}
+
+    def mislead(self, images: Tensor, batch: Batch) -> Tensor:
+        """How far the scores are from the truth: an adversary goes through all stages."""
+        scores = functional.pad(self.model.look(images).score, (0, 1))
+        return toward_scores(scores, batch.labels).mean()
+
+
+def assume(labels: Tensor, objects: int) -> tuple[Tensor, Tensor]:
+    """A class for each image, and whether it is the true one: for two in three of those that show an object, so that
+    of all four classes half are right."""
+    offset = torch.randint(1, max(objects, 2), labels.shape, device=labels.device)
+    any_object = torch.randint(objects, labels.shape, device=labels.device)
+    share = 2 / 3 if objects > 1 else 1  # of one object there is no wrong one
+    right = (torch.rand(labels.shape, device=labels.device) < share) & (labels < objects)
+    wrong = torch.where(labels < objects, (labels + offset) % objects, any_object)
+    return torch.where(right, labels, wrong), right
+
+
+def cut(seen: Tensor, alike: Tensor) -> tuple[Tensor, Tensor]:
+    """The patches of images, drawings and alphas (shape (batch, 3, height, width)) that hold more than 1 % of alpha,
+    shape (patches, 3, 10, 10), and whether each is alike."""
+    channels = seen.shape[1]
+    patches = functional.unfold(seen, PATCH, stride=_STRIDE).transpose(1, 2)
+    patches = patches.reshape(len(seen), -1, channels, PATCH, PATCH)
+    counts = patches[:, :, -1].mean((2, 3)) > _LEAST_ALPHA
+    return patches[counts], alike[:, None].expand_as(counts)[counts].to(seen)
+
+
+def balanced(patches: Tensor, alike: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """At most `count` of the patches, drawn at random, half of them alike."""
+    order = torch.randperm(len(alike), device=alike.device)
+    sides = [order[alike[order] == side] for side in (1, 0)]
+    half = min(count // 2, *(len(side) for side in sides))
+    chosen = torch.cat([side[:half] for side in sides])
+    return patches[chosen], alike[chosen]

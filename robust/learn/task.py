@@ -1,0 +1,114 @@
+"""What is learnt: the LightningModule that all tasks share."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from robust.data import Batch
+from robust.learn.adversary import SignAdversary
+from robust.learn.curriculum import Schedule
+from robust.models import Standardize
+from robust.perturb import key
+
+
+class DivergedError(RuntimeError):
+    """Training went to infinity or NaN."""
+
+
+class Task(pl.LightningModule):
+    """Trains `model`. Logs the means of the loss, and of what else `learn` returns, over each epoch.
+
+    `rate` is the part of the optimiser's learning rate that each step takes, by the progress of training. An
+    `adversary` changes the images of every batch before they are learnt, to make `mislead` as large as it can. Whatever
+    is random in a step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start goes on as
+    if nothing had been; in each of several processes it is something else.
+    """
+
+    model: Any
+    #: the networks that it can train
+    networks: ClassVar[tuple[type[nn.Module], ...]] = (nn.Module,)
+    #: what has to be known of the images, beside their labels (see `ImageSet.extras`)
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        rate: Schedule | None = None,
+        adversary: SignAdversary | None = None,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.model = model
+        self.make_optimizer = optimizer
+        self.rate = rate
+        self.adversary = adversary
+        self.seed = seed
+        self._names: list[str] = []
+        self._sums = torch.zeros(0)
+
+    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The loss of a batch, a mean over its images, and what else to show of them, by name: sums over the images."""
+        raise NotImplementedError
+
+    def mislead(self, images: Tensor, batch: Batch) -> Tensor:
+        """What an adversary that changes a batch's images increases: the loss."""
+        return self.learn(batch._replace(images=images))[0]
+
+    @property
+    def learning(self) -> nn.Module:
+        """The part that learns; all other parts stay as they came, with their standardisation."""
+        return self.model
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.make_optimizer([one for one in self.parameters() if one.requires_grad])
+        if self.rate is None:
+            return optimizer
+        rate, steps = self.rate, self.trainer.estimated_stepping_batches
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(min(step / steps, 1)))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """Fits the standardisation to the training images as the first epoch shows them: constant learning's are
+        perturbed, natural's are not."""
+        if self.trainer.global_step:
+            return  # resumed: they came with the checkpoint
+        for layer in self.learning.modules():
+            if isinstance(layer, Standardize):
+                layer.fit(self.trainer.datamodule.training_images())  # type: ignore[attr-defined]
+
+    def on_train_epoch_start(self) -> None:
+        process = [self.global_rank] if self.global_rank else []
+        torch.manual_seed(key("epoch", self.seed, self.current_epoch, *process))
+        self._names = []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if self.adversary:
+            batch = batch._replace(images=self.adversary(batch.images, lambda images: self.mislead(images, batch)))
+        loss, shown = self.learn(batch)
+        count = len(batch.labels)
+        with torch.no_grad():
+            if not self._names:
+                self._names = ["loss", *shown]
+                self._sums = torch.zeros(len(self._names) + 1, device=self.device)
+            for place, value in enumerate((loss * count, *shown.values())):
+                self._sums[place] += value
+            self._sums[-1] += count
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        *sums, count = self.trainer.strategy.reduce(self._sums, reduce_op="sum").tolist()
+        if not math.isfinite(sums[0]):
+            raise DivergedError(
+                f"Training diverged: the loss of epoch {self.current_epoch} is {sums[0]}. Try a smaller learning rate."
+            )
+        means = {f"train_{name}": value / count for name, value in zip(self._names, sums, strict=True)}
+        self.log_dict(means, sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint.pop("hyper_parameters", None)

@@ -1,0 +1,106 @@
+"""What was measured of a mind's eye and of the networks beside it, read from their runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+
+from robust.data import NONE, RANGES
+from robust.measure import NATURAL, Views
+from robust.report.choice import MODEL_TITLES
+from robust.results import STAGES, VIEWS, known_attacks
+from robust.runs import read_rows
+
+
+@dataclass(frozen=True)
+class Network:
+    """One run of a network that was trained on scenes."""
+
+    folder: Path
+
+    @cached_property
+    def config(self) -> DictConfig:
+        config = OmegaConf.load(self.folder / "config.yaml")
+        assert isinstance(config, DictConfig)
+        return config
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        rows = read_rows(self.folder)
+        return rows[rows["test_perturbation"] == NATURAL]
+
+    @property
+    def title(self) -> str:
+        model, technique = (self.rows[name].iloc[0] for name in ("model", "technique"))
+        title = MODEL_TITLES.get(model, model)
+        return title if technique == NATURAL else f"{title}, {technique}"
+
+    @cached_property
+    def stages(self) -> pd.DataFrame | None:
+        """See `measure_stages`."""
+        return pd.read_parquet(self.folder / STAGES) if (self.folder / STAGES).is_file() else None
+
+    @cached_property
+    def views(self) -> Views:
+        return Views.read(self.folder / VIEWS)
+
+    @cached_property
+    def classes(self) -> list[str]:
+        return [*self.config.data.objects, NONE]
+
+    @property
+    def parameters(self) -> list[str]:
+        return list(self.config.data.parameters)
+
+    @cached_property
+    def attacks(self) -> pd.DataFrame:
+        """All attacks on images that were told right at first; `aim` is the false verdict that was sought, `network`
+        names the network and its threshold, `left_out` is the share of images that were told wrong."""
+        table = known_attacks(self.folder)
+        if table is None:
+            return pd.DataFrame()
+        aim = np.where(table["target"] == len(self.classes) - 1, "false negative", "false positive")
+        names = [titled(self.title, threshold) for threshold in table["threshold"]]
+        return table.assign(aim=aim, network=names, right=table["before"] == table["label"])
+
+
+def titled(title: str, threshold: float) -> str:
+    """A network at a threshold."""
+    return title if np.isnan(threshold) else f"{title}, {threshold:g}"
+
+
+def read_networks(folders: Sequence[Path]) -> list[Network]:
+    """The runs on scenes that were tested, those of a mind's eye last; none if there is no such among them."""
+    networks = [Network(folder) for folder in folders if _is_of_scenes(folder)]
+    if all(network.stages is None for network in networks):
+        return []
+    return sorted(networks, key=lambda network: network.stages is not None)
+
+
+def _is_of_scenes(folder: Path) -> bool:
+    config, rows = folder / "config.yaml", folder / "rows.csv"
+    return config.is_file() and rows.is_file() and "objects" in OmegaConf.load(config).data
+
+
+def verdicts(network: Network, threshold: float) -> np.ndarray:
+    """The class of each test image at a threshold."""
+    assert network.stages is not None
+    scores = network.stages[[f"score_{name}" for name in network.classes[:-1]]].to_numpy()
+    return np.where(scores.max(1) >= threshold, scores.argmax(1), len(network.classes) - 1)
+
+
+def pose_errors(network: Network) -> pd.DataFrame:
+    """A row for each test image of an object and each parameter: class, parameter, true, error; in the parameter's own
+    unit, rad for angles."""
+    assert network.stages is not None
+    tables = []
+    for name in network.parameters:
+        low, high = RANGES[name]
+        true, estimated = (low + network.stages[f"{kind}_{name}"] * (high - low) for kind in ("true", "estimated"))
+        classes = np.take(network.classes, network.stages["label"])
+        tables.append(pd.DataFrame({"class": classes, "parameter": name, "true": true, "error": estimated - true}))
+    return pd.concat(tables, ignore_index=True).dropna()
