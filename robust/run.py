@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import logging
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,8 @@ def _complete(run: Run) -> None:
             if run.conditions:
                 track_run(tracker, run.folder)
     except Exception as error:  # noqa: BLE001, whatever it was, the other runs of a sweep go on
+        if _is_queued_again(error):
+            raise
         if isinstance(error, DivergedError):
             (run.folder / CHECKPOINT).unlink(missing_ok=True)
         _log.exception("failed")
@@ -96,6 +99,11 @@ def _complete(run: Run) -> None:
         write_status(run.folder, State.DONE, durations_s=durations)
         (run.folder / CHECKPOINT).unlink(missing_ok=True)
         _log.info("done: %s", durations)
+
+
+def _is_queued_again(error: Exception) -> bool:
+    """Whether Slurm is about to end this job to start it again: with it goes the command that asked for that."""
+    return isinstance(error, subprocess.CalledProcessError) and "requeue" in error.cmd
 
 
 def follow(run: Run) -> Status:

@@ -1,5 +1,6 @@
 import json
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -204,6 +205,23 @@ def test_a_failure_is_recorded_and_tried_again(make_run: Callable[..., Run], mon
         status = execute(run)
     assert (status.state, status.reason) == (State.FAILED, "[Errno 28] No space left on device")
     assert "Traceback" in (run.folder / "log.txt").read_text()
+    assert execute(run).state is State.DONE
+
+
+def test_a_job_that_slurm_ends_to_start_it_again_has_not_failed(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run()
+
+    def requeue(*_: object) -> None:
+        raise subprocess.CalledProcessError(-15, ["scontrol", "requeue", "7_1"])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "save_model", requeue)
+        with pytest.raises(subprocess.CalledProcessError):
+            execute(run)
+    assert run.status.state is not State.FAILED
+    assert not (run.folder / "status.json").exists()
     assert execute(run).state is State.DONE
 
 

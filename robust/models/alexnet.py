@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from robust.models.convnet import count_features, linear_head
 from robust.models.standardize import Per, Standardize
@@ -67,5 +69,22 @@ def trunk(image_shape: tuple[int, int, int], *, dropout: float) -> nn.Sequential
     )
 
 
-def _norm() -> nn.LocalResponseNorm:
-    return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)
+class LocalResponseNorm(nn.LocalResponseNorm):
+    """PyTorch's, for an odd size and beta 0.75: the same values, several times as fast on a CPU, where it would take
+    more than half of the time that this network trains.
+
+    The sum over neighbouring channels is a convolution, and the power two square roots.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert self.size % 2 == 1
+        assert self.beta == 0.75
+        channels = torch.arange(images.shape[1], device=images.device)
+        near = (channels[:, None] - channels).abs() <= self.size // 2
+        weight = near.to(images)[:, :, None, None] * (self.alpha / self.size)
+        scale = functional.conv2d(images.square(), weight, torch.full_like(weight[:, 0, 0, 0], self.k))
+        return images * (scale.rsqrt() * scale.sqrt().rsqrt())
+
+
+def _norm() -> LocalResponseNorm:
+    return LocalResponseNorm(5, alpha=1e-4, beta=0.75)

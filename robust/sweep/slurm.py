@@ -53,6 +53,7 @@ def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any]) -> l
     orders, children = [], []
     for place, job in enumerate(jobs):
         config = compose(job)
+        _check_time(settings, config.trainer.checkpoint_every_s)
         keep = threads is None or config.trainer.threads is not None
         orders.append(job if keep else [*job, f"trainer.threads={threads}"])
         if config.technique.start is not None and not config.as_reference:
@@ -68,6 +69,17 @@ def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any]) -> l
         if ids:
             sys.stderr.write(f"\nThe Slurm jobs go on without this command; `scancel {ids}` stops them.\n")
         raise
+
+
+def _check_time(settings: Mapping[str, Any], checkpoint_every_s: float) -> None:
+    """Raises ValueError where jobs would be queued again and again without having kept anything."""
+    minutes, before = settings.get("timeout_min"), settings.get("signal_delay_s") or 0
+    if minutes is not None and 60 * minutes - before <= checkpoint_every_s:
+        raise ValueError(
+            f"`hydra.launcher.timeout_min` must give a job time for a checkpoint, which is kept every "
+            f"{checkpoint_every_s:g} s; got {minutes:g}, of which {before:g} s are for ending. Give jobs more time, or "
+            "set trainer.checkpoint_every_s lower."
+        )
 
 
 def _submit(

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from robust.models import PATCH, AlexNet, Autoencoder, Comparator, Estimator, Projector, TripleStaged
+from robust.models.alexnet import LocalResponseNorm
 
 SHAPE, NAMES = (1, 64, 64), ["pitch", "yaw", "roll"]
 
@@ -28,6 +29,13 @@ def test_the_small_alexnet_has_the_published_layers(images):
     norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.LocalResponseNorm)]
     assert [(norm.size, norm.alpha, norm.beta) for norm in norms] == [(5, 1e-4, 0.75)] * 2
     assert network(images).shape == (5, 4)
+
+
+@pytest.mark.parametrize("channels", [3, 16, 64])
+def test_the_fast_norm_is_pytorchs(channels):
+    images = torch.rand(2, channels, 9, 9, generator=torch.Generator().manual_seed(0)) * 100
+    ours, theirs = LocalResponseNorm(5, alpha=1e-2, beta=0.75, k=2.0), torch.nn.LocalResponseNorm(5, 1e-2, 0.75, 2.0)
+    torch.testing.assert_close(ours(images), theirs(images))
 
 
 def test_a_second_head_leaves_the_logits_alone(images):

@@ -54,3 +54,9 @@ def test_without_slurm_it_says_what_there_is(tmp_path: Path, monkeypatch: pytest
     settings = {"submitit_folder": str(tmp_path), "max_num_timeout": 1}
     with pytest.raises(ValueError, match=r"needs Slurm's commands .* this machine has none.*`workers=N`"):
         slurm.launch_on_slurm([["technique=natural"]], settings)
+
+
+def test_a_job_too_short_for_a_checkpoint_is_refused() -> None:
+    settings = {"timeout_min": 1, "signal_delay_s": 30}
+    with pytest.raises(ValueError, match=r"`hydra.launcher.timeout_min` must give a job time .* every 30 s; got 1, of"):
+        slurm.launch_on_slurm([["technique=natural"]], settings)
