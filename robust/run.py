@@ -88,7 +88,7 @@ def _complete(run: Run) -> None:
                 attack_missing(run)
             if run.conditions:
                 track_run(tracker, run.folder)
-    except Exception as error:  # noqa: BLE001, whatever it was, the other runs of a sweep go on
+    except Exception as error:
         if _is_queued_again(error):
             raise
         if isinstance(error, DivergedError):
