@@ -46,23 +46,24 @@ class SlurmJob:
 def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any]) -> list[str]:
     """Does the runs of these overrides as Slurm jobs; returns what went wrong with each, "" for nothing.
 
-    Runs that start from another's weights wait until the natural runs among these are through. `settings` are those of
-    `conf/hydra/launcher/slurm.yaml`. Raises ValueError where Slurm does not take the jobs.
+    Runs that start from others' weights wait until the natural runs and the stages among these are through. `settings`
+    are those of `conf/hydra/launcher/slurm.yaml`. Raises ValueError where Slurm does not take the jobs.
     """
     threads = settings.get("cpus_per_task")
-    orders, children = [], []
+    orders, children, parents = [], [], []
     for place, job in enumerate(jobs):
         config = compose(job)
         _check_time(settings, config.trainer.checkpoint_every_s)
         keep = threads is None or config.trainer.threads is not None
         orders.append(job if keep else [*job, f"trainer.threads={threads}"])
-        if config.technique.start is not None and not config.as_reference:
+        if config.task.start or (config.technique.start is not None and not config.as_reference):
             children.append(place)
+        elif config.as_reference or not config.task.tested:
+            parents.append(place)
     others = [place for place in range(len(jobs)) if place not in set(children)]
     sent = _submit(others, orders, settings)
-    parents = [sent[place].job_id for place in others if "as_reference=true" in jobs[place]]
     try:
-        sent |= _submit(children, orders, settings, after=parents)
+        sent |= _submit(children, orders, settings, after=[sent[place].job_id for place in parents])
         return _watch([sent[place] for place in range(len(jobs))])
     except BaseException:
         ids = " ".join(dict.fromkeys(job.job_id.split("_")[0] for job in sent.values()))

@@ -36,6 +36,12 @@ def test_the_fast_norm_is_pytorchs(channels):
     images = torch.rand(2, channels, 9, 9, generator=torch.Generator().manual_seed(0)) * 100
     ours, theirs = LocalResponseNorm(5, alpha=1e-2, beta=0.75, k=2.0), torch.nn.LocalResponseNorm(5, 1e-2, 0.75, 2.0)
     torch.testing.assert_close(ours(images), theirs(images))
+    gradients = []
+    for norm in (ours, theirs):
+        given = images.clone().requires_grad_(True)
+        (norm(given) * torch.linspace(-1, 1, images.numel()).view_as(images)).sum().backward()
+        gradients.append(given.grad)
+    torch.testing.assert_close(*gradients)
 
 
 def test_a_second_head_leaves_the_logits_alone(images):
