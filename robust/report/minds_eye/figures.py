@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
 from robust.data import Camera, Renderer, over, read_shape
@@ -39,7 +40,7 @@ def error_figure(network: Network, others: pd.DataFrame) -> Drawing:
         )
     numbers = pd.DataFrame(lines)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6, 3.6), layout="constrained")
+        figure = Figure(figsize=(6, 4.2), layout="constrained")
         axis = figure.subplots()
         for place, name in enumerate(numbers.columns[1:]):
             width = 2.0 if place == 0 else 1.2
@@ -47,10 +48,12 @@ def error_figure(network: Network, others: pd.DataFrame) -> Drawing:
         for place, other in enumerate(others.itertuples()):
             axis.axhline(100 * other.error, color="0.4", linestyle=("--", ":", "-.")[place % 3], label=other.network)
         axis.set_yscale("symlog", linthresh=1)
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_ylim(0, 100)
         axis.set_xlabel("threshold")
         axis.set_ylabel("of the test images, %")
-        figure.legend(loc="outside right upper", frameon=False)
+        axis.grid(axis="y", color="0.9", linewidth=0.6)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return Drawing(figure, f"Errors of the {network.title} network against its threshold.", numbers)
 
 
