@@ -73,9 +73,14 @@ def reference(config: DictConfig) -> DictConfig:
     with open_dict(natural):
         natural.technique = _read(CONF / "technique" / "natural.yaml").technique
         natural.perturb = _read(CONF / "perturb" / "none.yaml")
-        if "WANDB_SWEEP_ID" in os.environ:  # an agent's process is one W&B run, which is not this one
-            natural.logger = _read(CONF / "logger" / "none.yaml")
+        _leave_to_the_agent(natural)
     return natural
+
+
+def _leave_to_the_agent(config: DictConfig) -> None:
+    """Has nobody told of a run where an agent's process is one W&B run, which is not this one."""
+    if "WANDB_SWEEP_ID" in os.environ:
+        config.logger = _read(CONF / "logger" / "none.yaml")
 
 
 def stage(config: DictConfig, model: str) -> DictConfig:
@@ -85,6 +90,9 @@ def stage(config: DictConfig, model: str) -> DictConfig:
     other.as_reference = False
     with open_dict(other):
         other.task, other.model = own.task, own.model
+        if "none" in other.data:
+            other.data.none = "${task.none}"
+        _leave_to_the_agent(other)
     raw = OmegaConf.to_container(config.model)
     assert isinstance(raw, dict)
     for name in set(own.model) & set(config.model) - {"name", "_target_"}:
@@ -258,6 +266,7 @@ _LEAST = {
 
 _SWITCHES = (
     "data.download",
+    "data.none",
     "data.shuffle",
     "evaluation.own_family",
     "perturb.fresh",

@@ -172,6 +172,7 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     network = run.build_network()
     build_optimizer(config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
     build_task(config, network)
+    check_parts(run, network)
     build_schedule(config)
     if not elsewhere:
         build_trainer(config, title="", checkpoint=Path(), callbacks=[])
@@ -212,6 +213,10 @@ def build_task(config: DictConfig, network: nn.Module) -> Task:
         raise ValueError(
             f"`task={config.task.name}` trains {' or '.join(one.__name__ for one in task.networks)}; got "
             f"`model={config.model.name}`. Leave `task` out: a model brings its own."
+        )
+    if "adversary" in config.technique and not task.sees_images:
+        raise ValueError(
+            f"`technique={config.technique.name}` must be left out with `task={config.task.name}`, which sees no image."
         )
     adversary = build(config.technique.adversary) if "adversary" in config.technique else None
     return build(
@@ -268,6 +273,33 @@ def check_task(config: DictConfig, splits: Splits) -> None:
             f"`task={config.task.name}` needs images of which {', '.join(missing)} are known, as of `data=scenes`; got "
             f"`data={config.data.name}`."
         )
+    none = config.data.get("none", config.task.none)
+    if none != config.task.none and config.task.name != "classify":
+        raise ValueError(f"`data.none` must be left out with `task={config.task.name}`, which sets it; got {none}.")
+    named, known = config.model.get("parameters"), config.data.get("parameters")
+    if named is not None and known is not None and list(named) != list(known):
+        raise ValueError(
+            f"`model.parameters` must be those of the data, {', '.join(known)}; got {', '.join(named)}. Set "
+            "`data.parameters`."
+        )
+
+
+def check_parts(run: Run, network: nn.Module) -> None:
+    """Raises ValueError where a part of the network and the run that it is to start from do not fit one another."""
+    for part, start in run.config.task.start.items():
+        if part not in run.parents:
+            continue
+        other = start.partition(".")[2]
+        try:
+            wanted = network.get_submodule(part).state_dict()
+            given = run.parents[part].build_network().get_submodule(other).state_dict()
+        except AttributeError as error:
+            raise ValueError(f"`task.start.{part}` must name a part of a network; got {start} ({error}).") from error
+        if {key: value.shape for key, value in wanted.items()} != {key: value.shape for key, value in given.items()}:
+            raise ValueError(
+                f"`task.start.{part}` must name a network that fits the {part} of `model={run.config.model.name}`; got "
+                f"{start}, whose layers are others."
+            )
 
 
 def check_writable(runs_dir: Path) -> None:

@@ -108,8 +108,9 @@ def _is_queued_again(error: Exception) -> bool:
 
 def follow(run: Run) -> Status:
     """What the other processes that `srun` started do: they join each training that the first one begins."""
-    for one in (*run.parents.values(), run):
-        _join(one)
+    for parent in run.parents.values():
+        follow(parent)
+    _join(run)
     return run.status
 
 

@@ -48,8 +48,16 @@ class Assault:
         if known is None:
             return pairs
         alike = (known["attack"] == self.name) & (known["step"] == self.step) & (known["max_steps"] == self.max_steps)
-        numbers = known[alike].groupby(["label", "target"])["image"].nunique().to_dict()
-        return [pair for pair in pairs if numbers.get(pair, 0) < len(self.chosen(images, pair[0]))]
+        known = known[alike]
+        wanted = self.thresholds if known["threshold"].notna().any() else [None]
+
+        def is_done(pair: tuple[int, int]) -> bool:
+            mine = known[(known["label"] == pair[0]) & (known["target"] == pair[1])]
+            numbers = set(self.chosen(images, pair[0]).tolist())
+            judged = [mine["threshold"].isna() if one is None else mine["threshold"] == one for one in wanted]
+            return all(numbers <= set(mine.loc[rows, "image"]) for rows in judged)
+
+        return [pair for pair in pairs if not is_done(pair)]
 
     def chosen(self, images: ImageSet, label: int) -> Tensor:
         """The numbers of the images of a class that are attacked."""

@@ -135,7 +135,7 @@ def _search(
             begun = taken == 0
             found.before[rows[begun]] = now[begun]
             over = taken >= max_steps
-            _note(found, rows, moved.detach().to(images.device), now, taken, targets, over)
+            _note(found, rows, moved.detach(), now, taken, targets, over)
             ended = found.success[rows].all(1) | over
             (gradient,) = torch.autograd.grad(away[~ended.to(device)].sum(), moved)
             with torch.no_grad():
@@ -169,7 +169,7 @@ def _note(
     wanted = now == targets[rows, None]
     place, rule = (~found.success[rows] & (wanted | over[:, None])).nonzero(as_tuple=True)
     images = rows[place]
-    found.images[images, rule] = moved[place]
+    found.images[images, rule] = moved[place.to(moved.device)].to(found.images.device)
     found.steps[images, rule] = taken[place]
     found.after[images, rule] = now[place, rule]
     found.success[images, rule] = wanted[place, rule]

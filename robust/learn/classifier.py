@@ -21,8 +21,8 @@ class Classifier(Task):
 
 class EstimatingClassifier(Task):
     """Trains a network that also estimates the parameters of the object it sees, where it sees one: cross entropy, and
-    `weight` times the squared error, summed over the parameters. Only the classes count afterwards (Berntsen et al.
-    2016, section 2.1)."""
+    `weight` times half the squared error, summed over the parameters. Only the classes count afterwards (Berntsen et
+    al. 2016, section 2.1)."""
 
     networks, needs = (AlexNet,), ("parameters", "is_object")
 
@@ -38,7 +38,7 @@ class EstimatingClassifier(Task):
         logits, parameters = self.model.estimate(batch.images)
         error = (parameters - batch.extras["parameters"]) * batch.extras["is_object"][:, None]
         loss = functional.cross_entropy(logits, batch.labels)
-        loss = loss + self.weight * error.square().sum() / batch.extras["is_object"].sum().clamp_min(1)
+        loss = loss + self.weight * error.square().sum() / 2 / len(batch.labels)
         return loss, {"accuracy": _correct(logits, batch.labels)}
 
 

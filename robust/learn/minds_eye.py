@@ -19,13 +19,13 @@ _LEAST_ALPHA = 0.01  # of a patch that counts
 
 
 class Estimating(Task):
-    """Trains an `Estimator` with the squared error of the parameters, given the true class."""
+    """Trains an `Estimator` with half the squared error of the parameters, given the true class."""
 
     networks, needs = (Estimator,), ("parameters",)
 
     def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         error = self.model.raw(batch.images, batch.labels) - batch.extras["parameters"]
-        return error.square().sum(1).mean(), {"pose_error": error.detach().abs().mean(1).sum()}
+        return error.square().sum(1).mean() / 2, {"pose_error": error.detach().abs().mean(1).sum()}
 
 
 class Projecting(Task):
@@ -33,6 +33,7 @@ class Projecting(Task):
     alpha, both summed over the pixels and balanced as published."""
 
     networks, needs = (Projector,), ("parameters", "drawing", "alpha")
+    sees_images = False
 
     def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         return drawn(self.model, batch.extras["parameters"], batch)
@@ -76,6 +77,8 @@ class Comparing(Task):
 
     def __init__(self, *arguments: Any, patches: int = 1280, **options: Any):
         super().__init__(*arguments, **options)
+        if not (isinstance(patches, int) and patches >= 2):
+            raise ValueError(f"`task.module.patches` must be a whole number >= 2; got {patches}.")
         self.patches = patches
 
     @property

@@ -16,9 +16,12 @@ _LEFT_OUT = frozenset(
         *("as_reference", "attack", "evaluation", "logger", "plan", "recipe", "runs_dir", "sweep", "workers"),
         *(f"data.{place}{name}" for place in ("", "source.") for name in _PLACES),
         *(f"trainer.{name}" for name in ("accelerator", "channels_last", "checkpoint_every_s", "progress", "threads")),
-        *("task.recipe", "task.tested", "trainer.devices", "trainer.num_nodes"),
+        *("task.name", "task.none", "task.recipe", "task.tested", "trainer.devices", "trainer.num_nodes"),
     }
 )
+
+
+_CLASSIFY = {"start": {}, "module": {"_target_": "robust.learn.Classifier"}}
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ def identify(
     start from.
     """
     weighty = _prune(config)
+    if weighty.get("task") == _CLASSIFY:  # before there were other tasks, nothing was said of this one
+        del weighty["task"]
     unseeded = {name: value for name, value in weighty.items() if name != "seed"}
     return Identity(
         data=config["data"]["name"],
@@ -73,9 +78,14 @@ def identify(
         perturbation=perturbation,
         level=level,
         seed=config["seed"],
-        digest=_hash([weighty, data_digest, {part: one.digest for part, one in (parents or {}).items()}]),
-        kind=_hash([unseeded, data_digest, {part: one.kind for part, one in (parents or {}).items()}])[:8],
+        digest=_hash([weighty, data_digest, _only({part: one.digest for part, one in (parents or {}).items()})]),
+        kind=_hash([unseeded, data_digest, _only({part: one.kind for part, one in (parents or {}).items()})])[:8],
     )
+
+
+def _only(parents: dict[str, str]) -> dict[str, str] | str | None:
+    """The parents, by part; the one that the whole network starts from, if that is all; None for none."""
+    return parents.get("", parents) if parents else None
 
 
 def _hash(value: Any) -> str:

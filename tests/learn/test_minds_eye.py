@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from robust.learn import SignAdversary
 from robust.learn.minds_eye import assume, balanced, cut
 from robust.prepare import Run
 from robust.run import execute
@@ -73,6 +74,49 @@ def test_the_third_stage_may_stand_on_two_that_were_trained_end_to_end(done: Cal
     eye, both = load(run.folder), load(run.parents["projector"].folder)
     for name, value in both.state_dict().items():
         assert torch.equal(eye.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("model", ["alexnet", "triple_staged"])
+def test_adversarial_training_goes_on_from_the_natural_run(done: Callable[..., Run], model: str) -> None:
+    settings = [f"model={model}", "technique=adversarial", "technique.adversary.steps=2", "data.batch_size=32"]
+    run = done(*settings, "trainer.max_epochs=1")
+    natural, hardened = (load(folder).state_dict() for folder in (run.parents[""].folder, run.folder))
+    changed = {name for name, value in hardened.items() if not torch.equal(value, natural[name])}
+    assert changed
+    if model == "triple_staged":  # the stages that its task does not train stay as they were
+        assert all(name.startswith("comparator.") for name in changed)
+
+
+def test_an_adversary_raises_the_loss_and_stays_near() -> None:
+    weights, images = torch.linspace(-1, 1, 16).view(1, 1, 4, 4), torch.full((3, 1, 4, 4), 0.5)
+    found = SignAdversary(step=0.01, steps=5)(images, lambda moved: (moved * weights).sum())
+    torch.testing.assert_close(found, images + 0.05 * weights.sign())
+    edge = SignAdversary(step=0.4, steps=3)(images, lambda moved: (moved * weights).sum())
+    assert 0 <= edge.min() <= edge.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["model=triple_staged", "task.start.estimator=projector"],
+            "`task.start.estimator` must name a network that fits",
+        ),
+        (["model=triple_staged", "task.start.estimator=estimator.head"], "whose layers are others"),
+        (["model=triple_staged", "data.none=false"], "`data.none` must be left out with `task=compare`"),
+        (
+            ["model=estimator", "model.parameters=[yaw]"],
+            "`model.parameters` must be those of the data, pitch, yaw, roll",
+        ),
+        (["model=projector", "technique=adversarial"], "`technique=adversarial` must be left out with `task=project`"),
+        (["model=triple_staged", "task.module.patches=1"], "`task.module.patches` must be a whole number >= 2; got 1."),
+    ],
+)
+def test_stages_that_do_not_fit_are_refused_before_they_start(
+    make_run: Callable[..., Run], cache: str, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_run(*SCENES, cache, *overrides, "data.batch_size=32")
 
 
 def test_half_of_what_is_assumed_is_right() -> None:

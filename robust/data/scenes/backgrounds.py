@@ -28,7 +28,11 @@ _PHOTOGRAPHS = {
     ),
     "test": ("chelsea", "clock_motion", "gravel", "retina", "rocket"),
 }
-_PARTS = {"train": ("train",), "test": ("test", "val")}  # folders of each part; Tiny-ImageNet calls one `val`
+# folders of each part, the first that is there; Tiny-ImageNet tests on `val`
+_PARTS = {
+    "train": ("train",),
+    "test": ("val", "test"),
+}
 _FEWEST = 20  # images of a part: fewer would be learnt by heart
 
 

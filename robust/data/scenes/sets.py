@@ -19,6 +19,7 @@ from robust.data.scenes.shapes import SHAPES, read_shape
 from robust.perturb.random import ImageRandom, key
 
 NONE = "none"
+_VERSION = 1  # of how scenes are drawn; another one draws kept sets anew
 _DRAWINGS_A_JOB = 250
 _WORTH_WORKERS = 2_000  # drawings; to start the workers takes some seconds
 
@@ -52,7 +53,17 @@ def scenes(
     sets, digests = [], []
     for part, count in (("train", train), ("test", test)):
         behind = open_backgrounds(backgrounds, part, size=size, cache_dir=cache)
-        about = [part, count, list(parameters), size, samples, seed, behind.identity, [one.identity for one in shown]]
+        about = [
+            _VERSION,
+            part,
+            count,
+            list(parameters),
+            size,
+            samples,
+            seed,
+            behind.identity,
+            [one.identity for one in shown],
+        ]
         draw = functools.partial(
             _draw, shown, parameters, behind, part=part, count=count, size=size, samples=samples, seed=seed
         )

@@ -15,12 +15,16 @@ from robust.report.choice import MODEL_TITLES
 from robust.results import STAGES, VIEWS, known_attacks
 from robust.runs import read_rows
 
+_USUAL_TASKS = ("classify", "classify_and_estimate", "compare")
+_EYE = MODEL_TITLES["triple_staged"]
+
 
 @dataclass(frozen=True)
 class Network:
     """One run of a network that was trained on scenes."""
 
     folder: Path
+    company: int = 0  # how many of the same title come before it
 
     @cached_property
     def config(self) -> DictConfig:
@@ -37,7 +41,14 @@ class Network:
     def title(self) -> str:
         model, technique = (self.rows[name].iloc[0] for name in ("model", "technique"))
         title = MODEL_TITLES.get(model, model)
-        return title if technique == NATURAL else f"{title}, {technique}"
+        if (task := self.config.task.name) not in _USUAL_TASKS:
+            title += f", {task}"
+        if technique != NATURAL:
+            title += f", {technique}"
+        if self.company:
+            row = self.rows.iloc[0]
+            title += f", {row['data']}, seed {row['seed']}, {row['kind']}"
+        return title
 
     @cached_property
     def stages(self) -> pd.DataFrame | None:
@@ -58,11 +69,13 @@ class Network:
 
     @cached_property
     def attacks(self) -> pd.DataFrame:
-        """All attacks on images that were told right at first; `aim` is the false verdict that was sought, `network`
-        names the network and its threshold, `left_out` is the share of images that were told wrong."""
+        """All attacks of the last settings that the run was attacked with; `aim` is the false verdict that was sought,
+        `network` names the network and its threshold, `right` says whether the image was told right before."""
         table = known_attacks(self.folder)
         if table is None:
             return pd.DataFrame()
+        last = table.iloc[-1]
+        table = table[(table["step"] == last["step"]) & (table["max_steps"] == last["max_steps"])]
         aim = np.where(table["target"] == len(self.classes) - 1, "false negative", "false positive")
         names = [titled(self.title, threshold) for threshold in table["threshold"]]
         return table.assign(aim=aim, network=names, right=table["before"] == table["label"])
@@ -75,10 +88,17 @@ def titled(title: str, threshold: float) -> str:
 
 def read_networks(folders: Sequence[Path]) -> list[Network]:
     """The runs on scenes that were tested, those of a mind's eye last; none if there is no such among them."""
-    networks = [Network(folder) for folder in folders if _is_of_scenes(folder)]
-    if all(network.stages is None for network in networks):
+    found = [Network(folder) for folder in folders if _is_of_scenes(folder)]
+    if all(network.stages is None for network in found):
         return []
-    return sorted(networks, key=lambda network: network.stages is not None)
+    found.sort(key=lambda network: (network.stages is not None, int(network.rows["seed"].iloc[0])))
+    networks: list[Network] = []
+    for network in found:
+        company = sum(other.company == 0 and other.title == network.title for other in networks)
+        networks.append(Network(network.folder, company))
+    # The last is the one that the sections are about: the first mind's eye of the usual kind.
+    networks.sort(key=lambda network: (network.stages is not None, network.title == _EYE))
+    return networks
 
 
 def _is_of_scenes(folder: Path) -> bool:
