@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import json
-import math
 import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from robust.data import Splits
@@ -249,69 +248,3 @@ def tested_families(config: DictConfig) -> list[str]:
     evaluation, own = config.evaluation, config.perturb.family
     known = {perturb.family for perturb in evaluation.conditions.values()}
     return [*evaluation.families, *([own] if evaluation.own_family and own in known else [])]
-
-
-_LEAST = {
-    "data.batch_size": 1,
-    "evaluation.batch_size": 1,
-    "evaluation.seed": 0,
-    "evaluation.trials": 1,
-    "seed": 0,
-    "trainer.max_epochs": 1,
-    "trainer.num_nodes": 1,
-    "trainer.threads": 1,
-    "workers": 1,
-}
-
-
-_SWITCHES = (
-    "data.download",
-    "data.none",
-    "data.shuffle",
-    "evaluation.own_family",
-    "perturb.fresh",
-    "plan",
-    "trainer.channels_last",
-    "trainer.progress",
-)
-_WORDS = ("data.dir", "data.path", "runs_dir")
-
-
-def check_values(config: DictConfig) -> None:
-    """Raises ValueError for values that no run can start with."""
-    for name, least in _LEAST.items():
-        value = OmegaConf.select(config, name)
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
-        _demand(whole or (value is None and name == "trainer.threads"), name, f"a whole number >= {least}", value)
-    devices = config.trainer.devices
-    counted = isinstance(devices, int) and not isinstance(devices, bool) and devices >= 1
-    _demand(counted or devices == "auto", "trainer.devices", "a whole number >= 1, or auto (all GPUs)", devices)
-    if devices != 1 and config.workers > 1:
-        raise ValueError(
-            f"`workers` must be 1 where a run takes several devices (trainer.devices={devices}); got {config.workers}. "
-            "Each worker has one GPU."
-        )
-    for name in _SWITCHES:
-        value = OmegaConf.select(config, name, default=False)
-        _demand(isinstance(value, bool), name, "true or false", value)
-    for name in _WORDS:
-        value = OmegaConf.select(config, name, default=".")
-        _demand(isinstance(value, str), name, "a folder", value)
-    for name, rule in (("optimizer.lr", "a number > 0"), ("trainer.checkpoint_every_s", "a number >= 0")):
-        value = OmegaConf.select(config, name)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        _demand(number and (value > 0 or (value == 0 and ">=" in rule)), name, rule, value)
-    _check_evaluation(config.evaluation)
-
-
-def _check_evaluation(evaluation: DictConfig) -> None:
-    families, levels = evaluation.families, evaluation.levels
-    _demand(isinstance(families, ListConfig), "evaluation.families", "a list such as [noise, blur]", families)
-    _demand(levels is None or isinstance(levels, DictConfig), "evaluation.levels", "lists by name", levels)
-    for name, values in (levels or {}).items():
-        _demand(isinstance(values, ListConfig), f"evaluation.levels.{name}", "a list such as [0.05]", values)
-
-
-def _demand(fulfilled: bool, name: str, rule: str, value: object) -> None:
-    if not fulfilled:
-        raise ValueError(f"`{name}` must be {rule}; got {value}.")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 from torch import nn
 
-from robust.configuration import build_conditions, build_splits, check_values, compose, require_complete
+from robust.checks import check_values
+from robust.configuration import build_conditions, build_splits, compose, require_complete
 from robust.data import ImageSet
 from robust.measure import Condition, measure
 from robust.results import complete_rows

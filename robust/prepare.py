@@ -1,7 +1,6 @@
 """A run as its configuration describes it, checked before anything long starts."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from robust.attack import Assault
+from robust.checks import check_technique, check_values, check_writable
 from robust.configuration import (
     as_level,
     build,
@@ -22,7 +22,6 @@ from robust.configuration import (
     build_optimizer,
     build_perturbation,
     build_splits,
-    check_values,
     model_name,
     plain,
     reference,
@@ -153,16 +152,21 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
         return {part: prepare(start, elsewhere=elsewhere) for part, start in starts.items()}
 
     parents = prepare_all({"": natural} if config.technique.start is not None else _stages(config))
-    is_natural = plain(natural) == plain(config)
-    stages = parents if is_natural else prepare_all(_stages(natural))
+    identity = _identify(config, perturbation, splits, parents)
+    if "" in parents:
+        against = parents[""].identity
+    elif plain(natural) == plain(config):
+        against = identity
+    else:
+        against = _identify(natural, None, splits, prepare_all(_stages(natural)))
     run = Run(
         config,
         splits,
         perturbation,
         conditions,
         assault,
-        _identify(config, perturbation, splits, parents),
-        _identify(natural, None, splits, stages).folder,
+        identity,
+        against.folder,
         parents,
     )
     with as_level(config.perturb):
@@ -246,25 +250,6 @@ def build_trainer(
         raise ValueError(f"`trainer` cannot be made of these settings: {one_line(error)}") from error
 
 
-def check_technique(config: DictConfig, perturbation: Perturbation | None) -> None:
-    """Raises ValueError unless the technique has a perturbation exactly if it needs one, and a start that there is."""
-    technique = config.technique
-    if technique.start not in (None, "natural"):
-        raise ValueError(f"`technique.start` must be null (anew) or natural (from that run); got {technique.start!r}.")
-    if perturbation and config.perturb.fresh and not perturbation.random:
-        raise ValueError(f"`perturb.fresh` must be false with `perturb={perturbation.name}`: nothing in it is random.")
-    if perturbation and technique.share is None:
-        raise ValueError(
-            f"`technique={technique.name}` trains on unperturbed images; got `perturb={perturbation.name}`. "
-            "Leave `perturb` out, or choose another technique."
-        )
-    if not perturbation and technique.share is not None:
-        raise ValueError(
-            f"`technique={technique.name}` needs a perturbation; got `perturb=none`. "
-            "For unperturbed images: `technique=natural`."
-        )
-
-
 def check_task(config: DictConfig, splits: Splits) -> None:
     """Raises ValueError where the images lack what the task learns."""
     missing = [name for name in task_of(config).needs if name not in splits.train.extras]
@@ -300,16 +285,3 @@ def check_parts(run: Run, network: nn.Module) -> None:
                 f"`task.start.{part}` must name a network that fits the {part} of `model={run.config.model.name}`; got "
                 f"{start}, whose layers are others."
             )
-
-
-def check_writable(runs_dir: Path) -> None:
-    """Raises OSError where runs cannot be kept."""
-    try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=runs_dir):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"`runs_dir` must be a folder that can be written to; got {runs_dir} ({error.strerror}). "
-            "Give another: runs_dir=FOLDER."
-        ) from error

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from robust.models import evaluating
+
 #: losses, shape (batch,), of a network's outputs and the classes they are to be led to
 Loss = Callable[[Tensor, Tensor], Tensor]
 #: verdicts, int64 of shape (batch, k), that a network's outputs mean by k rules
@@ -70,60 +72,12 @@ def gradient_sign(
     """
     _check(images, targets, step=step, max_steps=max_steps, batch_size=batch_size)
     device = next((parameter.device for parameter in model.parameters()), images.device)
-    training = model.training
-    model.eval()
-    try:
-        return _search(
-            model,
-            images,
-            targets,
-            device,
-            step=step,
-            max_steps=max_steps,
-            batch_size=batch_size,
-            loss=loss,
-            verdicts=verdicts,
-            title=title,
-        )
-    finally:
-        model.train(training)
-
-
-def _check(images: Tensor, targets: Tensor, *, step: float, max_steps: int, batch_size: int) -> None:
-    if images.dim() != 4 or not images.is_floating_point() or targets.shape != images.shape[:1]:
-        raise ValueError(
-            "An attack needs floating-point images of shape (n, channels, height, width) and a target for each; got "
-            f"{images.dtype} {tuple(images.shape)} and {tuple(targets.shape)}."
-        )
-    if images.numel() and not 0 <= float(images.min()) <= float(images.max()) <= 1:
-        raise ValueError(f"Images must be in [0, 1]; got {float(images.min()):g} to {float(images.max()):g}.")
-    for name, value, rule in (
-        ("step", step, step > 0),
-        ("max_steps", max_steps, max_steps >= 1),
-        ("batch_size", batch_size, batch_size >= 1),
-    ):
-        if not rule:
-            raise ValueError(f"`attack.{name}` must be {'above 0' if name == 'step' else 'at least 1'}; got {value}.")
-
-
-def _search(
-    model: nn.Module,
-    images: Tensor,
-    targets: Tensor,
-    device: torch.device,
-    *,
-    step: float,
-    max_steps: int,
-    batch_size: int,
-    loss: Loss,
-    verdicts: Verdicts,
-    title: str | None,
-) -> Attacked:
     found: Attacked | None = None
     rows = torch.arange(min(batch_size, len(images)))
     waiting = len(rows)  # the first image that has not begun
     moved, taken = images[rows].to(device), torch.zeros(len(rows), dtype=torch.int64)
-    with tqdm(total=len(images), desc=title, unit="image", disable=None if title else True, delay=1) as bar:
+    bar = tqdm(total=len(images), desc=title, unit="image", disable=None if title else True, delay=1)
+    with bar, evaluating(model):
         while len(rows):
             moved.requires_grad_(True)
             with torch.enable_grad():
@@ -149,6 +103,23 @@ def _search(
                 taken = torch.cat([taken[~ended], torch.zeros_like(more)])
                 moved = torch.cat([moved[~ended.to(device)], images[more].to(device)])
     return found if found is not None else _nothing_yet(images, 1)
+
+
+def _check(images: Tensor, targets: Tensor, *, step: float, max_steps: int, batch_size: int) -> None:
+    if images.dim() != 4 or not images.is_floating_point() or targets.shape != images.shape[:1]:
+        raise ValueError(
+            "An attack needs floating-point images of shape (n, channels, height, width) and a target for each; got "
+            f"{images.dtype} {tuple(images.shape)} and {tuple(targets.shape)}."
+        )
+    if images.numel() and not 0 <= float(images.min()) <= float(images.max()) <= 1:
+        raise ValueError(f"Images must be in [0, 1]; got {float(images.min()):g} to {float(images.max()):g}.")
+    for name, value, rule in (
+        ("step", step, step > 0),
+        ("max_steps", max_steps, max_steps >= 1),
+        ("batch_size", batch_size, batch_size >= 1),
+    ):
+        if not rule:
+            raise ValueError(f"`attack.{name}` must be {'above 0' if name == 'step' else 'at least 1'}; got {value}.")
 
 
 def _nothing_yet(images: Tensor, rules: int) -> Attacked:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from robust.data import ImageSet, to_float
-from robust.files import write_whole
+from robust.measure.arrays import Arrays
 from robust.models import TripleStaged, View
 from robust.perturb import ImageRandom, key
 
@@ -20,7 +19,7 @@ _PASTED = 1_000  # drawings that are kept, over new backgrounds
 
 
 @dataclass(frozen=True)
-class Views:
+class Views(Arrays):
     """A few images as the network saw them, and its drawings over photographs that it never saw them on.
 
     `queries`, uint8 of shape (n, height, width), with their `labels`; for each and each assumed class the `drawings`,
@@ -39,14 +38,6 @@ class Views:
     pasted: np.ndarray
     pasted_labels: np.ndarray
     classes: np.ndarray
-
-    def save(self, path: Path) -> None:
-        write_whole(path, lambda file: np.savez_compressed(file, **self.__dict__))
-
-    @staticmethod
-    def read(path: Path) -> "Views":
-        with np.load(path, allow_pickle=False) as kept:
-            return Views(**kept)
 
 
 def measure_stages(

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from robust.data import ImageSet, to_float
-from robust.files import write_whole
+from robust.measure.arrays import Arrays
 from robust.measure.conditions import Condition
 from robust.perturb import ImageRandom, key
 
 
 @dataclass(frozen=True)
-class Samples:
+class Samples(Arrays):
     """The same images under several conditions.
 
     `names` and `levels` of the conditions, `images` as uint8 of shape (conditions, n, channels, height, width),
@@ -29,20 +29,12 @@ class Samples:
     predicted: np.ndarray
     classes: np.ndarray
 
-    def save(self, path: Path) -> None:
-        write_whole(path, lambda file: np.savez_compressed(file, **self.__dict__))
-
     def are_among(self, path: Path) -> bool:
         """Whether the samples kept there show all these conditions, and maybe more."""
         if not path.is_file():
             return False
         kept = Samples.read(path)
         return set(zip(self.names, self.levels, strict=True)) <= set(zip(kept.names, kept.levels, strict=True))
-
-    @staticmethod
-    def read(path: Path) -> "Samples":
-        with np.load(path, allow_pickle=False) as kept:
-            return Samples(**kept)
 
 
 def take_samples(

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from robust.data import ImageSet, to_float
 from robust.measure.conditions import Condition
+from robust.models import evaluating
 from robust.perturb import ImageRandom, key
 
 #: what tells one test of a model from another
@@ -96,9 +97,7 @@ def measure_in_parts(
     images = images.to(device)
     labels = _as_numbers(images.labels, len(images.classes))
     rows, predictions, begun = [], [], time.monotonic()
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         bar = tqdm(tests, desc=title, unit="test", leave=False, delay=1, disable=None if title else True)
         for place, (condition, test) in enumerate(bar, start=1):
             predicted = predict(model, images, condition, test[2], seed=test[3], batch_size=batch_size)
@@ -110,8 +109,6 @@ def measure_in_parts(
                     pd.DataFrame(predictions, columns=_PREDICTIONS.columns),
                 )
                 rows, predictions, begun = [], [], time.monotonic()
-    finally:
-        model.train(training)
 
 
 def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) -> list[Test]:

@@ -3,6 +3,7 @@
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, folded, linear_head
 from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, Projector, TripleStaged, View
+from robust.models.mode import evaluating
 from robust.models.standardize import Standardize
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Standardize",
     "TripleStaged",
     "View",
+    "evaluating",
     "folded",
     "linear_head",
 ]

@@ -4,7 +4,7 @@ Source: Berntsen, Kuijper, Heskes, "The Artificial Mind's Eye" (2016).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -123,26 +123,15 @@ class View(NamedTuple):
 
 
 class Autoencoder(nn.Module):
-    """The first two stages, to be trained end to end."""
+    """The first two stages, to be trained end to end. `settings` are further ones of the estimator."""
 
     def __init__(
-        self,
-        *,
-        image_shape: tuple[int, int, int],
-        num_classes: int,
-        parameters: Sequence[str],
-        dropout: float = 0.5,
-        standardize: Per = "channel",
+        self, *, image_shape: tuple[int, int, int], num_classes: int, parameters: Sequence[str], **settings: Any
     ):
         super().__init__()
-        self.estimator = Estimator(
-            image_shape=image_shape,
-            num_classes=num_classes,
-            parameters=parameters,
-            dropout=dropout,
-            standardize=standardize,
-        )
-        self.projector = Projector(image_shape=image_shape, num_classes=num_classes, parameters=parameters)
+        shared: Any = {"image_shape": image_shape, "num_classes": num_classes, "parameters": parameters}
+        self.estimator = Estimator(**shared, **settings)
+        self.projector = Projector(**shared)
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         return self.projector(self.estimator(images, classes), classes)
@@ -153,7 +142,8 @@ class TripleStaged(nn.Module):
     as that of the last, which is no object, the `threshold`: shape (batch, num_classes). So the greatest is the
     verdict: the class whose drawing is most like the image, if its score reaches the threshold.
 
-    The threshold, in (0, 1), may be set anew at any time; nothing is trained with it.
+    The threshold, in (0, 1), may be set anew at any time; nothing is trained with it. `settings` are further ones of
+    the estimator.
     """
 
     def __init__(
@@ -163,19 +153,12 @@ class TripleStaged(nn.Module):
         num_classes: int,
         parameters: Sequence[str],
         threshold: float = 0.45,
-        dropout: float = 0.5,
-        standardize: Per = "channel",
+        **settings: Any,
     ):
         super().__init__()
         self.threshold = threshold
         self.num_objects = num_classes - 1
-        stages = Autoencoder(
-            image_shape=image_shape,
-            num_classes=self.num_objects,
-            parameters=parameters,
-            dropout=dropout,
-            standardize=standardize,
-        )
+        stages = Autoencoder(image_shape=image_shape, num_classes=self.num_objects, parameters=parameters, **settings)
         self.estimator, self.projector = stages.estimator, stages.projector
         self.comparator = Comparator()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from robust.report.claims import COLUMNS, reaches
-from robust.report.minds_eye.results import Network, pose_errors
+from robust.report.minds_eye.results import Network, pose_errors, slug
 from robust.report.minds_eye.tables import (
     THRESHOLDS,
     best_error,
@@ -73,10 +73,6 @@ def _claim(
     }
 
 
-def _slug(name: str) -> str:
-    return name.replace(" + ", "-").replace(", ", "-")
-
-
 def _percent(interval: tuple[float, float]) -> tuple[float, float]:
     return 100 * interval[0], 100 * interval[1]
 
@@ -96,7 +92,7 @@ def _errors(networks: Sequence[Network]) -> list[dict[str, object]]:
     table = error_table(networks)
     return [
         _claim(
-            f"error-{_slug(line.network)}",
+            f"error-{slug(line.network)}",
             "Table 1",
             f"{line.network}: {published[line.network]:g} % of the test images are told wrong",
             "equal",
@@ -136,7 +132,7 @@ def _stages(networks: Sequence[Network], eye: Network) -> list[dict[str, object]
         )  # fmt: skip
     return lines + [
         _claim(
-            f"drawings-{_slug(line.network)}",
+            f"drawings-{slug(line.network)}",
             "ours",
             f"{line.network}: recognises at least 95 % of the projector's drawings over new photographs",
             "at least",
@@ -164,7 +160,7 @@ def _false_positives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
             median, draws = medians[name]
             lines.append(
                 _claim(
-                    f"false-positive-{_slug(name)}", "Figure 4",
+                    f"false-positive-{slug(name)}", "Figure 4",
                     f"{name}: the median distortion of false positives stays below 0.1", "below", 0.1, median,
                     _interval(draws), digits=4,
                 )
@@ -175,7 +171,7 @@ def _false_positives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
             ratio, draws = medians[eye][0] / medians[name][0], medians[eye][1] / medians[name][1]
             lines.append(
                 _claim(
-                    f"false-positive-times-{_slug(name)}", "Figure 4",
+                    f"false-positive-times-{slug(name)}", "Figure 4",
                     f"triple-staged, 0.45: false positives take at least twice the median distortion of {name}",
                     "at least", 2, ratio, _interval(draws),
                 )
@@ -218,7 +214,7 @@ def _false_negatives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
             draws = medians[lowest][1] - medians[name][1]
             lines.append(
                 _claim(
-                    f"false-negative-{_slug(name)}", "Figure 6",
+                    f"false-negative-{slug(name)}", "Figure 6",
                     f"{lowest}: false negatives take more steps than with {name} (difference of the medians)",
                     "above", 0, difference, _interval(draws),
                 )
@@ -237,7 +233,7 @@ def _left_out(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, object]]:
                 wrong = int((~images["right"]).sum())
                 lines.append(
                     _claim(
-                        f"left-out-{_slug(name)}", "Figure 6",
+                        f"left-out-{slug(name)}", "Figure 6",
                         f"{name}: {published:g} % of the images are told wrong before any attack", "equal", published,
                         100 * wrong / len(images),
                         _percent(share_interval(wrong, len(images))), tolerance=1,

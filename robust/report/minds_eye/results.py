@@ -24,7 +24,7 @@ class Network:
     """One run of a network that was trained on scenes."""
 
     folder: Path
-    company: int = 0  # how many of the same title come before it
+    namesakes: int = 0  # that come before it
 
     @cached_property
     def config(self) -> DictConfig:
@@ -45,7 +45,7 @@ class Network:
             title += f", {task}"
         if technique != NATURAL:
             title += f", {technique}"
-        if self.company:
+        if self.namesakes:
             row = self.rows.iloc[0]
             title += f", {row['data']}, seed {row['seed']}, {row['kind']}"
         return title
@@ -86,6 +86,11 @@ def titled(title: str, threshold: float) -> str:
     return title if np.isnan(threshold) else f"{title}, {threshold:g}"
 
 
+def slug(title: str) -> str:
+    """A network's title as a part of a name."""
+    return title.replace(" + ", "-").replace(", ", "-")
+
+
 def read_networks(folders: Sequence[Path]) -> list[Network]:
     """The runs on scenes that were tested, those of a mind's eye last; none if there is no such among them."""
     found = [Network(folder) for folder in folders if _is_of_scenes(folder)]
@@ -94,8 +99,8 @@ def read_networks(folders: Sequence[Path]) -> list[Network]:
     found.sort(key=lambda network: (network.stages is not None, int(network.rows["seed"].iloc[0])))
     networks: list[Network] = []
     for network in found:
-        company = sum(other.company == 0 and other.title == network.title for other in networks)
-        networks.append(Network(network.folder, company))
+        before = sum(other.title == network.title for other in networks)
+        networks.append(Network(network.folder, namesakes=before))
     # The last is the one that the sections are about: the first mind's eye of the usual kind.
     networks.sort(key=lambda network: (network.stages is not None, network.title == _EYE))
     return networks

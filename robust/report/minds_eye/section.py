@@ -6,7 +6,7 @@ import pandas as pd
 
 from robust.report.figures import Drawing
 from robust.report.minds_eye.figures import effort_figure, error_figure, pose_figure, strip_figure, views_figure
-from robust.report.minds_eye.results import Network
+from robust.report.minds_eye.results import Network, slug
 from robust.report.minds_eye.tables import best_error, effort_table, error_table, pose_table, recognition_table
 from robust.report.section import Section, Table
 from robust.report.tables import percent
@@ -28,8 +28,7 @@ def minds_eye_section(networks: Sequence[Network]) -> Section:
 
 
 def _drawings(networks: Sequence[Network], eye: Network) -> dict[str, Drawing]:
-    errors = error_table([network for network in networks if network.stages is None]) if len(networks) > 1 else None
-    others = errors if errors is not None else pd.DataFrame(columns=["network", "error"])
+    others = error_table([network for network in networks if network.stages is None])
     drawings = {"minds-eye-views": views_figure(eye), "minds-eye-errors": error_figure(eye, others)}
     drawings["minds-eye-poses"] = pose_figure(eye)
     attacked = [network for network in networks if len(network.attacks)]
@@ -40,7 +39,7 @@ def _drawings(networks: Sequence[Network], eye: Network) -> dict[str, Drawing]:
                 drawings[f"minds-eye-{aim.replace(' ', '-')}s"] = effort_figure(attacks, aim)
     for network in attacked:
         threshold = float("nan") if network.stages is None else _STRIP_THRESHOLD
-        name = f"minds-eye-strip-{network.title.replace(' + ', '-').replace(', ', '-')}"
+        name = f"minds-eye-strip-{slug(network.title)}"
         if strip := strip_figure(network, threshold, 0):
             drawings[name] = strip
     return drawings

@@ -25,7 +25,7 @@ def error_table(networks: Sequence[Network]) -> pd.DataFrame:
         for threshold in THRESHOLDS:
             wrong = int((verdicts(network, threshold) != label).sum())
             lines.append(_line(network, threshold, wrong, len(label)))
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=["network", "threshold", "n", "error", "low", "high"])
 
 
 def best_error(network: Network) -> tuple[float, float]:

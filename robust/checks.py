@@ -1,0 +1,106 @@
+"""What no run can start with."""
+
+import math
+import tempfile
+from pathlib import Path
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from robust.perturb import Perturbation
+
+_LEAST = {
+    "data.batch_size": 1,
+    "evaluation.batch_size": 1,
+    "evaluation.seed": 0,
+    "evaluation.trials": 1,
+    "seed": 0,
+    "trainer.max_epochs": 1,
+    "trainer.num_nodes": 1,
+    "trainer.threads": 1,
+    "workers": 1,
+}
+
+
+_SWITCHES = (
+    "data.download",
+    "data.none",
+    "data.shuffle",
+    "evaluation.own_family",
+    "perturb.fresh",
+    "plan",
+    "trainer.channels_last",
+    "trainer.progress",
+)
+_WORDS = ("data.dir", "data.path", "runs_dir")
+
+
+def check_values(config: DictConfig) -> None:
+    """Raises ValueError for values that no run can start with."""
+    for name, least in _LEAST.items():
+        value = OmegaConf.select(config, name)
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        _demand(whole or (value is None and name == "trainer.threads"), name, f"a whole number >= {least}", value)
+    devices = config.trainer.devices
+    counted = isinstance(devices, int) and not isinstance(devices, bool) and devices >= 1
+    _demand(counted or devices == "auto", "trainer.devices", "a whole number >= 1, or auto (all GPUs)", devices)
+    if devices != 1 and config.workers > 1:
+        raise ValueError(
+            f"`workers` must be 1 where a run takes several devices (trainer.devices={devices}); got {config.workers}. "
+            "Each worker has one GPU."
+        )
+    for name in _SWITCHES:
+        value = OmegaConf.select(config, name, default=False)
+        _demand(isinstance(value, bool), name, "true or false", value)
+    for name in _WORDS:
+        value = OmegaConf.select(config, name, default=".")
+        _demand(isinstance(value, str), name, "a folder", value)
+    for name, rule in (("optimizer.lr", "a number > 0"), ("trainer.checkpoint_every_s", "a number >= 0")):
+        value = OmegaConf.select(config, name)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        _demand(number and (value > 0 or (value == 0 and ">=" in rule)), name, rule, value)
+    _check_evaluation(config.evaluation)
+
+
+def _check_evaluation(evaluation: DictConfig) -> None:
+    families, levels = evaluation.families, evaluation.levels
+    _demand(isinstance(families, ListConfig), "evaluation.families", "a list such as [noise, blur]", families)
+    _demand(levels is None or isinstance(levels, DictConfig), "evaluation.levels", "lists by name", levels)
+    for name, values in (levels or {}).items():
+        _demand(isinstance(values, ListConfig), f"evaluation.levels.{name}", "a list such as [0.05]", values)
+
+
+def _demand(fulfilled: bool, name: str, rule: str, value: object) -> None:
+    if not fulfilled:
+        raise ValueError(f"`{name}` must be {rule}; got {value}.")
+
+
+def check_technique(config: DictConfig, perturbation: Perturbation | None) -> None:
+    """Raises ValueError unless the technique has a perturbation exactly if it needs one, and a start that there is."""
+    technique = config.technique
+    if technique.start not in (None, "natural"):
+        raise ValueError(f"`technique.start` must be null (anew) or natural (from that run); got {technique.start!r}.")
+    if perturbation and config.perturb.fresh and not perturbation.random:
+        raise ValueError(f"`perturb.fresh` must be false with `perturb={perturbation.name}`: nothing in it is random.")
+    if perturbation and technique.share is None:
+        raise ValueError(
+            f"`technique={technique.name}` trains on unperturbed images; got `perturb={perturbation.name}`. "
+            "Leave `perturb` out, or choose another technique."
+        )
+    if not perturbation and technique.share is not None:
+        raise ValueError(
+            f"`technique={technique.name}` needs a perturbation; got `perturb=none`. "
+            "For unperturbed images: `technique=natural`."
+        )
+
+
+def check_writable(runs_dir: Path) -> None:
+    """Raises OSError where runs cannot be kept."""
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=runs_dir):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"`runs_dir` must be a folder that can be written to; got {runs_dir} ({error.strerror}). "
+            "Give another: runs_dir=FOLDER."
+        ) from error
