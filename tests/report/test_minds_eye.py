@@ -142,8 +142,8 @@ def test_attacks_on_what_was_told_wrong_at_first_are_left_out() -> None:
     table = effort_table(attacks)
     assert table["images"].tolist() == [20, 20]
     assert table["left_out"].tolist() == [0.5, 0.5]
-    assert (table["steps"] == 10).all()
-    assert (table["distortion_high"] < 0.1).all()
+    assert (table["steps_high"] <= 10).all()
+    assert (table["distortion_high"] <= 0.1).all()
 
 
 def test_what_was_left_out_is_a_claim_too() -> None:
