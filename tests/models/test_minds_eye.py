@@ -44,6 +44,22 @@ def test_the_fast_norm_is_pytorchs(channels):
     torch.testing.assert_close(*gradients)
 
 
+def test_the_comparators_gradient_is_pytorchs(images):
+    torch.manual_seed(0)
+    comparator = Comparator()
+    ours = comparator.layers[0]
+    theirs = torch.nn.Conv2d(3, 64, PATCH)
+    theirs.load_state_dict(ours.state_dict())
+    gradients = []
+    for layer in (ours, theirs):
+        given = images.repeat(1, 3, 1, 1).requires_grad_(True)
+        result = layer(given)
+        (result * torch.linspace(-1, 1, result.numel()).view_as(result)).sum().backward()
+        gradients.append((result.detach(), given.grad, layer.weight.grad, layer.bias.grad))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
 def test_a_second_head_leaves_the_logits_alone(images):
     network = AlexNet(image_shape=SHAPE, num_classes=4, parameters=NAMES).eval()
     logits, parameters = network.estimate(images)
@@ -87,13 +103,14 @@ def test_the_comparator_sees_one_patch_at_a_time(images):
 
 
 def test_a_view_is_the_stages_one_after_the_other(eye, images):
+    images = torch.cat([images, images.flip(2), images.flip(3)])
     view = eye.look(images)
-    assert view.parameters.shape == (5, 3, 3)
-    assert view.drawing.shape == view.alpha.shape == (5, 3, 64, 64)
-    assert view.similarity.shape == view.weight.shape == (5, 3, 55, 55)
-    assert view.score.shape == (5, 3)
+    assert view.parameters.shape == (15, 3, 3)
+    assert view.drawing.shape == view.alpha.shape == (15, 3, 64, 64)
+    assert view.similarity.shape == view.weight.shape == (15, 3, 55, 55)
+    assert view.score.shape == (15, 3)
     for label in range(3):
-        classes = torch.full((5,), label)
+        classes = torch.full((15,), label)
         parameters = eye.estimator(images, classes)
         drawing, alpha = eye.projector(parameters, classes)
         similarity = eye.comparator(images, drawing, alpha).sigmoid()
