@@ -81,7 +81,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             ["perturb=blur", "perturb.fresh=true"],
             "error: `perturb.fresh` must be false with `perturb=blur`: nothing in",
         ),
-        (["technique.share.share=2"], "error: `technique.share.share` must be from 0 to 1; got 2. "),
+        (["technique.share.share=2"], "error: The `share` of a schedule must be from 0 to 1; got 2. "),
         (["trainer.accelerator=banana"], "error: `trainer` cannot be made of these settings: "),
         (["optimizer._target_=torch.optim.Foo"], "error: torch.optim.Foo cannot be made with lr=0.01 ("),
         (

@@ -6,10 +6,12 @@ from typing import Protocol
 
 import pytorch_lightning as pl
 
+_MEANING = "It is the perturbed part of a batch (`technique.share`), or a part of the learning rate (`rate`)."
+
 
 class Schedule(Protocol):
-    """The perturbed share of a batch, from 0 to 1, by the progress of training: from 0 (first epoch) to just under 1
-    (last)."""
+    """A share, from 0 to 1, by the progress of training: from 0 (first epoch) to just under 1 (last). Of a batch, that
+    which is perturbed; or of the learning rate."""
 
     def __call__(self, progress: float) -> float: ...
 
@@ -47,7 +49,7 @@ class Steps:
 
     def __init__(self, *, shares: Sequence[float]):
         if not shares:
-            raise ValueError("`technique.share.shares` must name at least one share; got none.")
+            raise ValueError("The `shares` of a schedule must name at least one; got none. " + _MEANING)
         self.shares = [check_share("shares", share) for share in shares]
 
     def __call__(self, progress: float) -> float:
@@ -57,9 +59,7 @@ class Steps:
 def check_share(name: str, share: float) -> float:
     """`share`, or ValueError unless it is from 0 to 1."""
     if not 0 <= share <= 1:
-        raise ValueError(
-            f"`technique.share.{name}` must be from 0 to 1; got {share}. It is the perturbed part of a batch."
-        )
+        raise ValueError(f"The `{name}` of a schedule must be from 0 to 1; got {share}. {_MEANING}")
     return share
 
 

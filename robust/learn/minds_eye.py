@@ -41,12 +41,16 @@ class Projecting(Task):
 
 class Autoencoding(Task):
     """Trains the first two stages end to end: the projector's loss on what the estimator gives it, and `weight` times
-    the estimator's. With `weight=0` the parameters are whatever serves the drawing."""
+    the estimator's."""
 
     networks, needs = (Autoencoder,), ("parameters", "drawing", "alpha")
 
     def __init__(self, *arguments: Any, weight: float = 1000.0, **options: Any):
         super().__init__(*arguments, **options)
+        if not weight > 0:
+            raise ValueError(
+                f"`task.module.weight` must be above 0; got {weight}. Without it the parameters would leave [0, 1]."
+            )
         self.weight = weight
 
     def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:

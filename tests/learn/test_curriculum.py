@@ -50,5 +50,5 @@ def test_another_schedule_is_one_line_of_configuration(
 
 @pytest.mark.parametrize("make", [lambda: Linear(start=-1), lambda: Linear(end=1.5), lambda: Steps(shares=[0, 2])])
 def test_shares_out_of_range_are_refused(make: Callable[[], Schedule]) -> None:
-    with pytest.raises(ValueError, match=r"`technique.share.\w+` must be from 0 to 1; got "):
+    with pytest.raises(ValueError, match=r"The `\w+` of a schedule must be from 0 to 1; got "):
         make()

@@ -109,6 +109,7 @@ def test_an_adversary_raises_the_loss_and_stays_near() -> None:
             "`model.parameters` must be those of the data, pitch, yaw, roll",
         ),
         (["model=projector", "technique=adversarial"], "`technique=adversarial` must be left out with `task=project`"),
+        (["model=autoencoder", "task.module.weight=0"], "`task.module.weight` must be above 0; got 0."),
         (["model=triple_staged", "task.module.patches=1"], "`task.module.patches` must be a whole number >= 2; got 1."),
     ],
 )

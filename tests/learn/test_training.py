@@ -83,15 +83,22 @@ def test_a_training_that_diverges_says_so(make_run: Callable[..., Run]) -> None:
 
 
 def test_a_share_out_of_range_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"`technique.share.share` must be from 0 to 1; got 1.5"):
+    with pytest.raises(ValueError, match=r"The `share` of a schedule must be from 0 to 1; got 1.5"):
         Constant(share=1.5)
 
 
-@pytest.mark.parametrize("interrupted_after", [1, 3])
+@pytest.mark.parametrize(
+    ("interrupted_after", "more"),
+    [(1, ()), (3, ()), (3, ("rate={_target_:robust.learn.Cosine,start:1,end:0}",))],
+)
 def test_a_resumed_training_ends_bit_for_bit_where_an_undisturbed_one_does(
-    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted_after: int
+    make_run: Callable[..., Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    interrupted_after: int,
+    more: tuple[str, ...],
 ) -> None:
-    settings = ("trainer.max_epochs=5", "trainer.checkpoint_every_s=0")
+    settings = ("trainer.max_epochs=5", "trainer.checkpoint_every_s=0", *more)
     undisturbed = trained(make_run(*settings))
     run = make_run(*settings, f"runs_dir={tmp_path / 'again'}")
     run.folder.mkdir(parents=True)
