@@ -2,23 +2,39 @@
 
 from robust.perturb.base import Perturbation, check_images, check_level
 from robust.perturb.blur import GaussianBlur
-from robust.perturb.choice import OneOf
+from robust.perturb.choice import OneOf, World
+from robust.perturb.drawn import DrawnStrength
+from robust.perturb.geometry import Perspective, Rotation, Shear, Shift, Warp, Zoom, warp
 from robust.perturb.noise import GaussianNoise
+from robust.perturb.occlusion import Erasing, Mesh, PixelDropout, Texture
 from robust.perturb.pixels import DeadPixels, HotPixels, MixedPixels, PixelFaults, StuckPixels
 from robust.perturb.random import ImageRandom, key
 
 __all__ = [
     "DeadPixels",
+    "DrawnStrength",
+    "Erasing",
     "GaussianBlur",
     "GaussianNoise",
     "HotPixels",
     "ImageRandom",
+    "Mesh",
     "MixedPixels",
     "OneOf",
+    "Perspective",
     "Perturbation",
+    "PixelDropout",
     "PixelFaults",
+    "Rotation",
+    "Shear",
+    "Shift",
     "StuckPixels",
+    "Texture",
+    "Warp",
+    "World",
+    "Zoom",
     "check_images",
     "check_level",
     "key",
+    "warp",
 ]

@@ -8,7 +8,10 @@ from torch import Tensor
 
 from robust.perturb.base import Perturbation, check_level
 from robust.perturb.blur import GaussianBlur
+from robust.perturb.drawn import DrawnStrength
+from robust.perturb.geometry import Perspective, Rotation, Shear, Shift, Zoom
 from robust.perturb.noise import GaussianNoise
+from robust.perturb.occlusion import Erasing, Mesh, PixelDropout, Texture
 from robust.perturb.pixels import DeadPixels, HotPixels, MixedPixels, StuckPixels
 from robust.perturb.random import ImageRandom, key
 
@@ -24,13 +27,17 @@ _CONTINUOUS: dict[str, Callable[[float], Perturbation]] = {
     "blur": lambda level: GaussianBlur(sigma=level),
     "blur_channels": lambda level: GaussianBlur(sigma=level, channels=True),
 }
+_DRAWN: dict[str, type[DrawnStrength]] = {
+    way.name: way for way in (Shift, Zoom, Shear, Rotation, Perspective, Erasing, Mesh, Texture, PixelDropout)
+}
 
 
 class OneOf(Perturbation):
     """Perturbs each image in one of several ways, drawn uniformly, at a level drawn uniformly in that way's range.
 
-    `ranges` gives for each way (stuck, hot, dead, pixel, noise, blur, blur_channels) its lowest and highest level; of a
-    range that is not of whole numbers ten even steps are drawn. `level`, from 0 to 1, scales all of them.
+    `ranges` gives for each way (stuck, hot, dead, pixel, noise, blur, blur_channels, or one that draws its own
+    strength, such as shift) its lowest and highest level; of those of noise and blur ten even steps are drawn. `level`,
+    from 0 to 1, scales all of them.
     """
 
     name = "all"
@@ -86,10 +93,16 @@ class OneOf(Perturbation):
         ]
 
 
+class World(OneOf):
+    """One of what happens to a picture in the world outside, for each image."""
+
+    name = "world"
+
+
 def _levels(name: str, bounds: tuple[float, float], *, scale: float) -> list[Perturbation]:
     """A perturbation at each level of a range; whole levels are rounded up, so that only a scale of 0 gives 0."""
-    if name not in _WHOLE and name not in _CONTINUOUS:
-        known = ", ".join([*_WHOLE, *_CONTINUOUS])
+    if name not in (*_WHOLE, *_CONTINUOUS, *_DRAWN):
+        known = ", ".join([*_WHOLE, *_CONTINUOUS, *_DRAWN])
         raise ValueError(f"`ranges` must name perturbations among {known}; got {name!r}.")
     two = isinstance(bounds, Sequence) and len(bounds) == 2
     if not two or not 0 <= bounds[0] <= bounds[1] or (name in _WHOLE and any(one != int(one) for one in bounds)):
@@ -98,5 +111,7 @@ def _levels(name: str, bounds: tuple[float, float], *, scale: float) -> list[Per
     low, high = bounds
     if name in _WHOLE:
         return [_WHOLE[name](math.ceil(level * scale)) for level in range(int(low), int(high) + 1)]
+    if name in _DRAWN:
+        return [_DRAWN[name](level=high * scale, lowest=low / high if high else 0)]
     levels = [low + (high - low) * step / (_STEPS - 1) for step in range(_STEPS)]
     return [_CONTINUOUS[name](level * scale) for level in levels]

@@ -28,6 +28,14 @@ UNITS = {
     "noise": "standard deviation",
     "blur": "sigma, pixels",
     "blur_channels": "sigma, pixels",
+    "shift": "share of a side, at most",
+    "zoom": "times as large or small less 1, at most",
+    **dict.fromkeys(("shear", "rotate", "perspective"), "degrees, at most"),
+    "erase": "share of the picture, at most",
+    "mesh": "width of lines over their distance, at most",
+    "texture": "weight of the pattern, at most",
+    "pixel_dropout": "share of the pixels, at most",
+    **dict.fromkeys(("world", "all"), "share of each range"),
     **{
         f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")
     },

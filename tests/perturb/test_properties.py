@@ -9,13 +9,23 @@ from torch import Tensor
 
 from robust.perturb import (
     DeadPixels,
+    Erasing,
     GaussianBlur,
     GaussianNoise,
     HotPixels,
+    Mesh,
     MixedPixels,
     OneOf,
+    Perspective,
     Perturbation,
+    PixelDropout,
+    Rotation,
+    Shear,
+    Shift,
     StuckPixels,
+    Texture,
+    World,
+    Zoom,
     check_images,
 )
 
@@ -31,10 +41,37 @@ PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
     "noise": lambda level: GaussianNoise(std=level),
     "blur": lambda level: GaussianBlur(sigma=level),
     "blur_channels": lambda level: GaussianBlur(sigma=level, channels=True),
+    "shift": lambda level: Shift(level=level),
+    "zoom": lambda level: Zoom(level=level),
+    "shear": lambda level: Shear(level=level),
+    "rotate": lambda level: Rotation(level=level),
+    "perspective": lambda level: Perspective(level=level),
+    "erase": lambda level: Erasing(level=level),
+    "mesh": lambda level: Mesh(level=level),
+    "texture": lambda level: Texture(level=level),
+    "pixel_dropout": lambda level: PixelDropout(level=level),
+    "world": lambda level: World(ranges={"shift": (0.3, 0.5), "erase": (0.3, 0.4), "texture": (0.2, 0.4)}, level=level),
     "all": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
 }
-PIXELS = [name for name in PERTURBATIONS if name.split("_")[0] in {"stuck", "hot", "dead", "pixel"}]
-LEVELS = dict.fromkeys(PERTURBATIONS, 1.5) | dict.fromkeys(PIXELS, 4) | {"noise": 0.3, "all": 1.0}
+PIXELS = [f"{fault}{kind}" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")]
+LEVELS = (
+    dict.fromkeys(PERTURBATIONS, 1.5)
+    | dict.fromkeys(PIXELS, 4)
+    | {
+        "noise": 0.3,
+        "all": 1.0,
+        "shift": 0.4,
+        "zoom": 1.0,
+        "shear": 30,
+        "rotate": 45,
+        "perspective": 50,
+        "erase": 0.5,
+        "mesh": 0.3,
+        "texture": 0.6,
+        "pixel_dropout": 0.6,
+        "world": 1.0,
+    }
+)
 RANDOM = [name for name, make in PERTURBATIONS.items() if make(1).random]
 
 every_perturbation = pytest.mark.parametrize("name", PERTURBATIONS)

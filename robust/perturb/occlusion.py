@@ -1,0 +1,114 @@
+"""Objects that something hides: a piece is missing, a fence stands before them, a pattern lies over them, pixels fail.
+
+Source: Everaert, Thiel, Yannett, "Robust Computer Vision".
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from robust.perturb.drawn import DrawnStrength, blend
+from robust.perturb.random import ImageRandom
+
+_GRAIN = 16  # places of a texture's pattern along a side, which are then drawn out
+
+
+class Erasing(DrawnStrength):
+    """Blackens a rectangle, whose sides are up to 2 to 1, somewhere in the picture."""
+
+    name = "erase"
+    unit = "the share of the picture that is erased, e.g. 0.3"
+    highest = 1.0
+
+    def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
+        _, height, width = shape
+        area, ratio = self.strength(random), 2 ** (2 * random.uniform() - 1)
+        high = (area * ratio).sqrt().clamp(max=1).maximum(area)
+        wide = area / high.clamp_min(1e-6)
+        top, left = random.uniform() * (1 - high), random.uniform() * (1 - wide)
+        rows, columns = _between(top, high, height), _between(left, wide, width)
+        return {"erased": rows[:, None, :, None] & columns[:, None, None, :]}
+
+    def apply(self, images: Tensor, *, erased: Tensor) -> Tensor:  # type: ignore[override]
+        return images.masked_fill(erased, 0)
+
+
+class Mesh(DrawnStrength):
+    """Puts a grid of lines before the picture: of one grey, turned at random, 4 to 8 lines along the shorter side."""
+
+    name = "mesh"
+    unit = "the width of a line as a share of the distance between two, e.g. 0.3"
+    highest = 1.0
+
+    def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
+        _, height, width = shape
+        strength, count, angle = self.strength(random), 4 + 4 * random.uniform(), math.pi / 2 * random.uniform()
+        offsets, grey = random.uniform(2), random.uniform()
+        period = (min(height, width) / count)[:, None, None]
+        thickness = strength[:, None, None] * period
+        y = torch.arange(height, device=random.device, dtype=torch.float32)[:, None]
+        x = torch.arange(width, device=random.device, dtype=torch.float32)
+        cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+        cover = torch.zeros(len(random), height, width, device=random.device)
+        for place, along in enumerate((x * cos + y * sin, y * cos - x * sin)):
+            phase = (along / period + offsets[:, place, None, None]) % 1
+            inside = (thickness / 2 - (phase - 0.5).abs() * period) + 0.5  # of a pixel, at a line's edge
+            cover = torch.maximum(cover, inside.clamp(min=0).minimum(thickness.clamp(max=1)))
+        return {"cover": cover[:, None], "grey": grey[:, None, None, None]}
+
+    def apply(self, images: Tensor, *, cover: Tensor, grey: Tensor) -> Tensor:  # type: ignore[override]
+        return blend(images, grey, cover)
+
+
+class Texture(DrawnStrength):
+    """Lays a foreign pattern over the picture, half transparent: coloured waves that cross, with grain."""
+
+    name = "texture"
+    unit = "how much of what is seen is the pattern, from 0 to 1, e.g. 0.6"
+    highest = 1.0
+
+    def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
+        channels, height, width = shape
+        weight, waves = self.strength(random), 2 + 8 * random.uniform(2)
+        angles, phases = math.pi * random.uniform(2), math.tau * random.uniform(channels, 2)
+        side = min(height, width)
+        y = torch.arange(height, device=random.device, dtype=torch.float32)[:, None] / side
+        x = torch.arange(width, device=random.device, dtype=torch.float32) / side
+        pattern = torch.zeros(len(random), channels, height, width, device=random.device)
+        for place in range(2):
+            cos, sin = (one[:, place, None, None] for one in (angles.cos(), angles.sin()))
+            along = math.tau * waves[:, place, None, None] * (x * cos + y * sin)
+            pattern += (along[:, None] + phases[:, :, place, None, None]).sin() / 4
+        grain = random.uniform(channels, _GRAIN, _GRAIN) - 0.5
+        pattern += functional.interpolate(grain, (height, width), mode="bilinear", align_corners=False) / 2
+        return {"pattern": (pattern + 0.5).clamp_(0, 1), "weight": weight[:, None, None, None]}
+
+    def apply(self, images: Tensor, *, pattern: Tensor, weight: Tensor) -> Tensor:  # type: ignore[override]
+        return blend(images, pattern, weight)
+
+
+class PixelDropout(DrawnStrength):
+    """Blackens single pixels at random places."""
+
+    name = "pixel_dropout"
+    unit = "the share of the pixels that are deleted, e.g. 0.15"
+    highest = 1.0
+
+    def __init__(self, *, level: float, lowest: float = 1 / 3):
+        super().__init__(level=level, lowest=lowest)
+
+    def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
+        _, height, width = shape
+        share = self.strength(random)[:, None, None, None]
+        return {"deleted": random.uniform(1, height, width) < share}
+
+    def apply(self, images: Tensor, *, deleted: Tensor) -> Tensor:  # type: ignore[override]
+        return images.masked_fill(deleted, 0)
+
+
+def _between(start: Tensor, length: Tensor, size: int) -> Tensor:
+    """Which of `size` places lie between `start` and `start + length`, both shares of the whole: (batch, size)."""
+    middles = (torch.arange(size, device=start.device) + 0.5) / size
+    return (middles >= start[:, None]) & (middles < (start + length)[:, None])
