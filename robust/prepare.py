@@ -102,6 +102,7 @@ class Run:
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
             shuffle=settings.shuffle,
+            augmentation=build(settings.augment) if settings.augment is not None else None,
         )
 
     def build_network(self) -> nn.Module:

@@ -1,14 +1,17 @@
 """Images: where they come from, how they rest in memory, how they reach a model."""
 
+from robust.data.augmentation import Augmentation
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits, to_float
 from robust.data.module import Batch, PerturbedData
 from robust.data.scenes import NONE, RANGES, Camera, Renderer, over, read_shape, scenes
 from robust.data.sources import cifar10, digits, mnist
+from robust.data.tiny_imagenet import tiny_imagenet
 
 __all__ = [
     "NONE",
     "RANGES",
+    "Augmentation",
     "Batch",
     "Camera",
     "ImageSet",
@@ -22,5 +25,6 @@ __all__ = [
     "over",
     "read_shape",
     "scenes",
+    "tiny_imagenet",
     "to_float",
 ]

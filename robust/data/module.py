@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from robust.data.augmentation import Augmentation
 from robust.data.images import Splits, to_float
 from robust.perturb import ImageRandom, Perturbation, key
 
@@ -41,8 +42,9 @@ class PerturbedData(pl.LightningDataModule):
     `share`, from 0 to 1, is set from outside before each epoch (`robust.learn.curriculum`): the last `int(share *
     batch)` images of a batch are perturbed. A perturbation is fixed, keyed by (seed, image), or with `fresh=True`
     another one in each epoch. Fixed ones are made once and kept where they fit. `shuffle=True` draws a new order in
-    each epoch, keyed by (seed, epoch). Where several processes train one model, each of n takes every n-th image of a
-    batch: together they see the batches that one process would.
+    each epoch, keyed by (seed, epoch). An `augmentation` comes last, keyed by (seed, epoch, image). Where several
+    processes train one model, each of n takes every n-th image of a batch: together they see the batches that one
+    process would.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class PerturbedData(pl.LightningDataModule):
         seed: int = 0,
         fresh: bool = False,
         shuffle: bool = False,
+        augmentation: Augmentation | None = None,
     ):
         super().__init__()
         count = len(splits.train)
@@ -67,6 +70,7 @@ class PerturbedData(pl.LightningDataModule):
         self.seed = seed
         self.fresh = fresh
         self.shuffle = shuffle
+        self.augmentation = augmentation
         self.share = 0.0
         self.epoch = 0
         self.part = (0, 1)  # of a batch: which process, of how many
@@ -137,7 +141,13 @@ class PerturbedData(pl.LightningDataModule):
         return Batch(self._mixed(batch), batch["labels"], batch["extras"])
 
     def _mixed(self, batch: Any) -> Tensor:
-        """A batch's natural images, then its perturbed ones."""
+        """A batch as it is shown: its natural images, then its perturbed ones."""
+        images = self._perturbed_in_part(batch)
+        if self.augmentation is None:
+            return images
+        return self.augmentation(images, ImageRandom(key("augment", self.seed, self.epoch), batch["indices"]))
+
+    def _perturbed_in_part(self, batch: Any) -> Tensor:
         natural, split = batch["natural"], batch["split"]
         if self.perturbation is None or split == len(natural):
             return to_float(natural)

@@ -1,0 +1,37 @@
+"""The ordinary augmentation of training images: none of it changes what is seen."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from robust.perturb import ImageRandom, warp
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Mirrors half of the images, moves each by up to `shift` of a side along both, and makes it up to `zoom` larger or
+    smaller; drawn anew in every epoch. What comes from outside is the mirror image."""
+
+    flip: bool = True
+    shift: float = 0.0
+    zoom: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value, highest in (("shift", self.shift, 0.5), ("zoom", self.zoom, 1.0)):
+            if not 0 <= value <= highest:
+                raise ValueError(f"`data.augment.{name}` must be from 0 to {highest:g}; got {value}.")
+
+    def __call__(self, images: Tensor, random: ImageRandom) -> Tensor:
+        """Images in [0, 1], shape (batch, channels, height, width), as a network is shown them."""
+        mirrored = (random.integers(2) == 1) & self.flip
+        moved = (random.uniform(2) * 2 - 1) * (2 * self.shift)
+        scale = 1 + (random.uniform() * 2 - 1) * self.zoom
+        if not (self.shift or self.zoom):
+            return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        matrices = torch.zeros(len(images), 3, 3, device=images.device)
+        matrices[:, 0, 0] = torch.where(mirrored, -scale, scale)
+        matrices[:, 1, 1] = scale
+        matrices[:, :2, 2] = moved
+        matrices[:, 2, 2] = 1
+        return warp(images, matrices, outside="reflection")
