@@ -224,8 +224,15 @@ def build_task(config: DictConfig, network: nn.Module) -> Task:
             f"`technique={config.technique.name}` must be left out with `task={config.task.name}`, which sees no image."
         )
     adversary = build(config.technique.adversary) if "adversary" in config.technique else None
+    goes_on = config.technique.start is not None and config.technique.head is None
     return build(
-        config.task.module, model=network, optimizer=optimizer, rate=rate, adversary=adversary, seed=config.seed
+        config.task.module,
+        model=network,
+        optimizer=optimizer,
+        rate=rate,
+        adversary=adversary,
+        goes_on=goes_on,
+        seed=config.seed,
     )
 
 

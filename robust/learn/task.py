@@ -23,9 +23,10 @@ class Task(pl.LightningModule):
     """Trains `model`. Logs the means of the loss, and of what else `learn` returns, over each epoch.
 
     `rate` is the part of the optimiser's learning rate that each step takes, by the progress of training. An
-    `adversary` changes the images of every batch before they are learnt, to make `mislead` as large as it can. Whatever
-    is random in a step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start goes on as
-    if nothing had been; in each of several processes it is something else.
+    `adversary` changes the images of every batch before they are learnt, to make `mislead` as large as it can. A
+    network that `goes_on` was trained before and keeps its head, and so its standardisation. Whatever is random in a
+    step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start goes on as if nothing had
+    been; in each of several processes it is something else.
     """
 
     model: Any
@@ -43,6 +44,7 @@ class Task(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         rate: Schedule | None = None,
         adversary: SignAdversary | None = None,
+        goes_on: bool = False,
         seed: int = 0,
     ):
         super().__init__()
@@ -50,6 +52,7 @@ class Task(pl.LightningModule):
         self.make_optimizer = optimizer
         self.rate = rate
         self.adversary = adversary
+        self.goes_on = goes_on
         self.seed = seed
         self._names: list[str] = []
         self._sums = torch.zeros(0)
@@ -78,8 +81,8 @@ class Task(pl.LightningModule):
     def on_train_start(self) -> None:
         """Fits the standardisation to the training images as the first epoch shows them: constant learning's are
         perturbed, natural's are not."""
-        if self.trainer.global_step:
-            return  # resumed: they came with the checkpoint
+        if self.trainer.global_step or self.goes_on:
+            return  # they came with the weights
         for layer in self.learning.modules():
             if isinstance(layer, Standardize):
                 layer.fit(self.trainer.datamodule.training_images())  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, folded, linear_head
 from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, Projector, TripleStaged, View
 from robust.models.mode import evaluating
+from robust.models.resnet import ResNet
 from robust.models.standardize import Standardize
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ConvNet",
     "Estimator",
     "Projector",
+    "ResNet",
     "Standardize",
     "TripleStaged",
     "View",

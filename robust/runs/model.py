@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from robust.files import write_whole
-from robust.models import AlexNet, Autoencoder, ConvNet, Estimator, Projector, TripleStaged
+from robust.models import AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, TripleStaged
 from robust.runs.state import MODEL
 
 #: what a checkpoint may name for its network
 _NETWORKS: dict[str, Callable[..., nn.Module]] = {
     f"robust.models.{network.__name__}": network
-    for network in (AlexNet, Autoencoder, ConvNet, Estimator, Projector, TripleStaged)
+    for network in (AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, TripleStaged)
 }
 
 

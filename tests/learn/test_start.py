@@ -50,6 +50,25 @@ def test_frozen_layers_keep_weights_and_statistics_and_the_head_learns(make_run:
     assert not torch.equal(after["head.0.weight"], run.build_network().state_dict()["head.0.weight"])
 
 
+@pytest.mark.parametrize(
+    ("technique", "learns"),
+    [("harden", ("layer4", "head")), ("harden_early_late", ("stem", "layer1", "layer4", "head"))],
+)
+def test_hardening_goes_on_with_some_layers_and_leaves_the_rest_with_its_statistics(
+    make_run: Callable[..., Run], technique: str, learns: tuple[str, ...]
+) -> None:
+    settings = ("model=resnet18", "model.stem_stride=2", "data.batch_size=650", "trainer.max_epochs=1")
+    run = make_run(f"technique={technique}", "perturb=world", *settings)
+    assert execute(run).state is State.DONE
+    before, after = load(run.parents[""].folder).state_dict(), load(run.folder).state_dict()
+    assert before.keys() == after.keys()
+    changed = {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == set(learns)
+    data = run.build_data()
+    data.start_epoch(0, 0.5)
+    assert next(iter(data.train_dataloader()))["split"] == 325, "half of each batch is natural"
+
+
 def test_freezing_survives_a_resume(
     make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
