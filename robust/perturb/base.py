@@ -2,12 +2,15 @@
 
 import math
 import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from robust.perturb.random import ImageRandom, key
+
+_FEW = 64  # numbers that are drawn for an image and worth telling
 
 
 class Perturbation(nn.Module):
@@ -35,6 +38,13 @@ class Perturbation(nn.Module):
     def apply(self, images: Tensor, **parameters: Tensor) -> Tensor:  # type: ignore[override]
         """The perturbed images; no randomness, no checks."""
         raise NotImplementedError
+
+    def describe(self, parameters: Mapping[str, Tensor], place: int) -> dict[str, Any]:
+        """What was done to one image of a batch: `perturbation`, `level`, and what was drawn for it, less what is as
+        large as the picture."""
+        drawn = {name: value[min(place, len(value) - 1)] for name, value in parameters.items()}
+        few = {name: value.tolist() for name, value in drawn.items() if value.numel() <= _FEW}
+        return {"perturbation": self.name, "level": self.level, **few}
 
     def perturb(self, images: Tensor, random: ImageRandom) -> Tensor:
         """`sample` and `apply`, for images that are known to be sound."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -83,6 +84,14 @@ class OneOf(Perturbation):
                 }
                 perturbed = perturbed.index_copy(0, mine, perturbation.apply(images[mine], **own))
         return perturbed
+
+    def describe(self, parameters: Mapping[str, Tensor], place: int) -> dict[str, Any]:
+        chosen = parameters["chosen"]
+        number = int(chosen[place])
+        _, _, perturbation = list(self._members())[number]
+        prefix = f"{number}."
+        own = {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}
+        return perturbation.describe(own, int((chosen[:place] == number).sum()))
 
     def _members(self) -> list[tuple[int, int, Perturbation]]:
         """Every perturbation that may be drawn, with the numbers of its way and its level."""

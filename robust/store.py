@@ -1,0 +1,207 @@
+"""`python -m robust.store FOLDER`: a data set that is perturbed ahead of time and kept as images."""
+
+import argparse
+import io
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robust.errors import reported
+
+_AT_ONCE = 500  # images that are perturbed together
+_SETTINGS, MANIFEST = "settings.json", "manifest.parquet"
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m robust.store",
+        description="Stores a perturbed data set as PNG images, to be read with data=folder data.path=FOLDER, with a "
+        "manifest of what was done to each. The same command again goes on where it was interrupted.",
+    )
+    parser.add_argument("folder", type=Path, help="where it goes: FOLDER/train/CLASS/*.png and FOLDER/test/CLASS/*.png")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="as for train.py: data=tiny_imagenet, perturb=world, perturb.level=1, seed=0; several perturbations "
+        "(perturb=shift,zoom) store each image once for each",
+    )
+    parser.add_argument("--share", type=float, default=1.0, help="of the images that are perturbed, from 0 to 1 (1)")
+    parser.add_argument(
+        "--held-out",
+        type=float,
+        default=None,
+        help="the share of the training images that becomes FOLDER/test (default: the data set's test images do)",
+    )
+    arguments = parser.parse_args()
+
+    manifest = store(
+        arguments.folder, arguments.settings, share=arguments.share, held_out=arguments.held_out, progress=True
+    )
+    counts = manifest.groupby("part", sort=False).size()
+    print(f"{', '.join(f'{count} in {part}' for part, count in counts.items())}: {arguments.folder}")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Images that go to one part of the stored set."""
+
+    name: str  # train or test
+    source: str  # of which part of the data set they are
+    indices: Any  # int64: which of it
+
+
+def store(
+    folder: Path,
+    settings: Sequence[str] = (),
+    *,
+    share: float = 1.0,
+    held_out: float | None = None,
+    progress: bool = False,
+) -> Any:
+    """Stores a perturbed data set in `folder`, and returns its manifest, a data frame: file, part, source (train or
+    test), index (of the source), class, perturbation, level, and `drawn`, what was drawn for the image, as JSON.
+
+    `settings` are those of the command line; a perturbation is drawn by (seed, perturbation, image). Of a `share` below
+    1 the other images stay as they are. Images have 8 bits, which swallow changes below 1/510. Raises ValueError for
+    settings that do not fit, or where `folder` holds a set of others.
+    """
+    import pandas as pd
+
+    from robust.configuration import build_splits
+    from robust.files import write_whole
+
+    config, perturbations = _read_settings(settings)
+    for name, value in (("--share", share), ("--held-out", held_out)):
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f"`{name}` must be from 0 to 1; got {value}.")
+    splits = build_splits(config.data)
+    for perturbation in perturbations:
+        perturbation.check(splits.train.shape)
+    _claim(folder, {"settings": sorted(settings), "share": share, "held_out": held_out, "digest": splits.digest})
+    lines = []
+    for part in _parts(splits, config.seed, held_out):
+        images = getattr(splits, part.source)
+        for name in images.classes:
+            (folder / part.name / _file_name(name)).mkdir(parents=True, exist_ok=True)
+        for place, perturbation in enumerate(perturbations):
+            title = f"{part.name}: {perturbation.name}" if progress else None
+            # An image that stays as it is is stored once, however many perturbations there are.
+            lines += _store_part(folder, part, images, perturbation, config.seed, share, title, natural=not place)
+    manifest = pd.DataFrame(lines)
+    write_whole(folder / MANIFEST, manifest.to_parquet(index=False, compression="zstd"))
+    return manifest
+
+
+def _read_settings(settings: Sequence[str]) -> tuple[Any, list[Any]]:
+    """The configuration of the data, and every perturbation that is named."""
+    from robust.checks import check_values
+    from robust.configuration import build_perturbation, compose, require_complete
+
+    chosen = [one.partition("=")[2] for one in settings if one.startswith("perturb=")]
+    others = [one for one in settings if not one.startswith("perturb=")]
+    perturbations, config = [], None
+    for name in (chosen[-1] if chosen else "world").split(","):
+        config = compose([*others, f"perturb={name}"])
+        require_complete(config)
+        check_values(config)
+        if (perturbation := build_perturbation(config.perturb)) is None:
+            raise ValueError("`perturb` must name a perturbation; got none. To store natural images too: --share 0.5.")
+        perturbations.append(perturbation)
+    return config, perturbations
+
+
+def _claim(folder: Path, about: dict[str, Any]) -> None:
+    """Says what the folder holds. Raises ValueError where it holds something else."""
+    from robust.files import write_whole
+
+    path = folder / _SETTINGS
+    if path.is_file():
+        if json.loads(path.read_text()) != about:
+            raise ValueError(f"{folder} holds a set that was made with other settings ({path}). Name another folder.")
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder} holds something else. Name another folder.")
+    else:
+        write_whole(path, json.dumps(about, indent=2) + "\n")
+
+
+def _parts(splits: Any, seed: int, held_out: float | None) -> Iterator[_Part]:
+    import torch
+
+    from robust.perturb import ImageRandom, key
+
+    every = torch.arange(len(splits.train))
+    if held_out is None:
+        yield _Part("train", "train", every)
+        yield _Part("test", "test", torch.arange(len(splits.test)))
+        return
+    order = ImageRandom(key("held out", seed), every).uniform().argsort(stable=True)
+    count = round(held_out * len(every))
+    yield _Part("train", "train", order[count:].sort().values)
+    yield _Part("test", "train", order[:count].sort().values)
+
+
+def _store_part(
+    folder: Path, part: _Part, images: Any, perturbation: Any, seed: int, share: float, title: str | None, natural: bool
+) -> list[dict[str, Any]]:
+    """Stores the images that are not there yet; a line of the manifest for each."""
+    import torch
+    from tqdm.auto import tqdm
+
+    from robust.data import to_float
+    from robust.perturb import ImageRandom, key
+
+    drawn = ImageRandom(key("stored share", seed, part.source), part.indices).uniform()
+    changed = torch.zeros(len(part.indices), dtype=torch.bool)
+    changed[drawn.argsort(stable=True)[: round(share * len(drawn))]] = True
+    lines = []
+    bar = tqdm(total=len(part.indices), desc=title, unit="image", disable=None if title else True, delay=1)
+    for start in range(0, len(part.indices), _AT_ONCE):
+        rows, which = part.indices[start : start + _AT_ONCE], changed[start : start + _AT_ONCE]
+        random = ImageRandom(key("store", seed, part.source, perturbation.name, perturbation.level), rows[which])
+        parameters = perturbation.sample(random, images.shape)
+        result = perturbation.apply(to_float(images.images[rows[which]]), **parameters)
+        result = (result * 255).round().to(torch.uint8)
+        places = itertools.count()
+        for row, is_changed in zip(rows.tolist(), which.tolist(), strict=True):
+            if is_changed:
+                place = next(places)
+                about = perturbation.describe(parameters, place)
+                lines.append(_keep(folder, part, images, row, result[place], about))
+            elif natural:
+                about = {"perturbation": "natural", "level": 0.0}
+                lines.append(_keep(folder, part, images, row, images.images[row], about))
+        bar.update(len(rows))
+    bar.close()
+    return lines
+
+
+def _keep(folder: Path, part: _Part, images: Any, row: int, image: Any, about: dict[str, Any]) -> dict[str, Any]:
+    """Writes an image that is not there yet. Its line of the manifest."""
+    from PIL import Image
+
+    from robust.files import write_whole
+
+    name = images.classes[int(images.labels[row])]
+    perturbation, level = about.pop("perturbation"), about.pop("level")
+    file = Path(part.name) / _file_name(name) / f"{part.source}-{row:06d}-{perturbation}-{level:g}.png"
+    if not (folder / file).is_file():
+        content = io.BytesIO()
+        pixels = image.permute(1, 2, 0).numpy()
+        Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(content, "PNG")
+        write_whole(folder / file, content.getvalue(), at_once=False)
+    line = {"file": str(file), "part": part.name, "source": part.source, "index": row, "class": name}
+    return {**line, "perturbation": perturbation, "level": float(level), "drawn": json.dumps(about)}
+
+
+def _file_name(name: str) -> str:
+    """A class's name as a folder's."""
+    return name.replace("/", "_").lstrip(".") or "_"
+
+
+if __name__ == "__main__":
+    reported(main)

@@ -1,0 +1,126 @@
+"""A stored set: what was done is written down, it goes on where it was interrupted, and is read back as a folder."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from robust.configuration import build_splits, compose
+from robust.data import folder as read_folder
+from robust.perturb import ImageRandom, Rotation, key, warp
+from robust.store import store
+
+SETTINGS = ["data=digits"]
+
+
+def pixels(path: Path) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(Image.open(path)).copy())
+
+
+def test_half_of_the_images_are_perturbed_and_some_held_out(tmp_path: Path) -> None:
+    manifest = store(tmp_path / "set", [*SETTINGS, "perturb=world"], share=0.5, held_out=0.15)
+    assert manifest.equals(pd.read_parquet(tmp_path / "set" / "manifest.parquet"))
+    counts = manifest["part"].value_counts()
+    assert counts.to_dict() == {"train": 1105, "test": 195}
+    for part in ("train", "test"):
+        natural = manifest.loc[manifest["part"] == part, "perturbation"] == "natural"
+        assert natural.mean() == pytest.approx(0.5, abs=0.01)
+    kinds = set(manifest["perturbation"]) - {"natural"}
+    assert {"shift", "zoom", "shear", "rotate", "perspective", "erase", "mesh", "texture", "pixel_dropout"} == kinds
+    assert not manifest.duplicated(["source", "index"]).any(), "no image stands in both parts"
+    source = build_splits(compose(SETTINGS).data).train
+    for line in manifest[manifest["perturbation"] == "natural"].head(20).itertuples():
+        assert torch.equal(pixels(tmp_path / "set" / line.file), source.images[line.index, 0])
+        assert line.file.split("/")[1] == source.classes[source.labels[line.index]] == line._5
+
+
+def test_it_is_read_back_as_a_folder(tmp_path: Path) -> None:
+    store(tmp_path / "set", [*SETTINGS, "perturb=erase"], share=0.5)
+    splits = read_folder(path=str(tmp_path / "set"), size=28, channels=1)
+    assert (len(splits.train), len(splits.test)) == (1300, 497)
+    assert splits.train.classes == tuple("0123456789")
+
+
+def test_several_perturbations_store_each_image_once_for_each(tmp_path: Path) -> None:
+    manifest = store(tmp_path / "set", [*SETTINGS, "perturb=shift,mesh"], held_out=0.1)
+    assert manifest["perturbation"].value_counts().to_dict() == {"shift": 1300, "mesh": 1300}
+    assert not manifest["file"].duplicated().any()
+
+
+def test_the_manifest_says_enough_to_do_it_again(tmp_path: Path) -> None:
+    manifest = store(tmp_path / "set", [*SETTINGS, "perturb=rotate", "perturb.level=30", "seed=3"], held_out=0.5)
+    source = build_splits(compose(SETTINGS).data).train
+    line = manifest.iloc[7]
+    images = source.images[[line["index"]]].float() / 255
+    stored = pixels(tmp_path / "set" / line["file"])
+    matrices = torch.tensor(json.loads(line["drawn"])["matrices"])[None]
+    assert torch.equal((warp(images, matrices) * 255).round().to(torch.uint8)[0, 0], stored)
+    random = ImageRandom(key("store", 3, "train", "rotate", 30.0), torch.tensor([line["index"]]))
+    assert torch.equal((Rotation(level=30).perturb(images, random) * 255).round().to(torch.uint8)[0, 0], stored)
+
+
+def test_it_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = [*SETTINGS, "perturb=texture"]
+    whole = store(tmp_path / "whole", settings)
+    count = 0
+    save = Image.Image.save
+
+    def stop(self: Image.Image, *arguments: object) -> None:
+        nonlocal count
+        count += 1
+        if count > 700:
+            raise KeyboardInterrupt
+        save(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            store(tmp_path / "set", settings)
+    assert not (tmp_path / "set" / "manifest.parquet").exists()
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("*.png")}
+    assert len(kept) == 700
+    assert store(tmp_path / "set", settings).equals(whole)
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items()), "a stored image was written again"
+    for file in whole["file"]:
+        assert (tmp_path / "set" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    store(tmp_path / "set", [*SETTINGS, "perturb=shift"], share=0)
+    with pytest.raises(ValueError, match=r"holds a set that was made with other settings .*Name another folder"):
+        store(tmp_path / "set", [*SETTINGS, "perturb=shift"], share=0.5)
+    with pytest.raises(ValueError, match=r"holds something else\. Name another folder"):
+        store(tmp_path, [*SETTINGS])
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "message"),
+    [
+        (["perturb=none"], {}, "`perturb` must name a perturbation; got none"),
+        (["perturb=shift", "perturb.level=3"], {}, "`perturb.level` must be at most 1 for shift; got 3"),
+        ([], {"share": 1.5}, "`--share` must be from 0 to 1; got 1.5"),
+        ([], {"held_out": -0.1}, "`--held-out` must be from 0 to 1; got -0.1"),
+        (["perturb=pixel", "perturb.level=1000"], {}, "`count` must be at most 784"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(
+    tmp_path: Path, settings: list[str], options: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        store(tmp_path / "set", [*SETTINGS, *settings], **options)
+    assert not (tmp_path / "set").exists()
+
+
+def test_the_command_says_what_it_stored(command: Callable[..., object], tmp_path: Path) -> None:
+    arguments = ("-m", "robust.store", str(tmp_path / "set"), "data=digits", "perturb=mesh", "--share", "0.5")
+    done = command(*arguments, "--held-out", "0.15")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"1105 in train, 195 in test: {tmp_path / 'set'}\n"
+    wrong = command("-m", "robust.store", str(tmp_path / "set"), "data=nothing")
+    assert wrong.returncode != 0
+    assert wrong.stderr.startswith("error: `data=nothing` is not a choice.")
