@@ -1,0 +1,95 @@
+"""`python -m robust.report.sheet FILE`: a contact sheet of perturbations at low, middle and high strength."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from robust.errors import reported
+
+_STRENGTHS = {"low": 1 / 3, "middle": 2 / 3, "high": 1.0}
+_WORLD = ("shift", "zoom", "shear", "rotate", "perspective", "erase", "mesh", "texture", "pixel_dropout")
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m robust.report.sheet",
+        description="Draws a contact sheet: some test images under each perturbation at low, middle and high strength.",
+    )
+    parser.add_argument("file", type=Path, help="where it goes: FILE.png, .svg or .pdf")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help=f"as for train.py: data=tiny_imagenet; perturb=... (default: {','.join(_WORLD)})",
+    )
+    parser.add_argument("--images", type=int, default=3, help="how many images, each of another class (3)")
+    arguments = parser.parse_args()
+
+    figure = contact_sheet(arguments.settings, images=arguments.images)
+    arguments.file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(arguments.file, dpi=100)
+    print(arguments.file)
+
+
+def contact_sheet(settings: Sequence[str] = (), *, images: int = 3) -> Any:
+    """A figure: a row for each perturbation that `settings`, as on the command line, name; columns for the image as it
+    is and at a third, two thirds and all of the perturbation's level, for each image."""
+    import matplotlib
+    import torch
+    from matplotlib.figure import Figure
+
+    from robust.configuration import build_perturbation, build_splits, compose, require_complete
+    from robust.data import to_float
+    from robust.perturb import DrawnStrength
+    from robust.report.figures import STYLE
+
+    if images < 1:
+        raise ValueError(f"`--images` must be at least 1; got {images}.")
+    chosen = [one.partition("=")[2] for one in settings if one.startswith("perturb=")]
+    names = chosen[-1].split(",") if chosen else _WORLD
+    others = [one for one in settings if not one.startswith("perturb=")]
+    configs = [compose([*others, f"perturb={name}"]) for name in names]
+    require_complete(configs[0])
+    test = build_splits(configs[0].data).test
+    labels = torch.linspace(0, len(test.classes) - 1, images).round().long()
+    rows = torch.stack([(test.labels == label).nonzero()[0, 0] for label in labels])
+    natural = to_float(test.images[rows])
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(0.8 * 4 * images + 1, 0.85 * len(names) + 0.4), layout="constrained")
+        axes = figure.subplots(len(names), 4 * images, squeeze=False)
+        for row, (line, name, config) in enumerate(zip(axes, names, configs, strict=True)):
+            line[0].set_ylabel(name.replace("_", "\n"), rotation=0, ha="right", va="center")
+            columns = {"natural": natural}
+            for strength, share in _STRENGTHS.items():
+                perturbation = build_perturbation(config.perturb, _level(config.perturb, share))
+                if perturbation is None:
+                    raise ValueError("`perturb` must name perturbations; got none.")
+                if isinstance(perturbation, DrawnStrength):
+                    perturbation.lowest = 1.0  # as strong as its level, in every image
+                columns[strength] = perturbation(natural, seed=config.seed)
+            for place in range(images):
+                for column, (strength, shown) in enumerate(columns.items()):
+                    _show(line[4 * place + column], shown[place], "" if row else strength)
+    return figure
+
+
+def _level(perturb: Any, share: float) -> float:
+    level = perturb.level * share
+    is_count = perturb.family == "pixel"
+    return max(1, round(level)) if is_count else level
+
+
+def _show(axis: Any, image: Any, title: str) -> None:
+    pixels = image.permute(1, 2, 0).numpy()
+    axis.imshow(pixels if pixels.shape[2] == 3 else pixels[..., 0], cmap="gray", vmin=0, vmax=1)
+    axis.set_title(title, fontsize=7)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for side in axis.spines.values():
+        side.set_visible(False)
+
+
+if __name__ == "__main__":
+    reported(main)

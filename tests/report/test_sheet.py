@@ -1,0 +1,37 @@
+"""The contact sheet shows what it says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robust.report.sheet import contact_sheet
+
+
+def test_a_row_for_each_perturbation_growing_in_strength() -> None:
+    figure = contact_sheet(["data=digits", "perturb=erase,hot,noise"], images=2)
+    cells = np.array(figure.axes).reshape(3, 8)
+    assert [line[0].get_ylabel() for line in cells] == ["erase", "hot", "noise"]
+    assert [cell.get_title() for cell in cells[0]] == ["natural", "low", "middle", "high"] * 2
+    shown = [[cell.images[0].get_array() for cell in line] for line in cells]
+    for line in shown:
+        for start in (0, 4):
+            changes = [float(np.abs(line[start + place] - line[start]).sum()) for place in range(4)]
+            assert changes == sorted(changes)
+            assert changes[1] > 0
+    assert np.array_equal(shown[0][0], shown[1][0])
+    assert not np.array_equal(shown[0][0], shown[0][4]), "another image"
+
+
+def test_the_command_writes_it(command: Callable[..., object], tmp_path: Path) -> None:
+    done = command("-m", "robust.report.sheet", str(tmp_path / "a" / "sheet.png"), "--images", "1")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a" / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    wrong = command("-m", "robust.report.sheet", str(tmp_path / "sheet.png"), "perturb=none")
+    assert wrong.stderr.startswith("error: `perturb` must name perturbations; got none.")
+
+
+def test_at_least_one_image() -> None:
+    with pytest.raises(ValueError, match="`--images` must be at least 1; got 0"):
+        contact_sheet(images=0)
