@@ -17,6 +17,7 @@ from robust.bench.command import bench_memory, bench_start
 from robust.bench.pairs import Result
 from robust.bench.perturbing import bench_perturbing
 from robust.bench.training import bench_testing, bench_training, mnist_is_there
+from robust.bench.world import bench_world
 from robust.errors import reported
 from robust.files import write_whole
 from robust.runs import git_commit
@@ -26,6 +27,7 @@ _MNIST = {"training": bench_training, "testing": bench_testing, "memory": bench_
 _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "start": bench_start,
     "perturbing": bench_perturbing,
+    "world": bench_world,
     "attacking": bench_attacking,
     **_MNIST,
 }

@@ -101,8 +101,7 @@ class PixelDropout(DrawnStrength):
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
         _, height, width = shape
-        share = self.strength(random)[:, None, None, None]
-        return {"deleted": random.uniform(1, height, width) < share}
+        return {"deleted": random.rarely(self.strength(random), 1, height, width)}
 
     def apply(self, images: Tensor, *, deleted: Tensor) -> Tensor:  # type: ignore[override]
         return images.masked_fill(deleted, 0)

@@ -72,6 +72,13 @@ class ImageRandom:
         """Values in [0, 1), multiples of 2**-24."""
         return (_shift_right(self._words(math.prod(shape)), 40).float() * 2**-24).view(len(self), *shape)
 
+    def rarely(self, share: Tensor, *shape: int) -> Tensor:
+        """True with a probability of each image's `share`, shape (batch,), to a multiple of 2**-16: boolean."""
+        size = math.prod(shape)
+        words = self._words((size + 3) // 4).view(torch.int16)[:, :size]  # four numbers of each word
+        bound = (share.clamp(0, 1) * 2**16).round().int() - 2**15
+        return (words < bound[:, None]).view(len(self), *shape)
+
     def integers(self, high: int, *shape: int) -> Tensor:
         """Integers in [0, high), for `high` up to 2**31."""
         return ((_shift_right(self._words(math.prod(shape)), 33) * high) >> 31).view(len(self), *shape)
@@ -114,4 +121,10 @@ class ImageRandom:
 
     def _words(self, size: int) -> Tensor:
         images, counter = self._next_draw(size)
-        return _mix_(images[:, None] + counter)
+        rows = max(1, _WORDS_AT_A_TIME // max(1, size))
+        if self.device.type != "cpu" or rows >= len(self):
+            return _mix_(images[:, None] + counter)
+        words = torch.empty(len(self), size, dtype=torch.int64)
+        for start in range(0, len(self), rows):
+            words[start : start + rows] = _mix_(images[start : start + rows, None] + counter)
+        return words

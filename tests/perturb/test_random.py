@@ -184,3 +184,20 @@ def test_the_numbers_are_those_of_the_published_results():
     assert random.normal(3).flatten().tolist() == pytest.approx(PINNED_NORMAL, rel=1e-5), CHANGED
     assert random.distinct(100, 4).tolist() == PINNED_DISTINCT, CHANGED
     assert random.shared().uniform(2).mul(2**24).tolist() == PINNED_SHARED, CHANGED
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 1.0])
+def test_as_many_are_true_as_the_share_says(share: float) -> None:
+    random = ImageRandom(key("rarely"), torch.arange(50))
+    true = random.rarely(torch.full((50,), share), 3, 1001)
+    assert true.shape == (50, 3, 1001)
+    assert true.dtype == torch.bool
+    assert true.float().mean() == pytest.approx(share, abs=0.003)
+    again = ImageRandom(key("rarely"), torch.arange(50))
+    assert torch.equal(again.rarely(torch.full((50,), share), 3, 1001), true)
+
+
+def test_draws_of_a_large_batch_are_those_of_its_parts() -> None:
+    whole = ImageRandom(key("large"), torch.arange(3000)).uniform(300)
+    part = ImageRandom(key("large"), torch.arange(1000, 1010)).uniform(300)
+    assert torch.equal(whole[1000:1010], part)
