@@ -32,6 +32,7 @@ from robust.data import PerturbedData, Splits
 from robust.errors import one_line
 from robust.learn import Constant, Schedule, Task, count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
+from robust.models import published_digest, take_published
 from robust.perturb import Perturbation, key
 from robust.results import known_attacks, known_tests
 from robust.runs import Identity, State, Status, identify, read_status
@@ -106,9 +107,12 @@ class Run:
         )
 
     def build_network(self) -> nn.Module:
-        """The untrained network: its weights drawn from the run's seed, its layers frozen as the technique says."""
+        """The untrained network: its weights drawn from the run's seed, or others' where `weights` says so; its layers
+        frozen as the technique says."""
         torch.manual_seed(key("weights", self.config.seed))
         network = build(self.config.model, **self._arguments())
+        if self.config.weights is not None:
+            take_published(network, str(self.config.weights))
         for chosen in (self.config.task.trainable, self.config.technique.trainable):
             if chosen is not None:
                 freeze(network, chosen)
@@ -194,8 +198,11 @@ def _stages(config: DictConfig) -> dict[str, DictConfig]:
 def _identify(
     config: DictConfig, perturbation: Perturbation | None, splits: Splits, parents: Mapping[str, Run]
 ) -> Identity:
+    settings = plain(config)
+    if settings["weights"] is not None:
+        settings["weights"] = published_digest(str(settings["weights"]))
     return identify(
-        plain(config),
+        settings,
         model=model_name(config.model),
         perturbation=perturbation.name if perturbation else "none",
         level=perturbation.level if perturbation else 0,

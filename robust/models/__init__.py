@@ -4,6 +4,7 @@ from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, folded, linear_head
 from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, Projector, TripleStaged, View
 from robust.models.mode import evaluating
+from robust.models.published import published_digest, take_published
 from robust.models.resnet import ResNet
 from robust.models.standardize import Standardize
 
@@ -22,4 +23,6 @@ __all__ = [
     "evaluating",
     "folded",
     "linear_head",
+    "published_digest",
+    "take_published",
 ]

@@ -14,7 +14,7 @@ _REDUCTION = 16  # of channels in a squeeze: Hu et al. 2018
 
 class ResNet(nn.Module):
     """torchvision's residual network of a `depth` (18, 34 or 50 layers) with a stem for small images: one convolution,
-    3x3, of a stride (1 or, four times as fast, 2), no pooling.
+    3x3 (or 7x7, as published), of a stride (1 or, four times as fast, 2), no pooling.
 
     Takes images in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes). With
     `squeeze` every block weighs its channels before they are added (Hu et al. 2018, arXiv 1709.01507). Its parts are
@@ -29,6 +29,7 @@ class ResNet(nn.Module):
         num_classes: int,
         depth: int = 18,
         squeeze: bool = False,
+        stem_kernel: int = 3,
         stem_stride: int = 1,
         standardize: Per = "channel",
         head: Sequence[int] = (),
@@ -36,14 +37,19 @@ class ResNet(nn.Module):
         super().__init__()
         if depth not in _LAYERS:
             raise ValueError(f"`model.depth` must be one of {', '.join(map(str, _LAYERS))}; got {depth}.")
+        if stem_kernel not in (3, 7):
+            raise ValueError(f"`model.stem_kernel` must be 3 or 7; got {stem_kernel}.")
         if stem_stride not in (1, 2):
             raise ValueError(f"`model.stem_stride` must be 1 or 2; got {stem_stride}.")
         from torchvision.models.resnet import BasicBlock, Bottleneck
         from torchvision.models.resnet import ResNet as Published
 
         published = Published(Bottleneck if depth >= 50 else BasicBlock, list(_LAYERS[depth]))
+        self.depth = depth
         self.standardize = Standardize(image_shape=image_shape, per=standardize)
-        convolution = nn.Conv2d(image_shape[0], 64, 3, stride=stem_stride, padding=1, bias=False)
+        convolution = nn.Conv2d(
+            image_shape[0], 64, stem_kernel, stride=stem_stride, padding=stem_kernel // 2, bias=False
+        )
         nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
         self.stem = nn.Sequential(convolution, published.bn1, nn.ReLU(inplace=True))
         self.layer1, self.layer2 = published.layer1, published.layer2

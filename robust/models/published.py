@@ -1,0 +1,88 @@
+"""Weights that others trained, for networks of this project."""
+
+import hashlib
+import urllib.error
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robust.models.resnet import ResNet
+
+IMAGENET = "imagenet"
+_OWN = ("standardize.", "head.")  # what is this project's, or depends on the classes
+
+
+def take_published(network: nn.Module, weights: str) -> None:
+    """Gives a residual network all weights but the head's from torchvision's, trained on ImageNet: `weights` is
+    `imagenet`, to download them, or a file that holds their `state_dict`.
+
+    Raises FileNotFoundError where they are not there, ValueError for a file that is damaged or of another network.
+    """
+    if not isinstance(network, ResNet):
+        raise ValueError(
+            f"`weights` must be left out with a {type(network).__name__}: there are some for residual networks, such "
+            "as `model=resnet18`."
+        )
+    state = _download(network) if weights == IMAGENET else _read(Path(weights))
+    ours = {_ours(name): value for name, value in state.items() if not name.startswith("fc.")}
+    wanted = {name: value for name, value in network.state_dict().items() if not name.startswith(_OWN)}
+    stem = ours.get("stem.0.weight")
+    if stem is not None and stem.shape[2:] == (7, 7) and wanted["stem.0.weight"].shape != stem.shape:
+        raise ValueError(
+            f"`weights={weights}` have a first convolution of 7x7 pixels and three channels. Set "
+            "`model.stem_kernel=7`, and take colour images."
+        )
+    missing = sorted(wanted.keys() - ours.keys())
+    differ = sorted(name for name in wanted.keys() & ours.keys() if wanted[name].shape != ours[name].shape)
+    if missing or differ or (more := sorted(ours.keys() - wanted.keys())):
+        names = [*missing, *differ] or more
+        raise ValueError(
+            f"`weights={weights}` are of another network: {', '.join(names[:5])} "
+            f"{f'and {len(names) - 5} more differ' if len(names) > 5 else 'differ'}."
+        )
+    network.load_state_dict({**network.state_dict(), **ours})
+
+
+def published_digest(weights: str) -> str:
+    """What tells these weights from others: a hash of the file's content, or the word."""
+    if weights == IMAGENET:
+        return weights
+    path = Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(f"`weights` must be imagenet or a file of weights; {path} is not there.")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _ours(name: str) -> str:
+    """What we call a parameter of torchvision's."""
+    for theirs, here in (("conv1.", "stem.0."), ("bn1.", "stem.1.")):
+        if name.startswith(theirs):
+            return here + name.removeprefix(theirs)
+    return name
+
+
+def _download(network: ResNet) -> Mapping[str, Tensor]:
+    from torchvision.models import get_model_weights
+
+    published = get_model_weights(f"resnet{network.depth}")["IMAGENET1K_V1"]
+    try:
+        return published.get_state_dict(progress=True, check_hash=True)
+    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        raise FileNotFoundError(
+            f"`weights=imagenet` could not be downloaded from {published.url} ({error}). Download that file elsewhere, "
+            "and give it: weights=FILE."
+        ) from error
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"`weights={path}` cannot be read ({type(error).__name__}). Fetch it again.") from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"`weights={path}` must hold a state_dict, tensors by name; got {type(content).__name__}.")
+    return state

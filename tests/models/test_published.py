@@ -1,0 +1,99 @@
+"""Others' weights are taken as they are, or refused with the reason."""
+
+import urllib.error
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.models import resnet18, resnet34
+
+from robust.models import ConvNet, ResNet, take_published
+from robust.prepare import Run
+
+SETTINGS = ("model=resnet18", "model.stem_kernel=7", "technique=natural")
+SHAPE = (3, 32, 32)
+
+
+def network(**settings: object) -> ResNet:
+    return ResNet(image_shape=SHAPE, num_classes=5, **{"stem_kernel": 7, **settings})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
+    torch.save(resnet18().state_dict(), path)
+    return path
+
+
+def test_all_but_the_head_is_torchvisions(file: Path) -> None:
+    ours = network(stem_stride=2).eval()
+    head = ours.head[0].weight.clone()
+    take_published(ours, str(file))
+    theirs = resnet18()
+    theirs.load_state_dict(torch.load(file, weights_only=True))
+    theirs.eval().maxpool = torch.nn.Identity()
+    theirs.fc = torch.nn.Identity()
+    assert torch.equal(ours.head[0].weight, head)
+    ours.head = torch.nn.Identity()
+    images = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images))
+
+
+def test_weights_of_another_network_are_named(file: Path, tmp_path: Path) -> None:
+    deeper = tmp_path / "resnet34.pth"
+    torch.save(resnet34().state_dict(), deeper)
+    with pytest.raises(ValueError, match=r"are of another network: layer1\.2\..* and .* more differ"):
+        take_published(network(), str(deeper))
+    with pytest.raises(ValueError, match=r"are of another network: layer1\.0\.bn2\.0\.bias, .*differ"):
+        take_published(network(squeeze=True), str(file))
+    with pytest.raises(ValueError, match=r"Set `model.stem_kernel=7`, and take colour images\."):
+        take_published(network(stem_kernel=3), str(file))
+    plain = ConvNet(image_shape=SHAPE, num_classes=5, units=[8], kernel_size=3)
+    with pytest.raises(ValueError, match="`weights` must be left out with a ConvNet"):
+        take_published(plain, str(file))
+
+
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text.pth").write_text("not weights")
+    with pytest.raises(ValueError, match=r"text\.pth` cannot be read .*Fetch it again\."):
+        take_published(network(), str(tmp_path / "text.pth"))
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(ValueError, match=r"must hold a state_dict, tensors by name; got list\."):
+        take_published(network(), str(tmp_path / "list.pth"))
+
+
+def test_without_a_network_the_file_to_fetch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    with pytest.raises(FileNotFoundError, match=r"could not be downloaded from https://.*give it: weights=FILE"):
+        take_published(network(), "imagenet")
+
+
+def test_a_run_starts_from_them_and_is_told_by_their_content(
+    make_run: Callable[..., Run], file: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "elsewhere.pth"
+    other.write_bytes(file.read_bytes())
+    settings = (*SETTINGS, "data=folder", f"data.path={_folder(tmp_path)}", "data.batch_size=4")
+    anew, first, second = (make_run(*settings, f"weights={one}") for one in ("null", file, other))
+    assert first.identity == second.identity != anew.identity
+    weights = torch.load(file, weights_only=True)
+    assert torch.equal(first.build_network().state_dict()["stem.0.weight"], weights["conv1.weight"])
+    with pytest.raises(FileNotFoundError, match="`weights` must be imagenet or a file of weights; /not/there is not"):
+        make_run(*settings, "weights=/not/there")
+
+
+def _folder(root: Path) -> Path:
+    from PIL import Image
+
+    for part in ("train", "test"):
+        for name in ("a", "b"):
+            (root / "images" / part / name).mkdir(parents=True)
+            for number in range(4):
+                Image.new("RGB", (32, 32), (40 * number, 9, 9)).save(root / "images" / part / name / f"{number}.png")
+    return root / "images"
