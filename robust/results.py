@@ -28,6 +28,8 @@ COLUMNS = [
     "evaluation_seed",
     "kind",
     "reference",
+    "rms_calibration_error",
+    "aurra",
 ]
 PREDICTIONS, ATTACKS = "predictions.parquet", "attacks.parquet"
 STAGES, VIEWS = "stages.parquet", "views.npz"

@@ -120,7 +120,7 @@ def test_what_was_measured_before_a_run_was_stopped_is_not_measured_again(
     run = make_run("trainer.checkpoint_every_s=0")
     predict, tested = trials.predict, []
 
-    def stop(*arguments: object, **options: object) -> torch.Tensor:
+    def stop(*arguments: object, **options: object) -> tuple[torch.Tensor, torch.Tensor]:
         tested.append(arguments[2:4])
         if len(tested) == 4:
             raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """Measuring: a model and conditions in, rows out."""
 
+from robust.measure.calibration import aurra, rms_calibration_error
 from robust.measure.conditions import NATURAL, Condition, condition_title
 from robust.measure.minds_eye import Views, measure_stages, take_views
 from robust.measure.samples import Samples, take_samples
@@ -14,12 +15,14 @@ __all__ = [
     "Samples",
     "Test",
     "Views",
+    "aurra",
     "condition_title",
     "measure",
     "measure_in_parts",
     "measure_stages",
     "planned_tests",
     "predict",
+    "rms_calibration_error",
     "scores",
     "summarize",
     "take_samples",

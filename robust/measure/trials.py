@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from robust.data import ImageSet, to_float
+from robust.measure.calibration import aurra, rms_calibration_error
 from robust.measure.conditions import Condition
-from robust.models import evaluating
+from robust.models import TripleStaged, evaluating
 from robust.perturb import ImageRandom, key
 
 #: what tells one test of a model from another
@@ -26,27 +27,28 @@ Test = tuple[Condition, tuple[str, float, int, int]]
 class Measurement:
     """What came out of tests, as tables; each starts with what tells tests apart (TEST_KEY).
 
-    `rows`: then n and accuracy (a fraction). `predictions`: then label and predicted, an array each with a number for
-    every image.
+    `rows`: then n, accuracy (a fraction), and, to six digits, rms_calibration_error and aurra, NaN for a model that
+    gives no logits. `predictions`: then label and predicted, an array each with a number for every image.
     """
 
     rows: pd.DataFrame
     predictions: pd.DataFrame
 
 
-_ROWS = pd.DataFrame(columns=[*TEST_KEY, "n", "accuracy"])
+_ROWS = pd.DataFrame(columns=[*TEST_KEY, "n", "accuracy", "rms_calibration_error", "aurra"])
 _PREDICTIONS = pd.DataFrame(columns=[*TEST_KEY, "label", "predicted"])
 
 
 def predict(
     model: nn.Module, images: ImageSet, condition: Condition, trial: int, *, seed: int, batch_size: int
-) -> Tensor:
-    """The classes that `model` gives the images under a condition: int64 of shape (n,), on the images' device.
+) -> tuple[Tensor, Tensor]:
+    """The classes that `model` gives the images under a condition, and how sure it is of each (the greatest value of
+    the softmax): int64 and float32 of shape (n,), on the images' device.
 
     The randomness is keyed by (seed, trial, image): every model sees the same test images.
     """
     draws = key("test", seed, trial)
-    predicted = []
+    predicted, confidence = [], []
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
             batch = to_float(images.images[start : start + batch_size])
@@ -57,7 +59,8 @@ def predict(
             if not start:
                 _check_logits(logits, len(batch), len(images.classes))
             predicted.append(logits.argmax(1))
-    return torch.cat(predicted)
+            confidence.append(logits.float().softmax(1).amax(1))
+    return torch.cat(predicted), torch.cat(confidence)
 
 
 def measure(
@@ -100,8 +103,9 @@ def measure_in_parts(
     with evaluating(model):
         bar = tqdm(tests, desc=title, unit="test", leave=False, delay=1, disable=None if title else True)
         for place, (condition, test) in enumerate(bar, start=1):
-            predicted = predict(model, images, condition, test[2], seed=test[3], batch_size=batch_size)
-            rows.append((*test, len(images), (predicted == images.labels).sum().item() / len(images)))
+            predicted, confidence = predict(model, images, condition, test[2], seed=test[3], batch_size=batch_size)
+            right = predicted == images.labels
+            rows.append((*test, len(images), right.sum().item() / len(images), *_sureness(model, confidence, right)))
             predictions.append((*test, labels, _as_numbers(predicted, len(images.classes))))
             if place == len(tests) or time.monotonic() - begun > every_s:
                 yield Measurement(
@@ -118,6 +122,14 @@ def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) ->
         for condition in conditions
         for trial in range(trials if condition.random else 1)
     ]
+
+
+def _sureness(model: nn.Module, confidence: Tensor, right: Tensor) -> tuple[float, float]:
+    """The RMS calibration error and the AURRA; NaN for scores, which are no logits."""
+    if isinstance(model, TripleStaged):
+        return math.nan, math.nan
+    sure, hits = confidence.cpu().numpy().astype(np.float64), right.cpu().numpy()
+    return round(rms_calibration_error(sure, hits), 6), round(aurra(sure, hits), 6)
 
 
 def _check_logits(logits: Tensor, images: int, classes: int) -> None:

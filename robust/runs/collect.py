@@ -12,6 +12,7 @@ _log = logging.getLogger(__name__)
 
 ROWS = "rows.csv"
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
+_MAY_LACK = {name: [""] for name in ("rms_calibration_error", "aurra")}  # of what gives no logits
 
 
 def find_runs(places: Iterable[str | Path]) -> list[Path]:
@@ -50,6 +51,6 @@ def collect(folders: Iterable[Path]) -> pd.DataFrame:
 def read_rows(folder: Path) -> pd.DataFrame:
     """The rows of one run. Perturbation "none" is a word, not a missing value, and a hash of digits is no number."""
     try:
-        return pd.read_csv(folder / ROWS, keep_default_na=False, dtype=dict.fromkeys(_WORDS, str))
+        return pd.read_csv(folder / ROWS, keep_default_na=False, dtype=dict.fromkeys(_WORDS, str), na_values=_MAY_LACK)
     except (ValueError, pd.errors.ParserError) as error:
         raise ValueError(f"{folder / ROWS} is damaged ({error}). Delete it and run again.") from error

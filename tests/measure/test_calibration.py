@@ -1,0 +1,65 @@
+"""How sure a model is, against how often it is right."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from robust.data import ImageSet
+from robust.measure import Condition, aurra, measure, rms_calibration_error
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_who_is_right_as_often_as_sure_is_calibrated() -> None:
+    confidence = RANDOM.uniform(0, 1, 200_000)
+    right = RANDOM.uniform(0, 1, 200_000) < confidence
+    assert rms_calibration_error(confidence, right, bin_size=2000) < 0.02
+    assert rms_calibration_error(np.full(1000, 0.9), np.arange(1000) < 600) == pytest.approx(0.3, abs=0.02)
+
+
+def test_bins_hold_neighbours_and_the_last_takes_what_is_left() -> None:
+    confidence = np.array([0.9, 0.1, 0.5, 0.6, 0.8])
+    right = np.array([True, False, False, True, True])
+    bins = [([0.1, 0.5], [0, 0]), ([0.6, 0.8, 0.9], [1, 1, 1])]
+    wanted = sum(len(c) / 5 * (np.mean(c) - np.mean(r)) ** 2 for c, r in bins) ** 0.5
+    assert rms_calibration_error(confidence, right, bin_size=2) == pytest.approx(wanted)
+    whole = abs(confidence.mean() - right.mean())
+    assert rms_calibration_error(confidence, right, bin_size=100) == pytest.approx(whole)
+
+
+def test_aurra_is_the_mean_accuracy_over_the_surest() -> None:
+    confidence = np.array([0.9, 0.2, 0.7, 0.4])
+    right = np.array([True, False, False, True])
+    assert aurra(confidence, right) == pytest.approx((1 + 1 / 2 + 2 / 3 + 2 / 4) / 4)
+    assert aurra(confidence, np.ones(4, bool)) == 1
+    assert aurra(confidence, right) > aurra(1 - confidence, right)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=300))
+def test_both_are_shares(pairs: list[tuple[float, bool]]) -> None:
+    confidence, right = np.array([one for one, _ in pairs]), np.array([one for _, one in pairs])
+    assert 0 <= rms_calibration_error(confidence, right) <= 1
+    assert 0 <= aurra(confidence, right) <= 1
+    if right.all():
+        assert aurra(confidence, right) == 1
+
+
+def test_every_test_of_a_model_says_how_sure_it_is() -> None:
+    class Sure(nn.Module):
+        """Logits that give the brightest channel a probability of three in four."""
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            brightest = images.mean((2, 3)).argmax(1)
+            return nn.functional.one_hot(brightest, 2) * np.log(3.0)
+
+    images = torch.zeros(40, 2, 4, 4, dtype=torch.uint8)
+    labels = torch.arange(40) % 2
+    images[torch.arange(40), labels] = 200
+    labels[:10] = 1 - labels[:10]  # a quarter of them wrong
+    row = measure(Sure(), ImageSet(images, labels, ("a", "b")), [Condition()]).rows.iloc[0]
+    assert row["accuracy"] == 0.75
+    assert row["rms_calibration_error"] == pytest.approx(0, abs=1e-6)
+    assert row["aurra"] == pytest.approx(0.75, abs=0.2), "it is as sure of all"
