@@ -10,6 +10,7 @@ from scipy.stats import t
 from robust.measure import NATURAL, condition_title, summarize
 
 _MOST = 40  # lines in a terminal
+_WIDE = 160  # characters of a line in a file
 _RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed", "kind", "reference"]
 
 
@@ -126,6 +127,8 @@ def print_results(rows: pd.DataFrame) -> None:
         mean, there = map(_from_to, before, [line["mean"], line["after"]])
         table.add_row(*named, percent(line["natural"]), mean, line["hardest"], there)
     console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDE)  # a file has no edge to cut a table at
     console.print(table, crop=False)
     if len(scores) > _MOST:
         console.print(f"... and {len(scores) - _MOST} more on the page")
