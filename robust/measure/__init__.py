@@ -2,6 +2,7 @@
 
 from robust.measure.calibration import aurra, rms_calibration_error
 from robust.measure.conditions import NATURAL, Condition, condition_title
+from robust.measure.layers import layers, measure_layers, movement
 from robust.measure.minds_eye import Views, measure_stages, take_views
 from robust.measure.samples import Samples, take_samples
 from robust.measure.summary import scores, summarize
@@ -17,9 +18,12 @@ __all__ = [
     "Views",
     "aurra",
     "condition_title",
+    "layers",
     "measure",
     "measure_in_parts",
+    "measure_layers",
     "measure_stages",
+    "movement",
     "planned_tests",
     "predict",
     "rms_calibration_error",

@@ -1,0 +1,106 @@
+"""Which layers of a network feel a perturbation."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from robust.data import ImageSet, to_float
+from robust.measure.conditions import Condition
+from robust.models import Standardize, evaluating
+from robust.perturb import ImageRandom, key
+
+_AT_ONCE = 100
+_WEIGHING = (nn.Conv2d, nn.Linear)
+
+
+def layers(model: nn.Module) -> list[str]:
+    """The names of a network's layers, from the images to the logits: its parts that learn; of a part that is a row of
+    plain layers, each convolution and linear layer."""
+    parts = [(name, part) for name, part in model.named_children() if not isinstance(part, Standardize)]
+    return [layer for name, part in parts for layer in _within(name, part)]
+
+
+def _within(name: str, part: nn.Module) -> list[str]:
+    if not any(True for _ in part.parameters()):
+        return []
+    weighing = [one for one in part.modules() if isinstance(one, _WEIGHING)]
+    if len(weighing) < 2 or not _is_plain(part):
+        return [name]
+    return [
+        layer
+        for place, inner in part.named_children()
+        if isinstance(inner, (nn.Sequential, *_WEIGHING))
+        for layer in _within(f"{name}.{place}", inner)
+    ]
+
+
+def _is_plain(part: nn.Module) -> bool:
+    """Whether it is a row of layers, or of such rows, and not of blocks."""
+    return isinstance(part, nn.Sequential) and all(
+        _is_plain(inner) or not any(True for _ in inner.children()) for inner in part
+    )
+
+
+def movement(model: nn.Module, natural: Tensor, perturbed: Tensor, names: Sequence[str]) -> Tensor:
+    """How far perturbed images, shape (batch, ...), move the outputs of these layers from those of the natural ones, as
+    a share of their length: shape (batch, layers)."""
+    with torch.inference_mode(), _outputs(model, names) as outputs:
+        model(natural)
+        before = [outputs[name].flatten(1) for name in names]
+        model(perturbed)
+        after = [outputs[name].flatten(1) for name in names]
+    moved = [
+        (one - other).norm(dim=1) / other.norm(dim=1).clamp_min(1e-12) for one, other in zip(after, before, strict=True)
+    ]
+    return torch.stack(moved, dim=1)
+
+
+@contextmanager
+def _outputs(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """What these layers gave at the last call of the model."""
+    kept: dict[str, Tensor] = {}
+    hooks = [
+        model.get_submodule(name).register_forward_hook(lambda _, __, output, name=name: kept.update({name: output}))
+        for name in names
+    ]
+    try:
+        yield kept
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def measure_layers(
+    model: nn.Module, images: ImageSet, conditions: Sequence[Condition], *, count: int = 200, seed: int = 0
+) -> pd.DataFrame:
+    """How far each perturbation moves each layer (see `movement`): test_perturbation, test_level, layer, place (its
+    number), n, moved, the mean over the first `count` images of a fixed random order, in the first trial.
+
+    The model is put in eval mode for the while. Raises ValueError unless `count` is at least 1.
+    """
+    if count < 1:
+        raise ValueError(f"`count` must be at least 1; got {count}.")
+    names = layers(model)
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    every = torch.arange(len(images))
+    chosen = ImageRandom(key("layers", seed), every).uniform().argsort(stable=True)[:count]
+    lines = []
+    with evaluating(model):
+        for condition in conditions:
+            if condition.perturbation is None:
+                continue
+            moved = []
+            for rows in chosen.split(_AT_ONCE):
+                natural = to_float(images.images[rows]).to(device)
+                random = ImageRandom(key("test", seed, 0), rows.to(device))
+                moved.append(movement(model, natural, condition.perturbation.perturb(natural, random), names).cpu())
+            means = torch.cat(moved).mean(0).tolist()
+            about = {"test_perturbation": condition.name, "test_level": condition.level}
+            lines += [
+                {**about, "layer": name, "place": place, "n": len(chosen), "moved": mean}
+                for place, (name, mean) in enumerate(zip(names, means, strict=True))
+            ]
+    return pd.DataFrame(lines, columns=["test_perturbation", "test_level", "layer", "place", "n", "moved"])
