@@ -1,0 +1,113 @@
+"""Which layers to train: what was measured, what was won, and pictures of where a network looks."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from robust.configuration import compose
+from robust.models import ConvNet
+from robust.prepare import prepare
+from robust.report.which_layers import layer_table, look, recommendation, which_layers
+from robust.run import execute
+from robust.runs import State, read_rows
+
+LAYERS = ["features.0", "features.5", "features.10", "head"]
+NETWORK = ["model.units=[8,8,8]", "model.kernel_size=3", "model.padding=1", "model.stride=1"]
+SETTINGS = ["trainer.max_epochs=2", "trainer.threads=1", "trainer.accelerator=cpu"]
+TESTS = ["evaluation=world", "evaluation.trials=1"]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A natural network, and the same with each layer hardened against rotation alone."""
+    root = tmp_path_factory.mktemp("layers")
+    hardened = [["technique=harden", "perturb=rotate", f"technique.trainable=[{layer}.*]"] for layer in LAYERS]
+    found = []
+    for overrides in (["technique=natural"], *hardened):
+        run = prepare(compose([f"runs_dir={root}", *SETTINGS, *NETWORK, *TESTS, *overrides]))
+        status = execute(run)
+        assert status.state is State.DONE, status.reason
+        found.append(run.folder)
+    return found
+
+
+def test_what_training_a_layer_won_stands_beside_how_far_it_is_moved(folders: list[Path]) -> None:
+    section, natural = which_layers(folders, images=60)
+    assert natural == folders[:1]
+    table = section.tables["layers"].numbers
+    assert table.groupby("test_perturbation").size().eq(len(table["layer"].unique())).all()
+    assert set(LAYERS) <= set(table["layer"])
+    assert (table["moved"] > 0).all()
+    rotated = table[table["test_perturbation"] == "rotate"].set_index("layer")
+
+    def under_rotation(folder: Path) -> float:
+        rows = read_rows(folder)
+        return rows.loc[rows["test_perturbation"] == "rotate", "accuracy"].mean()
+
+    for layer, folder in zip(LAYERS, folders[1:], strict=True):
+        assert rotated.loc[layer, "won"] == pytest.approx(under_rotation(folder) - under_rotation(folders[0]))
+    assert table.loc[table["test_perturbation"] != "rotate", "won"].isna().all()
+    assert "rank correlation" in section.text
+    assert {"layers", "maps"} == set(section.drawings)
+
+
+def made_up(won: list[float]) -> pd.DataFrame:
+    moved = pd.DataFrame(
+        {
+            "test_perturbation": "shift",
+            "test_level": 0.4,
+            "layer": ["a", "b", "c", "d"],
+            "place": range(4),
+            "moved": [0.1, 0.4, 0.2, 0.3],
+        }
+    )
+    tried = moved[["test_perturbation", "test_level", "layer"]].assign(won=won)
+    return layer_table(moved, tried)
+
+
+def test_the_layer_that_moves_furthest_is_recommended_and_the_choice_is_judged() -> None:
+    table = made_up([0.01, 0.04, 0.02, 0.03])
+    assert table.set_index("layer")["rank"].to_dict() == {"a": 4, "b": 1, "c": 3, "d": 2}
+    text = recommendation(table)
+    assert "b against shift." in text
+    assert "is +1.00 on average over 1 perturbations (shift +1.00; Spearman, over 4 layers each)" in text
+    assert "is -1.00 on average" in recommendation(made_up([0.04, 0.01, 0.03, 0.02]))
+    assert "correlation" not in recommendation(made_up([float("nan")] * 4)), "nobody tried"
+
+
+def test_maps_show_where_a_network_looks() -> None:
+    torch.manual_seed(0)
+    network = ConvNet(image_shape=(1, 16, 16), num_classes=2, units=[4, 8], kernel_size=3, padding=1).eval()
+    with torch.no_grad():
+        first = network.head[0].weight.view(2, 8, 4, 4)
+        first.zero_()
+        first[0, :, :2, :2] = 1.0  # class 0 rests on the upper left quarter
+    image = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
+    maps = look(network, image, 0)
+    assert list(maps) == ["saliency", "Grad-CAM", "features.0", "features.5"]
+    assert maps["saliency"].shape == (16, 16)
+    assert maps["saliency"][12:, 12:].max() == 0
+    assert maps["saliency"][:6, :6].max() > 0
+    assert all((values >= 0).all() for values in maps.values())
+
+
+def test_what_cannot_be_looked_at_is_refused(folders: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="There is no natural run among these"):
+        which_layers(folders[1:])
+    alone = prepare(compose([f"runs_dir={tmp_path}", *SETTINGS, "technique=natural", "evaluation=natural"]))
+    execute(alone)
+    with pytest.raises(ValueError, match=r"tested on natural images alone\. Test them under .*evaluation=world"):
+        which_layers([alone.folder])
+    with pytest.raises(ValueError, match=r"must be of one model on one data set; got convnet_.* units=.* on digi"):
+        which_layers([folders[0], alone.folder])
+
+
+def test_the_command_writes_a_page(command: Callable[..., object], folders: list[Path], tmp_path: Path) -> None:
+    done = command("-m", "robust.report.layers", *map(str, folders), "--images", "20", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Recommended is the layer that a perturbation moves furthest: ")
+    assert "Which layers?" in (tmp_path / "out" / "index.html").read_text()
+    assert (tmp_path / "out" / "figures" / "maps.svg").is_file()
