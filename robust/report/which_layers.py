@@ -183,7 +183,7 @@ def maps_figure(model: nn.Module, splits: Splits, conditions: Sequence[Condition
     ]
     columns = ["image", *pictures[0][3]]
     with matplotlib.rc_context(STYLE):
-        size = (0.8 * len(columns) + 1.2, 0.8 * len(pictures) + 0.5)
+        size = (0.8 * len(columns) + 1.6, 0.8 * len(pictures) + 0.5)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(pictures), len(columns), squeeze=False)
         for line, (title, _, image, maps) in zip(axes, pictures, strict=True):
