@@ -18,7 +18,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     def call(*arguments: str) -> str:
         GlobalHydra.instance().clear()
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-        monkeypatch.delenv("ROBUST_DEBUG", raising=False)
+        monkeypatch.setenv("ROBUST_DEBUG", "")  # so that what --debug leaves there is taken away again
+        monkeypatch.delenv("ROBUST_DEBUG")
         monkeypatch.setattr(sys, "argv", ["train.py", f"runs_dir={tmp_path / 'runs'}", *arguments])
         with pytest.raises(SystemExit) as stop:
             reported(train.train)
@@ -32,7 +33,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     ("arguments", "message"),
     [
         (["perturb=nosie"], "error: `perturb=nosie` is not a choice. Did you mean `noise`? There are all, blur, "),
-        (["model=resnet"], "error: `model=resnet` is not a choice. Did you mean `alexnet`? There are alexnet, "),
+        (["model=alexnets"], "error: `model=alexnets` is not a choice. Did you mean `alexnet`? There are alexnet, "),
         (["perturb.levl=3"], "error: `perturb.levl` is not a key. Did you mean `perturb.level`? "),
         (["trainr.max_epochs=3"], "error: `trainr.max_epochs` is not a key. Did you mean `trainer.max_epochs`? "),
         (["perturb=hot", "perturb.level=-1"], "error: `perturb.level` must be a whole number >= 0; got -1. "),

@@ -58,6 +58,7 @@ def test_hardening_goes_on_with_some_layers_and_leaves_the_rest_with_its_statist
     make_run: Callable[..., Run], technique: str, learns: tuple[str, ...]
 ) -> None:
     settings = ("model=resnet18", "model.stem_stride=2", "data.batch_size=650", "trainer.max_epochs=1")
+    settings += ("evaluation=none", "data.source.size=8")  # small images, for speed
     run = make_run(f"technique={technique}", "perturb=world", *settings)
     assert execute(run).state is State.DONE
     before, after = load(run.parents[""].folder).state_dict(), load(run.folder).state_dict()

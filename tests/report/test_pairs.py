@@ -30,7 +30,7 @@ def write_run(folder, technique, seed, right, *, perturbation="hot", level=5.0, 
     trained |= {"reference": f"natural-none-0-seed{seed}", "n": len(labels)}
     rows = [
         trained | {name: test[name] for name in ("test_perturbation", "test_level", "trial", "evaluation_seed")}
-        | {"accuracy": np.mean(test["label"] == test["predicted"])}
+        | {"accuracy": np.mean(test["label"] == test["predicted"]), "rms_calibration_error": 0.1, "aurra": 0.9}
         for test in tests
     ]  # fmt: skip
     pd.DataFrame(rows)[COLUMNS].to_csv(run / "rows.csv", index=False)

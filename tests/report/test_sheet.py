@@ -28,8 +28,11 @@ def test_the_command_writes_it(command: Callable[..., object], tmp_path: Path) -
     done = command("-m", "robust.report.sheet", str(tmp_path / "a" / "sheet.png"), "--images", "1")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a" / "sheet.png").read_bytes().startswith(b"\x89PNG")
-    wrong = command("-m", "robust.report.sheet", str(tmp_path / "sheet.png"), "perturb=none")
-    assert wrong.stderr.startswith("error: `perturb` must name perturbations; got none.")
+
+
+def test_no_perturbation_cannot_be_shown() -> None:
+    with pytest.raises(ValueError, match="`perturb` must name perturbations; got none"):
+        contact_sheet(["perturb=none"])
 
 
 def test_at_least_one_image() -> None:
