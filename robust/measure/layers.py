@@ -44,18 +44,27 @@ def _is_plain(part: nn.Module) -> bool:
     )
 
 
-def movement(model: nn.Module, natural: Tensor, perturbed: Tensor, names: Sequence[str]) -> Tensor:
+def movement(model: nn.Module, natural: Tensor, perturbed: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor]:
     """How far perturbed images, shape (batch, ...), move the outputs of these layers from those of the natural ones, as
-    a share of their length: shape (batch, layers)."""
+    a share of their length: place by place, and of their mean over all places, which an object that only stands
+    elsewhere does not move. Two of shape (batch, layers)."""
     with torch.inference_mode(), _outputs(model, names) as outputs:
         model(natural)
-        before = [outputs[name].flatten(1) for name in names]
+        before = [outputs[name] for name in names]
         model(perturbed)
-        after = [outputs[name].flatten(1) for name in names]
-    moved = [
-        (one - other).norm(dim=1) / other.norm(dim=1).clamp_min(1e-12) for one, other in zip(after, before, strict=True)
-    ]
-    return torch.stack(moved, dim=1)
+        after = [outputs[name] for name in names]
+    pairs = list(zip(after, before, strict=True))
+    by_place = [_distance(one.flatten(1), other.flatten(1)) for one, other in pairs]
+    overall = [_distance(_overall(one), _overall(other)) for one, other in pairs]
+    return torch.stack(by_place, dim=1), torch.stack(overall, dim=1)
+
+
+def _distance(one: Tensor, other: Tensor) -> Tensor:
+    return (one - other).norm(dim=1) / other.norm(dim=1).clamp_min(1e-12)
+
+
+def _overall(output: Tensor) -> Tensor:
+    return output.flatten(2).mean(2) if output.dim() > 2 else output
 
 
 @contextmanager
@@ -77,7 +86,8 @@ def measure_layers(
     model: nn.Module, images: ImageSet, conditions: Sequence[Condition], *, count: int = 200, seed: int = 0
 ) -> pd.DataFrame:
     """How far each perturbation moves each layer (see `movement`): test_perturbation, test_level, layer, place (its
-    number), n, moved, the mean over the first `count` images of a fixed random order, in the first trial.
+    number), n, moved (place by place) and moved_overall, the means over the first `count` images of a fixed random
+    order, in the first trial.
 
     The model is put in eval mode for the while. Raises ValueError unless `count` is at least 1.
     """
@@ -92,15 +102,16 @@ def measure_layers(
         for condition in conditions:
             if condition.perturbation is None:
                 continue
-            moved = []
+            parts = []
             for rows in chosen.split(_AT_ONCE):
                 natural = to_float(images.images[rows]).to(device)
                 random = ImageRandom(key("test", seed, 0), rows.to(device))
-                moved.append(movement(model, natural, condition.perturbation.perturb(natural, random), names).cpu())
-            means = torch.cat(moved).mean(0).tolist()
+                parts.append(movement(model, natural, condition.perturbation.perturb(natural, random), names))
+            means = [torch.cat(columns).mean(0).tolist() for columns in zip(*parts, strict=True)]
             about = {"test_perturbation": condition.name, "test_level": condition.level}
             lines += [
-                {**about, "layer": name, "place": place, "n": len(chosen), "moved": mean}
-                for place, (name, mean) in enumerate(zip(names, means, strict=True))
+                {**about, "layer": name, "place": place, "n": len(chosen), "moved": moved, "moved_overall": overall}
+                for place, (name, moved, overall) in enumerate(zip(names, *means, strict=True))
             ]
-    return pd.DataFrame(lines, columns=["test_perturbation", "test_level", "layer", "place", "n", "moved"])
+    columns = ["test_perturbation", "test_level", "layer", "place", "n", "moved", "moved_overall"]
+    return pd.DataFrame(lines, columns=columns)

@@ -26,6 +26,7 @@ from robust.report.section import Section, Table
 from robust.report.tables import percent
 from robust.runs import load, read_rows
 
+_MOVED = ["moved", "moved_overall"]
 _PICTURES = 2  # images that are looked at, under each perturbation
 
 
@@ -55,14 +56,16 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[Section
     table = layer_table(moved, gains(folders, configs))
     drawings = {"layers": movement_figure(table), "maps": maps_figure(load(natural[0]), splits, conditions)}
     note = (
-        "Moved: how far the perturbation moves the layer's output, as a share of its length, mean over images and "
-        "seeds. Won: accuracy under the perturbation that training this layer alone brought, points."
+        "Moved: how far the perturbation moves the layer's output, place by place and overall (of its mean over all "
+        "places), as a share of its length, mean over images and seeds. Won: accuracy under the perturbation that "
+        "training this layer alone brought, points."
     )
     shown = pd.DataFrame(
         {
             "perturbation": [condition_title(*pair) for pair in table[["test_perturbation", "test_level"]].values],
             "layer": table["layer"],
             "moved": [f"{value:.3f}" for value in table["moved"]],
+            "overall": [f"{value:.3f}" for value in table["moved_overall"]],
             "rank": table["rank"],
             "won, points": [percent(value, sign=True) for value in table["won"]],
             "recommended": np.where(table["rank"] == 1, "yes", ""),
@@ -103,11 +106,11 @@ def gains(folders: Sequence[Path], configs: dict[Path, DictConfig]) -> pd.DataFr
 
 
 def layer_table(moved: pd.DataFrame, won: pd.DataFrame) -> pd.DataFrame:
-    """A line for each perturbation and layer: test_perturbation, test_level, layer, place, moved (mean over seeds),
-    rank (1 is moved furthest) and won (NaN where nobody tried)."""
+    """A line for each perturbation and layer: test_perturbation, test_level, layer, place, moved and moved_overall
+    (means over seeds), rank (1 is moved furthest overall) and won (NaN where nobody tried)."""
     by = ["test_perturbation", "test_level", "layer", "place"]
-    table = moved.groupby(by, sort=False, as_index=False)["moved"].mean()
-    condition = table.groupby(["test_perturbation", "test_level"], sort=False)["moved"]
+    table = moved.groupby(by, sort=False, as_index=False)[_MOVED].mean()
+    condition = table.groupby(["test_perturbation", "test_level"], sort=False)["moved_overall"]
     table["rank"] = condition.rank(ascending=False, method="first").astype(int)
     won = won.astype({"test_level": float, "won": float})
     return table.merge(won, on=["test_perturbation", "test_level", "layer"], how="left")
@@ -117,7 +120,7 @@ def recommendation(table: pd.DataFrame) -> str:
     """What to train, in sentences, and whether it helped to choose so."""
     best = table[table["rank"] == 1]
     chosen = best.groupby("layer", sort=False)["test_perturbation"].agg(", ".join)
-    text = "Recommended is the layer that a perturbation moves furthest: " + "; ".join(
+    text = "Recommended is the layer whose output a perturbation moves furthest, over all places: " + "; ".join(
         f"{layer} against {names}" for layer, names in chosen.items()
     )
     text += "."
@@ -129,14 +132,17 @@ def recommendation(table: pd.DataFrame) -> str:
     ]
     if not several:
         return text
-    found = [float(spearmanr(group["moved"], group["won"]).statistic) for group in several]
+    found, by_place = (
+        [float(spearmanr(group[column], group["won"]).statistic) for group in several]
+        for column in ("moved_overall", "moved")
+    )
     each = ", ".join(
         f"{group['test_perturbation'].iloc[0]} {one:+.2f}" for group, one in zip(several, found, strict=True)
     )
     return (
         f"{text} The rank correlation of how far a layer is moved with what training it alone won is "
         f"{np.mean(found):+.2f} on average over {len(found)} perturbations ({each}; Spearman, over "
-        f"{len(several[0])} layers each)."
+        f"{len(several[0])} layers each); of how far it is moved place by place, {np.mean(by_place):+.2f}."
     )
 
 
@@ -144,7 +150,7 @@ def movement_figure(table: pd.DataFrame) -> Drawing:
     """How far each perturbation moves each layer."""
     wide = table.assign(
         condition=[condition_title(*pair) for pair in table[["test_perturbation", "test_level"]].values]
-    ).pivot_table(index="condition", columns="place", values="moved", sort=False)
+    ).pivot_table(index="condition", columns="place", values="moved_overall", sort=False)
     names = table.drop_duplicates("place").sort_values("place")["layer"]
     wide = wide[sorted(wide.columns)]
     with matplotlib.rc_context(STYLE):
@@ -159,7 +165,9 @@ def movement_figure(table: pd.DataFrame) -> Drawing:
         axis.tick_params(length=0)
         for side in axis.spines.values():
             side.set_visible(False)
-    caption = "How far each perturbation moves the output of each layer, as a share of its length."
+    caption = (
+        "How far each perturbation moves the output of each layer, its mean over all places, as a share of its length."
+    )
     return Drawing(figure, caption, table)
 
 

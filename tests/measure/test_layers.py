@@ -44,10 +44,20 @@ def test_movement_is_the_distance_over_the_length() -> None:
     natural = torch.full((1, 1, 4, 4), 0.5)
     perturbed = natural.clone()
     perturbed[0, 0, 0, 0] = 1.0
-    moved = movement(Known(), natural, perturbed, ["twice", "first"])
+    moved, overall = movement(Known(), natural, perturbed, ["twice", "first"])
     torch.testing.assert_close(moved, torch.tensor([[0.5 / (16 * 0.25) ** 0.5, 1.0]]))
+    torch.testing.assert_close(overall, torch.tensor([[1 / 16, 1.0]]))
     perturbed[0, 0, 0, 0], perturbed[0, 0, 3, 3] = 0.5, 1.0
-    torch.testing.assert_close(movement(Known(), natural, perturbed, ["twice", "first"])[0, 1], torch.tensor(0.0))
+    again, _ = movement(Known(), natural, perturbed, ["twice", "first"])
+    torch.testing.assert_close(again[0, 1], torch.tensor(0.0))
+
+
+def test_what_only_stands_elsewhere_moves_nothing_overall() -> None:
+    images = torch.zeros(1, 1, 4, 4)
+    images[0, 0, 1, 1] = 1.0
+    moved, overall = movement(Known(), images, images.roll(2, 3), ["twice"])
+    assert moved.item() > 1
+    assert overall.item() == 0
 
 
 def test_stronger_perturbations_move_every_layer_further() -> None:

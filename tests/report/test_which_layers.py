@@ -61,7 +61,8 @@ def made_up(won: list[float]) -> pd.DataFrame:
             "test_level": 0.4,
             "layer": ["a", "b", "c", "d"],
             "place": range(4),
-            "moved": [0.1, 0.4, 0.2, 0.3],
+            "moved": [0.4, 0.3, 0.2, 0.1],
+            "moved_overall": [0.1, 0.4, 0.2, 0.3],
         }
     )
     tried = moved[["test_perturbation", "test_level", "layer"]].assign(won=won)
@@ -73,7 +74,8 @@ def test_the_layer_that_moves_furthest_is_recommended_and_the_choice_is_judged()
     assert table.set_index("layer")["rank"].to_dict() == {"a": 4, "b": 1, "c": 3, "d": 2}
     text = recommendation(table)
     assert "b against shift." in text
-    assert "is +1.00 on average over 1 perturbations (shift +1.00; Spearman, over 4 layers each)" in text
+    assert "is +1.00 on average over 1 perturbations (shift +1.00; Spearman, over 4 layers each); of how far" in text
+    assert text.endswith("place by place, -0.40.")
     assert "is -1.00 on average" in recommendation(made_up([0.04, 0.01, 0.03, 0.02]))
     assert "correlation" not in recommendation(made_up([float("nan")] * 4)), "nobody tried"
 
@@ -108,6 +110,6 @@ def test_what_cannot_be_looked_at_is_refused(folders: list[Path], tmp_path: Path
 def test_the_command_writes_a_page(command: Callable[..., object], folders: list[Path], tmp_path: Path) -> None:
     done = command("-m", "robust.report.layers", *map(str, folders), "--images", "20", "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Recommended is the layer that a perturbation moves furthest: ")
+    assert done.stdout.startswith("Recommended is the layer whose output a perturbation moves furthest, over all")
     assert "Which layers?" in (tmp_path / "out" / "index.html").read_text()
     assert (tmp_path / "out" / "figures" / "maps.svg").is_file()
