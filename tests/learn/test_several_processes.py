@@ -59,7 +59,9 @@ def test_two_processes_train_the_network_that_one_does(
     assert alone.identity == together.identity
     assert execute(alone).state is State.DONE
     assert execute(together).state is State.DONE, together.status.reason
-    pd.testing.assert_frame_equal(*(pd.read_csv(run.folder / "rows.csv") for run in (alone, together)))
+    # Gradients are summed in another order, which shows in how sure the network is, not in its verdicts.
+    rows = [pd.read_csv(run.folder / "rows.csv") for run in (alone, together)]
+    pd.testing.assert_frame_equal(*rows, rtol=0, atol=1e-3)
     pd.testing.assert_frame_equal(*(pd.read_csv(run.folder / "metrics.csv") for run in (alone, together)), rtol=1e-4)
     (session,) = together.folder.glob("wandb/offline-run-*/*.wandb")
     shown = subprocess.run(

@@ -54,12 +54,12 @@ def statuses(runs: Path) -> dict[str, dict[str, Any]]:
     return {path.parent.name: json.loads(path.read_text()) for path in runs.glob("*/status.json")}
 
 
-def assert_same_rows(ours: Path, theirs: Path, count: int) -> None:
+def assert_same_rows(ours: Path, theirs: Path, count: int, **tolerance: float) -> None:
     one, other = ({path.parent.name: pd.read_csv(path) for path in runs.glob("*/rows.csv")} for runs in (ours, theirs))
     assert one.keys() == other.keys()
     assert len(one) == count
     for name in one:
-        pd.testing.assert_frame_equal(one[name], other[name])
+        pd.testing.assert_frame_equal(one[name], other[name], **tolerance)
 
 
 def test_a_sweep_through_slurm_gives_the_rows_of_one_machine(tmp_path: Path) -> None:
@@ -168,7 +168,8 @@ def test_several_processes_that_slurm_starts_train_one_model(tmp_path: Path) -> 
         *("sweeps/slurm/ddp.sh", *settings, f"runs_dir={tmp_path / 'two'}"),
     )
     assert train(*settings, f"runs_dir={tmp_path / 'one'}").returncode == 0
-    assert_same_rows(tmp_path / "two", tmp_path / "one", 2)
+    # Gradients are summed in another order, which shows in how sure the network is, not in its verdicts.
+    assert_same_rows(tmp_path / "two", tmp_path / "one", 2, rtol=0, atol=1e-3)
     assert (tmp_path / "log").read_text().count("page: ") == 1
 
 
