@@ -14,7 +14,8 @@ _REDUCTION = 16  # of channels in a squeeze: Hu et al. 2018
 
 class ResNet(nn.Module):
     """torchvision's residual network of a `depth` (18, 34 or 50 layers) with a stem for small images: one convolution,
-    3x3 (or 7x7, as published), of a stride (1 or, four times as fast, 2), no pooling.
+    3x3 (or 7x7, as published), of a stride (1 or, about four times as fast, 2), and pooling behind it (`stem_pool`, as
+    published, about four times as fast again) or none.
 
     Takes images in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes). With
     `squeeze` every block weighs its channels before they are added (Hu et al. 2018, arXiv 1709.01507). Its parts are
@@ -31,6 +32,7 @@ class ResNet(nn.Module):
         squeeze: bool = False,
         stem_kernel: int = 3,
         stem_stride: int = 1,
+        stem_pool: bool = False,
         standardize: Per = "channel",
         head: Sequence[int] = (),
     ):
@@ -51,7 +53,8 @@ class ResNet(nn.Module):
             image_shape[0], 64, stem_kernel, stride=stem_stride, padding=stem_kernel // 2, bias=False
         )
         nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-        self.stem = nn.Sequential(convolution, published.bn1, nn.ReLU(inplace=True))
+        pool = [published.maxpool] if stem_pool else []
+        self.stem = nn.Sequential(convolution, published.bn1, nn.ReLU(inplace=True), *pool)
         self.layer1, self.layer2 = published.layer1, published.layer2
         self.layer3, self.layer4 = published.layer3, published.layer4
         if squeeze:

@@ -51,6 +51,9 @@ def test_a_stride_in_the_stem_halves_what_follows(images):
     assert slow.stem(images).shape[2:] == (64, 64)
     assert fast.stem(images).shape[2:] == (32, 32)
     assert slow(images).shape == fast(images).shape == (2, 7)
+    pooled = ResNet(image_shape=SHAPE, num_classes=7, stem_kernel=7, stem_stride=2, stem_pool=True).eval()
+    published = resnet18(num_classes=7).eval()
+    assert pooled.stem(images).shape == published.maxpool(published.conv1(images)).shape == (2, 64, 16, 16)
 
 
 @pytest.mark.parametrize(
