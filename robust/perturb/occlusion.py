@@ -32,7 +32,7 @@ class Erasing(DrawnStrength):
         return {"erased": rows[:, None, :, None] & columns[:, None, None, :]}
 
     def apply(self, images: Tensor, *, erased: Tensor) -> Tensor:  # type: ignore[override]
-        return images.masked_fill(erased, 0)
+        return images * ~erased  # three times as fast as `masked_fill`
 
 
 class Mesh(DrawnStrength):
@@ -104,7 +104,7 @@ class PixelDropout(DrawnStrength):
         return {"deleted": random.rarely(self.strength(random), 1, height, width)}
 
     def apply(self, images: Tensor, *, deleted: Tensor) -> Tensor:  # type: ignore[override]
-        return images.masked_fill(deleted, 0)
+        return images * ~deleted
 
 
 def _between(start: Tensor, length: Tensor, size: int) -> Tensor:
