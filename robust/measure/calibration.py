@@ -1,6 +1,6 @@
 """How well a model knows when it is right (Hendrycks et al. 2021, "Natural Adversarial Examples", arXiv 1907.07174)."""
 
-import itertools
+import functools
 
 import numpy as np
 
@@ -14,12 +14,10 @@ def rms_calibration_error(confidence: np.ndarray, right: np.ndarray, *, bin_size
     `confidence`, shape (n,), in [0, 1]; `right`, boolean of shape (n,). From 0 to 1; 0 is best.
     """
     order = _by_confidence(confidence)
-    edges = [*range(0, max(1, len(order) // bin_size) * bin_size, bin_size), len(order)]
-    total = 0.0
-    for start, stop in itertools.pairwise(edges):
-        some = order[start:stop]
-        total += len(some) / len(order) * float(confidence[some].mean() - right[some].mean()) ** 2
-    return float(np.sqrt(total))
+    starts = np.arange(max(1, len(order) // bin_size)) * bin_size
+    counts = np.diff(starts, append=len(order))
+    gaps = np.add.reduceat(confidence[order].astype(np.float64) - right[order], starts) / counts
+    return float(np.sqrt((counts * gaps**2).sum() / len(order)))
 
 
 def aurra(confidence: np.ndarray, right: np.ndarray) -> float:
@@ -35,5 +33,10 @@ def aurra(confidence: np.ndarray, right: np.ndarray) -> float:
 def _by_confidence(confidence: np.ndarray) -> np.ndarray:
     """The places of the least confident prediction to the most; equal ones in a random order, always the same, for in
     that of a data set those of one class would stand together."""
-    shuffled = np.random.default_rng(0).permutation(len(confidence))
+    shuffled = _shuffled(len(confidence))
     return shuffled[np.argsort(confidence[shuffled], kind="stable")]
+
+
+@functools.lru_cache(maxsize=4)
+def _shuffled(count: int) -> np.ndarray:
+    return np.random.default_rng(0).permutation(count)
