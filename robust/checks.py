@@ -2,10 +2,12 @@
 
 import math
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from robust.data import Splits
 from robust.perturb import Perturbation
 
 _LEAST = {
@@ -19,8 +21,6 @@ _LEAST = {
     "trainer.threads": 1,
     "workers": 1,
 }
-
-
 _SWITCHES = (
     "data.download",
     "data.none",
@@ -90,6 +90,26 @@ def check_technique(config: DictConfig, perturbation: Perturbation | None) -> No
         raise ValueError(
             f"`technique={technique.name}` needs a perturbation; got `perturb=none`. "
             "For unperturbed images: `technique=natural`."
+        )
+
+
+def check_task(config: DictConfig, splits: Splits, *, needs: Sequence[str]) -> None:
+    """Raises ValueError where the images lack what the task `needs` to know of them, or it and the data differ in what
+    there is."""
+    missing = [name for name in needs if name not in splits.train.extras]
+    if missing:
+        raise ValueError(
+            f"`task={config.task.name}` needs images of which {', '.join(missing)} are known, as of `data=scenes`; got "
+            f"`data={config.data.name}`."
+        )
+    none = config.data.get("none", config.task.none)
+    if none != config.task.none and config.task.name != "classify":
+        raise ValueError(f"`data.none` must be left out with `task={config.task.name}`, which sets it; got {none}.")
+    named, known = config.model.get("parameters"), config.data.get("parameters")
+    if named is not None and known is not None and list(named) != list(known):
+        raise ValueError(
+            f"`model.parameters` must be those of the data, {', '.join(known)}; got {', '.join(named)}. Set "
+            "`data.parameters`."
         )
 
 

@@ -44,6 +44,19 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
     return config
 
 
+def compose_each(settings: Sequence[str], *, perturb: str) -> list[DictConfig]:
+    """A configuration for each perturbation that `settings`, as on the command line, name (perturb=noise,blur), else
+    for those of `perturb`. Raises ValueError for none and for what no run could start with."""
+    named = [one.partition("=")[2] for one in settings if one.startswith("perturb=")]
+    others = [one for one in settings if not one.startswith("perturb=")]
+    configs = [compose([*others, f"perturb={name}"]) for name in (named[-1] if named else perturb).split(",")]
+    for config in configs:
+        require_complete(config)
+        if config.perturb.transform is None:
+            raise ValueError("`perturb` must name perturbations; got none.")
+    return configs
+
+
 def _sets_a_value(override: Override) -> bool:
     """Whether an override sets a value that is there, rather than adding, deleting or choosing a file."""
     return override.type is OverrideType.CHANGE and override.package is None and not _is_group(override.key_or_group)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import IO, Any
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes, *, at_once: bool = True) -> None:
+def write_whole(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes, *, durable: bool = True) -> None:
     """Writes a file so that nobody ever sees half of it: beside it first, then in its place.
 
-    `write` is the content, or a function that writes it to a binary file. With `at_once=False` the disk takes it when
-    it likes, which is much faster for many small files; only a power cut could lose one.
+    `write` is the content, or a function that writes it to a binary file. Unless it is to be `durable`, the disk takes
+    it when it likes, which is much faster for many small files; only a power cut could lose one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -24,7 +24,7 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes, *, 
             else:
                 file.write(write.encode() if isinstance(write, str) else write)
             file.flush()
-            if at_once:
+            if durable:
                 os.fsync(file.fileno())
         os.chmod(beside, 0o644)
         os.replace(beside, path)

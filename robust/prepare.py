@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from robust.attack import Assault
-from robust.checks import check_technique, check_values, check_writable
+from robust.checks import check_task, check_technique, check_values, check_writable
 from robust.configuration import (
     as_level,
     build,
@@ -146,7 +146,7 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     perturbation = build_perturbation(config.perturb)
     check_technique(config, perturbation)
     splits = build_splits(config.data)
-    check_task(config, splits)
+    check_task(config, splits, needs=task_of(config).needs)
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
     assault = build(config.attack, without=[]) if config.attack._target_ is not None else None
     if not config.task.tested:
@@ -263,25 +263,6 @@ def build_trainer(
         return make(title=title, checkpoint=checkpoint, callbacks=callbacks, logger=logger)
     except Exception as error:
         raise ValueError(f"`trainer` cannot be made of these settings: {one_line(error)}") from error
-
-
-def check_task(config: DictConfig, splits: Splits) -> None:
-    """Raises ValueError where the images lack what the task learns."""
-    missing = [name for name in task_of(config).needs if name not in splits.train.extras]
-    if missing:
-        raise ValueError(
-            f"`task={config.task.name}` needs images of which {', '.join(missing)} are known, as of `data=scenes`; got "
-            f"`data={config.data.name}`."
-        )
-    none = config.data.get("none", config.task.none)
-    if none != config.task.none and config.task.name != "classify":
-        raise ValueError(f"`data.none` must be left out with `task={config.task.name}`, which sets it; got {none}.")
-    named, known = config.model.get("parameters"), config.data.get("parameters")
-    if named is not None and known is not None and list(named) != list(known):
-        raise ValueError(
-            f"`model.parameters` must be those of the data, {', '.join(known)}; got {', '.join(named)}. Set "
-            "`data.parameters`."
-        )
 
 
 def check_parts(run: Run, network: nn.Module) -> None:

@@ -2,9 +2,8 @@
 
 import argparse
 import io
-import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,10 +71,14 @@ def store(
     """
     import pandas as pd
 
-    from robust.configuration import build_splits
+    from robust.checks import check_values
+    from robust.configuration import build_perturbation, build_splits, compose_each
     from robust.files import write_whole
 
-    config, perturbations = _read_settings(settings)
+    configs = compose_each(settings, perturb="world")
+    config = configs[0]
+    check_values(config)
+    perturbations = [built for one in configs if (built := build_perturbation(one.perturb)) is not None]
     for name, value in (("--share", share), ("--held-out", held_out)):
         if value is not None and not 0 <= value <= 1:
             raise ValueError(f"`{name}` must be from 0 to 1; got {value}.")
@@ -95,24 +98,6 @@ def store(
     manifest = pd.DataFrame(lines)
     write_whole(folder / MANIFEST, manifest.to_parquet(index=False, compression="zstd"))
     return manifest
-
-
-def _read_settings(settings: Sequence[str]) -> tuple[Any, list[Any]]:
-    """The configuration of the data, and every perturbation that is named."""
-    from robust.checks import check_values
-    from robust.configuration import build_perturbation, compose, require_complete
-
-    chosen = [one.partition("=")[2] for one in settings if one.startswith("perturb=")]
-    others = [one for one in settings if not one.startswith("perturb=")]
-    perturbations, config = [], None
-    for name in (chosen[-1] if chosen else "world").split(","):
-        config = compose([*others, f"perturb={name}"])
-        require_complete(config)
-        check_values(config)
-        if (perturbation := build_perturbation(config.perturb)) is None:
-            raise ValueError("`perturb` must name a perturbation; got none. To store natural images too: --share 0.5.")
-        perturbations.append(perturbation)
-    return config, perturbations
 
 
 def _claim(folder: Path, about: dict[str, Any]) -> None:
@@ -164,38 +149,54 @@ def _store_part(
         rows, which = part.indices[start : start + _AT_ONCE], changed[start : start + _AT_ONCE]
         random = ImageRandom(key("store", seed, part.source, perturbation.name, perturbation.level), rows[which])
         parameters = perturbation.sample(random, images.shape)
-        result = perturbation.apply(to_float(images.images[rows[which]]), **parameters)
-        result = (result * 255).round().to(torch.uint8)
-        places = itertools.count()
-        for row, is_changed in zip(rows.tolist(), which.tolist(), strict=True):
-            if is_changed:
-                place = next(places)
-                about = perturbation.describe(parameters, place)
-                lines.append(_keep(folder, part, images, row, result[place], about))
-            elif natural:
-                about = {"perturbation": "natural", "level": 0.0}
-                lines.append(_keep(folder, part, images, row, images.images[row], about))
+        done = [
+            _line(part, images, row, perturbation.describe(parameters, i))
+            for i, row in enumerate(random.indices.tolist())
+        ]
+        if any(not (folder / line["file"]).is_file() for line in done):
+            result = perturbation.apply(to_float(images.images[rows[which]]), **parameters)
+            _keep(folder, done, (result * 255).round().to(torch.uint8))
+        if natural:
+            about = {"perturbation": "natural", "level": 0.0}
+            left = [_line(part, images, row, about) for row in rows[~which].tolist()]
+            _keep(folder, left, images.images[rows[~which]])
+            done = sorted(done + left, key=lambda line: line["index"])
+        lines += done
         bar.update(len(rows))
     bar.close()
     return lines
 
 
-def _keep(folder: Path, part: _Part, images: Any, row: int, image: Any, about: dict[str, Any]) -> dict[str, Any]:
-    """Writes an image that is not there yet. Its line of the manifest."""
+def _line(part: _Part, images: Any, row: int, about: Mapping[str, Any]) -> dict[str, Any]:
+    """An image's line of the manifest."""
+    name = images.classes[int(images.labels[row])]
+    drawn = dict(about)
+    perturbation, level = drawn.pop("perturbation"), float(drawn.pop("level"))
+    file = Path(part.name) / _file_name(name) / f"{part.source}-{row:06d}-{perturbation}-{level:g}.png"
+    return {
+        "file": str(file),
+        "part": part.name,
+        "source": part.source,
+        "index": row,
+        "class": name,
+        "perturbation": perturbation,
+        "level": level,
+        "drawn": json.dumps(drawn),
+    }
+
+
+def _keep(folder: Path, lines: Sequence[Mapping[str, Any]], images: Any) -> None:
+    """Writes the images that are not there yet, uint8, one for each line of the manifest."""
     from PIL import Image
 
     from robust.files import write_whole
 
-    name = images.classes[int(images.labels[row])]
-    perturbation, level = about.pop("perturbation"), about.pop("level")
-    file = Path(part.name) / _file_name(name) / f"{part.source}-{row:06d}-{perturbation}-{level:g}.png"
-    if not (folder / file).is_file():
-        content = io.BytesIO()
-        pixels = image.permute(1, 2, 0).numpy()
-        Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(content, "PNG")
-        write_whole(folder / file, content.getvalue(), at_once=False)
-    line = {"file": str(file), "part": part.name, "source": part.source, "index": row, "class": name}
-    return {**line, "perturbation": perturbation, "level": float(level), "drawn": json.dumps(about)}
+    for line, image in zip(lines, images, strict=True):
+        if not (folder / line["file"]).is_file():
+            content = io.BytesIO()
+            pixels = image.permute(1, 2, 0).numpy()
+            Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(content, "PNG")
+            write_whole(folder / line["file"], content.getvalue(), durable=False)
 
 
 def _file_name(name: str) -> str:

@@ -101,7 +101,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("settings", "options", "message"),
     [
-        (["perturb=none"], {}, "`perturb` must name a perturbation; got none"),
+        (["perturb=none"], {}, "`perturb` must name perturbations; got none"),
         (["perturb=shift", "perturb.level=3"], {}, "`perturb.level` must be at most 1 for shift; got 3"),
         ([], {"share": 1.5}, "`--share` must be from 0 to 1; got 1.5"),
         ([], {"held_out": -0.1}, "`--held-out` must be from 0 to 1; got -0.1"),

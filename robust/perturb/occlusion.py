@@ -48,11 +48,9 @@ class Mesh(DrawnStrength):
         offsets, grey = random.uniform(2), random.uniform()
         period = (min(height, width) / count)[:, None, None]
         thickness = strength[:, None, None] * period
-        y = torch.arange(height, device=random.device, dtype=torch.float32)[:, None]
-        x = torch.arange(width, device=random.device, dtype=torch.float32)
-        cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
         cover = torch.zeros(len(random), height, width, device=random.device)
-        for place, along in enumerate((x * cos + y * sin, y * cos - x * sin)):
+        for place in range(2):
+            along = _along(angle + place * math.pi / 2, height, width)
             phase = (along / period + offsets[:, place, None, None]) % 1
             inside = (thickness / 2 - (phase - 0.5).abs() * period) + 0.5  # of a pixel, at a line's edge
             cover = torch.maximum(cover, inside.clamp(min=0).minimum(thickness.clamp(max=1)))
@@ -73,13 +71,10 @@ class Texture(DrawnStrength):
         channels, height, width = shape
         weight, waves = self.strength(random), 2 + 8 * random.uniform(2)
         angles, phases = math.pi * random.uniform(2), math.tau * random.uniform(channels, 2)
-        side = min(height, width)
-        y = torch.arange(height, device=random.device, dtype=torch.float32)[:, None] / side
-        x = torch.arange(width, device=random.device, dtype=torch.float32) / side
+        waves = math.tau * waves / min(height, width)
         pattern = torch.zeros(len(random), channels, height, width, device=random.device)
         for place in range(2):
-            cos, sin = (one[:, place, None, None] for one in (angles.cos(), angles.sin()))
-            along = math.tau * waves[:, place, None, None] * (x * cos + y * sin)
+            along = waves[:, place, None, None] * _along(angles[:, place], height, width)
             pattern += (along[:, None] + phases[:, :, place, None, None]).sin() / 4
         grain = random.uniform(channels, _GRAIN, _GRAIN) - 0.5
         pattern += functional.interpolate(grain, (height, width), mode="bilinear", align_corners=False) / 2
@@ -105,6 +100,13 @@ class PixelDropout(DrawnStrength):
 
     def apply(self, images: Tensor, *, deleted: Tensor) -> Tensor:  # type: ignore[override]
         return images * ~deleted
+
+
+def _along(angle: Tensor, height: int, width: int) -> Tensor:
+    """How far each pixel lies in the direction of each angle, shape (batch,), in pixels: (batch, height, width)."""
+    y = torch.arange(height, device=angle.device, dtype=torch.float32)[:, None]
+    x = torch.arange(width, device=angle.device, dtype=torch.float32)
+    return x * angle.cos()[:, None, None] + y * angle.sin()[:, None, None]
 
 
 def _between(start: Tensor, length: Tensor, size: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 from robust.errors import reported
 
 _STRENGTHS = {"low": 1 / 3, "middle": 2 / 3, "high": 1.0}
-_WORLD = ("shift", "zoom", "shear", "rotate", "perspective", "erase", "mesh", "texture", "pixel_dropout")
+_WORLD = "shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout"
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         "settings",
         nargs="*",
         metavar="KEY=VALUE",
-        help=f"as for train.py: data=tiny_imagenet; perturb=... (default: {','.join(_WORLD)})",
+        help=f"as for train.py: data=tiny_imagenet; perturb=... (default: {_WORLD})",
     )
     parser.add_argument("--images", type=int, default=3, help="how many images, each of another class (3)")
     arguments = parser.parse_args()
@@ -40,35 +40,30 @@ def contact_sheet(settings: Sequence[str] = (), *, images: int = 3) -> Any:
     import torch
     from matplotlib.figure import Figure
 
-    from robust.configuration import build_perturbation, build_splits, compose, require_complete
+    from robust.configuration import build_perturbation, build_splits, compose_each
     from robust.data import to_float
     from robust.perturb import DrawnStrength
     from robust.report.figures import STYLE
 
     if images < 1:
         raise ValueError(f"`--images` must be at least 1; got {images}.")
-    chosen = [one.partition("=")[2] for one in settings if one.startswith("perturb=")]
-    names = chosen[-1].split(",") if chosen else _WORLD
-    others = [one for one in settings if not one.startswith("perturb=")]
-    configs = [compose([*others, f"perturb={name}"]) for name in names]
-    require_complete(configs[0])
+    configs = compose_each(settings, perturb=_WORLD)
     test = build_splits(configs[0].data).test
     labels = torch.linspace(0, len(test.classes) - 1, images).round().long()
     rows = torch.stack([(test.labels == label).nonzero()[0, 0] for label in labels])
     natural = to_float(test.images[rows])
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(0.8 * 4 * images + 1, 0.85 * len(names) + 0.4), layout="constrained")
-        axes = figure.subplots(len(names), 4 * images, squeeze=False)
-        for row, (line, name, config) in enumerate(zip(axes, names, configs, strict=True)):
-            line[0].set_ylabel(name.replace("_", "\n"), rotation=0, ha="right", va="center")
+        figure = Figure(figsize=(0.8 * 4 * images + 1, 0.85 * len(configs) + 0.4), layout="constrained")
+        axes = figure.subplots(len(configs), 4 * images, squeeze=False)
+        for row, (line, config) in enumerate(zip(axes, configs, strict=True)):
             columns = {"natural": natural}
             for strength, share in _STRENGTHS.items():
                 perturbation = build_perturbation(config.perturb, _level(config.perturb, share))
-                if perturbation is None:
-                    raise ValueError("`perturb` must name perturbations; got none.")
+                assert perturbation is not None
                 if isinstance(perturbation, DrawnStrength):
                     perturbation.lowest = 1.0  # as strong as its level, in every image
                 columns[strength] = perturbation(natural, seed=config.seed)
+                line[0].set_ylabel(perturbation.name.replace("_", "\n"), rotation=0, ha="right", va="center")
             for place in range(images):
                 for column, (strength, shown) in enumerate(columns.items()):
                     _show(line[4 * place + column], shown[place], "" if row else strength)
