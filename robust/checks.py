@@ -31,7 +31,7 @@ _SWITCHES = (
     "trainer.channels_last",
     "trainer.progress",
 )
-_WORDS = ("data.dir", "data.path", "runs_dir")
+_WORDS = ("data.dir", "data.path", "evaluation.natural_adversarial", "runs_dir")
 
 
 def check_values(config: DictConfig) -> None:
@@ -53,7 +53,8 @@ def check_values(config: DictConfig) -> None:
         _demand(isinstance(value, bool), name, "true or false", value)
     for name in _WORDS:
         value = OmegaConf.select(config, name, default=".")
-        _demand(isinstance(value, str), name, "a folder", value)
+        optional = value is None and name == "evaluation.natural_adversarial"
+        _demand(isinstance(value, str) or optional, name, "a folder", value)
     for name, rule in (("optimizer.lr", "a number > 0"), ("trainer.checkpoint_every_s", "a number >= 0")):
         value = OmegaConf.select(config, name)
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

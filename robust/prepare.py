@@ -28,13 +28,13 @@ from robust.configuration import (
     require_complete,
     stage,
 )
-from robust.data import PerturbedData, Splits
+from robust.data import NaturalAdversarial, PerturbedData, Splits, natural_adversarial
 from robust.errors import one_line
 from robust.learn import Constant, Schedule, Task, count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
 from robust.models import published_digest, take_published
 from robust.perturb import Perturbation, key
-from robust.results import known_attacks, known_tests
+from robust.results import known_attacks, known_natural_adversarial, known_tests
 from robust.runs import Identity, State, Status, identify, read_status
 from robust.track import Subject, make_tracker
 
@@ -48,6 +48,7 @@ class Run:
     perturbation: Perturbation | None
     conditions: list[Condition]
     assault: Assault | None
+    natural_adversarial: NaturalAdversarial | None
     identity: Identity
     reference: str  # the name of the natural run that it is held against
     parents: "dict[str, Run]"  # whose weights it starts from, by the part of the network; "" for all but the head
@@ -74,7 +75,7 @@ class Run:
 
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
-        left = self.missing_tests() or self.missing_attacks()
+        left = self.missing_tests() or self.missing_attacks() or self.missing_natural_adversarial()
         return bool(left) or not make_tracker(self.config, Subject(self.folder, "", "")).knows()
 
     @property
@@ -92,6 +93,11 @@ class Run:
     def missing_attacks(self) -> list[tuple[int, int]]:
         """The pairs of label and target that are to be attacked and were not yet."""
         return self.assault.missing(self.splits.test, known_attacks(self.folder)) if self.assault else []
+
+    def missing_natural_adversarial(self) -> NaturalAdversarial | None:
+        """The natural adversarial examples that it is to be tested on and was not yet."""
+        others = self.natural_adversarial
+        return None if others and known_natural_adversarial(self.folder) == others.digest else others
 
     def build_data(self) -> PerturbedData:
         """The data module."""
@@ -149,8 +155,10 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     check_task(config, splits, needs=task_of(config).needs)
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
     assault = build(config.attack, without=[]) if config.attack._target_ is not None else None
+    path = config.evaluation.natural_adversarial
+    others = natural_adversarial(path, splits, cache_dir=config.data.cache_dir) if path is not None else None
     if not config.task.tested:
-        conditions, assault = [], None
+        conditions, assault, others = [], None, None
     natural = reference(config)
 
     def prepare_all(starts: Mapping[str, DictConfig]) -> dict[str, Run]:
@@ -170,6 +178,7 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
         perturbation,
         conditions,
         assault,
+        others,
         identity,
         against.folder,
         parents,

@@ -33,6 +33,7 @@ COLUMNS = [
 ]
 PREDICTIONS, ATTACKS = "predictions.parquet", "attacks.parquet"
 STAGES, VIEWS = "stages.parquet", "views.npz"
+NATURAL_ADVERSARIAL = "natural_adversarial.csv"
 _ATTACK_KEY = ["attack", "step", "max_steps", "image", "target", "threshold"]
 
 
@@ -41,7 +42,11 @@ def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.
 
     `kind` is the same for runs that differ by their seed alone, `reference` the natural run that it is held against.
     """
-    trained = rows.assign(
+    return _with_run(rows, identity, reference)[COLUMNS]
+
+
+def _with_run(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.DataFrame:
+    return rows.assign(
         run=identity.folder,
         data=identity.data,
         model=identity.model,
@@ -52,7 +57,6 @@ def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.
         kind=identity.kind,
         reference=reference,
     )
-    return trained[COLUMNS]
 
 
 def known_tests(folder: Path) -> set[tuple[str, float, int, int]]:
@@ -101,6 +105,20 @@ def write_attacks(folder: Path, attacks: pd.DataFrame, run: str) -> None:
     first = ["run", "attack", "image", "label", "target"]
     joined = joined[[*first, *(name for name in joined if name not in first)]]
     write_whole(folder / ATTACKS, joined.to_parquet(index=False, compression="zstd"))
+
+
+def known_natural_adversarial(folder: Path) -> str | None:
+    """Which natural adversarial examples a run was tested on: their digest."""
+    path = folder / NATURAL_ADVERSARIAL
+    return str(pd.read_csv(path, dtype=str)["images"].iloc[0]) if path.is_file() else None
+
+
+def write_natural_adversarial(
+    folder: Path, measured: pd.DataFrame, images: str, identity: Identity, reference: str
+) -> None:
+    """Writes how a run does on natural adversarial examples, in place of what was known; `images` is their digest."""
+    table = _with_run(measured.assign(images=images), identity, reference)
+    write_whole(folder / NATURAL_ADVERSARIAL, table.to_csv(index=False))
 
 
 def _read(path: Path, columns: list[str] | None = None) -> pd.DataFrame | None:

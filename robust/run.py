@@ -7,7 +7,6 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,10 +18,10 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from robust.errors import one_line
 from robust.files import write_whole
 from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, on_gpu, take_weights
-from robust.measure import measure_in_parts, measure_stages, take_samples, take_views
+from robust.measure import measure_in_parts, measure_natural_adversarial, measure_stages, take_samples, take_views
 from robust.models import TripleStaged, folded
 from robust.prepare import Run, build_schedule, build_task, build_trainer
-from robust.results import STAGES, VIEWS, write_attacks, write_tables
+from robust.results import STAGES, VIEWS, write_attacks, write_natural_adversarial, write_tables
 from robust.runs import (
     CHECKPOINT,
     MODEL,
@@ -31,6 +30,7 @@ from robust.runs import (
     Status,
     claimed,
     load,
+    logged,
     read_checkpoint,
     read_end,
     read_status,
@@ -66,7 +66,7 @@ def execute(run: Run, *, since: float = BEGUN) -> Status:
     for parent in run.parents.values():
         if parent.status.state is not State.DONE:
             finish_parent(parent, since=since)
-    with claimed(run.folder), _logged(run.folder / "log.txt"):
+    with claimed(run.folder), logged(run.folder / "log.txt"):
         ended = read_end(run.folder)  # again: another process may have had it since
         if not ended or ended.state is not State.DONE or run.is_incomplete():
             _complete(run)
@@ -84,6 +84,7 @@ def _complete(run: Run) -> None:
                     train(run, tracker.logger)
             with _timed(durations, "measure"):
                 measure_missing(run)
+                measure_others(run)
             with _timed(durations, "attack"):
                 attack_missing(run)
             if run.conditions:
@@ -246,6 +247,13 @@ def measure_missing(run: Run) -> None:
         write_tables(folder, measured, run.identity, run.reference, images.classes)
 
 
+def measure_others(run: Run) -> None:
+    """Tests on natural adversarial examples, where that is asked for and missing."""
+    if others := run.missing_natural_adversarial():
+        found = measure_natural_adversarial(load_for_tests(run), others, batch_size=run.config.evaluation.batch_size)
+        write_natural_adversarial(run.folder, found, others.digest, run.identity, run.reference)
+
+
 def attack_missing(run: Run) -> None:
     """Makes the attacks that are missing, and writes what came of them after each pair of label and target."""
     if not (missing := run.missing_attacks()):
@@ -273,28 +281,3 @@ def _timed(durations: dict[str, float], name: str) -> Iterator[None]:
         yield
     finally:
         durations[name] = time.monotonic() - start
-
-
-class _RunLog(logging.FileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Nothing: a full disk shows where results are written."""
-
-
-@contextlib.contextmanager
-def _logged(path: Path) -> Iterator[None]:
-    """Sends what the program logs, and warnings, to the run's log."""
-    handler = _RunLog(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    loggers = [logging.getLogger(name) for name in ("robust", "pytorch_lightning", "py.warnings")]
-    logging.getLogger("robust").setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.propagate = False
-    try:
-        yield
-    finally:
-        logging.captureWarnings(False)
-        for logger in loggers:
-            logger.removeHandler(handler)
-        handler.close()

@@ -4,6 +4,7 @@ from robust.data.augmentation import Augmentation
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits, to_float
 from robust.data.module import Batch, PerturbedData
+from robust.data.natural_adversarial import NaturalAdversarial, natural_adversarial
 from robust.data.scenes import NONE, RANGES, Camera, Renderer, over, read_shape, scenes
 from robust.data.sources import cifar10, digits, mnist
 from robust.data.tiny_imagenet import tiny_imagenet
@@ -15,6 +16,7 @@ __all__ = [
     "Batch",
     "Camera",
     "ImageSet",
+    "NaturalAdversarial",
     "PerturbedData",
     "Renderer",
     "Splits",
@@ -22,6 +24,7 @@ __all__ = [
     "digits",
     "folder",
     "mnist",
+    "natural_adversarial",
     "over",
     "read_shape",
     "scenes",

@@ -1,6 +1,7 @@
 """Anyone's images: class folders on disk, decoded once and kept."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from robust.data.cache import digest, digest_of_images, kept
 from robust.data.images import ImageSet, Splits, fixed_order
 
 _SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_WNID = re.compile(r"n\d{8}")
 _IMAGES_A_JOB = 256
 _WORTH_WORKERS = 5_000  # images; to start the workers takes some seconds
 _LAYOUT = "Expected train/<class>/<image> and test/<class>/<image>"
@@ -35,13 +37,13 @@ def folder(*, path: str, size: int, channels: int = 3, cache_dir: str | None = N
     root = Path(path)
     if not root.is_dir():
         raise FileNotFoundError(f"`data.path` must be a folder of images; {root} is not there. {_LAYOUT}.")
-    files = {part: _list_classes(root / part) for part in ("train", "test")}
+    files = {part: list_classes(root / part, expected=_LAYOUT) for part in ("train", "test")}
     classes = tuple(files["train"])
     if only := set(files["train"]) ^ set(files["test"]):
         raise ValueError(
             f"{root}/train and {root}/test must hold the same classes; only one of them has {', '.join(sorted(only))}."
         )
-    images, digest = _read_cached(root, files, size, channels, Path(cache_dir) if cache_dir else None)
+    images, digest = read_files(root, files, size, channels, Path(cache_dir) if cache_dir else None)
     labels = {
         part: torch.repeat_interleave(torch.tensor([len(files[part][name]) for name in classes])) for part in files
     }
@@ -49,6 +51,7 @@ def folder(*, path: str, size: int, channels: int = 3, cache_dir: str | None = N
         ImageSet(images["train"], labels["train"][fixed_order(len(labels["train"]))], classes),
         ImageSet(images["test"], labels["test"], classes),
         digest,
+        classes if all(_WNID.fullmatch(name) for name in classes) else None,
     )
 
 
@@ -57,10 +60,11 @@ def is_image(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in _SUFFIXES
 
 
-def _list_classes(part: Path) -> dict[str, list[os.DirEntry[str]]]:
-    """The image files of each class, all in the order of their names."""
+def list_classes(part: Path, *, expected: str) -> dict[str, list[os.DirEntry[str]]]:
+    """The image files in each class's folder, all in the order of their names. Raises FileNotFoundError or ValueError,
+    with the layout that is `expected`, where there are none."""
     if not part.is_dir():
-        raise FileNotFoundError(f"There is no folder {part}. {_LAYOUT}.")
+        raise FileNotFoundError(f"There is no folder {part}. {expected}.")
     classes = {}
     for name in sorted(entry.name for entry in os.scandir(part) if entry.is_dir() and not entry.name.startswith(".")):
         images = (entry for entry in os.scandir(part / name) if is_image(entry.name))
@@ -69,14 +73,15 @@ def _list_classes(part: Path) -> dict[str, list[os.DirEntry[str]]]:
             kinds = ", ".join(sorted(_SUFFIXES))
             raise ValueError(f"Class {name} has no images in {part / name}. Add some ({kinds}), or remove the folder.")
     if not classes:
-        raise ValueError(f"{part} holds no class folders. {_LAYOUT}.")
+        raise ValueError(f"{part} holds no class folders. {expected}.")
     return classes
 
 
-def _read_cached(
+def read_files(
     root: Path, files: dict[str, dict[str, list[os.DirEntry[str]]]], size: int, channels: int, cache_dir: Path | None
 ) -> tuple[dict[str, Tensor], str]:
-    """The decoded images of each part and a digest of their pixels, labels and classes."""
+    """The decoded images of each part, those to train on in a fixed random order, and a digest of their pixels, labels
+    and classes; kept in `cache_dir`."""
     stats = {
         part: [(e.path, e.stat().st_size, e.stat().st_mtime_ns) for group in files[part].values() for e in group]
         for part in files
@@ -89,7 +94,8 @@ def _read_cached(
             part: decode([path for path, *_ in stats[part]], size, channels, f"reading {root.name}/{part}")
             for part in files
         }
-        images["train"] = images["train"][fixed_order(len(images["train"]))]
+        if "train" in images:
+            images["train"] = images["train"][fixed_order(len(images["train"]))]
         counts = {part: {name: len(group) for name, group in files[part].items()} for part in files}
         return {"digest": digest_of_images(counts, images.values()), "images": images}
 

@@ -62,12 +62,13 @@ class Splits:
     """What a model trains on and what it is tested on.
 
     `digest` tells apart sets that share a name but not their pixels (someone's folder, a JPEG copy); None for a set
-    that its name determines.
+    that its name determines. `wnids` are the classes' numbers in WordNet (n01443537), where they are known.
     """
 
     train: ImageSet
     test: ImageSet
     digest: str | None = None
+    wnids: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         assert self.train.classes == self.test.classes, (self.train.classes, self.test.classes)

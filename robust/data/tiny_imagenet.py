@@ -40,7 +40,7 @@ def tiny_imagenet(*, dir: str, num_classes: int = 200, per_class: int = 500, cac
     labels = {part: torch.tensor([wnids.index(wnid) for wnid, _ in files[part]]) for part in files}
     labels["train"] = labels["train"][fixed_order(len(labels["train"]))]
     train, test = (ImageSet(images[part], labels[part], classes) for part in files)
-    return Splits(train, test, identity)
+    return Splits(train, test, identity, tuple(wnids))
 
 
 def _choose(wnids: Sequence[str], count: int) -> list[str]:

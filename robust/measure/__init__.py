@@ -6,7 +6,16 @@ from robust.measure.layers import layers, measure_layers, movement
 from robust.measure.minds_eye import Views, measure_stages, take_views
 from robust.measure.samples import Samples, take_samples
 from robust.measure.summary import scores, summarize
-from robust.measure.trials import TEST_KEY, Measurement, Test, measure, measure_in_parts, planned_tests, predict
+from robust.measure.trials import (
+    TEST_KEY,
+    Measurement,
+    Test,
+    measure,
+    measure_in_parts,
+    measure_natural_adversarial,
+    planned_tests,
+    predict,
+)
 
 __all__ = [
     "NATURAL",
@@ -22,6 +31,7 @@ __all__ = [
     "measure",
     "measure_in_parts",
     "measure_layers",
+    "measure_natural_adversarial",
     "measure_stages",
     "movement",
     "planned_tests",

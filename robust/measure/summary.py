@@ -8,7 +8,8 @@ from robust.measure.conditions import NATURAL
 
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line for each run and condition: trials, n, mean, std (over the trials), low, high and worst accuracy.
+    """One line for each run and condition: trials, n, mean, std (over the trials), low, high and worst accuracy; and
+    the means of rms_calibration_error and aurra.
 
     `low` and `high` bound the 95 % interval of the accuracy over images like these: Wilson's, for n images. Trials
     perturb the same images again, so they narrow it by less than they are many; here by nothing, which is on the safe
@@ -22,9 +23,11 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
         mean=("accuracy", "mean"),
         std=("accuracy", "std"),
         worst=("accuracy", "min"),
+        rms_calibration_error=("rms_calibration_error", "mean"),
+        aurra=("aurra", "mean"),
     )
     summary = summary.fillna({"std": 0.0}).reset_index()
-    bounds = [_wilson(mean, n) for mean, n in zip(summary["mean"], summary["n"], strict=True)]
+    bounds = [wilson(mean, n) for mean, n in zip(summary["mean"], summary["n"], strict=True)]
     summary["low"], summary["high"] = zip(*bounds, strict=True) if bounds else ((), ())
     return summary
 
@@ -43,7 +46,8 @@ def scores(summary: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _wilson(mean: float, n: int) -> tuple[float, float]:
+def wilson(mean: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of an accuracy over n images."""
     from scipy.stats import binomtest  # a second that training need not wait for
 
     interval = binomtest(round(mean * n), n).proportion_ci(method="wilson")

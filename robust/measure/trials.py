@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from robust.data import ImageSet, to_float
+from robust.data import ImageSet, NaturalAdversarial, to_float
 from robust.measure.calibration import aurra, rms_calibration_error
 from robust.measure.conditions import Condition
+from robust.measure.summary import wilson
 from robust.models import TripleStaged, evaluating
 from robust.perturb import ImageRandom, key
 
@@ -40,12 +41,20 @@ _PREDICTIONS = pd.DataFrame(columns=[*TEST_KEY, "label", "predicted"])
 
 
 def predict(
-    model: nn.Module, images: ImageSet, condition: Condition, trial: int, *, seed: int, batch_size: int
+    model: nn.Module,
+    images: ImageSet,
+    condition: Condition,
+    trial: int,
+    *,
+    seed: int,
+    batch_size: int,
+    among: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The classes that `model` gives the images under a condition, and how sure it is of each (the greatest value of
     the softmax): int64 and float32 of shape (n,), on the images' device.
 
-    The randomness is keyed by (seed, trial, image): every model sees the same test images.
+    The randomness is keyed by (seed, trial, image): every model sees the same test images. With `among`, int64, it may
+    only choose between these classes.
     """
     draws = key("test", seed, trial)
     predicted, confidence = [], []
@@ -58,7 +67,10 @@ def predict(
             logits = model(batch)
             if not start:
                 _check_logits(logits, len(batch), len(images.classes))
-            predicted.append(logits.argmax(1))
+            if among is not None:
+                logits = logits[:, among]
+            best = logits.argmax(1)
+            predicted.append(best if among is None else among[best])
             confidence.append(_greatest_share(logits.float()))
     return torch.cat(predicted), torch.cat(confidence)
 
@@ -113,6 +125,26 @@ def measure_in_parts(
                     pd.DataFrame(predictions, columns=_PREDICTIONS.columns),
                 )
                 rows, predictions, begun = [], [], time.monotonic()
+
+
+def measure_natural_adversarial(
+    model: nn.Module, others: NaturalAdversarial, *, batch_size: int = 1000
+) -> pd.DataFrame:
+    """How `model` does on natural adversarial examples, where it may answer with any of its classes and where only with
+    those that they are of: `scored` (all classes, shared classes), classes, n, accuracy, its 95 % interval `low` to
+    `high` (Wilson), rms_calibration_error and aurra; fractions."""
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    images, shared = others.images.to(device), others.shared.to(device)
+    lines = []
+    with evaluating(model):
+        for scored, among in (("all classes", None), ("shared classes", shared)):
+            found = predict(model, images, Condition(), 0, seed=0, batch_size=batch_size, among=among)
+            right = found[0] == images.labels
+            accuracy = right.double().mean().item()
+            sureness = _sureness(model, found[1], right)
+            lines.append((scored, len(shared), len(images), accuracy, *wilson(accuracy, len(images)), *sureness))
+    sure = ["rms_calibration_error", "aurra"]
+    return pd.DataFrame(lines, columns=["scored", "classes", "n", "accuracy", "low", "high", *sure])
 
 
 def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) -> list[Test]:

@@ -3,25 +3,20 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+from scipy.stats import norm
 
 from robust.measure import NATURAL, condition_title, summarize
 from robust.report.choice import comparable, of_one_kind
+from robust.report.claim import COLUMNS, claim_line, over_several
 from robust.report.pairs import correct_images
 from robust.report.published import STATEMENTS
-from robust.report.statements import MODELS, REFERENCE, TECHNIQUES, Comparison, Quantity, Setting, Statement
+from robust.report.statements import MODELS, REFERENCE, TECHNIQUES, Quantity, Setting, Statement
 from robust.report.tables import run_title
 from robust.results import PREDICTIONS
-
-COLUMNS = [
-    *("id", "claim", "published", "tolerance", "measured", "low", "high", "met", "reason"),
-    *("data", "section", "seeds"),
-]
-
 
 _FEWEST_SEEDS = 3
 
@@ -113,31 +108,18 @@ def _accuracies(rows: pd.DataFrame) -> dict[str, dict[int, _Accuracies]]:
 
 def _line(statement: Statement, seeds: dict[int, _Accuracies], verdicts: _Verdicts) -> dict[str, object]:
     found = [_found(statement, accuracies, seed) for seed, accuracies in seeds.items()]
-    measured = float(np.mean([one.value for one in found]))
     if len(found) > 1:
-        half = float(t.ppf(0.975, len(found) - 1) * np.std([one.value for one in found], ddof=1) / np.sqrt(len(found)))
-        low, high = measured - half, measured + half
+        figures = over_several(np.array([one.value for one in found]))
     else:
-        low, high = _over_images(found[0], seeds[found[0].seed], verdicts)
+        figures = (found[0].value, *_over_images(found[0], seeds[found[0].seed], verdicts))
     quantity = found[0].quantity
     least = 0.0 if quantity.minus is None or quantity.apart else -100.0
-    # Decided by the figures that are written, so that a reader comes to the same verdict.
-    measured, low, high = (round(float(np.clip(value, least, 100)), 2) + 0.0 for value in (measured, low, high))
-    met = reaches(statement.comparison, statement.published, statement.tolerance, low, high)
-    return {
-        "id": statement.id,
-        "claim": statement.text,
-        "published": statement.published,
-        "tolerance": statement.tolerance,
-        "measured": measured,
-        "low": low,
-        "high": high,
-        "met": "yes" if met else "no",
-        "reason": "" if met else _reason(statement, measured, low, high, found),
-        "data": statement.data,
-        "section": statement.section,
-        "seeds": len(found),
-    }
+    measured, low, high = np.clip(figures, least, 100)
+    line = claim_line(
+        statement.id, statement.section, statement.text, statement.comparison, statement.published, measured,
+        (low, high), data=statement.data, seeds=len(found), tolerance=statement.tolerance,
+    )  # fmt: skip
+    return line if line["met"] == "yes" else {**line, "reason": _reason(statement, line, found)}
 
 
 def _found(statement: Statement, accuracies: _Accuracies, seed: int) -> _Found:
@@ -188,20 +170,9 @@ def _over_images(found: _Found, accuracies: _Accuracies, verdicts: _Verdicts) ->
     return found.value - half, found.value + half
 
 
-def reaches(comparison: Comparison, published: float, tolerance: float, low: float, high: float) -> bool:
-    """Whether an interval reaches what was published."""
-    if comparison == "equal":
-        return low <= round(published + tolerance, 2) and high >= round(published - tolerance, 2)
-    return {
-        "at least": high >= published,
-        "above": high > published,
-        "at most": low <= published,
-        "below": low < published,
-    }[comparison]
-
-
-def _reason(statement: Statement, measured: float, low: float, high: float, found: list[_Found]) -> str:
+def _reason(statement: Statement, line: Mapping[str, Any], found: list[_Found]) -> str:
     """Why a claim does not hold: by how much, and where it is worst."""
+    measured, low, high = line["measured"], line["low"], line["high"]
     under = measured < statement.published
     edge = statement.published + (-statement.tolerance if under else statement.tolerance)
     bound = "" if statement.comparison == "equal" else "the bound of "

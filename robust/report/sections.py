@@ -13,7 +13,9 @@ from robust.report.choice import comparable, in_order, of_one_kind
 from robust.report.claims import claims, claims_summary
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
+from robust.report.hardening import hardening_claims, hardening_section
 from robust.report.minds_eye import minds_eye_claims, minds_eye_section, read_networks
+from robust.report.natural_adversarial import natural_adversarial_section
 from robust.report.pairs import MEAN, technique_differences
 from robust.report.paper import example_figures, paper_figures
 from robust.report.ranking import one_for_all, ranking, ranking_figure
@@ -33,10 +35,12 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         _models(summary),
         _paper(rows),
         _claims(folders, rows),
+        hardening_section(rows),
         _minds_eye(folders),
         _one_for_all(rows),
         _techniques(folders),
         _images(folders, summary),
+        natural_adversarial_section(folders),
         _confusions(folders, rows),
         _ablation(folders, rows),
         _conditions(summary),
@@ -109,10 +113,10 @@ def _is_curve(numbers: pd.DataFrame) -> bool:
 
 
 def _claims(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
-    tables = [one for one in (claims(rows, folders), minds_eye_claims(read_networks(folders))) if len(one)]
-    if not tables:
+    found = claims(rows, folders), hardening_claims(rows), minds_eye_claims(read_networks(folders))
+    table = pd.concat([one for one in found if len(one)] or [found[0]], ignore_index=True)
+    if table.empty:
         return Section("")
-    table = pd.concat(tables, ignore_index=True)
     shown = table[["claim", "published", "measured", "met", "reason", "seeds"]].copy()
     shown["measured"] = [f"{one.measured:g} [{one.low:g}, {one.high:g}]" for one in table.itertuples()]
     shown["published"] = [
@@ -247,11 +251,14 @@ def _conditions(summary: pd.DataFrame) -> Section:
             "seeds": lines["seeds"],
             "accuracy, %": lines["mean"].map(percent),
             "95 % interval": [f"{percent(low)} to {percent(high)}" for low, high in lines[["low", "high"]].values],
+            "RMS calibration error, %": lines["rms_calibration_error"].map(percent),
+            "AURRA, %": lines["aurra"].map(percent),
         }
     )
     note = (
-        "Intervals: over images (Wilson) for one seed, over seeds (Student) for several. A run's standard deviation "
-        "over trials and its worst trial are in its summary.json."
+        "Intervals: over images (Wilson) for one seed, over seeds (Student) for several. RMS calibration error and "
+        "AURRA as in arXiv 1907.07174. A run's standard deviation over trials and its worst trial are in its "
+        "summary.json."
     )
     return Section("Every condition", "", {}, {"conditions": Table(shown, lines, note)})
 

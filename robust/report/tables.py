@@ -47,14 +47,21 @@ def _titles(runs: pd.DataFrame) -> pd.Series:
 
 
 def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
-    """One line for each kind of run (`title`) and condition: `seeds`, `mean`, and its 95 % interval, `low` to `high`.
+    """One line for each kind of run (`title`) and condition: `seeds`, `mean`, its 95 % interval, `low` to `high`, and
+    how sure it is: rms_calibration_error and aurra.
 
     Over several seeds the interval is Student's, over the seeds; for one it is that run's own, over images.
     """
     kind = ["title", "kind", "data", "technique", "test_perturbation", "test_level"]
     grouped = summary.groupby(kind, sort=False)
     lines = grouped.agg(
-        seeds=("mean", "size"), mean=("mean", "mean"), std=("mean", "std"), low=("low", "min"), high=("high", "max")
+        seeds=("mean", "size"),
+        mean=("mean", "mean"),
+        std=("mean", "std"),
+        low=("low", "min"),
+        high=("high", "max"),
+        rms_calibration_error=("rms_calibration_error", "mean"),
+        aurra=("aurra", "mean"),
     ).reset_index()
     several = lines["seeds"] > 1
     half = t.ppf(0.975, lines["seeds"].clip(2) - 1) * lines["std"] / np.sqrt(lines["seeds"])

@@ -2,6 +2,7 @@
 
 from robust.runs.collect import ROWS, collect, find_runs, read_rows
 from robust.runs.identity import Identity, identify
+from robust.runs.log import logged
 from robust.runs.model import load, read_checkpoint, save_model
 from robust.runs.state import (
     CHECKPOINT,
@@ -31,6 +32,7 @@ __all__ = [
     "git_commit",
     "identify",
     "load",
+    "logged",
     "read_checkpoint",
     "read_end",
     "read_rows",

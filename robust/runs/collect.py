@@ -51,6 +51,8 @@ def collect(folders: Iterable[Path]) -> pd.DataFrame:
 def read_rows(folder: Path) -> pd.DataFrame:
     """The rows of one run. Perturbation "none" is a word, not a missing value, and a hash of digits is no number."""
     try:
-        return pd.read_csv(folder / ROWS, keep_default_na=False, dtype=dict.fromkeys(_WORDS, str), na_values=_MAY_LACK)
+        words = dict.fromkeys(_WORDS, str)
+        rows = pd.read_csv(folder / ROWS, keep_default_na=False, dtype=words, na_values=_MAY_LACK)
     except (ValueError, pd.errors.ParserError) as error:
         raise ValueError(f"{folder / ROWS} is damaged ({error}). Delete it and run again.") from error
+    return rows.reindex(columns=rows.columns.union(list(_MAY_LACK), sort=False))

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.report.claims import COLUMNS, claims, claims_summary
+from robust.report.claim import COLUMNS
+from robust.report.claims import claims, claims_summary
 from robust.report.published import STATEMENTS
 from robust.report.statements import BLURS, KINDS, MODELS, NOISES, TECHNIQUES, Setting
 from robust.results import PREDICTIONS
@@ -15,6 +16,7 @@ from robust.results import PREDICTIONS
 T_3 = 4.302653  # Student's 97.5 % quantile for three seeds
 BLUR = {"mnist": "blur", "cifar10": "blur_channels"}
 Accuracy = Callable[[str, Setting], float]
+SURENESS = {"rms_calibration_error": 0.1, "aurra": 0.9}
 
 
 def row(setting: Setting, accuracy: float, *, data: str = "mnist", seed: int = 0, variant: str = "", **others) -> dict:
@@ -24,7 +26,7 @@ def row(setting: Setting, accuracy: float, *, data: str = "mnist", seed: int = 0
     tested = {"test_perturbation": setting.test, "test_level": setting.test_level, "trial": 0, "n": 10_000}
     reference = f"{data}-natural-none-0-{seed}"
     known = {"run": f"{kind}-{seed}", "data": data, "model": MODELS.get(data), "seed": seed, "kind": kind}
-    return {**known, **named, **tested, "accuracy": accuracy / 100, "reference": reference, **others}
+    return {**known, **named, **tested, "accuracy": accuracy / 100, "reference": reference, **SURENESS, **others}
 
 
 def natural(test: str = "natural", level: float = 0.0) -> Setting:

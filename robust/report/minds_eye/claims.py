@@ -1,12 +1,13 @@
 """Which of the document's claims hold (Berntsen, Kuijper, Heskes, "The Artificial Mind's Eye", 2016)."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from robust.report.claims import COLUMNS, reaches
+from robust.report.claim import COLUMNS, claim_line
 from robust.report.minds_eye.results import Network, pose_errors, slug
 from robust.report.minds_eye.tables import (
     THRESHOLDS,
@@ -16,7 +17,6 @@ from robust.report.minds_eye.tables import (
     resampled_medians,
     share_interval,
 )
-from robust.report.statements import Comparison
 
 _ERRORS = {"direct": (0.01,), "direct + parameters": (0.01,), "triple-staged": (1.34, 0.57, 3.09)}  # %
 _LEFT_OUT = {"direct": (0.0,), "direct + parameters": (0.01,), "triple-staged": (0.17, 0.77, 4.12)}  # %
@@ -39,38 +39,7 @@ def minds_eye_claims(networks: Sequence[Network]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _claim(
-    name: str,
-    section: str,
-    text: str,
-    comparison: Comparison,
-    published: float,
-    measured: float,
-    interval: tuple[float, float],
-    *,
-    tolerance: float = 0.0,
-    digits: int = 2,
-) -> dict[str, object]:
-    # Decided by the figures that are written, so that a reader comes to the same verdict.
-    measured, low, high = (round(float(value), digits) for value in (measured, *interval))
-    met = reaches(comparison, published, tolerance, low, high)
-    given = f"{comparison if comparison != 'equal' else 'about'} {published:g}"
-    return {
-        "id": f"minds-eye-{name}",
-        "claim": text,
-        "published": published,
-        "tolerance": tolerance,
-        "measured": measured,
-        "low": low,
-        "high": high,
-        "met": "yes" if met else "no",
-        "reason": ""
-        if met
-        else f"{measured:g} [{low:g}, {high:g}] is not {given}{f' ± {tolerance:g}' if tolerance else ''}",
-        "data": _DATA,
-        "section": section,
-        "seeds": 1,
-    }
+_claim = functools.partial(claim_line, data=_DATA, seeds=1)
 
 
 def _percent(interval: tuple[float, float]) -> tuple[float, float]:
@@ -92,7 +61,7 @@ def _errors(networks: Sequence[Network]) -> list[dict[str, object]]:
     table = error_table(networks)
     return [
         _claim(
-            f"error-{slug(line.network)}",
+            f"minds-eye-error-{slug(line.network)}",
             "Table 1",
             f"{line.network}: {published[line.network]:g} % of the test images are told wrong",
             "equal",
@@ -112,7 +81,7 @@ def _stages(networks: Sequence[Network], eye: Network) -> list[dict[str, object]
     n = len(eye.stages)
     lines = [
         _claim(
-            "best-threshold",
+            "minds-eye-best-threshold",
             "ours",
             f"triple-staged: at most 3 % are told wrong at its best threshold (here {threshold:.2f})",
             "at most",
@@ -126,13 +95,13 @@ def _stages(networks: Sequence[Network], eye: Network) -> list[dict[str, object]
         mean, half = group.abs().mean(), 1.96 * group.abs().sem()
         lines.append(
             _claim(
-                f"pose-{name}", "ours", f"estimator: {name} is off by at most 0.06 on average", "at most", 0.06, mean,
-                (mean - half, mean + half), digits=4,
+                f"minds-eye-pose-{name}", "ours", f"estimator: {name} is off by at most 0.06 on average", "at most",
+                0.06, mean, (mean - half, mean + half), digits=4,
             )
         )  # fmt: skip
     return lines + [
         _claim(
-            f"drawings-{slug(line.network)}",
+            f"minds-eye-drawings-{slug(line.network)}",
             "ours",
             f"{line.network}: recognises at least 95 % of the projector's drawings over new photographs",
             "at least",
@@ -160,7 +129,7 @@ def _false_positives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
             median, draws = medians[name]
             lines.append(
                 _claim(
-                    f"false-positive-{slug(name)}", "Figure 4",
+                    f"minds-eye-false-positive-{slug(name)}", "Figure 4",
                     f"{name}: the median distortion of false positives stays below 0.1", "below", 0.1, median,
                     _interval(draws), digits=4,
                 )
@@ -171,12 +140,12 @@ def _false_positives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
             ratio, draws = medians[eye][0] / medians[name][0], medians[eye][1] / medians[name][1]
             lines.append(
                 _claim(
-                    f"false-positive-times-{slug(name)}", "Figure 4",
+                    f"minds-eye-false-positive-times-{slug(name)}", "Figure 4",
                     f"triple-staged, 0.45: false positives take at least twice the median distortion of {name}",
                     "at least", 2, ratio, _interval(draws),
                 )
             )  # fmt: skip
-    lines += _rising(medians, "false-positive", "Figure 4", "false positives take more distortion", sign=1)
+    lines += _rising(medians, "minds-eye-false-positive", "Figure 4", "false positives take more distortion", sign=1)
     return lines
 
 
@@ -206,7 +175,7 @@ def _false_negatives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
         attacks = _of(efforts, name, "false negative")
         if attacks is not None and len(attacks):
             medians[name] = attacks["steps"].median(), resampled_medians(attacks, "steps")
-    lines = _rising(medians, "false-negative", "Figure 6", "false negatives take fewer steps", sign=-1)
+    lines = _rising(medians, "minds-eye-false-negative", "Figure 6", "false negatives take fewer steps", sign=-1)
     lowest = f"triple-staged, {THRESHOLDS[0]:g}"
     for name in ("direct", "direct + parameters"):
         if name in medians and lowest in medians:
@@ -214,7 +183,7 @@ def _false_negatives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
             draws = medians[lowest][1] - medians[name][1]
             lines.append(
                 _claim(
-                    f"false-negative-{slug(name)}", "Figure 6",
+                    f"minds-eye-false-negative-{slug(name)}", "Figure 6",
                     f"{lowest}: false negatives take more steps than with {name} (difference of the medians)",
                     "above", 0, difference, _interval(draws),
                 )
@@ -233,7 +202,7 @@ def _left_out(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, object]]:
                 wrong = int((~images["right"]).sum())
                 lines.append(
                     _claim(
-                        f"left-out-{slug(name)}", "Figure 6",
+                        f"minds-eye-left-out-{slug(name)}", "Figure 6",
                         f"{name}: {published:g} % of the images are told wrong before any attack", "equal", published,
                         100 * wrong / len(images),
                         _percent(share_interval(wrong, len(images))), tolerance=1,

@@ -1,0 +1,39 @@
+"""How networks do on photographs that networks get wrong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from robust.report.section import Section, Table
+from robust.report.tables import percent, run_title
+from robust.results import NATURAL_ADVERSARIAL
+
+
+def natural_adversarial_section(folders: Sequence[Path]) -> Section:
+    """What came of these runs there; nothing where none was tested so."""
+    files = [file for folder in folders if (file := folder / NATURAL_ADVERSARIAL).is_file()]
+    if not files:
+        return Section("")
+    words = {"train_perturbation": str, "kind": str}
+    table = pd.concat([pd.read_csv(file, keep_default_na=False, dtype=words) for file in files], ignore_index=True)
+    shown = pd.DataFrame(
+        {
+            "model": table["model"],
+            "trained": table.apply(run_title, axis=1),
+            "seed": table["seed"],
+            "may answer with": table["scored"],
+            "accuracy, %": table["accuracy"].map(percent),
+            "95 % interval": [f"{percent(low)} to {percent(high)}" for low, high in table[["low", "high"]].values],
+            "RMS calibration error, %": table["rms_calibration_error"].map(percent),
+            "AURRA, %": table["aurra"].map(percent),
+        }
+    )
+    counts = " and ".join(
+        f"{n} images of {classes} classes" for n, classes in table[["n", "classes"]].drop_duplicates().values
+    )
+    text = f"Photographs that are of the model's classes and that networks get wrong (arXiv 1907.07174): {counts}."
+    note = (
+        "Shared classes: of its answers only those count that a photograph may be of. Intervals over images (Wilson)."
+    )
+    return Section("Natural adversarial examples", text, {}, {"natural-adversarial": Table(shown, table, note)})
