@@ -14,7 +14,7 @@ from robust.report.claims import claims, claims_summary
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
 from robust.report.hardening import hardening_claims, hardening_section
-from robust.report.minds_eye import minds_eye_claims, minds_eye_section, read_networks
+from robust.report.minds_eye import Network, minds_eye_claims, minds_eye_section, read_networks
 from robust.report.natural_adversarial import natural_adversarial_section
 from robust.report.pairs import MEAN, technique_differences
 from robust.report.paper import example_figures, paper_figures
@@ -30,13 +30,13 @@ _GRID = 4  # levels that make a curve of the paper's
 
 def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     """Everything there is to say about these runs; what their rows cannot answer is left out."""
-    summary = summary_table(rows)
+    summary, networks = summary_table(rows), read_networks(folders)
     found = [
         _models(summary),
         _paper(rows),
-        _claims(folders, rows),
+        _claims(folders, rows, networks),
         hardening_section(rows),
-        _minds_eye(folders),
+        minds_eye_section(networks) if networks else Section(""),
         _one_for_all(rows),
         _techniques(folders),
         _images(folders, summary),
@@ -112,8 +112,8 @@ def _is_curve(numbers: pd.DataFrame) -> bool:
     return max(numbers["train_level"].nunique() - 1, numbers["test_level"].nunique() - 1) >= _GRID
 
 
-def _claims(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
-    found = claims(rows, folders), hardening_claims(rows), minds_eye_claims(read_networks(folders))
+def _claims(folders: Sequence[Path], rows: pd.DataFrame, networks: Sequence[Network]) -> Section:
+    found = claims(rows, folders), hardening_claims(rows), minds_eye_claims(networks)
     table = pd.concat([one for one in found if len(one)] or [found[0]], ignore_index=True)
     if table.empty:
         return Section("")
@@ -124,11 +124,6 @@ def _claims(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     ]
     note = "In percent and points, with 95 % intervals: Student's over seeds; for one seed over images."
     return Section("The paper's claims", claims_summary(table), {}, {"claims": Table(shown, table, note)})
-
-
-def _minds_eye(folders: Sequence[Path]) -> Section:
-    networks = read_networks(folders)
-    return minds_eye_section(networks) if networks else Section("")
 
 
 def _one_for_all(rows: pd.DataFrame) -> Section:
