@@ -1,7 +1,19 @@
 """Attacks: the search for a small change of an image that changes the verdict."""
 
 from robust.attack.assault import Assault
-from robust.attack.gradient_sign import Attacked, gradient_sign, toward_class, toward_scores
+from robust.attack.gradient import fgsm, gradient_sign, pgd
 from robust.attack.record import distances, record
+from robust.attack.search import Attacked, margin, toward_class, toward_scores
 
-__all__ = ["Assault", "Attacked", "distances", "gradient_sign", "record", "toward_class", "toward_scores"]
+__all__ = [
+    "Assault",
+    "Attacked",
+    "distances",
+    "fgsm",
+    "gradient_sign",
+    "margin",
+    "pgd",
+    "record",
+    "toward_class",
+    "toward_scores",
+]

@@ -7,8 +7,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from robust.attack.gradient_sign import Loss, Verdicts, gradient_sign, predicted, toward_class, toward_scores
+from robust.attack.gradient import gradient_sign
 from robust.attack.record import record
+from robust.attack.search import Loss, Verdicts, predicted, toward_class, toward_scores
 from robust.data import NONE, ImageSet, to_float
 from robust.models import TripleStaged
 

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from robust.attack.gradient_sign import Attacked
+from robust.attack.search import Attacked
 
 
 def distances(images: Tensor, attacked: Tensor) -> dict[str, Tensor]:

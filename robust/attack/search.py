@@ -1,0 +1,104 @@
+"""What every attack takes, and what comes of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+#: losses, shape (batch,), of a network's outputs and classes; an attack lowers that of the class it is to reach
+Loss = Callable[[Tensor, Tensor], Tensor]
+#: verdicts, int64 of shape (batch, k), that a network's outputs mean by k rules
+Verdicts = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What came of an attack on n images, for each of k rules by which the outputs become verdicts.
+
+    `images`, shape (n, k, channels, height, width): the first that had the wanted verdict, or else the last. `success`
+    (bool), `steps` and the verdicts `before` and `after` (int64) have shape (n, k), `queries`, how often the network
+    was asked about an image, (n,).
+    """
+
+    images: Tensor
+    success: Tensor
+    steps: Tensor
+    before: Tensor
+    after: Tensor
+    queries: Tensor
+
+
+def toward_class(logits: Tensor, classes: Tensor) -> Tensor:
+    """The cross entropy."""
+    return functional.cross_entropy(logits, classes, reduction="none")
+
+
+def margin(logits: Tensor, classes: Tensor) -> Tensor:
+    """By how much the greatest logit of another class exceeds that of this one (Carlini and Wagner 2017): its gradient
+    never vanishes, as the cross entropy's does where a network is very sure."""
+    own = logits.gather(1, classes[:, None])[:, 0]
+    others = logits.scatter(1, classes[:, None], float("-inf"))
+    return others.amax(1) - own
+
+
+def toward_scores(scores: Tensor, targets: Tensor) -> Tensor:
+    """The squared distance of scores, all but that of the last class (no object), to 1 for the target and 0 for the
+    others (Berntsen et al. 2016, section 3.2)."""
+    wanted = functional.one_hot(targets, scores.shape[1])[:, :-1].to(scores)
+    return (scores[:, :-1] - wanted).square().sum(1)
+
+
+def predicted(outputs: Tensor) -> Tensor:
+    """The class of the greatest output."""
+    return outputs.argmax(1, keepdim=True)
+
+
+def nothing_yet(images: Tensor, rules: int) -> Attacked:
+    """The result of an attack that has not begun."""
+    verdicts = torch.zeros(len(images), rules, dtype=torch.int64)
+    return Attacked(
+        images=images[:, None].expand(-1, rules, -1, -1, -1).clone(),
+        success=verdicts.bool(),
+        steps=verdicts,
+        before=verdicts.clone(),
+        after=verdicts.clone(),
+        queries=torch.zeros(len(images), dtype=torch.int64),
+    )
+
+
+def check_attack(model: nn.Module, images: Tensor, classes: Tensor) -> None:
+    """Raises ValueError for images, shape (n, channels, height, width), outside [0, 1], of another number than the
+    classes, or a model that still learns."""
+    if images.dim() != 4 or not images.is_floating_point() or classes.shape != images.shape[:1]:
+        raise ValueError(
+            "An attack needs floating-point images of shape (n, channels, height, width) and a class for each; got "
+            f"{images.dtype} {tuple(images.shape)} and {tuple(classes.shape)}."
+        )
+    if images.numel() and not 0 <= float(images.min()) <= float(images.max()) <= 1:
+        raise ValueError(f"Images must be in [0, 1]; got {float(images.min()):g} to {float(images.max()):g}.")
+    if len(classes) and int(classes.min()) < 0:
+        raise ValueError(f"Classes must be numbers from 0; got {int(classes.min())}.")
+    if any(module.training for module in model.modules()):
+        raise ValueError(
+            "The model must be in eval mode to be attacked: dropout and batch norms would change it from batch to "
+            "batch. Call model.eval() first."
+        )
+
+
+def check_outputs(outputs: Tensor, classes: Tensor) -> None:
+    """Raises ValueError where the outputs are not finite or do not have the classes."""
+    if outputs.dim() != 2 or not outputs.isfinite().all():
+        raise ValueError(f"The model must give finite logits of shape (batch, classes); got {tuple(outputs.shape)}.")
+    if len(classes) and int(classes.max()) >= outputs.shape[1]:
+        raise ValueError(
+            f"Classes must be below {outputs.shape[1]}, the number of the model's outputs; got {int(classes.max())}."
+        )
+
+
+def check_least(**settings: tuple[float, float]) -> None:
+    """Raises ValueError for a setting that is below its least: its name with the value and the least."""
+    for name, (value, least) in settings.items():
+        if not (isinstance(value, int) and value >= least):
+            raise ValueError(f"`attack.{name}` must be a whole number >= {least}; got {value}.")
