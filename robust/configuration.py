@@ -53,7 +53,7 @@ def compose_each(settings: Sequence[str], *, perturb: str) -> list[DictConfig]:
     for config in configs:
         require_complete(config)
         if config.perturb.transform is None:
-            raise ValueError("`perturb` must name perturbations; got none.")
+            raise ValueError("`perturb` must name perturbations; got none. Name some: perturb=shift,zoom.")
     return configs
 
 

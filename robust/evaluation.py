@@ -35,6 +35,11 @@ def evaluate(
     if isinstance(data, str):
         require_complete(config)
     check_values(config)
+    if config.evaluation.natural_adversarial is not None:
+        raise ValueError(
+            "`evaluation.natural_adversarial` must be left out here; give it to train.py, which tests runs on it, or "
+            "call robust.measure.measure_natural_adversarial."
+        )
     images = build_splits(config.data).test if isinstance(data, str) else data
     if isinstance(evaluation, str):
         conditions = build_conditions(config.evaluation, images.shape)

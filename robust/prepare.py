@@ -157,6 +157,8 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     assault = build(config.attack, without=[]) if config.attack._target_ is not None else None
     path = config.evaluation.natural_adversarial
     others = natural_adversarial(path, splits, cache_dir=config.data.cache_dir) if path is not None else None
+    if others and not conditions:
+        raise ValueError("`evaluation.natural_adversarial` comes on top of other tests; got `evaluation=none`.")
     if not config.task.tested:
         conditions, assault, others = [], None, None
     natural = reference(config)

@@ -81,10 +81,11 @@ def write_tables(
     predictions = _join(_read(folder / PREDICTIONS), measured.predictions)
     predictions = predictions.merge(rows[TEST_KEY].drop_duplicates(), on=TEST_KEY)
     summary = summarize(rows)
-    content = {**scores(summary), "conditions": summary.drop(columns="run").to_dict("records")}
+    conditions = summary.drop(columns="run").astype(object).where(summary.notna(), None)
+    content = {**scores(summary), "conditions": conditions.to_dict("records")}
     write_whole(folder / PREDICTIONS, predictions.to_parquet(index=False, compression="zstd"))
     write_whole(folder / "confusion.csv", confusion(predictions, classes).to_csv(index=False))
-    write_whole(folder / "summary.json", json.dumps(content, indent=2) + "\n")
+    write_whole(folder / "summary.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     write_whole(folder / ROWS, rows.to_csv(index=False))
 
 

@@ -79,15 +79,18 @@ def store(
     config = configs[0]
     check_values(config)
     perturbations = [built for one in configs if (built := build_perturbation(one.perturb)) is not None]
-    for name, value in (("--share", share), ("--held-out", held_out)):
-        if value is not None and not 0 <= value <= 1:
-            raise ValueError(f"`{name}` must be from 0 to 1; got {value}.")
+    names = [one.name for one in perturbations]
+    if len(set(names)) < len(names):
+        raise ValueError(f"`perturb` must name each perturbation once; got {','.join(names)}.")
+    if not 0 <= share <= 1:
+        raise ValueError(f"`--share` must be from 0 to 1; got {share}.")
     splits = build_splits(config.data)
+    held = _held_out(splits, config.seed, held_out)
     for perturbation in perturbations:
         perturbation.check(splits.train.shape)
     _claim(folder, {"settings": sorted(settings), "share": share, "held_out": held_out, "digest": splits.digest})
     lines = []
-    for part in _parts(splits, config.seed, held_out):
+    for part in _parts(splits, held):
         images = getattr(splits, part.source)
         for name in images.classes:
             (folder / part.name / _file_name(name)).mkdir(parents=True, exist_ok=True)
@@ -114,20 +117,39 @@ def _claim(folder: Path, about: dict[str, Any]) -> None:
         write_whole(path, json.dumps(about, indent=2) + "\n")
 
 
-def _parts(splits: Any, seed: int, held_out: float | None) -> Iterator[_Part]:
+def _held_out(splits: Any, seed: int, share: float | None) -> Any:
+    """Which training images are held out, boolean: of each class this share; None for None. Raises ValueError where a
+    class would have none to train on, or none to test."""
     import torch
 
     from robust.perturb import ImageRandom, key
 
-    every = torch.arange(len(splits.train))
-    if held_out is None:
-        yield _Part("train", "train", every)
+    if share is None:
+        return None
+    train = splits.train
+    drawn = ImageRandom(key("held out", seed), torch.arange(len(train))).uniform()
+    held = torch.zeros(len(train), dtype=torch.bool)
+    for label, name in enumerate(train.classes):
+        mine = (train.labels == label).nonzero()[:, 0]
+        count = round(share * len(mine)) if 0 < share < 1 else 0
+        if not 0 < count < len(mine):
+            raise ValueError(
+                f"`--held-out` must leave every class images to train on and images to test; got {share}, of the "
+                f"{len(mine)} images of {name}. It is a share, such as 0.15."
+            )
+        held[mine[drawn[mine].argsort(stable=True)[:count]]] = True
+    return held
+
+
+def _parts(splits: Any, held: Any) -> Iterator[_Part]:
+    import torch
+
+    if held is None:
+        yield _Part("train", "train", torch.arange(len(splits.train)))
         yield _Part("test", "test", torch.arange(len(splits.test)))
-        return
-    order = ImageRandom(key("held out", seed), every).uniform().argsort(stable=True)
-    count = round(held_out * len(every))
-    yield _Part("train", "train", order[count:].sort().values)
-    yield _Part("test", "train", order[:count].sort().values)
+    else:
+        yield _Part("train", "train", (~held).nonzero()[:, 0])
+        yield _Part("test", "train", held.nonzero()[:, 0])
 
 
 def _store_part(
@@ -149,16 +171,17 @@ def _store_part(
         rows, which = part.indices[start : start + _AT_ONCE], changed[start : start + _AT_ONCE]
         random = ImageRandom(key("store", seed, part.source, perturbation.name, perturbation.level), rows[which])
         parameters = perturbation.sample(random, images.shape)
+        asked = f"{perturbation.name}-{perturbation.level:g}"
         done = [
-            _line(part, images, row, perturbation.describe(parameters, i))
-            for i, row in enumerate(random.indices.tolist())
+            _line(part, images, row, asked, perturbation.describe(parameters, place))
+            for place, row in enumerate(random.indices.tolist())
         ]
         if any(not (folder / line["file"]).is_file() for line in done):
             result = perturbation.apply(to_float(images.images[rows[which]]), **parameters)
             _keep(folder, done, (result * 255).round().to(torch.uint8))
         if natural:
             about = {"perturbation": "natural", "level": 0.0}
-            left = [_line(part, images, row, about) for row in rows[~which].tolist()]
+            left = [_line(part, images, row, "natural", about) for row in rows[~which].tolist()]
             _keep(folder, left, images.images[rows[~which]])
             done = sorted(done + left, key=lambda line: line["index"])
         lines += done
@@ -167,12 +190,12 @@ def _store_part(
     return lines
 
 
-def _line(part: _Part, images: Any, row: int, about: Mapping[str, Any]) -> dict[str, Any]:
-    """An image's line of the manifest."""
+def _line(part: _Part, images: Any, row: int, asked: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """An image's line of the manifest: what was `asked` for, and what was done."""
     name = images.classes[int(images.labels[row])]
     drawn = dict(about)
     perturbation, level = drawn.pop("perturbation"), float(drawn.pop("level"))
-    file = Path(part.name) / _file_name(name) / f"{part.source}-{row:06d}-{perturbation}-{level:g}.png"
+    file = Path(part.name) / _file_name(name) / f"{part.source}-{row:06d}-{asked}.png"
     return {
         "file": str(file),
         "part": part.name,

@@ -26,7 +26,7 @@ def test_half_of_the_images_are_perturbed_and_some_held_out(tmp_path: Path) -> N
     manifest = store(tmp_path / "set", [*SETTINGS, "perturb=world"], share=0.5, held_out=0.15)
     assert manifest.equals(pd.read_parquet(tmp_path / "set" / "manifest.parquet"))
     counts = manifest["part"].value_counts()
-    assert counts.to_dict() == {"train": 1105, "test": 195}
+    assert counts.to_dict() == {"train": 1104, "test": 196}
     for part in ("train", "test"):
         natural = manifest.loc[manifest["part"] == part, "perturbation"] == "natural"
         assert natural.mean() == pytest.approx(0.5, abs=0.01)
@@ -50,6 +50,18 @@ def test_several_perturbations_store_each_image_once_for_each(tmp_path: Path) ->
     manifest = store(tmp_path / "set", [*SETTINGS, "perturb=shift,mesh"], held_out=0.1)
     assert manifest["perturbation"].value_counts().to_dict() == {"shift": 1300, "mesh": 1300}
     assert not manifest["file"].duplicated().any()
+
+
+def test_what_is_drawn_from_several_is_not_mistaken_for_one_of_them(tmp_path: Path) -> None:
+    manifest = store(tmp_path / "set", [*SETTINGS, "perturb=world,shift"], held_out=0.1)
+    assert not manifest["file"].duplicated().any()
+    assert len(list((tmp_path / "set").rglob("*.png"))) == len(manifest)
+
+
+def test_of_each_class_the_same_share_is_held_out(tmp_path: Path) -> None:
+    manifest = store(tmp_path / "set", [*SETTINGS, "perturb=erase"], held_out=0.15)
+    counts = manifest.groupby(["class", "part"]).size().unstack()
+    assert (counts["test"] / counts.sum(axis=1)).between(0.145, 0.155).all()
 
 
 def test_the_manifest_says_enough_to_do_it_again(tmp_path: Path) -> None:
@@ -104,7 +116,10 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
         (["perturb=none"], {}, "`perturb` must name perturbations; got none"),
         (["perturb=shift", "perturb.level=3"], {}, "`perturb.level` must be at most 1 for shift; got 3"),
         ([], {"share": 1.5}, "`--share` must be from 0 to 1; got 1.5"),
-        ([], {"held_out": -0.1}, "`--held-out` must be from 0 to 1; got -0.1"),
+        ([], {"held_out": -0.1}, "`--held-out` must leave every class images to train on and images to test; got -0.1"),
+        ([], {"held_out": 0.001}, r"got 0.001, of the \d+ images of 0. It is a share, such as 0.15"),
+        ([], {"held_out": 1}, "`--held-out` must leave every class images"),
+        (["perturb=shift,shift"], {}, "`perturb` must name each perturbation once; got shift,shift"),
         (["perturb=pixel", "perturb.level=1000"], {}, "`count` must be at most 784"),
     ],
 )
@@ -120,4 +135,4 @@ def test_the_command_says_what_it_stored(command: Callable[..., object], tmp_pat
     arguments = ("-m", "robust.store", str(tmp_path / "set"), "data=digits", "perturb=mesh", "--share", "0.5")
     done = command(*arguments, "--held-out", "0.15")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"1105 in train, 195 in test: {tmp_path / 'set'}\n"
+    assert done.stdout == f"1104 in train, 196 in test: {tmp_path / 'set'}\n"

@@ -2,7 +2,7 @@
 
 from robust.data.augmentation import Augmentation
 from robust.data.folder import folder
-from robust.data.images import ImageSet, Splits, to_float
+from robust.data.images import ImageSet, Splits, one_of_each, to_float
 from robust.data.module import Batch, PerturbedData
 from robust.data.natural_adversarial import NaturalAdversarial, natural_adversarial
 from robust.data.scenes import NONE, RANGES, Camera, Renderer, over, read_shape, scenes
@@ -25,6 +25,7 @@ __all__ = [
     "folder",
     "mnist",
     "natural_adversarial",
+    "one_of_each",
     "over",
     "read_shape",
     "scenes",

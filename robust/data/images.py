@@ -75,6 +75,13 @@ class Splits:
         assert self.train.shape == self.test.shape, (self.train.shape, self.test.shape)
 
 
+def one_of_each(images: ImageSet, count: int) -> Tensor:
+    """The numbers of one image, the first, of each of up to `count` classes, at even steps through all."""
+    labels = images.labels.unique()
+    chosen = labels[torch.linspace(0, len(labels) - 1, min(count, len(labels))).round().long()]
+    return torch.stack([(images.labels == label).nonzero()[0, 0] for label in chosen])
+
+
 def fixed_order(count: int) -> Tensor:
     """A random order of so many images, always the same: so that every batch holds every class."""
     return ImageRandom(key("order"), torch.arange(count)).uniform().argsort(stable=True)

@@ -13,6 +13,7 @@ from robust.models.resnet import ResNet
 
 IMAGENET = "imagenet"
 _OWN = ("standardize.", "head.")  # what is this project's, or depends on the classes
+_NOT_IN_OLD_FILES = ".num_batches_tracked"  # of norms with a momentum, which do not need it
 
 
 def take_published(network: nn.Module, weights: str) -> None:
@@ -35,7 +36,7 @@ def take_published(network: nn.Module, weights: str) -> None:
             f"`weights={weights}` have a first convolution of 7x7 pixels and three channels. Set "
             "`model.stem_kernel=7`, and take colour images."
         )
-    missing = sorted(wanted.keys() - ours.keys())
+    missing = sorted(name for name in wanted.keys() - ours.keys() if not name.endswith(_NOT_IN_OLD_FILES))
     differ = sorted(name for name in wanted.keys() & ours.keys() if wanted[name].shape != ours[name].shape)
     if missing or differ or (more := sorted(ours.keys() - wanted.keys())):
         names = [*missing, *differ] or more

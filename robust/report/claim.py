@@ -5,6 +5,8 @@ from scipy.stats import t
 
 from robust.report.statements import Comparison
 
+#: a named claim rests on at least so many
+FEWEST_SEEDS = 3
 COLUMNS = [
     *("id", "claim", "published", "tolerance", "measured", "low", "high", "met", "reason"),
     *("data", "section", "seeds"),

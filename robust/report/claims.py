@@ -11,14 +11,12 @@ from scipy.stats import norm
 
 from robust.measure import NATURAL, condition_title, summarize
 from robust.report.choice import comparable, of_one_kind
-from robust.report.claim import COLUMNS, claim_line, over_several
+from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line, over_several
 from robust.report.pairs import correct_images
 from robust.report.published import STATEMENTS
 from robust.report.statements import MODELS, REFERENCE, TECHNIQUES, Quantity, Setting, Statement
 from robust.report.tables import run_title
 from robust.results import PREDICTIONS
-
-_FEWEST_SEEDS = 3
 
 
 class _Accuracy(NamedTuple):
@@ -81,8 +79,8 @@ def claims_summary(table: pd.DataFrame) -> str:
     """How many of the claims hold, and how many rest on too few seeds to say much."""
     if table.empty:
         return "None of the paper's claims can be decided from these runs."
-    few = (table["seeds"] < _FEWEST_SEEDS).sum()
-    rest = f" {few} of them rest{'s' if few == 1 else ''} on fewer than {_FEWEST_SEEDS} seeds." if few else ""
+    few = (table["seeds"] < FEWEST_SEEDS).sum()
+    rest = f" {few} of them rest{'s' if few == 1 else ''} on fewer than {FEWEST_SEEDS} seeds." if few else ""
     return f"{(table['met'] == 'yes').sum()} of {len(table)} claims hold.{rest}"
 
 

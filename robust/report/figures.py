@@ -51,6 +51,22 @@ class Drawing:
     numbers: pd.DataFrame
 
 
+def show_image(axis: Axes, image: np.ndarray, title: str = "") -> None:
+    """An image, shape (channels, height, width) with values in [0, 1], without a frame."""
+    pixels = image.transpose(1, 2, 0)
+    axis.imshow(pixels if pixels.shape[2] == 3 else pixels[..., 0], cmap="gray", vmin=0, vmax=1)
+    axis.set_title(title, fontsize=7)
+    bare(axis)
+
+
+def bare(axis: Axes) -> None:
+    """Takes away ticks and frame."""
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for side in axis.spines.values():
+        side.set_visible(False)
+
+
 def accuracy_figure(lines: pd.DataFrame) -> Figure:
     """Accuracy against level, a panel for each test perturbation, a line for each kind of run; the natural model in
     grey.

@@ -23,10 +23,11 @@ def main() -> None:
     from robust.runs import find_runs
 
     folders = find_runs(arguments.runs)
-    section, natural = which_layers(folders, images=arguments.images)
-    print(section.text)
+    sections, natural = which_layers(folders, images=arguments.images)
+    for section in sections:
+        print(f"{section.title} {section.text}")
     out = arguments.out or natural[0].parent / "layers"
-    print("page:", write_report(natural, out, [section]))
+    print("page:", write_report(natural, out, sections))
 
 
 if __name__ == "__main__":

@@ -19,9 +19,12 @@ def natural_adversarial_section(folders: Sequence[Path]) -> Section:
     table = pd.concat([pd.read_csv(file, keep_default_na=False, dtype=words) for file in files], ignore_index=True)
     shown = pd.DataFrame(
         {
+            **({"data": table["data"]} if table["data"].nunique() > 1 else {}),
             "model": table["model"],
             "trained": table.apply(run_title, axis=1),
             "seed": table["seed"],
+            "photographs": table["n"],
+            "of classes": table["classes"],
             "may answer with": table["scored"],
             "accuracy, %": table["accuracy"].map(percent),
             "95 % interval": [f"{percent(low)} to {percent(high)}" for low, high in table[["low", "high"]].values],
@@ -29,10 +32,7 @@ def natural_adversarial_section(folders: Sequence[Path]) -> Section:
             "AURRA, %": table["aurra"].map(percent),
         }
     )
-    counts = " and ".join(
-        f"{n} images of {classes} classes" for n, classes in table[["n", "classes"]].drop_duplicates().values
-    )
-    text = f"Photographs that are of the model's classes and that networks get wrong (arXiv 1907.07174): {counts}."
+    text = "Photographs that are of the model's classes and that networks get wrong (arXiv 1907.07174)."
     note = (
         "Shared classes: of its answers only those count that a photograph may be of. Intervals over images (Wilson)."
     )

@@ -12,11 +12,11 @@ from scipy.stats import t
 from tqdm.auto import tqdm
 
 from robust.measure import NATURAL, condition_title
+from robust.report.claim import FEWEST_SEEDS
 from robust.results import PREDICTIONS
 from robust.runs import collect
 
 MEAN = "mean over all"
-_FEWEST_SEEDS = 3
 _AT_ONCE = 250  # resamples whose weights are numbers with a fraction at the same time
 _TRAINED = ["data", "model", "train_perturbation", "train_level"]
 _COLUMNS = [
@@ -105,7 +105,7 @@ def _name(kind: pd.DataFrame, group: pd.DataFrame) -> str:
 def _pair(trained: tuple[Any, ...], first: str, ours: pd.Series, second: str, theirs: pd.Series) -> Iterator[_Pair]:
     """The pair, if it shares enough seeds."""
     seeds = sorted(set(ours.index) & set(theirs.index))
-    if len(seeds) >= _FEWEST_SEEDS:
+    if len(seeds) >= FEWEST_SEEDS:
         names = dict(zip(_TRAINED, trained, strict=True)) | {"first": first, "second": second}
         yield _Pair(names, list(ours[seeds]), list(theirs[seeds]))
 

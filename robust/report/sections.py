@@ -35,7 +35,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         _models(summary),
         _paper(rows),
         _claims(folders, rows, networks),
-        hardening_section(rows),
+        hardening_section(folders, rows),
         minds_eye_section(networks) if networks else Section(""),
         _one_for_all(rows),
         _techniques(folders),

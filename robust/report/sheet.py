@@ -1,6 +1,7 @@
 """`python -m robust.report.sheet FILE`: a contact sheet of perturbations at low, middle and high strength."""
 
 import argparse
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,28 +38,25 @@ def contact_sheet(settings: Sequence[str] = (), *, images: int = 3) -> Any:
     """A figure: a row for each perturbation that `settings`, as on the command line, name; columns for the image as it
     is and at a third, two thirds and all of the perturbation's level, for each image."""
     import matplotlib
-    import torch
     from matplotlib.figure import Figure
 
     from robust.configuration import build_perturbation, build_splits, compose_each
-    from robust.data import to_float
+    from robust.data import one_of_each, to_float
     from robust.perturb import DrawnStrength
-    from robust.report.figures import STYLE
+    from robust.report.figures import STYLE, show_image
 
-    if images < 1:
-        raise ValueError(f"`--images` must be at least 1; got {images}.")
     configs = compose_each(settings, perturb=_WORLD)
     test = build_splits(configs[0].data).test
-    labels = torch.linspace(0, len(test.classes) - 1, images).round().long()
-    rows = torch.stack([(test.labels == label).nonzero()[0, 0] for label in labels])
-    natural = to_float(test.images[rows])
+    if not 1 <= images <= len(test.classes):
+        raise ValueError(f"`--images` must be from 1 to {len(test.classes)}, the number of classes; got {images}.")
+    natural = to_float(test.images[one_of_each(test, images)])
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(0.8 * 4 * images + 1, 0.85 * len(configs) + 0.4), layout="constrained")
         axes = figure.subplots(len(configs), 4 * images, squeeze=False)
         for row, (line, config) in enumerate(zip(axes, configs, strict=True)):
             columns = {"natural": natural}
             for strength, share in _STRENGTHS.items():
-                perturbation = build_perturbation(config.perturb, _level(config.perturb, share))
+                perturbation = copy.copy(build_perturbation(config.perturb, _level(config.perturb, share)))
                 assert perturbation is not None
                 if isinstance(perturbation, DrawnStrength):
                     perturbation.lowest = 1.0  # as strong as its level, in every image
@@ -66,7 +64,7 @@ def contact_sheet(settings: Sequence[str] = (), *, images: int = 3) -> Any:
                 line[0].set_ylabel(perturbation.name.replace("_", "\n"), rotation=0, ha="right", va="center")
             for place in range(images):
                 for column, (strength, shown) in enumerate(columns.items()):
-                    _show(line[4 * place + column], shown[place], "" if row else strength)
+                    show_image(line[4 * place + column], shown[place].numpy(), "" if row else strength)
     return figure
 
 
@@ -74,16 +72,6 @@ def _level(perturb: Any, share: float) -> float:
     level = perturb.level * share
     is_count = perturb.family == "pixel"
     return max(1, round(level)) if is_count else level
-
-
-def _show(axis: Any, image: Any, title: str) -> None:
-    pixels = image.permute(1, 2, 0).numpy()
-    axis.imshow(pixels if pixels.shape[2] == 3 else pixels[..., 0], cmap="gray", vmin=0, vmax=1)
-    axis.set_title(title, fontsize=7)
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for side in axis.spines.values():
-        side.set_visible(False)
 
 
 if __name__ == "__main__":

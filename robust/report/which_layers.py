@@ -4,24 +4,23 @@ What Everaert, Thiel, Yannett ("Robust Computer Vision") chose by eye, from sali
 how far a perturbation moves a layer's output, and what was won by training that layer alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from omegaconf import DictConfig, OmegaConf
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from robust.configuration import build_conditions, build_splits, model_name
-from robust.data import Splits, to_float
-from robust.measure import NATURAL, Condition, condition_title, layers, measure_layers
+from robust.configuration import build_perturbation, build_splits, compose, model_name
+from robust.data import Splits, one_of_each, to_float
+from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, layers, measure_layers
 from robust.perturb import ImageRandom, key
-from robust.report.figures import STYLE, Drawing
+from robust.report.figures import STYLE, Drawing, bare, show_image
 from robust.report.section import Section, Table
 from robust.report.tables import percent
 from robust.runs import load, read_rows
@@ -30,31 +29,46 @@ _MOVED = ["moved", "moved_overall"]
 _PICTURES = 2  # images that are looked at, under each perturbation
 
 
-def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[Section, list[Path]]:
-    """What there is to say of the natural networks among these runs, all of one model on one data set, and their
-    folders.
+def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Section], list[Path]]:
+    """What there is to say of each kind of natural network among these runs, those that differ by their seed alone, and
+    the folders of these.
 
-    `images` are test images that are measured, under the conditions that the natural runs were tested under. Raises
-    ValueError where there is no natural run, there are several kinds, or they were tested on natural images alone.
+    `images` are test images that are measured, under what the natural runs were tested under. Raises ValueError where
+    there is no natural run, or one was tested on natural images alone.
     """
-    configs = {folder: _config(folder) for folder in folders}
-    natural = [folder for folder in folders if configs[folder].technique.name == NATURAL]
-    if not natural:
+    if images < 1:
+        raise ValueError(f"`--images` must be at least 1; got {images}.")
+    rows = {folder: read_rows(folder) for folder in folders}
+    kinds: dict[str, list[Path]] = {}
+    for folder, table in rows.items():
+        if table["technique"].iloc[0] == NATURAL:
+            kinds.setdefault(table["kind"].iloc[0], []).append(folder)
+    if not kinds:
         raise ValueError("There is no natural run among these: it is their layers that are looked at.")
-    kinds = {(configs[folder].data.name, model_name(configs[folder].model)) for folder in natural}
-    if len(kinds) > 1:
-        names = ", ".join(f"{model} on {data}" for data, model in sorted(kinds))
-        raise ValueError(f"The natural runs must be of one model on one data set; got {names}.")
-    config = configs[natural[0]]
-    splits = build_splits(config.data)
-    conditions = build_conditions(config.evaluation, splits.test.shape)
-    if all(condition.perturbation is None for condition in conditions):
+    sections = [_section(natural, rows, images, several=len(kinds) > 1) for natural in kinds.values()]
+    return sections, [folder for natural in kinds.values() for folder in natural]
+
+
+def _section(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame], images: int, *, several: bool) -> Section:
+    """Of the natural networks of one kind."""
+    config = OmegaConf.load(natural[0] / "config.yaml")
+    assert isinstance(config, DictConfig)
+    splits, conditions = build_splits(config.data), _tested(rows[natural[0]])
+    if not conditions:
         raise ValueError(
-            "The natural runs were tested on natural images alone. Test them under perturbations: evaluation=world."
+            f"{natural[0].name} was tested on natural images alone. Test it under perturbations: evaluation=world."
         )
-    moved = pd.concat([measure_layers(load(folder), splits.test, conditions, count=images) for folder in natural])
-    table = layer_table(moved, gains(folders, configs))
-    drawings = {"layers": movement_figure(table), "maps": maps_figure(load(natural[0]), splits, conditions)}
+    seed = config.evaluation.seed
+    moved = pd.concat(
+        [measure_layers(load(folder), splits.test, conditions, count=images, seed=seed) for folder in natural]
+    )
+    table = layer_table(moved, gains(natural, rows))
+    name = f"{config.data.name} {model_name(config.model)}"
+    end = f"-{config.model.name}-{rows[natural[0]]['kind'].iloc[0]}" if several else ""
+    drawings = {
+        f"layers{end}": movement_figure(table),
+        f"maps{end}": maps_figure(load(natural[0]), splits, conditions, seed=seed),
+    }
     note = (
         "Moved: how far the perturbation moves the layer's output, place by place and overall (of its mean over all "
         "places), as a share of its length, mean over images and seeds. Won: accuracy under the perturbation that "
@@ -71,38 +85,46 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[Section
             "recommended": np.where(table["rank"] == 1, "yes", ""),
         }
     )
-    return Section("Which layers?", recommendation(table), drawings, {"layers": Table(shown, table, note)}), natural
+    tables = {f"layers{end}": Table(shown, table, note)}
+    return Section(f"Which layers? {name}" if several else "Which layers?", recommendation(table), drawings, tables)
 
 
-def _config(folder: Path) -> DictConfig:
-    config = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(config, DictConfig)
-    return config
+def _tested(rows: pd.DataFrame) -> list[Condition]:
+    """The perturbations that a run was tested under."""
+    tests = rows[["test_perturbation", "test_level"]].drop_duplicates()
+    conditions = []
+    for name, level in tests[tests["test_perturbation"] != NATURAL].itertuples(index=False, name=None):
+        perturb = compose([f"perturb={name}"]).perturb
+        conditions.append(Condition(build_perturbation(perturb, int(level) if level == int(level) else level)))
+    return conditions
 
 
-def gains(folders: Sequence[Path], configs: dict[Path, DictConfig]) -> pd.DataFrame:
-    """What training one layer alone won: test_perturbation, test_level, layer, won, a fraction, mean over runs.
+def gains(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame]) -> pd.DataFrame:
+    """What hardening one layer alone won over these natural runs: test_perturbation, test_level, layer, won, which is a
+    fraction, the mean over seeds.
 
-    Of runs that started from a natural one and trained what one pattern, such as "layer4.*", names: their accuracy
-    under what they were trained on, less that natural run's."""
-    rows = {folder.name: read_rows(folder) for folder in folders}
+    Of runs that started from one of them and hardened what one pattern, such as "layer4.*", names: their accuracy under
+    what they were trained on, less the natural run's in the same trials. A layer that was hardened in several ways is
+    left out: to choose one would be to choose the result."""
+    before = {folder.name: rows[folder] for folder in natural}
     lines = []
-    for folder in folders:
-        trainable = configs[folder].technique.trainable
-        if trainable is None or len(trainable) != 1:
+    for folder, mine in rows.items():
+        reference = before.get(mine["reference"].iloc[0])
+        if reference is None or not mine["technique"].iloc[0].startswith("harden"):
             continue
-        mine = rows[folder.name]
-        before = rows.get(mine["reference"].iloc[0])
-        own = (mine["test_perturbation"] == mine["train_perturbation"]) & (mine["test_level"] == mine["train_level"])
-        if before is None or not own.any():
-            continue
-        test = mine[own].iloc[0][["test_perturbation", "test_level"]]
-        same = (before["test_perturbation"] == test["test_perturbation"]) & (before["test_level"] == test["test_level"])
-        if same.any():
-            won = mine.loc[own, "accuracy"].mean() - before.loc[same, "accuracy"].mean()
-            lines.append({**test.to_dict(), "layer": trainable[0].removesuffix(".*"), "won": won})
-    columns = ["test_perturbation", "test_level", "layer"]
-    return pd.DataFrame(lines, columns=[*columns, "won"]).groupby(columns, as_index=False)["won"].mean()
+        trainable = OmegaConf.load(folder / "config.yaml").technique.trainable
+        own = mine[
+            (mine["test_perturbation"] == mine["train_perturbation"]) & (mine["test_level"] == mine["train_level"])
+        ]
+        both = own.merge(reference, on=TEST_KEY, suffixes=("", "_before"))
+        if len(trainable) == 1 and len(both):
+            test = both.iloc[0][["test_perturbation", "test_level", "kind"]].to_dict()
+            won = (both["accuracy"] - both["accuracy_before"]).mean()
+            lines.append({**test, "layer": trainable[0].removesuffix(".*"), "won": won})
+    by = ["test_perturbation", "test_level", "layer"]
+    table = pd.DataFrame(lines, columns=[*by, "kind", "won"])
+    alone = table.groupby(by)["kind"].transform("nunique") == 1
+    return table[alone].groupby(by, as_index=False)["won"].mean()
 
 
 def layer_table(moved: pd.DataFrame, won: pd.DataFrame) -> pd.DataFrame:
@@ -119,7 +141,10 @@ def layer_table(moved: pd.DataFrame, won: pd.DataFrame) -> pd.DataFrame:
 def recommendation(table: pd.DataFrame) -> str:
     """What to train, in sentences, and whether it helped to choose so."""
     best = table[table["rank"] == 1]
-    chosen = best.groupby("layer", sort=False)["test_perturbation"].agg(", ".join)
+    titles = pd.Series(
+        [condition_title(*pair) for pair in best[["test_perturbation", "test_level"]].values], index=best.index
+    )
+    chosen = titles.groupby(best["layer"], sort=False).agg(", ".join)
     text = "Recommended is the layer whose output a perturbation moves furthest, over all places: " + "; ".join(
         f"{layer} against {names}" for layer, names in chosen.items()
     )
@@ -137,12 +162,13 @@ def recommendation(table: pd.DataFrame) -> str:
         for column in ("moved_overall", "moved")
     )
     each = ", ".join(
-        f"{group['test_perturbation'].iloc[0]} {one:+.2f}" for group, one in zip(several, found, strict=True)
+        f"{condition_title(*group[['test_perturbation', 'test_level']].iloc[0])}: {one:+.2f} over {len(group)} layers"
+        for group, one in zip(several, found, strict=True)
     )
     return (
         f"{text} The rank correlation of how far a layer is moved with what training it alone won is "
-        f"{np.mean(found):+.2f} on average over {len(found)} perturbations ({each}; Spearman, over "
-        f"{len(several[0])} layers each); of how far it is moved place by place, {np.mean(by_place):+.2f}."
+        f"{np.mean(found):+.2f} on average over {len(found)} perturbations (Spearman; {each}); "
+        f"of how far it is moved place by place, {np.mean(by_place):+.2f}."
     )
 
 
@@ -171,21 +197,20 @@ def movement_figure(table: pd.DataFrame) -> Drawing:
     return Drawing(figure, caption, table)
 
 
-def maps_figure(model: nn.Module, splits: Splits, conditions: Sequence[Condition]) -> Drawing:
+def maps_figure(model: nn.Module, splits: Splits, conditions: Sequence[Condition], *, seed: int) -> Drawing:
     """Images, natural and perturbed; for each what its class rests on, by pixel (saliency) and by place (Grad-CAM), and
     how strongly each layer answers there."""
     test = splits.test
-    labels = torch.linspace(0, len(test.classes) - 1, _PICTURES).round().long()
-    rows = torch.stack([(test.labels == label).nonzero()[0, 0] for label in labels])
-    natural = to_float(test.images[rows])
+    rows = one_of_each(test, _PICTURES)
+    labels, natural = test.labels[rows], to_float(test.images[rows])
     shown = [(NATURAL, natural)]
     for condition in conditions:
         if condition.perturbation is not None:
-            random = ImageRandom(key("test", 0, 0), rows)
+            random = ImageRandom(key("test", seed, 0), rows)
             shown.append((condition.title, condition.perturbation.perturb(natural, random)))
     pictures = [
         (title, place, image, look(model, image, int(labels[place])))
-        for place in range(_PICTURES)
+        for place in range(len(rows))
         for title, images in shown
         for image in [images[place]]
     ]
@@ -195,13 +220,11 @@ def maps_figure(model: nn.Module, splits: Splits, conditions: Sequence[Condition
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(pictures), len(columns), squeeze=False)
         for line, (title, _, image, maps) in zip(axes, pictures, strict=True):
-            pixels = image.permute(1, 2, 0).numpy()
-            line[0].imshow(pixels if pixels.shape[2] == 3 else pixels[..., 0], cmap="gray", vmin=0, vmax=1)
+            show_image(line[0], image.numpy())
             line[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=7)
             for axis, values in zip(line[1:], maps.values(), strict=True):
                 axis.imshow(values.numpy(), cmap="magma", vmin=0)
-            for axis in line:
-                _bare(axis)
+                bare(axis)
         for axis, name in zip(axes[0], columns, strict=True):
             axis.set_title(name, fontsize=7)
     numbers = pd.DataFrame(
@@ -237,10 +260,3 @@ def look(model: nn.Module, image: Tensor, label: int) -> dict[str, Tensor]:
         cam = LayerGradCam(model, last).attribute(batch, target=label, relu_attributions=True)
         maps["Grad-CAM"] = cam[0, 0].detach()
     return {**maps, **activations}
-
-
-def _bare(axis: Axes) -> None:
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for side in axis.spines.values():
-        side.set_visible(False)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from robust.report.hardening import hardening_claims, hardening_section, hardening_table
+from robust.report.hardening import _runs, hardening_claims, hardening_section, hardening_table
 
 #: accuracy on natural and on perturbed images, of each seed
 RUNS = {
@@ -15,21 +15,30 @@ RUNS = {
 }
 
 
-def rows(runs: dict[str, list[tuple[float, float]]], model: str = "resnet18", shift: float = 0.0) -> pd.DataFrame:
+def rows(
+    runs: dict[str, list[tuple[float, float]]],
+    model: str = "resnet18",
+    shift: float = 0.0,
+    *,
+    data: str = "tiny_imagenet",
+    setting: str = "",
+    level: float = 1.0,
+) -> pd.DataFrame:
     lines = [
         {
-            "run": f"{model}-{technique}-{seed}",
-            "data": "tiny_imagenet",
+            "run": f"{data}-{model}-{technique}-{seed}{setting}-{level}",
+            "data": data,
             "model": model,
             "technique": technique,
             "train_perturbation": "none" if technique == "natural" else "world",
-            "train_level": 0.0 if technique == "natural" else 1.0,
+            "train_level": 0.0 if technique == "natural" else level,
             "seed": seed,
-            "kind": f"{model}-{technique}",
-            "reference": f"{model}-natural-{seed}",
+            "kind": f"{data}-{model}-{technique}{setting}-{level}",
+            "reference": f"{data}-{model}-natural-{seed}{setting}-{level}",
             "test_perturbation": name,
-            "test_level": level,
+            "test_level": test_level,
             "trial": trial,
+            "evaluation_seed": 0,
             "n": 1000,
             "accuracy": accuracy + shift + change,
             "rms_calibration_error": 0.1,
@@ -37,17 +46,21 @@ def rows(runs: dict[str, list[tuple[float, float]]], model: str = "resnet18", sh
         }
         for technique, seeds in runs.items()
         for seed, (natural, perturbed) in enumerate(seeds)
-        for name, level, trial, accuracy, change in [
+        for name, test_level, trial, accuracy, change in [
             ("natural", 0.0, 0, natural, 0.0),
-            ("world", 1.0, 0, perturbed, -0.01),
-            ("world", 1.0, 1, perturbed, 0.01),
+            ("world", level, 0, perturbed, -0.01),
+            ("world", level, 1, perturbed, 0.01),
         ]
     ]
     return pd.DataFrame(lines)
 
 
+def table_of(rows: pd.DataFrame) -> pd.DataFrame:
+    return hardening_table(_runs(rows, {}))
+
+
 def test_each_way_of_training_stands_beside_its_natural_network() -> None:
-    table = hardening_table(rows(RUNS)).set_index("technique")
+    table = table_of(rows(RUNS)).set_index("technique")
     assert list(table.index) == ["natural", "constant", "harden"]
     assert table["seeds"].eq(3).all()
     assert table.loc["natural", "half"] == pytest.approx(np.mean([0.45, 0.48, 0.45]))
@@ -62,14 +75,15 @@ def test_each_way_of_training_stands_beside_its_natural_network() -> None:
 
 def test_the_answer_names_what_was_won_the_best_and_what_squeezing_adds() -> None:
     both = pd.concat([rows(RUNS), rows(RUNS, "se_resnet18", 0.02)])
-    section = hardening_section(both)
+    section = hardening_section([], both)
     assert (
-        "resnet18 against world 1: it takes the half-perturbed set from 46.0 to 53.0 % and natural images from 60.0"
+        "resnet18 against world 1: harden takes the half-perturbed set from 46.0 to 53.0 % and natural images from 60.0"
         in (section.text)
     )
     assert "best on the half-perturbed set is harden, 53.0 %" in section.text
     assert (
-        "Squeeze-and-excitation adds on the half-perturbed set, in points: natural +2.0, constant +2.0" in section.text
+        "se_resnet18 is over the network without squeeze-and-excitation by, in points: natural +2.0 [+2.0, +2.0], c"
+        in (section.text)
     )
     shown = section.tables["hardening"].shown
     assert len(shown) == 6
@@ -90,20 +104,52 @@ def test_the_claims_are_held_against_the_published_figures() -> None:
 
 def test_one_seed_has_no_interval_and_decides_no_claim() -> None:
     one = rows({technique: seeds[:1] for technique, seeds in RUNS.items()})
-    section = hardening_section(one)
+    section = hardening_section([], one)
     assert section.tables["hardening"].shown["won, points"].iloc[2] == "+8.0"
     assert hardening_claims(one).empty
 
 
 def test_a_seed_without_its_natural_network_is_left_out() -> None:
     some = rows(RUNS)
-    some = some[some["run"] != "resnet18-natural-2"]
-    assert hardening_table(some).set_index("technique")["seeds"].to_dict() == {"natural": 2, "constant": 2, "harden": 2}
+    some = some[~some["run"].str.contains("natural-2")]
+    assert table_of(some).set_index("technique")["seeds"].to_dict() == {"natural": 2, "constant": 2, "harden": 2}
 
 
 def test_without_hardening_there_is_nothing_to_say() -> None:
     plain = rows({name: RUNS[name] for name in ("natural", "constant")})
-    assert hardening_section(plain).tables == {}
+    assert hardening_section([], plain).tables == {}
     assert hardening_claims(plain).empty
     alone = rows({"harden": RUNS["harden"]})
-    assert hardening_section(alone).tables == {}
+    assert hardening_section([], alone).tables == {}
+
+
+def test_hardened_runs_without_their_tests_say_nothing() -> None:
+    some = rows(RUNS)
+    untested = some[~((some["technique"] == "harden") & (some["test_perturbation"] == "world"))]
+    assert hardening_section([], untested).tables == {}
+
+
+def test_networks_in_other_settings_are_not_pooled() -> None:
+    both = pd.concat([rows(RUNS), rows(RUNS, shift=0.3, setting="-all-classes")])
+    table = table_of(both)
+    assert table["technique"].tolist() == ["natural", "constant", "harden"] * 2
+    assert table["seeds"].eq(3).all()
+    assert table["half"].iloc[3] - table["half"].iloc[0] == pytest.approx(0.3)
+    assert hardening_claims(both).empty, "none is to be preferred"
+
+
+def test_what_is_claimed_is_of_tiny_imagenet_at_full_strength_in_three_seeds() -> None:
+    assert hardening_claims(rows(RUNS, data="digits")).empty
+    assert hardening_claims(rows({name: seeds[:2] for name, seeds in RUNS.items()})).empty
+    both = pd.concat([rows(RUNS), rows(RUNS, level=0.5)])
+    assert hardening_claims(both)["id"].is_unique
+    assert len(table_of(both)) == 6
+    squeezed = hardening_claims(rows(RUNS, "se_resnet18"))
+    assert set(squeezed["section"]) == {"ours"}, "of these nothing was published"
+
+
+def test_a_network_is_held_against_the_natural_one_in_the_trials_that_both_have() -> None:
+    some = rows(RUNS)
+    once = some[(some["technique"] == "natural") | (some["trial"] == 0)]
+    whole, fewer = (table_of(one).set_index("technique") for one in (some, once))
+    assert fewer.loc["harden", "half_won"] == pytest.approx(whole.loc["harden", "half_won"])

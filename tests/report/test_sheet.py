@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from robust.configuration import build_perturbation, compose
 from robust.report.sheet import contact_sheet
 
 
@@ -35,6 +36,14 @@ def test_no_perturbation_cannot_be_shown() -> None:
         contact_sheet(["perturb=none"])
 
 
-def test_at_least_one_image() -> None:
-    with pytest.raises(ValueError, match="`--images` must be at least 1; got 0"):
-        contact_sheet(images=0)
+@pytest.mark.parametrize("count", [0, 11])
+def test_each_image_is_of_another_class(count: int) -> None:
+    with pytest.raises(ValueError, match=f"`--images` must be from 1 to 10, the number of classes; got {count}"):
+        contact_sheet(images=count)
+
+
+def test_a_sheet_leaves_perturbations_as_they_are() -> None:
+    contact_sheet(["perturb=shift"], images=1)
+    shift = build_perturbation(compose(["perturb=shift"]).perturb)
+    assert shift is not None
+    assert shift.lowest == 0.25
