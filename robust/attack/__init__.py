@@ -2,6 +2,7 @@
 
 from robust.attack.assault import Assault
 from robust.attack.gradient import fgsm, gradient_sign, pgd
+from robust.attack.one_pixel import one_pixel
 from robust.attack.record import distances, record
 from robust.attack.search import Attacked, margin, toward_class, toward_scores
 
@@ -12,6 +13,7 @@ __all__ = [
     "fgsm",
     "gradient_sign",
     "margin",
+    "one_pixel",
     "pgd",
     "record",
     "toward_class",
