@@ -193,6 +193,8 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     build_optimizer(config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
     build_task(config, network)
     check_parts(run, network)
+    if assault:
+        assault.check(network, splits.test)
     build_schedule(config)
     if not elsewhere:
         build_trainer(config, title="", checkpoint=Path(), callbacks=[])

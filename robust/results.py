@@ -34,7 +34,7 @@ COLUMNS = [
 PREDICTIONS, ATTACKS = "predictions.parquet", "attacks.parquet"
 STAGES, VIEWS = "stages.parquet", "views.npz"
 NATURAL_ADVERSARIAL = "natural_adversarial.csv"
-_ATTACK_KEY = ["attack", "step", "max_steps", "image", "target", "threshold"]
+_ATTACK_KEY = ["attack", "settings", "image", "target", "threshold"]
 
 
 def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.DataFrame:

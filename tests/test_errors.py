@@ -121,6 +121,11 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             ["attack=gradient_sign", "attack.max_steps=0"],
             "error: `attack.max_steps` must be a whole number >= 1; got 0",
         ),
+        (["attack=pgd", "attack.eps=8"], "error: `attack.eps` must be from 0 to 1, since images are in [0, 1]; got 8."),
+        (
+            ["attack=fgsm", "+attack.steps=3"],
+            "error: `attack.steps` is not known to `attack=fgsm`; it takes eps, loss.",
+        ),
         (
             ["technique=adversarial", "technique.adversary.steps=0"],
             "error: `technique.adversary.steps` must be at least",

@@ -1,12 +1,13 @@
 """Attacks: the search for a small change of an image that changes the verdict."""
 
-from robust.attack.assault import Assault
+from robust.attack.assault import ANY, Assault
 from robust.attack.gradient import fgsm, gradient_sign, pgd
 from robust.attack.one_pixel import one_pixel
 from robust.attack.record import distances, record
 from robust.attack.search import Attacked, margin, toward_class, toward_scores
 
 __all__ = [
+    "ANY",
     "Assault",
     "Attacked",
     "distances",

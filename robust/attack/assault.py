@@ -1,55 +1,80 @@
 """Attacks on a test set: which images, toward which classes, and what is left to do."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
 
 import pandas as pd
 import torch
+from hydra.utils import get_method
 from torch import Tensor, nn
 
-from robust.attack.gradient import gradient_sign
 from robust.attack.record import record
-from robust.attack.search import Loss, Verdicts, predicted, toward_class, toward_scores
+from robust.attack.search import Attacked, check_least, margin, toward_class, toward_scores
 from robust.data import NONE, ImageSet, to_float
 from robust.models import TripleStaged
 
+#: the target of an attack on any other class
+ANY = -1
 _KEPT = 8  # images of each label and target that are kept to be looked at
+_OURS = ("targeted", "seed", "numbers", "batch_size", "verdicts", "title")  # what no option sets
+_LOSSES = {"cross_entropy": toward_class, "margin": margin}
 
 
-@dataclass(frozen=True)
 class Assault:
-    """Attacks by the gradient's sign on the first `images` test images of each class that shows something, toward every
-    other class; see `gradient_sign`. A mind's eye is judged at all `thresholds`, by the same search."""
+    """Attacks on the first `images` test images of each class that shows something, away from their label, or with
+    `targeted` toward every other class.
 
-    name: str = "gradient_sign"
-    images: int = 100
-    step: float = 1 / 255
-    max_steps: int = 1_500
-    batch_size: int = 64
-    thresholds: Sequence[float] = (0.2, 0.45, 0.7)
+    `search` is the path of a function such as `robust.attack.pgd`, the rest its `options`: numbers may be written as
+    fractions (8/255), `loss` as cross_entropy or margin. A mind's eye that follows the gradient's sign is judged at all
+    `thresholds`, by the same search. Raises ValueError for what the search does not take.
+    """
 
-    def __post_init__(self) -> None:
-        for name in ("images", "max_steps", "batch_size"):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and value >= 1):
-                raise ValueError(f"`attack.{name}` must be a whole number >= 1; got {value}.")
-        if not 0 < self.step <= 1:
-            raise ValueError(f"`attack.step` must be above 0 and at most 1; got {self.step}. A grey level is 1/255.")
-        if not self.thresholds or not all(0 < threshold < 1 for threshold in self.thresholds):
-            raise ValueError(f"`attack.thresholds` must be above 0 and below 1; got {list(self.thresholds)}.")
+    def __init__(
+        self,
+        *,
+        name: str,
+        search: str,
+        targeted: bool = False,
+        images: int = 100,
+        batch_size: int = 64,
+        seed: int = 0,
+        thresholds: Sequence[float] = (),
+        **options: Any,
+    ):
+        check_least(images=(images, 1), batch_size=(batch_size, 1))
+        if not all(0 < threshold < 1 for threshold in thresholds):
+            raise ValueError(f"`attack.thresholds` must be above 0 and below 1; got {list(thresholds)}.")
+        self.name, self.images, self.targeted, self.thresholds = name, images, targeted, tuple(thresholds)
+        self.options = {key: _number(key, value) for key, value in options.items()}
+        if (loss := options.get("loss", "cross_entropy")) not in _LOSSES:
+            raise ValueError(f"`attack.loss` must be {' or '.join(_LOSSES)}; got {loss}.")
+        self.settings = json.dumps({**self.options, "seed": seed}, sort_keys=True)
+        self._search: Callable[..., Attacked] = get_method(search)
+        taken = inspect.signature(self._search).parameters
+        known = [key for key, one in taken.items() if one.kind is one.KEYWORD_ONLY and key not in _OURS]
+        if unknown := [key for key in options if key not in known]:
+            raise ValueError(f"`attack.{unknown[0]}` is not known to `attack={name}`; it takes {', '.join(known)}.")
+        self._draws = "numbers" in taken
+        self._given = {"batch_size": batch_size, **({"seed": seed} if self._draws else {})}
+
+    def check(self, model: nn.Module, images: ImageSet) -> None:
+        """Raises ValueError where the search cannot be made with these options."""
+        self._attack(model.eval(), to_float(images.images[:0]), images.labels[:0], images.labels[:0], None)
 
     def missing(self, images: ImageSet, known: pd.DataFrame | None) -> list[tuple[int, int]]:
-        """The pairs of label and target that were not yet attacked like this."""
+        """The pairs of label and target (`ANY`: any other class) that were not yet attacked like this."""
         pairs = [
             (label, target)
             for label, name in enumerate(images.classes)
-            for target in range(len(images.classes))
+            for target in (range(len(images.classes)) if self.targeted else [ANY])
             if target != label and name != NONE
         ]
         if known is None:
             return pairs
-        alike = (known["attack"] == self.name) & (known["step"] == self.step) & (known["max_steps"] == self.max_steps)
-        known = known[alike]
+        known = known[(known["attack"] == self.name) & (known["settings"] == self.settings)]
         wanted = self.thresholds if known["threshold"].notna().any() else [None]
 
         def is_done(pair: tuple[int, int]) -> bool:
@@ -68,33 +93,44 @@ class Assault:
         self, model: nn.Module, images: ImageSet, pair: tuple[int, int], *, title: str | None = None
     ) -> pd.DataFrame:
         """A row for each attacked image and threshold (NaN where a model has none), as `record` gives it, with
-        `attack`, `step`, `max_steps`, and of a few images `original` and `adversarial`, as bytes (uint8)."""
+        `attack`, `settings` (JSON), and of a few images `original` and `adversarial`, as bytes (uint8)."""
         label, target = pair
         numbers = self.chosen(images, label)
-        natural, targets = to_float(images.images[numbers]), torch.full(numbers.shape, target)
-        loss, verdicts, thresholds = self._aims(model)
-        attacked = gradient_sign(
-            model,
-            natural,
-            targets,
-            step=self.step,
-            max_steps=self.max_steps,
-            batch_size=self.batch_size,
-            loss=loss,
-            verdicts=verdicts,
-            title=title,
-        )
-        table = record(
-            attacked, natural, numbers=numbers, labels=images.labels[numbers], targets=targets, thresholds=thresholds
-        )
+        natural = to_float(images.images[numbers])
+        labels, targets = images.labels[numbers], torch.full(numbers.shape, target)
+        attacked = self._attack(model, natural, targets if self.targeted else labels, numbers, title)
+        thresholds = self.thresholds if self._judges(model) else [float("nan")]
+        table = record(attacked, natural, numbers=numbers, labels=labels, targets=targets, thresholds=thresholds)
         table["original"] = _first_few(natural) * len(thresholds)
         table["adversarial"] = [one for rule in attacked.images.transpose(0, 1) for one in _first_few(rule)]
-        return table.assign(attack=self.name, step=self.step, max_steps=self.max_steps)
+        return table.assign(attack=self.name, settings=self.settings)
 
-    def _aims(self, model: nn.Module) -> tuple[Loss, Verdicts, Sequence[float]]:
-        if isinstance(model, TripleStaged):
-            return toward_scores, lambda scores: model.verdicts(scores, self.thresholds), self.thresholds
-        return toward_class, predicted, [float("nan")]
+    def _attack(
+        self, model: nn.Module, images: Tensor, classes: Tensor, numbers: Tensor, title: str | None
+    ) -> Attacked:
+        options = {**self.options, **self._given, "targeted": self.targeted, "title": title}
+        if "loss" in options:
+            options["loss"] = _LOSSES[options["loss"]]
+        if self._draws:
+            options["numbers"] = numbers
+        if isinstance(model, TripleStaged) and self._judges(model):
+            options["loss"] = toward_scores
+            options["verdicts"] = lambda scores: model.verdicts(scores, self.thresholds)
+        return self._search(model, images, classes, **options)
+
+    def _judges(self, model: nn.Module) -> bool:
+        """Whether one search serves several thresholds."""
+        return bool(self.thresholds) and isinstance(model, TripleStaged)
+
+
+def _number(name: str, value: Any) -> Any:
+    """A fraction such as 8/255 as a number; everything else as it is."""
+    if not (isinstance(value, str) and "/" in value):
+        return value
+    try:
+        return float(Fraction(value))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"`attack.{name}` must be a number or a fraction such as 8/255; got {value}.") from None
 
 
 def _first_few(images: Tensor) -> list[bytes | None]:

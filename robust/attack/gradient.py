@@ -293,7 +293,7 @@ class _Batch:
 
 def _note(found: Attacked, batch: _Batch, now: Tensor, wanted: Tensor) -> None:
     """Keeps the images that have the wanted verdict by a rule for the first time, and those whose search is over."""
-    found.queries[batch.rows] += 1
+    found.queries[batch.rows] += (~found.success[batch.rows]).long()
     begun = (batch.attempt == 0) & (batch.taken == batch.first)
     found.before[batch.rows[begun]] = now[begun]
     place, rule = (~found.success[batch.rows] & (wanted | batch.last[:, None])).nonzero(as_tuple=True)

@@ -42,6 +42,8 @@ def one_pixel(
     check_least(batch_size=(batch_size, 1))
     if strategy not in ("rand1", "best1"):
         raise ValueError(f"`attack.strategy` must be rand1 or best1; got {strategy}.")
+    if not len(images):
+        return nothing_yet(images, 1)
     known = torch.arange(len(images)) if numbers is None else numbers
     search = _Search(model, images, classes, targeted, batch_size)
 

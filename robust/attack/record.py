@@ -27,7 +27,7 @@ def record(
     attacked: Attacked, images: Tensor, *, numbers: Tensor, labels: Tensor, targets: Tensor, thresholds: Sequence[float]
 ) -> pd.DataFrame:
     """A row for each image and rule: image (its number), label, target, threshold, before, after, success, steps,
-    queries (forward passes), l0, l2, linf, distortion."""
+    queries, l0, l2, linf, distortion."""
     tables = []
     for rule, threshold in enumerate(thresholds):
         columns = {
@@ -38,7 +38,7 @@ def record(
             "after": attacked.after[:, rule],
             "success": attacked.success[:, rule],
             "steps": attacked.steps[:, rule],
-            "queries": attacked.steps[:, rule] + 1,
+            "queries": attacked.queries[:, rule],
             **distances(images, attacked.images[:, rule]),
         }
         table = pd.DataFrame({name: torch.as_tensor(column).cpu().numpy() for name, column in columns.items()})

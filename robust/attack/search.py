@@ -18,8 +18,8 @@ class Attacked:
     """What came of an attack on n images, for each of k rules by which the outputs become verdicts.
 
     `images`, shape (n, k, channels, height, width): the first that had the wanted verdict, or else the last. `success`
-    (bool), `steps` and the verdicts `before` and `after` (int64) have shape (n, k), `queries`, how often the network
-    was asked about an image, (n,).
+    (bool), `steps`, `queries` (how often the network was asked) and the verdicts `before` and `after` (int64) have
+    shape (n, k).
     """
 
     images: Tensor
@@ -64,7 +64,7 @@ def nothing_yet(images: Tensor, rules: int) -> Attacked:
         steps=verdicts,
         before=verdicts.clone(),
         after=verdicts.clone(),
-        queries=torch.zeros(len(images), dtype=torch.int64),
+        queries=verdicts.clone(),
     )
 
 

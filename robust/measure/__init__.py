@@ -5,7 +5,7 @@ from robust.measure.conditions import NATURAL, Condition, condition_title
 from robust.measure.layers import layers, measure_layers, movement
 from robust.measure.minds_eye import Views, measure_stages, take_views
 from robust.measure.samples import Samples, take_samples
-from robust.measure.summary import scores, summarize
+from robust.measure.summary import scores, summarize, wilson
 from robust.measure.trials import (
     TEST_KEY,
     Measurement,
@@ -41,4 +41,5 @@ __all__ = [
     "summarize",
     "take_samples",
     "take_views",
+    "wilson",
 ]

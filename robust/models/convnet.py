@@ -81,7 +81,7 @@ def folded(network: nn.Module) -> nn.Module:
             layers.append(fuse_conv_bn_eval(convolution, layer))
         elif not isinstance(layer, nn.Dropout):
             layers.append(nn.ReLU(inplace=True) if isinstance(layer, nn.ReLU) else layer)
-    network.features = nn.Sequential(*layers)
+    network.features = nn.Sequential(*layers).eval()
     return network
 
 

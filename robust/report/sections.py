@@ -9,6 +9,7 @@ import pandas as pd
 
 from robust.measure import NATURAL, Samples, condition_title
 from robust.report.ablation import ablation_table
+from robust.report.attacks import attacks_section
 from robust.report.choice import comparable, in_order, of_one_kind
 from robust.report.claims import claims, claims_summary
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
@@ -36,6 +37,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         _paper(rows),
         _claims(folders, rows, networks),
         hardening_section(folders, rows),
+        attacks_section(folders),
         minds_eye_section(networks) if networks else Section(""),
         _one_for_all(rows),
         _techniques(folders),

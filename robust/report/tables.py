@@ -133,12 +133,27 @@ def print_results(rows: pd.DataFrame) -> None:
         before = [float("nan")] * 2 if pd.isna(line["won"]) else [line["mean_before"], line["before"]]
         mean, there = map(_from_to, before, [line["mean"], line["after"]])
         table.add_row(*named, percent(line["natural"]), mean, line["hardest"], there)
+    _print(table, len(scores))
+
+
+def print_table(shown: pd.DataFrame, title: str) -> None:
+    """A table as one reads it, in the terminal."""
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, title_justify="left")
+    for name in shown:
+        table.add_column(str(name))
+    for line in shown.head(_MOST).astype(str).to_numpy():
+        table.add_row(*line)
+    _print(table, len(shown))
+
+
+def _print(table: Table, lines: int) -> None:
+    """Prints what there is of so many lines."""
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, _WIDE)  # a file has no edge to cut a table at
     console.print(table, crop=False)
-    if len(scores) > _MOST:
-        console.print(f"... and {len(scores) - _MOST} more on the page")
+    if lines > _MOST:
+        console.print(f"... and {lines - _MOST} more on the page")
 
 
 def _from_to(before: float, after: float) -> str:

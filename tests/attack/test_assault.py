@@ -3,45 +3,111 @@
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
-from robust.attack import Assault
+from robust.attack import ANY, Assault
 from robust.data import NONE, ImageSet
+
+STEPS = {"search": "robust.attack.gradient_sign", "name": "gradient_sign", "targeted": True}
 
 
 @pytest.fixture
 def images():
     labels = torch.arange(3).repeat(4)
-    return ImageSet(torch.zeros(12, 1, 4, 4, dtype=torch.uint8), labels, ("cat", "dog", NONE))
+    pixels = torch.randint(256, (12, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return ImageSet(pixels, labels, ("cat", "dog", NONE))
 
 
-def known(assault, images, thresholds):
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).eval()
+
+
+def assault(**options):
+    return Assault(**{**STEPS, "step": "1/255", "max_steps": 9, **options})
+
+
+def known(one, images, thresholds):
     """What is written when these pairs were attacked."""
     rows = [
-        (label, target, number, threshold, assault.name, assault.step, assault.max_steps)
-        for label, target in assault.missing(images, None)
-        for number in assault.chosen(images, label).tolist()
+        (label, target, number, threshold, one.name, one.settings)
+        for label, target in one.missing(images, None)
+        for number in one.chosen(images, label).tolist()
         for threshold in thresholds
     ]
-    return pd.DataFrame(rows, columns=["label", "target", "image", "threshold", "attack", "step", "max_steps"])
+    return pd.DataFrame(rows, columns=["label", "target", "image", "threshold", "attack", "settings"])
 
 
 def test_every_object_is_led_to_every_other_class(images):
-    assert Assault().missing(images, None) == [(0, 1), (0, 2), (1, 0), (1, 2)]
-    assert Assault(images=3).chosen(images, 1).tolist() == [1, 4, 7]
+    assert assault().missing(images, None) == [(0, 1), (0, 2), (1, 0), (1, 2)]
+    assert assault(images=3).chosen(images, 1).tolist() == [1, 4, 7]
+
+
+def test_or_away_from_its_own(images, model):
+    away = assault(targeted=False)
+    assert away.missing(images, None) == [(0, ANY), (1, ANY)]
+    table = away.attack(model, images, (1, ANY))
+    assert (table["target"] == ANY).all()
+    assert (table["success"] == (table["after"] != 1)).all()
+    assert away.missing(images, table) == [(0, ANY)]
+    assert len(assault().missing(images, table)) == 4
 
 
 @pytest.mark.parametrize("thresholds", [[0.2, 0.45, 0.7], [float("nan")]])
 def test_what_was_done_is_not_done_again(images, thresholds):
-    done = known(Assault(images=3), images, thresholds)
-    assert Assault(images=3).missing(images, done) == []
-    assert Assault(images=2).missing(images, done) == []
-    assert len(Assault(images=4).missing(images, done)) == 4
-    assert len(Assault(images=3, max_steps=7).missing(images, done)) == 4
-    assert len(Assault(images=3, step=0.5).missing(images, done)) == 4
-    assert Assault(images=3).missing(images, done[done["target"] != 2]) == [(0, 2), (1, 2)]
+    judged = {"thresholds": (0.2, 0.45, 0.7)}
+    done = known(assault(images=3, **judged), images, thresholds)
+    assert assault(images=3, **judged).missing(images, done) == []
+    assert assault(images=2, **judged).missing(images, done) == []
+    assert len(assault(images=4, **judged).missing(images, done)) == 4
+    assert len(assault(images=3, max_steps=7, **judged).missing(images, done)) == 4
+    assert len(assault(images=3, step=0.5, **judged).missing(images, done)) == 4
+    assert len(assault(images=3, name="other", **judged).missing(images, done)) == 4
+    assert assault(images=3, **judged).missing(images, done[done["target"] != 2]) == [(0, 2), (1, 2)]
 
 
 def test_another_threshold_is_judged_too(images):
-    done = known(Assault(), images, [0.2, 0.45, 0.7])
-    assert Assault(thresholds=[0.45]).missing(images, done) == []
-    assert len(Assault(thresholds=[0.3, 0.45]).missing(images, done)) == 4
+    done = known(assault(), images, [0.2, 0.45, 0.7])
+    assert assault(thresholds=[0.45]).missing(images, done) == []
+    assert len(assault(thresholds=[0.3, 0.45]).missing(images, done)) == 4
+
+
+def test_fractions_are_numbers(images, model):
+    written, counted = (
+        pd.concat(
+            Assault(name="fgsm", search="robust.attack.fgsm", eps=eps, loss="margin").attack(
+                model, images, (label, ANY)
+            )
+            for label in (0, 1)
+        )
+        for eps in ("51/255", 0.2)
+    )
+    pd.testing.assert_frame_equal(written, counted)
+    assert written["linf"].max() == pytest.approx(0.2)
+
+
+def test_draws_belong_to_the_image_not_to_its_place(images, model):
+    options = {"name": "pgd", "search": "robust.attack.pgd", "eps": 0.3, "steps": 2, "seed": 5}
+    several, one = (Assault(images=count, **options).attack(model, images, (1, ANY)) for count in (4, 1))
+    pd.testing.assert_frame_equal(several[several["image"] == 1], one)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"eps": 8}, r"`attack.eps` must be from 0 to 1, since images are in \[0, 1\]; got 8"),
+        ({"eps": "8/x"}, "`attack.eps` must be a number or a fraction such as 8/255; got 8/x"),
+        ({"eps": "8/0"}, "`attack.eps` must be a number or a fraction such as 8/255; got 8/0"),
+        ({"loss": "hinge"}, "`attack.loss` must be cross_entropy or margin; got hinge"),
+        (
+            {"strength": 1},
+            "`attack.strength` is not known to `attack=pgd`; it takes eps, step, steps, norm, restarts, random_start",
+        ),
+        ({"images": 0}, "`attack.images` must be a whole number >= 1; got 0"),
+        ({"steps": 0}, "`attack.steps` must be a whole number >= 1; got 0"),
+    ],
+)
+def test_wrong_settings_are_refused_before_any_attack(images, model, options, message):
+    with pytest.raises(ValueError, match=message):
+        Assault(**{"name": "pgd", "search": "robust.attack.pgd", **options}).check(model, images)

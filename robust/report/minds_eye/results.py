@@ -1,5 +1,6 @@
 """What was measured of a mind's eye and of the networks beside it, read from their runs."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from robust.results import STAGES, VIEWS, known_attacks
 from robust.runs import read_rows
 
 _USUAL_TASKS = ("classify", "classify_and_estimate", "compare")
+_ATTACK = "gradient_sign"
 _EYE = MODEL_TITLES["triple_staged"]
 
 
@@ -69,13 +71,14 @@ class Network:
 
     @cached_property
     def attacks(self) -> pd.DataFrame:
-        """All attacks of the last settings that the run was attacked with; `aim` is the false verdict that was sought,
-        `network` names the network and its threshold, `right` says whether the image was told right before."""
+        """All attacks by the gradient's sign, in the last settings that there were; `aim` is the false verdict that was
+        sought, `network` names the network and its threshold, `right` says whether the image was told right before."""
         table = known_attacks(self.folder)
-        if table is None:
+        table = table[table["attack"] == _ATTACK] if table is not None else pd.DataFrame()
+        if table.empty:
             return pd.DataFrame()
-        last = table.iloc[-1]
-        table = table[(table["step"] == last["step"]) & (table["max_steps"] == last["max_steps"])]
+        settings = table["settings"].iloc[-1]
+        table = table[table["settings"] == settings].assign(max_steps=json.loads(settings)["max_steps"])
         aim = np.where(table["target"] == len(self.classes) - 1, "false negative", "false positive")
         names = [titled(self.title, threshold) for threshold in table["threshold"]]
         return table.assign(aim=aim, network=names, right=table["before"] == table["label"])

@@ -1,0 +1,125 @@
+"""How networks withstand attackers: one table of natural and robust accuracy."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from robust.measure import wilson
+from robust.report.claim import over_several
+from robust.report.section import Section, Table
+from robust.report.tables import percent, print_table, run_title
+from robust.results import ATTACKS, known_attacks
+from robust.runs import read_rows
+
+_ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind", "seed"]
+_EFFORT = ["distortion", "linf", "steps", "queries"]
+
+
+def attacks_section(folders: Sequence[Path]) -> Section:
+    """Every kind of network and every attack on it; nothing where none was attacked."""
+    table = attacks_table(folders)
+    if table.empty:
+        return Section("")
+    note = (
+        "Natural and robust accuracy: of the attacked images, those that are recognised, and those that are so in "
+        "spite of the attacker (of all targets). Intervals: over images (Wilson) for one seed, over seeds (Student) "
+        "for several. Medians: over the attacks that succeeded."
+    )
+    return Section("Attacks", "", {}, {"attacks": Table(_shown(table), table, note)})
+
+
+def print_attacks(folders: Sequence[Path]) -> None:
+    """The same table, in the terminal."""
+    table = attacks_table(folders)
+    if len(table):
+        print_table(_shown(table), "attacks")
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    interval = [f"{percent(low)} to {percent(high)}" for low, high in table[["low", "high"]].values]
+    return pd.DataFrame(
+        {
+            **({"data": table["data"]} if table["data"].nunique() > 1 else {}),
+            "model": table["model"],
+            "trained": table["trained"],
+            "attack": table["attack"],
+            "toward": np.where(table["targeted"], "every other class", "any other class"),
+            "seeds": table["seeds"],
+            "images": table["images"],
+            "natural accuracy, %": table["natural"].map(percent),
+            "robust accuracy, %": table["robust"].map(percent),
+            "95 % interval": interval,
+            "median distortion": table["distortion"].map(_short),
+            "median steps": table["steps"].map(_short),
+            "median queries": table["queries"].map(_short),
+        }
+    )
+
+
+def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
+    """A line for each kind of network and attack: data, model, trained, attack (its name and settings), targeted,
+    seeds, images (of a seed), natural and robust accuracy (fractions, means over seeds), low and high of the latter's
+    95 % interval, and the medians of distortion, linf, steps and queries of what succeeded."""
+    runs = [line for folder in folders if (folder / ATTACKS).is_file() for line in _lines(folder)]
+    if not runs:
+        return pd.DataFrame()
+    by = ["data", "model", "technique", "train_perturbation", "train_level", "kind", "attack", "targeted"]
+    lines = []
+    for about, group in pd.DataFrame(runs).groupby(by, sort=False):
+        known = dict(zip(by, about, strict=True))
+        robust = group["robust"].to_numpy()
+        images = int(group["images"].iloc[0])
+        low, high = over_several(robust)[1:] if len(robust) > 1 else wilson(robust[0], images)
+        trained = {"trained": run_title(pd.Series(known)), "seeds": len(group), "images": images}
+        means = group[["natural", "robust", *_EFFORT]].mean()
+        lines.append({**known, **trained, **means, "low": max(low, 0.0), "high": min(high, 1.0)})
+    return pd.DataFrame(lines)
+
+
+def _lines(folder: Path) -> list[dict[str, object]]:
+    """A line for each attack on one run."""
+    attacks = known_attacks(folder)
+    assert attacks is not None
+    attacks = attacks[attacks["threshold"].isna()]  # a mind's eye has a section of its own
+    about = read_rows(folder)[_ABOUT].iloc[0].to_dict()
+    lines = []
+    for (name, settings), group in attacks.groupby(["attack", "settings"], sort=False):
+        for targeted, each in group.groupby(group["target"] >= 0, sort=False):
+            recognised = (each["before"] == each["label"]).groupby(each["image"]).all()
+            gave_way = each["success"].groupby(each["image"]).any()
+            succeeded = each[each["success"] & (each["before"] == each["label"])]
+            lines.append(
+                {
+                    **about,
+                    "attack": f"{name} {_settings(json.loads(str(settings)))}",
+                    "targeted": bool(targeted),
+                    "images": len(recognised),
+                    "natural": recognised.mean(),
+                    "robust": (recognised & ~gave_way).mean(),
+                    **succeeded[_EFFORT].median(),
+                }
+            )
+    return lines
+
+
+def _settings(options: dict[str, object]) -> str:
+    """What sets an attack apart, in short: values that are left to it are left out, grey levels are of 255."""
+    shown = {name: value for name, value in options.items() if value is not None and name != "seed"}
+    if shown.get("loss") == "cross_entropy":
+        del shown["loss"]
+    return ", ".join(f"{name}={_value(value)}" for name, value in shown.items())
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and 0 < value < 1 and abs(255 * value - round(255 * value)) < 1e-6:
+        return f"{round(255 * value)}/255"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _short(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.3g}"

@@ -1,0 +1,90 @@
+"""`python -m robust.attack`: trained models are attacked, nothing is trained again, nothing attacked twice."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from robust.attack.__main__ import attack_runs
+from robust.configuration import compose
+from robust.prepare import prepare
+from robust.report import write_report
+from robust.report.attacks import attacks_table
+from robust.results import known_attacks
+from robust.run import execute
+from robust.runs import State
+
+SETTINGS = ["evaluation=natural", "trainer.max_epochs=2", "trainer.threads=1", "trainer.accelerator=cpu"]
+FGSM = ["attack=fgsm", "attack.eps=16/255", "attack.images=5"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Natural digits networks of two seeds and one that learnt noise."""
+    root = tmp_path_factory.mktemp("runs")
+    for overrides in (["technique=natural"], ["technique=natural", "seed=1"], ["perturb=noise"]):
+        status = execute(prepare(compose([f"runs_dir={root}", *SETTINGS, *overrides])))
+        assert status.state is State.DONE, status.reason
+    return root
+
+
+def attacks_of(runs: Path) -> dict[str, pd.DataFrame]:
+    return {folder.name: table for folder in runs.iterdir() if (table := known_attacks(folder)) is not None}
+
+
+def test_runs_are_attacked_once_and_stand_in_one_table(runs: Path, command: Callable[..., object]) -> None:
+    trained = {path: path.stat().st_mtime_ns for path in runs.rglob("model.ckpt")}
+    done = command("-m", "robust.attack", f"run={runs}", *FGSM, "trainer.threads=1")
+    assert done.returncode == 0, done.stderr
+    assert "fgsm eps=16/255" in done.stdout
+    assert all(path.stat().st_mtime_ns == time for path, time in trained.items())
+    first = attacks_of(runs)
+    assert {name: len(table) for name, table in first.items()} == dict.fromkeys(first, 50)
+    written = {path: path.stat().st_mtime_ns for path in runs.rglob("attacks.parquet")}
+    attack_runs([str(runs)], FGSM)
+    assert {path: path.stat().st_mtime_ns for path in runs.rglob("attacks.parquet")} == written
+
+    table = attacks_table(sorted(runs.iterdir()))
+    natural = table[table["technique"] == "natural"].iloc[0]
+    assert natural["seeds"] == 2
+    each = [one for name, one in first.items() if "natural" in name]
+    robust = [((one["before"] == one["label"]) & ~one["success"]).mean() for one in each]
+    assert natural["robust"] == pytest.approx(sum(robust) / 2)
+    assert natural["robust"] < natural["natural"]
+    page = write_report(sorted(runs.iterdir())).read_text()
+    assert "robust accuracy, %" in page
+
+
+def test_an_image_withstands_only_if_no_target_is_reached(runs: Path) -> None:
+    folder = sorted(runs.iterdir())[0]
+    attack_runs([str(folder)], ["attack=gradient_sign", "attack.images=2", "attack.max_steps=5", "attack.step=0.02"])
+    table = attacks_table([folder])
+    line = table[table["targeted"]].iloc[0]
+    attacks = known_attacks(folder)
+    assert attacks is not None
+    mine = attacks[attacks["attack"] == "gradient_sign"]
+    assert len(mine) == 2 * 10 * 9
+    held = (~mine["success"] & (mine["before"] == mine["label"])).groupby(mine["image"]).all()
+    assert line["robust"] == pytest.approx(held.mean())
+    assert line["images"] == 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["attack=none"], "`attack` must name an attack; got none"),
+        (["attack=pgd", "attack.eps=8"], "`attack.eps` must be from 0 to 1"),
+        (["attack=fgsm", "trainer.thread=1"], "`trainer.thread` must be a setting that the run has"),
+        (["attack=fgsm", "seed=7"], "must be a run of these settings under the name that it was given"),
+    ],
+)
+def test_wrong_words_are_explained_before_any_attack(runs: Path, settings: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        attack_runs([str(runs)], settings)
+
+
+def test_without_a_run_there_is_nothing_to_attack(command: Callable[..., object]) -> None:
+    done = command("-m", "robust.attack", "attack=fgsm")
+    assert done.returncode == 2
+    assert "`run` must name a run's folder; got none" in done.stderr
