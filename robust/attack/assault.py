@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -124,7 +124,9 @@ class Assault:
 
 
 def _number(name: str, value: Any) -> Any:
-    """A fraction such as 8/255 as a number; everything else as it is."""
+    """A fraction such as 8/255 as a number, also within other options; everything else as it is."""
+    if isinstance(value, Mapping):
+        return {key: _number(f"{name}.{key}", inner) for key, inner in value.items()}
     if not (isinstance(value, str) and "/" in value):
         return value
     try:
