@@ -18,6 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from robust.attack import Assault
 from robust.data import Splits
 from robust.measure import Condition
 from robust.perturb import Perturbation
@@ -225,6 +226,13 @@ def as_level(perturb: DictConfig, key: str = "perturb.level") -> Iterator[None]:
         for argument in arguments:
             text = text.replace(f"`{argument}`", f"`{key}`")
         raise ValueError(text) from error
+
+
+def build_assaults(attack: DictConfig) -> list[Assault]:
+    """The attacks of a `conf/attack` choice: one, several or none."""
+    if "several" in attack:
+        return [build(one, without=[]) for one in attack.several.values()]
+    return [build(attack, without=[])] if attack._target_ is not None else []
 
 
 def build_conditions(

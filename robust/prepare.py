@@ -18,6 +18,7 @@ from robust.checks import check_task, check_technique, check_values, check_writa
 from robust.configuration import (
     as_level,
     build,
+    build_assaults,
     build_conditions,
     build_optimizer,
     build_perturbation,
@@ -47,7 +48,7 @@ class Run:
     splits: Splits
     perturbation: Perturbation | None
     conditions: list[Condition]
-    assault: Assault | None
+    assaults: list[Assault]
     natural_adversarial: NaturalAdversarial | None
     identity: Identity
     reference: str  # the name of the natural run that it is held against
@@ -90,9 +91,10 @@ class Run:
         planned = planned_tests(self.conditions, trials=settings.trials, seed=settings.seed)
         return [test for test in planned if test[1] not in known]
 
-    def missing_attacks(self) -> list[tuple[int, int]]:
-        """The pairs of label and target that are to be attacked and were not yet."""
-        return self.assault.missing(self.splits.test, known_attacks(self.folder)) if self.assault else []
+    def missing_attacks(self) -> list[tuple[Assault, tuple[int, int]]]:
+        """The attacks, and the pairs of label and target, that were not made yet."""
+        known = known_attacks(self.folder) if self.assaults else None
+        return [(assault, pair) for assault in self.assaults for pair in assault.missing(self.splits.test, known)]
 
     def missing_natural_adversarial(self) -> NaturalAdversarial | None:
         """The natural adversarial examples that it is to be tested on and was not yet."""
@@ -154,13 +156,13 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     splits = build_splits(config.data)
     check_task(config, splits, needs=task_of(config).needs)
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
-    assault = build(config.attack, without=[]) if config.attack._target_ is not None else None
+    assaults = build_assaults(config.attack)
     path = config.evaluation.natural_adversarial
     others = natural_adversarial(path, splits, cache_dir=config.data.cache_dir) if path is not None else None
     if others and not conditions:
         raise ValueError("`evaluation.natural_adversarial` comes on top of other tests; got `evaluation=none`.")
     if not config.task.tested:
-        conditions, assault, others = [], None, None
+        conditions, assaults, others = [], [], None
     natural = reference(config)
 
     def prepare_all(starts: Mapping[str, DictConfig]) -> dict[str, Run]:
@@ -179,7 +181,7 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
         splits,
         perturbation,
         conditions,
-        assault,
+        assaults,
         others,
         identity,
         against.folder,
@@ -193,7 +195,7 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     build_optimizer(config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
     build_task(config, network)
     check_parts(run, network)
-    if assault:
+    for assault in assaults:
         assault.check(network, splits.test)
     build_schedule(config)
     if not elsewhere:

@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from robust.attack import ANY
 from robust.errors import one_line
 from robust.files import write_whole
 from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, on_gpu, take_weights
@@ -258,11 +259,12 @@ def attack_missing(run: Run) -> None:
     """Makes the attacks that are missing, and writes what came of them after each pair of label and target."""
     if not (missing := run.missing_attacks()):
         return
-    assert run.assault
     model, classes = load_for_tests(run), run.splits.test.classes
-    for label, target in missing:
-        title = f"{run.identity.title}: {classes[label]} to {classes[target]}" if run.config.trainer.progress else None
-        found = run.assault.attack(model, run.splits.test, (label, target), title=title)
+    for assault, (label, target) in missing:
+        toward = "another class" if target == ANY else classes[target]
+        title = f"{run.identity.title}: {assault.name}, {classes[label]} to {toward}"
+        shown = title if run.config.trainer.progress else None
+        found = assault.attack(model, run.splits.test, (label, target), title=shown)
         write_attacks(run.folder, found, run.identity.folder)
 
 

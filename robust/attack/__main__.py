@@ -56,14 +56,14 @@ def attack_runs(runs: Sequence[str], settings: Sequence[str]) -> list[Path]:
 def _prepare(folder: Path, settings: Sequence[str]) -> "Run":
     from omegaconf import DictConfig, OmegaConf
 
-    from robust.configuration import compose
+    from robust.configuration import build_assaults, compose
     from robust.prepare import prepare
 
     config = OmegaConf.load(folder / "config.yaml")
     assert isinstance(config, DictConfig)
     config.runs_dir = str(folder.parent)
     config.attack = compose([one for one in settings if one.lstrip("+").startswith("attack")]).attack
-    if config.attack._target_ is None:
+    if not build_assaults(config.attack):
         raise ValueError("`attack` must name an attack; got none. Name one: attack=pgd.")
     for key, _, value in (one.partition("=") for one in settings if not one.lstrip("+").startswith("attack")):
         if OmegaConf.select(config, key, default=_UNKNOWN) is _UNKNOWN:

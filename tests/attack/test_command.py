@@ -70,6 +70,17 @@ def test_an_image_withstands_only_if_no_target_is_reached(runs: Path) -> None:
     assert line["images"] == 20
 
 
+def test_several_attacks_are_one_choice(runs: Path) -> None:
+    folder = sorted(runs.iterdir())[0]
+    quick = ["several.fgsm.images=2", "several.pgd.images=2", "several.pgd.steps=3", "several.one_pixel.images=1"]
+    quick += ["several.one_pixel.population=8", "several.one_pixel.generations=2"]
+    attack_runs([str(folder)], ["attack=table", *(f"attack.{one}" for one in quick)])
+    attacks = known_attacks(folder)
+    assert attacks is not None
+    assert {"fgsm", "pgd", "one_pixel"} <= set(attacks["attack"])
+    assert (attacks.loc[attacks["attack"] == "one_pixel", "l0"] <= 1).all()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
