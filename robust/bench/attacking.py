@@ -1,12 +1,16 @@
-"""Attacks against a library that has them."""
+"""Attacks against the libraries that have them."""
 
+import functools
+import importlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import foolbox
 import torch
+from torch import Tensor, nn
 
-from robust.attack import gradient_sign
+from robust.attack import fgsm, gradient_sign, one_pixel, pgd
 from robust.bench.pairs import Result, at_least, in_turn
 from robust.configuration import compose
 from robust.data import to_float
@@ -14,18 +18,69 @@ from robust.prepare import prepare
 from robust.run import execute
 from robust.runs import load
 
-_IMAGES, _STEPS, _STEP = 256, 100, 1 / 255
+_IMAGES, _STEPS, _STEP, _EPS = 256, 100, 1 / 255, 0.1
+_PIXEL_IMAGES, _POPULATION, _GENERATIONS = 64, 10, 10
 _ROUNDS = 9
+
+_Attack = Callable[[], object]
 
 
 def bench_attacking() -> Iterator[Result]:
-    """The ratio of foolbox's time to ours, for the same steps toward the same targets on the same trained network."""
+    """The ratio of others' time to ours, for the same attacks on the same images of the same trained network. Of
+    torchattacks, which pins old packages, where it is installed."""
+    model, images, labels = _task()
+    yield _toward_classes(model, images, labels)
+    rival = foolbox.PyTorchModel(model, bounds=(0, 1))
+    away = foolbox.criteria.Misclassification(labels)
+    theirs = {
+        "FGSM": foolbox.attacks.LinfFastGradientAttack(random_start=False),
+        "PGD": foolbox.attacks.LinfPGD(abs_stepsize=_EPS / 4, steps=40),
+    }
+    ours: dict[str, _Attack] = {
+        "FGSM": lambda: fgsm(model, images, labels, eps=_EPS),
+        "PGD": lambda: pgd(model, images, labels, eps=_EPS, step=_EPS / 4, steps=40),
+    }
+    other = _torchattacks()
+    for name, attack in theirs.items():
+        once = functools.partial(attack, rival, images, away, epsilons=_EPS)
+        rivals: dict[str, _Attack] = {f"foolbox {type(attack).__name__}": once}
+        if other:
+            options = {"FGSM": {}, "PGD": {"alpha": _EPS / 4, "steps": 40}}[name]
+            made = getattr(other, name)(model, eps=_EPS, **options)
+            rivals[f"torchattacks {name}"] = functools.partial(made, images, labels)
+        yield from _against(f"{name}, {_IMAGES} digits", ours[name], rivals, least=1)
+    if other:
+        few, their_labels = images[:_PIXEL_IMAGES], labels[:_PIXEL_IMAGES]
+        made = other.OnePixel(model, steps=_GENERATIONS, popsize=_POPULATION)
+
+        def mine() -> object:
+            return one_pixel(
+                model, few, their_labels, population=_POPULATION, generations=_GENERATIONS, strategy="best1"
+            )
+
+        rivals = {"torchattacks OnePixel": functools.partial(made, few, their_labels)}
+        yield from _against(f"one pixel, {_PIXEL_IMAGES} digits", mine, rivals, least=5)
+
+
+def _task() -> tuple[nn.Module, Tensor, Tensor]:
+    """A natural network of the digits, and test images with their labels."""
     with tempfile.TemporaryDirectory() as folder:
         run = prepare(compose(["data=digits", "technique=natural", "evaluation=none", f"runs_dir={folder}"]))
         execute(run)
         model = load(run.folder)
     test = run.splits.test[slice(_IMAGES)]
-    images, targets = to_float(test.images), (test.labels + 1) % len(test.classes)
+    return model, to_float(test.images), test.labels
+
+
+def _against(subject: str, ours: _Attack, rivals: dict[str, _Attack], *, least: float) -> Iterator[Result]:
+    for name, rival in rivals.items():
+        times = in_turn([ours, rival], rounds=_ROUNDS)
+        yield at_least(subject, name, times[:, 1] / times[:, 0], least)
+
+
+def _toward_classes(model: nn.Module, images: Tensor, labels: Tensor) -> Result:
+    """Step by step toward the next class, where images finish at different times."""
+    targets = (labels + 1) % 10
     attack = foolbox.attacks.LinfBasicIterativeAttack(abs_stepsize=_STEP, steps=_STEPS, random_start=False)
     rival = foolbox.PyTorchModel(model, bounds=(0, 1))
 
@@ -41,6 +96,14 @@ def bench_attacking() -> Iterator[Result]:
         f"{found.success.float().mean():.0%} reached within {_STEPS} steps, half of them between "
         f"{quartiles[0]:.0f} and {quartiles[2]:.0f}"
     )
-    yield at_least(
+    return at_least(
         f"gradient sign, {_IMAGES} digits", "foolbox LinfBasicIterativeAttack", times[:, 1] / times[:, 0], 2, note=note
     )
+
+
+def _torchattacks() -> Any:
+    """The package, where it is installed."""
+    try:
+        return importlib.import_module("torchattacks")
+    except ImportError:
+        return None
