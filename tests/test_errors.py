@@ -127,6 +127,10 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             "error: `attack.steps` is not known to `attack=fgsm`; it takes eps, loss.",
         ),
         (
+            ["technique=adversarial_pgd", "technique.adversary.eps=8"],
+            "error: `technique.adversary.eps` must be above 0 and at most 1; got 8.",
+        ),
+        (
             ["technique=adversarial", "technique.adversary.steps=0"],
             "error: `technique.adversary.steps` must be at least",
         ),

@@ -4,12 +4,13 @@ from robust.attack.assault import ANY, Assault
 from robust.attack.gradient import fgsm, gradient_sign, pgd
 from robust.attack.one_pixel import one_pixel
 from robust.attack.record import distances, record
-from robust.attack.search import Attacked, margin, toward_class, toward_scores
+from robust.attack.search import Attacked, as_number, margin, toward_class, toward_scores
 
 __all__ = [
     "ANY",
     "Assault",
     "Attacked",
+    "as_number",
     "distances",
     "fgsm",
     "gradient_sign",

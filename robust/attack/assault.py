@@ -2,8 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +11,7 @@ from hydra.utils import get_method
 from torch import Tensor, nn
 
 from robust.attack.record import record
-from robust.attack.search import Attacked, check_least, margin, toward_class, toward_scores
+from robust.attack.search import Attacked, as_number, check_least, margin, toward_class, toward_scores
 from robust.data import NONE, ImageSet, to_float
 from robust.models import TripleStaged
 
@@ -48,7 +47,7 @@ class Assault:
         if not all(0 < threshold < 1 for threshold in thresholds):
             raise ValueError(f"`attack.thresholds` must be above 0 and below 1; got {list(thresholds)}.")
         self.name, self.images, self.targeted, self.thresholds = name, images, targeted, tuple(thresholds)
-        self.options = {key: _number(key, value) for key, value in options.items()}
+        self.options = {key: as_number(f"attack.{key}", value) for key, value in options.items()}
         if (loss := options.get("loss", "cross_entropy")) not in _LOSSES:
             raise ValueError(f"`attack.loss` must be {' or '.join(_LOSSES)}; got {loss}.")
         self.settings = json.dumps({**self.options, "seed": seed}, sort_keys=True)
@@ -121,18 +120,6 @@ class Assault:
     def _judges(self, model: nn.Module) -> bool:
         """Whether one search serves several thresholds."""
         return bool(self.thresholds) and isinstance(model, TripleStaged)
-
-
-def _number(name: str, value: Any) -> Any:
-    """A fraction such as 8/255 as a number, also within other options; everything else as it is."""
-    if isinstance(value, Mapping):
-        return {key: _number(f"{name}.{key}", inner) for key, inner in value.items()}
-    if not (isinstance(value, str) and "/" in value):
-        return value
-    try:
-        return float(Fraction(value))
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"`attack.{name}` must be a number or a fraction such as 8/255; got {value}.") from None
 
 
 def _first_few(images: Tensor) -> list[bytes | None]:

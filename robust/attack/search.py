@@ -1,7 +1,9 @@
 """What every attack takes, and what comes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -102,3 +104,15 @@ def check_least(**settings: tuple[float, float]) -> None:
     for name, (value, least) in settings.items():
         if not (isinstance(value, int) and value >= least):
             raise ValueError(f"`attack.{name}` must be a whole number >= {least}; got {value}.")
+
+
+def as_number(name: str, value: Any) -> Any:
+    """A fraction such as 8/255 as a number, also within other options; everything else as it is."""
+    if isinstance(value, Mapping):
+        return {key: as_number(f"{name}.{key}", inner) for key, inner in value.items()}
+    if not (isinstance(value, str) and "/" in value):
+        return value
+    try:
+        return float(Fraction(value))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"`{name}` must be a number or a fraction such as 8/255; got {value}.") from None

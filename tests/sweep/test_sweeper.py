@@ -100,6 +100,7 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         counts[path.stem] = sum("technique=natural" not in job for job in jobs(products=products))
     assert counts == {
         "ablation": 6,
+        "attacks": 15,
         "cifar10_on_cpu": 3,
         "digits": 120,
         "impact": 0,
