@@ -22,7 +22,7 @@ def minds_eye_section(networks: Sequence[Network]) -> Section:
     text = (
         "Networks that tell rendered objects over photographs, and one that has to draw what it sees (Berntsen, "
         f'Kuijper, Heskes, "The Artificial Mind\'s Eye", 2016). It errs least at threshold {threshold:.2f}: '
-        f"{percent(error)} % of the test images."
+        f"{100 * error:.2f} % of the test images."
     )
     return Section("The mind's eye", text, _drawings(networks, eye), _tables(networks, eye))
 
@@ -57,7 +57,11 @@ def _tables(networks: Sequence[Network], eye: Network) -> dict[str, Table]:
     )
     tables = {"minds-eye-errors": Table(shown, errors, "Of all test images; intervals over images (Wilson).")}
     poses = pose_table(eye)
-    rounded = poses.round(4).rename(columns={"p95": "95th percentile"})
+    rounded = (
+        poses.astype(dict.fromkeys(poses.select_dtypes("number"), float))
+        .round(4)
+        .rename(columns={"p95": "95th percentile"})
+    )
     tables["minds-eye-poses"] = Table(rounded, poses, "Absolute errors given the true class, in rad for angles.")
     recognised = recognition_table(networks, eye)
     if len(recognised):
