@@ -205,8 +205,8 @@ def _follow(
     batch, found, still = _Batch(images, walk, batch_size, device), None, 0
     with tqdm(total=len(images), desc=title, unit="image", disable=None if title else True, delay=1) as bar:
         while len(batch.rows):
-            moved = batch.moved.requires_grad_(True)
-            with torch.enable_grad():
+            moved = batch.moved.detach().requires_grad_(True)
+            with torch.set_grad_enabled(not batch.last.all()):
                 outputs = model(moved)
                 if found is None:
                     check_outputs(outputs.detach(), aim.classes)
@@ -216,10 +216,13 @@ def _follow(
                 found = nothing_yet(images, now.shape[1])
             _note(found, batch, now, aim.fulfilled(now, batch.rows))
             ended = found.success[batch.rows].all(1) | batch.last
-            moves = (batch.moves & ~ended).to(device)
-            gradient = torch.autograd.grad(away[moves].sum(), moved)[0] if moves.any() else torch.zeros_like(moved)
-            still += int((gradient == 0).flatten(1).all(1)[moves & (batch.taken == 0).to(device)].sum())
-            batch.go_on(gradient if aim.targeted else -gradient, ended)
+            moves = batch.moves & ~ended
+            if moves.any():
+                (gradient,) = torch.autograd.grad(away[moves.to(device)].sum(), moved)
+                batch.move(gradient if aim.targeted else -gradient)
+                if (first := moves & (batch.taken == 0)).any():
+                    still += int((~gradient.flatten(1).any(1)[first.to(device)]).sum())
+            batch.go_on(ended)
             bar.update(int(ended.sum()))
     if still:
         warnings.warn(
@@ -262,20 +265,26 @@ class _Batch:
         """In all attempts."""
         return self.attempt * self.walk.max_steps + self.taken.clamp(min=0)
 
-    def go_on(self, gradient: Tensor, ended: Tensor) -> None:
-        """Moves those that move, begins with those that begin, and lets others in for those that ended."""
+    def move(self, gradient: Tensor) -> None:
+        """One step against the gradient; what does not move is then set elsewhere, or leaves."""
         with torch.no_grad():
-            self.moved = self.walk.move(self.moved.detach(), gradient, self.origin)
-            begins = (~self.moves & ~ended).nonzero()[:, 0]
-            self.attempt += self.tried
-            self.taken = torch.where(self.tried, 0, self.taken + 1)
-            if len(begins):
-                assert self.walk.begin is not None
-                there = begins.to(self.device)
-                self.moved[there] = self.walk.begin(self.origin[there], self.rows[begins], self.attempt[begins])
+            self.moved = self.walk.move(self.moved, gradient, self.origin)
+
+    def go_on(self, ended: Tensor) -> None:
+        """Begins with those that begin, and lets others in for those that ended."""
+        begins = (~self.moves & ~ended).nonzero()[:, 0]
+        self.attempt += self.tried
+        self.taken = torch.where(self.tried, 0, self.taken + 1)
+        if len(begins):
+            assert self.walk.begin is not None
+            there = begins.to(self.device)
+            moved = self.moved.clone()  # it may be the caller's images
+            moved[there] = self.walk.begin(self.origin[there], self.rows[begins], self.attempt[begins])
+            self.moved = moved
         if ended.any():
-            stays, there = ~ended, (~ended).to(self.device)
+            stays = (~ended).nonzero()[:, 0]
             self.rows, self.taken, self.attempt = self.rows[stays], self.taken[stays], self.attempt[stays]
+            there = stays.to(self.device)
             self.moved, self.origin = self.moved[there], self.origin[there]
             self._fill(int(ended.sum()))
 
@@ -283,12 +292,13 @@ class _Batch:
         rows = torch.arange(self.waiting, min(self.waiting + count, len(self.images)))
         if not len(rows):
             return
+        images = self.images[self.waiting : self.waiting + len(rows)].to(self.device)
         self.waiting += len(rows)
-        images = self.images[rows].to(self.device)
         self.rows = torch.cat([self.rows, rows])
         self.taken = torch.cat([self.taken, torch.full_like(rows, self.first)])
         self.attempt = torch.cat([self.attempt, torch.zeros_like(rows)])
-        self.origin, self.moved = torch.cat([self.origin, images]), torch.cat([self.moved, images])
+        self.origin = torch.cat([self.origin, images]) if len(self.origin) else images
+        self.moved = torch.cat([self.moved, images]) if len(self.moved) else images
 
 
 def _note(found: Attacked, batch: _Batch, now: Tensor, wanted: Tensor) -> None:
@@ -297,8 +307,10 @@ def _note(found: Attacked, batch: _Batch, now: Tensor, wanted: Tensor) -> None:
     begun = (batch.attempt == 0) & (batch.taken == batch.first)
     found.before[batch.rows[begun]] = now[begun]
     place, rule = (~found.success[batch.rows] & (wanted | batch.last[:, None])).nonzero(as_tuple=True)
+    if not len(place):
+        return
     images = batch.rows[place]
-    found.images[images, rule] = batch.moved.detach()[place.to(batch.device)].to(found.images.device)
+    found.images[images, rule] = batch.moved[place.to(batch.device)].to(found.images.device)
     found.steps[images, rule] = batch.steps[place]
     found.after[images, rule] = now[place, rule]
     found.success[images, rule] = wanted[place, rule]

@@ -78,8 +78,9 @@ def check_attack(model: nn.Module, images: Tensor, classes: Tensor) -> None:
             "An attack needs floating-point images of shape (n, channels, height, width) and a class for each; got "
             f"{images.dtype} {tuple(images.shape)} and {tuple(classes.shape)}."
         )
-    if images.numel() and not 0 <= float(images.min()) <= float(images.max()) <= 1:
-        raise ValueError(f"Images must be in [0, 1]; got {float(images.min()):g} to {float(images.max()):g}.")
+    low, high = map(float, images.aminmax()) if images.numel() else (0.0, 1.0)
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"Images must be in [0, 1]; got {low:g} to {high:g}.")
     if len(classes) and int(classes.min()) < 0:
         raise ValueError(f"Classes must be numbers from 0; got {int(classes.min())}.")
     if any(module.training for module in model.modules()):
