@@ -16,6 +16,7 @@ from robust.runs import read_rows
 
 _ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind", "seed"]
 _EFFORT = ["distortion", "linf", "steps", "queries"]
+_USUAL = {"seed": 0, "loss": "cross_entropy", "norm": "linf", "restarts": 1, "random_start": True, "strategy": "rand1"}
 
 
 def attacks_section(folders: Sequence[Path]) -> Section:
@@ -106,10 +107,8 @@ def _lines(folder: Path) -> list[dict[str, object]]:
 
 
 def _settings(options: dict[str, object]) -> str:
-    """What sets an attack apart, in short: values that are left to it are left out, grey levels are of 255."""
-    shown = {name: value for name, value in options.items() if value is not None and name != "seed"}
-    if shown.get("loss") == "cross_entropy":
-        del shown["loss"]
+    """What sets an attack apart, in short: what is usual is left out, grey levels are of 255."""
+    shown = {name: value for name, value in options.items() if value is not None and value != _USUAL.get(name)}
     return ", ".join(f"{name}={_value(value)}" for name, value in shown.items())
 
 
