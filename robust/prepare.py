@@ -35,7 +35,7 @@ from robust.learn import Constant, Schedule, Task, count_devices, freeze, is_one
 from robust.measure import Condition, Test, planned_tests
 from robust.models import published_digest, take_published
 from robust.perturb import Perturbation, key
-from robust.results import known_attacks, known_natural_adversarial, known_tests
+from robust.results import known_natural_adversarial, known_tests, made_attacks
 from robust.runs import Identity, State, Status, identify, read_status
 from robust.track import Subject, make_tracker
 
@@ -93,7 +93,7 @@ class Run:
 
     def missing_attacks(self) -> list[tuple[Assault, tuple[int, int]]]:
         """The attacks, and the pairs of label and target, that were not made yet."""
-        known = known_attacks(self.folder) if self.assaults else None
+        known = made_attacks(self.folder) if self.assaults else None
         return [(assault, pair) for assault in self.assaults for pair in assault.missing(self.splits.test, known)]
 
     def missing_natural_adversarial(self) -> NaturalAdversarial | None:
@@ -187,6 +187,14 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
         against.folder,
         parents,
     )
+    _build_all(run, elsewhere=elsewhere)
+    check_writable(Path(config.runs_dir))
+    return run
+
+
+def _build_all(run: Run, *, elsewhere: bool) -> None:
+    """Builds every part once, so that what does not fit is said now."""
+    config = run.config
     with as_level(config.perturb):
         data = run.build_data()
     settings = config.trainer
@@ -195,14 +203,12 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     build_optimizer(config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
     build_task(config, network)
     check_parts(run, network)
-    for assault in assaults:
-        assault.check(network, splits.test)
+    for assault in run.assaults:
+        assault.check(network, run.splits.test)
     build_schedule(config)
     if not elsewhere:
         build_trainer(config, title="", checkpoint=Path(), callbacks=[])
     make_tracker(config, Subject(Path(), "", ""))
-    check_writable(Path(config.runs_dir))
-    return run
 
 
 def _stages(config: DictConfig) -> dict[str, DictConfig]:

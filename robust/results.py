@@ -90,8 +90,13 @@ def write_tables(
 
 
 def known_attacks(folder: Path) -> pd.DataFrame | None:
-    """The attacks in a run's folder."""
+    """The attacks in a run's folder, with the few images that were kept."""
     return _read(folder / ATTACKS)
+
+
+def made_attacks(folder: Path) -> pd.DataFrame | None:
+    """Which attacks there are in a run's folder: what tells them apart, and the label."""
+    return _read(folder / ATTACKS, columns=[*_ATTACK_KEY, "label"])
 
 
 def write_attacks(folder: Path, attacks: pd.DataFrame, run: str) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from robust.measure import wilson
 from robust.report.claim import over_several
 from robust.report.section import Section, Table
-from robust.report.tables import percent, print_table, run_title
+from robust.report.tables import interval_column, percent, print_table, run_title
 from robust.results import ATTACKS, known_attacks
 from robust.runs import read_rows
 
@@ -33,14 +33,14 @@ def attacks_section(folders: Sequence[Path]) -> Section:
 
 
 def print_attacks(folders: Sequence[Path]) -> None:
-    """The same table, in the terminal."""
+    """The same table, in the terminal, without how much it took."""
     table = attacks_table(folders)
     if len(table):
-        print_table(_shown(table), "attacks")
+        shown = _shown(table)
+        print_table(shown[[name for name in shown if not name.startswith("median")]], "attacks")
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    interval = [f"{percent(low)} to {percent(high)}" for low, high in table[["low", "high"]].values]
     return pd.DataFrame(
         {
             **({"data": table["data"]} if table["data"].nunique() > 1 else {}),
@@ -52,7 +52,7 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             "images": table["images"],
             "natural accuracy, %": table["natural"].map(percent),
             "robust accuracy, %": table["robust"].map(percent),
-            "95 % interval": interval,
+            **interval_column(table),
             "median distortion": table["distortion"].map(_short),
             "median steps": table["steps"].map(_short),
             "median queries": table["queries"].map(_short),

@@ -11,9 +11,10 @@ from robust.measure import NATURAL, TEST_KEY, condition_title
 from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line, over_several
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
-from robust.report.tables import percent
+from robust.report.tables import percent, sureness_columns
 
-_FIGURES = ["natural", "perturbed", "half", "calibration", "aurra"]
+_SURENESS = ["rms_calibration_error", "aurra"]
+_FIGURES = ["natural", "perturbed", "half", *_SURENESS]
 _TEST = ["data", "test_perturbation", "test_level"]
 _NETWORK = ["data", "model", "settings", "test_perturbation", "test_level"]
 _Figure = tuple[float, float, float]  # with its interval
@@ -38,8 +39,7 @@ def hardening_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
             "half-perturbed, %": [_with_interval(line, "half") for _, line in table.iterrows()],
             "won, points": [_with_interval(line, "half_won", sign=True) for _, line in table.iterrows()],
             "won on natural, points": [_with_interval(line, "natural_won", sign=True) for _, line in table.iterrows()],
-            "RMS calibration error, %": table["calibration"].map(percent),
-            "AURRA, %": table["aurra"].map(percent),
+            **sureness_columns(table),
         }
     )
     note = (
@@ -99,7 +99,7 @@ def hardening_table(runs: pd.DataFrame) -> pd.DataFrame:
     hardened against, the natural network first.
 
     Columns: data, model, settings, technique, test_perturbation, test_level, seeds; means over seeds, as fractions:
-    natural, perturbed and half (-perturbed) accuracy, `calibration` (the RMS error) and `aurra` on perturbed images,
+    natural, perturbed and half (-perturbed) accuracy, `rms_calibration_error` and `aurra` on perturbed images,
     and half_won and natural_won over the natural network. half and both of these have a 95 % interval, `_low` and
     `_high`, where there are several seeds.
     """
@@ -155,7 +155,7 @@ def _runs(rows: pd.DataFrame, layers: Mapping[str, str]) -> pd.DataFrame:
 
 def _figures(natural: pd.DataFrame, own: pd.DataFrame, suffix: str) -> list[float]:
     both = [table[f"accuracy{suffix}"].mean() for table in (natural, own)]
-    sure = [own[f"{name}{suffix}"].mean() for name in ("rms_calibration_error", "aurra")]
+    sure = [own[f"{name}{suffix}"].mean() for name in _SURENESS]
     return [*both, sum(both) / 2, *sure]
 
 

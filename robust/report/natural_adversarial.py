@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.report.section import Section, Table
-from robust.report.tables import percent, run_title
+from robust.report.tables import interval_column, percent, run_title, sureness_columns
 from robust.results import NATURAL_ADVERSARIAL
 
 
@@ -27,9 +27,8 @@ def natural_adversarial_section(folders: Sequence[Path]) -> Section:
             "of classes": table["classes"],
             "may answer with": table["scored"],
             "accuracy, %": table["accuracy"].map(percent),
-            "95 % interval": [f"{percent(low)} to {percent(high)}" for low, high in table[["low", "high"]].values],
-            "RMS calibration error, %": table["rms_calibration_error"].map(percent),
-            "AURRA, %": table["aurra"].map(percent),
+            **interval_column(table),
+            **sureness_columns(table),
         }
     )
     text = "Photographs that are of the model's classes and that networks get wrong (arXiv 1907.07174)."

@@ -21,7 +21,15 @@ from robust.report.pairs import MEAN, technique_differences
 from robust.report.paper import example_figures, paper_figures
 from robust.report.ranking import one_for_all, ranking, ranking_figure
 from robust.report.section import Section, Table
-from robust.report.tables import over_seeds, percent, score_table, summary_table, varying
+from robust.report.tables import (
+    interval_column,
+    over_seeds,
+    percent,
+    score_table,
+    summary_table,
+    sureness_columns,
+    varying,
+)
 from robust.runs import read_rows
 
 _MOST_LINES = 12  # kinds of runs that one can tell apart in a figure
@@ -247,9 +255,8 @@ def _conditions(summary: pd.DataFrame) -> Section:
             "tested on": tested,
             "seeds": lines["seeds"],
             "accuracy, %": lines["mean"].map(percent),
-            "95 % interval": [f"{percent(low)} to {percent(high)}" for low, high in lines[["low", "high"]].values],
-            "RMS calibration error, %": lines["rms_calibration_error"].map(percent),
-            "AURRA, %": lines["aurra"].map(percent),
+            **interval_column(lines),
+            **sureness_columns(lines),
         }
     )
     note = (

@@ -110,6 +110,17 @@ def percent(value: float, *, sign: bool = False) -> str:
     return "" if pd.isna(value) else f"{100 * value:{'+' if sign else ''}.1f}"
 
 
+def interval_column(table: pd.DataFrame) -> dict[str, list[str]]:
+    """What a table shows of `low` and `high`."""
+    return {"95 % interval": [f"{percent(low)} to {percent(high)}" for low, high in table[["low", "high"]].values]}
+
+
+def sureness_columns(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """What it shows of how well models know when they are right."""
+    names = {"rms_calibration_error": "RMS calibration error, %", "aurra": "AURRA, %"}
+    return {title: table[name].map(percent) for name, title in names.items()}
+
+
 def print_results(rows: pd.DataFrame) -> None:
     """The score of every run, in the terminal."""
     scores = score_table(summary_table(rows))
