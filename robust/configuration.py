@@ -230,9 +230,16 @@ def as_level(perturb: DictConfig, key: str = "perturb.level") -> Iterator[None]:
 
 def build_assaults(attack: DictConfig) -> list[Assault]:
     """The attacks of a `conf/attack` choice: one, several or none."""
-    if "several" in attack:
-        return [build(one, without=[]) for one in attack.several.values()]
-    return [build(attack, without=[])] if attack._target_ is not None else []
+    every = list(attack.several.values()) if "several" in attack else [attack]
+    return [_build_assault(one) for one in every if one._target_ is not None]
+
+
+def _build_assault(attack: DictConfig) -> Assault:
+    if "perturbation" not in attack:
+        return build(attack, without=[])
+    perturbation = build_perturbation(attack.perturbation, key="attack.perturbation.level")
+    described = {} if perturbation is None else {"perturbation": plain(attack.perturbation.transform)}
+    return build(attack, without=["perturbation"], perturbation=perturbation, described=described)
 
 
 def build_conditions(

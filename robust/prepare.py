@@ -31,7 +31,7 @@ from robust.configuration import (
 )
 from robust.data import NaturalAdversarial, PerturbedData, Splits, natural_adversarial
 from robust.errors import one_line
-from robust.learn import Constant, Schedule, Task, count_devices, freeze, is_one_of_several
+from robust.learn import Classifier, Constant, Schedule, Task, count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
 from robust.models import published_digest, take_published
 from robust.perturb import Perturbation, key
@@ -247,18 +247,19 @@ def build_task(config: DictConfig, network: nn.Module) -> Task:
             f"`task={config.task.name}` trains {' or '.join(one.__name__ for one in task.networks)}; got "
             f"`model={config.model.name}`. Leave `task` out: a model brings its own."
         )
-    if "adversary" in config.technique and not task.sees_images:
+    objective = build(config.technique.objective) if "objective" in config.technique else None
+    if objective and not (issubclass(task, Classifier) if objective.of_logits else task.sees_images):
         raise ValueError(
-            f"`technique={config.technique.name}` must be left out with `task={config.task.name}`, which sees no image."
+            f"`technique={config.technique.name}` must be left out with `task={config.task.name}`, which "
+            f"{'does not classify' if objective.of_logits else 'sees no image'}."
         )
-    adversary = build(config.technique.adversary) if "adversary" in config.technique else None
     goes_on = config.technique.start is not None and config.technique.head is None
     return build(
         config.task.module,
         model=network,
         optimizer=optimizer,
         rate=rate,
-        adversary=adversary,
+        objective=objective,
         goes_on=goes_on,
         seed=config.seed,
     )

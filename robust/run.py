@@ -262,9 +262,10 @@ def attack_missing(run: Run) -> None:
     model, classes = load_for_tests(run), run.splits.test.classes
     for assault, (label, target) in missing:
         toward = "another class" if target == ANY else classes[target]
-        title = f"{run.identity.title}: {assault.name}, {classes[label]} to {toward}"
+        what = "all" if label == ANY else classes[label]
+        title = f"{run.identity.title}: {assault.name}, {what} to {toward}"
         shown = title if run.config.trainer.progress else None
-        found = assault.attack(model, run.splits.test, (label, target), title=shown)
+        found = assault.attack(model, run.splits.test, (label, target), training=run.splits.train, title=shown)
         write_attacks(run.folder, found, run.identity.folder)
 
 

@@ -127,12 +127,12 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             "error: `attack.steps` is not known to `attack=fgsm`; it takes eps, loss.",
         ),
         (
-            ["technique=adversarial_pgd", "technique.adversary.eps=8"],
-            "error: `technique.adversary.eps` must be above 0 and at most 1; got 8.",
+            ["technique=adversarial_pgd", "technique.objective.eps=8"],
+            "error: `technique.objective.eps` must be above 0 and at most 1; got 8.",
         ),
         (
-            ["technique=adversarial", "technique.adversary.steps=0"],
-            "error: `technique.adversary.steps` must be at least",
+            ["technique=adversarial", "technique.objective.steps=0"],
+            "error: `technique.objective.steps` must be at least",
         ),
         (["data.source.size=8"], "error: Images of 8 x 8 pixels are too small for this network"),
     ],

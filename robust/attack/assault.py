@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,11 +14,12 @@ from robust.attack.record import record
 from robust.attack.search import Attacked, as_number, check_least, margin, toward_class, toward_scores
 from robust.data import NONE, ImageSet, to_float
 from robust.models import TripleStaged
+from robust.perturb import Perturbation
 
 #: the target of an attack on any other class
 ANY = -1
 _KEPT = 8  # images of each label and target that are kept to be looked at
-_OURS = ("targeted", "seed", "numbers", "batch_size", "verdicts", "title")  # what no option sets
+_OURS = ("targeted", "seed", "numbers", "batch_size", "verdicts", "perturbation", "title")  # what no option sets
 _LOSSES = {"cross_entropy": toward_class, "margin": margin}
 
 
@@ -27,8 +28,10 @@ class Assault:
     `targeted` toward every other class.
 
     `search` is the path of a function such as `robust.attack.pgd`, the rest its `options`: numbers may be written as
-    fractions (8/255), `loss` as cross_entropy or margin. A mind's eye that follows the gradient's sign is judged at all
-    `thresholds`, by the same search. Raises ValueError for what the search does not take.
+    fractions (8/255), `loss` as cross_entropy or margin, `training` as the number of training images of each class
+    that are learnt from. A `perturbation` is `described` by its configuration, so that attacks through others are told
+    apart. A mind's eye that follows the gradient's sign is judged at all `thresholds`, by the same search. Raises
+    ValueError for what the search does not take.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class Assault:
         batch_size: int = 64,
         seed: int = 0,
         thresholds: Sequence[float] = (),
+        perturbation: Perturbation | None = None,
+        described: Mapping[str, Any] | None = None,
         **options: Any,
     ):
         check_least(images=(images, 1), batch_size=(batch_size, 1))
@@ -50,68 +55,107 @@ class Assault:
         self.options = {key: as_number(f"attack.{key}", value) for key, value in options.items()}
         if (loss := options.get("loss", "cross_entropy")) not in _LOSSES:
             raise ValueError(f"`attack.loss` must be {' or '.join(_LOSSES)}; got {loss}.")
-        self.settings = json.dumps({**self.options, "seed": seed}, sort_keys=True)
+        self.settings = json.dumps({**self.options, **(described or {}), "seed": seed}, sort_keys=True)
         self._search: Callable[..., Attacked] = get_method(search)
         taken = inspect.signature(self._search).parameters
         known = [key for key, one in taken.items() if one.kind is one.KEYWORD_ONLY and key not in _OURS]
         if unknown := [key for key in options if key not in known]:
             raise ValueError(f"`attack.{unknown[0]}` is not known to `attack={name}`; it takes {', '.join(known)}.")
-        self._draws = "numbers" in taken
-        self._given = {"batch_size": batch_size, **({"seed": seed} if self._draws else {})}
+        self._draws, self._learns = "numbers" in taken, "training" in taken
+        self._given: dict[str, Any] = {"batch_size": batch_size, **({"seed": seed} if self._draws else {})}
+        if perturbation is not None:
+            self._given["perturbation"] = perturbation
+        needed = [key for key, one in taken.items() if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
+        if left_out := [key for key in needed if key not in {**options, **self._given}]:
+            raise ValueError(f"`attack.{left_out[0]}` must be given with `attack={name}`; got none.")
+        if self._learns:
+            check_least(training=(self.options["training"], 1))
 
     def check(self, model: nn.Module, images: ImageSet) -> None:
         """Raises ValueError where the search cannot be made with these options."""
-        self._attack(model.eval(), to_float(images.images[:0]), images.labels[:0], images.labels[:0], None)
+        none = to_float(images.images[:0]), images.labels[:0]
+        self._attack(model.eval(), *none, numbers=images.labels[:0], training=none, title=None)
 
     def missing(self, images: ImageSet, known: pd.DataFrame | None) -> list[tuple[int, int]]:
-        """The pairs of label and target (`ANY`: any other class) that were not yet attacked like this."""
-        pairs = [
-            (label, target)
-            for label, name in enumerate(images.classes)
-            for target in (range(len(images.classes)) if self.targeted else [ANY])
-            if target != label and name != NONE
-        ]
+        """The pairs of label and target (`ANY`: any other class) that were not yet attacked like this. Where one change
+        is learnt for all images, the label is `ANY` too."""
+        labels = [ANY] if self._learns else [label for label, name in enumerate(images.classes) if name != NONE]
+        targets = range(len(images.classes)) if self.targeted else [ANY]
+        pairs = [(label, target) for label in labels for target in targets if target != label or target == ANY]
         if known is None:
             return pairs
         known = known[(known["attack"] == self.name) & (known["settings"] == self.settings)]
         wanted = self.thresholds if known["threshold"].notna().any() else [None]
 
         def is_done(pair: tuple[int, int]) -> bool:
-            mine = known[(known["label"] == pair[0]) & (known["target"] == pair[1])]
-            numbers = set(self.chosen(images, pair[0]).tolist())
+            mine = known[(known["target"] == pair[1]) & ((known["label"] == pair[0]) | (pair[0] == ANY))]
+            numbers = set(self.chosen(images, *pair).tolist())
             judged = [mine["threshold"].isna() if one is None else mine["threshold"] == one for one in wanted]
             return all(numbers <= set(mine.loc[rows, "image"]) for rows in judged)
 
         return [pair for pair in pairs if not is_done(pair)]
 
-    def chosen(self, images: ImageSet, label: int) -> Tensor:
-        """The numbers of the images of a class that are attacked."""
-        return (images.labels == label).nonzero()[: self.images, 0]
+    def chosen(self, images: ImageSet, label: int, target: int = ANY) -> Tensor:
+        """The numbers of the images of a class, or of `ANY` but the target's, that are attacked."""
+        return first_of_each(images, self.images, [label] if label != ANY else _others(images, target))
 
     def attack(
-        self, model: nn.Module, images: ImageSet, pair: tuple[int, int], *, title: str | None = None
+        self,
+        model: nn.Module,
+        images: ImageSet,
+        pair: tuple[int, int],
+        *,
+        training: ImageSet | None = None,
+        title: str | None = None,
     ) -> pd.DataFrame:
         """A row for each attacked image and threshold (NaN where a model has none), as `record` gives it, with
-        `attack`, `settings` (JSON), and of a few images `original` and `adversarial`, as bytes (uint8)."""
+        `attack`, `settings` (JSON), and of a few images `original` and `adversarial`, as bytes (uint8). What is the
+        same for all images is learnt from some of `training`."""
         label, target = pair
-        numbers = self.chosen(images, label)
+        numbers = self.chosen(images, label, target)
         natural = to_float(images.images[numbers])
         labels, targets = images.labels[numbers], torch.full(numbers.shape, target)
-        attacked = self._attack(model, natural, targets if self.targeted else labels, numbers, title)
+        learnt_from = self._learnt_from(training, target) if training is not None else None
+        attacked = self._attack(
+            model,
+            natural,
+            targets if self.targeted else labels,
+            numbers=numbers,
+            training=learnt_from,
+            title=title,
+        )
         thresholds = self.thresholds if self._judges(model) else [float("nan")]
         table = record(attacked, natural, numbers=numbers, labels=labels, targets=targets, thresholds=thresholds)
-        table["original"] = _first_few(natural) * len(thresholds)
-        table["adversarial"] = [one for rule in attacked.images.transpose(0, 1) for one in _first_few(rule)]
+        few = {int(place) for one in labels.unique() for place in (labels == one).nonzero()[:_KEPT, 0]}
+        table["original"] = _kept(natural, few) * len(thresholds)
+        table["adversarial"] = [one for rule in attacked.images.transpose(0, 1) for one in _kept(rule, few)]
         return table.assign(attack=self.name, settings=self.settings)
 
+    def _learnt_from(self, training: ImageSet, target: int) -> tuple[Tensor, Tensor]:
+        """The training images that a change is learnt from, and the classes it is to reach or to leave."""
+        if not self._learns:
+            return to_float(training.images[:0]), training.labels[:0]
+        numbers = first_of_each(training, self.options["training"], _others(training, target))
+        labels = training.labels[numbers]
+        return to_float(training.images[numbers]), torch.full_like(labels, target) if self.targeted else labels
+
     def _attack(
-        self, model: nn.Module, images: Tensor, classes: Tensor, numbers: Tensor, title: str | None
+        self,
+        model: nn.Module,
+        images: Tensor,
+        classes: Tensor,
+        *,
+        numbers: Tensor,
+        training: tuple[Tensor, Tensor] | None,
+        title: str | None,
     ) -> Attacked:
         options = {**self.options, **self._given, "targeted": self.targeted, "title": title}
         if "loss" in options:
             options["loss"] = _LOSSES[options["loss"]]
         if self._draws:
             options["numbers"] = numbers
+        if self._learns:
+            options["training"] = training
         if isinstance(model, TripleStaged) and self._judges(model):
             options["loss"] = toward_scores
             options["verdicts"] = lambda scores: model.verdicts(scores, self.thresholds)
@@ -122,8 +166,18 @@ class Assault:
         return bool(self.thresholds) and isinstance(model, TripleStaged)
 
 
-def _first_few(images: Tensor) -> list[bytes | None]:
+def first_of_each(images: ImageSet, count: int, labels: Sequence[int]) -> Tensor:
+    """The numbers of the first `count` images of each of these classes."""
+    return torch.cat([(images.labels == label).nonzero()[:count, 0] for label in labels])
+
+
+def _others(images: ImageSet, target: int) -> list[int]:
+    """Every class but the target and that of no object."""
+    return [label for label, name in enumerate(images.classes) if label != target and name != NONE]
+
+
+def _kept(images: Tensor, few: Container[int]) -> list[bytes | None]:
     return [
-        (image * 255).round().to(torch.uint8).numpy().tobytes() if place < _KEPT else None
+        (image * 255).round().to(torch.uint8).numpy().tobytes() if place in few else None
         for place, image in enumerate(images)
     ]

@@ -5,10 +5,22 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
-from robust.attack.search import Attacked, Loss, Verdicts, check_least, predicted, toward_class
+from robust.attack.search import (
+    Attacked,
+    Loss,
+    Verdicts,
+    check_attack,
+    check_least,
+    check_outputs,
+    nothing_yet,
+    predicted,
+    toward_class,
+    warn_of_zero_gradients,
+)
 from robust.attack.walk import Aim, Walk, follow
-from robust.perturb import ImageRandom, key
+from robust.perturb import ImageRandom, Perturbation, key
 
 Norm = Literal["linf", "l2"]
 
@@ -57,12 +69,39 @@ def fgsm(
     loss: Loss = toward_class,
     title: str | None = None,
 ) -> Attacked:
-    """One step of `eps` along the sign of the gradient (Goodfellow et al. 2015); else as `gradient_sign`."""
+    """One step of `eps` along the sign of the gradient (Goodfellow et al. 2015), by those images that do not have the
+    wanted verdict already; else as `gradient_sign`."""
     check_eps(eps, "linf", images)
-    if eps == 0:
-        return pgd(model, images, classes, eps=0, steps=1, random_start=False, targeted=targeted, title=title)
-    return gradient_sign(
-        model, images, classes, targeted=targeted, step=eps, max_steps=1, batch_size=batch_size, loss=loss, title=title
+    check_attack(model, images, classes)
+    check_least(batch_size=(batch_size, 1))
+    device = next((parameter.device for parameter in model.parameters()), images.device)
+    found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    parts = list(zip(images.split(batch_size), classes.split(batch_size), strict=True)) if len(images) else []
+    for part, goals in tqdm(parts, desc=title, unit="batch", disable=None if title else True, delay=1):
+        natural = part.to(device).detach().requires_grad_(True)
+        outputs = model(natural)
+        check_outputs(outputs.detach(), goals)
+        (gradient,) = torch.autograd.grad(loss(outputs, goals.to(device)).sum(), natural)
+        with torch.no_grad():
+            before = outputs.argmax(1)
+            there = (before == goals.to(device)) == targeted
+            moved = (natural + (-eps if targeted else eps) * gradient.sign()).clamp_(0, 1)
+            moved[there] = natural[there]
+            after = model(moved).argmax(1)
+            still = ~gradient.flatten(1).any(1) & ~there
+        found.append((moved.to(images.device), before.cpu(), after.cpu(), still.cpu()))
+    if not found:
+        return nothing_yet(images, 1)
+    moved, before, after, still = map(torch.cat, zip(*found, strict=True))
+    warn_of_zero_gradients(int(still.sum()), len(images))
+    success, moves = (after == classes.cpu()) == targeted, (before == classes.cpu()) != targeted
+    return Attacked(
+        images=moved[:, None],
+        success=success[:, None],
+        steps=moves[:, None].long(),
+        before=before[:, None],
+        after=after[:, None],
+        queries=1 + moves[:, None].long(),
     )
 
 
@@ -77,6 +116,8 @@ def pgd(
     norm: Norm = "linf",
     restarts: int = 1,
     random_start: bool = True,
+    perturbation: Perturbation | None = None,
+    draws: int = 10,
     targeted: bool = False,
     seed: int = 0,
     numbers: Tensor | None = None,
@@ -90,9 +131,13 @@ def pgd(
     `step` is 2.5 eps / steps by default. An image that gave way leaves; one that did not begins anew, up to `restarts`
     times. It begins at a random place in the ball, keyed by (seed, attempt, number of the image); `numbers`, int64 of
     shape (n,), are by default its place. An eps of 0 changes nothing.
+
+    With a `perturbation` the verdict is to change however the image is perturbed (expectation over transformation,
+    Athalye et al. 2018): what counts is the mean of the probabilities over so many `draws`, others for each step, keyed
+    as the beginnings are.
     """
     check_eps(eps, norm, images)
-    check_least(steps=(steps, 1), restarts=(restarts, 1))
+    check_least(steps=(steps, 1), restarts=(restarts, 1), draws=(draws, 1))
     step = 2.5 * eps / steps if step is None else step
     if eps:
         _check_step(step)
@@ -105,9 +150,37 @@ def pgd(
     def move(moved: Tensor, gradient: Tensor, origin: Tensor) -> Tensor:
         return _projected(moved - step * _unit(gradient, norm), origin, eps, norm).clamp_(0, 1)
 
-    walk = Walk(move, steps, begin if random_start else None, restarts if random_start else 1)
+    def ask(model: nn.Module, moved: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
+        assert perturbation is not None
+        return mean_log_probabilities(model, moved, perturbation, draws, ("eot", seed), known[rows] + (steps << 40))
+
+    if perturbation is not None:
+        perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
+    walk = Walk(
+        move,
+        steps,
+        begin if random_start else None,
+        restarts if random_start else 1,
+        ask if perturbation is not None else None,
+    )
     aim = Aim(classes, targeted, loss, predicted)
     return follow(model, images, aim, walk, batch_size=batch_size, title=title)
+
+
+def mean_log_probabilities(
+    model: nn.Module,
+    images: Tensor,
+    perturbation: Perturbation,
+    draws: int,
+    parts: tuple[int | str, ...],
+    numbers: Tensor,
+) -> Tensor:
+    """The logarithm of the mean probabilities over `draws` perturbed views of each image, keyed by (`parts`, draw, the
+    image's number): shape (batch, classes)."""
+    numbers = numbers.to(images.device)
+    views = [perturbation.perturb(images, ImageRandom(key(*parts, draw), numbers)) for draw in range(draws)]
+    outputs = model(torch.cat(views)).float().log_softmax(1)
+    return outputs.view(draws, len(images), -1).logsumexp(0) - math.log(draws)
 
 
 def check_eps(eps: float, norm: Norm, images: Tensor) -> None:

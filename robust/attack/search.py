@@ -1,5 +1,6 @@
 """What every attack takes, and what comes of it."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -97,6 +98,16 @@ def check_outputs(outputs: Tensor, classes: Tensor) -> None:
     if len(classes) and int(classes.max()) >= outputs.shape[1]:
         raise ValueError(
             f"Classes must be below {outputs.shape[1]}, the number of the model's outputs; got {int(classes.max())}."
+        )
+
+
+def warn_of_zero_gradients(still: int, images: int) -> None:
+    """Warns where a search has nothing to follow."""
+    if still:
+        warnings.warn(
+            f"The gradient is zero for {still} of {images} images, which cannot be moved: that they withstand says "
+            "nothing. Try attack.loss=margin.",
+            stacklevel=4,
         )
 
 

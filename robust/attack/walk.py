@@ -1,6 +1,5 @@
 """Images on their way down a loss, each its own, in common batches."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,18 +7,29 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from robust.attack.search import Attacked, Loss, Verdicts, check_attack, check_least, check_outputs, nothing_yet
+from robust.attack.search import (
+    Attacked,
+    Loss,
+    Verdicts,
+    check_attack,
+    check_least,
+    check_outputs,
+    nothing_yet,
+    warn_of_zero_gradients,
+)
 
 
 @dataclass(frozen=True)
 class Walk:
-    """How images move: one step (moved images, gradients of what is to fall, where they came from), and where they
-    begin (images, which they are, which attempt; None: where they are)."""
+    """How images move: one step (moved images, gradients of what is to fall, where they came from); where they begin
+    (images, which they are, which attempt; None: where they are); and what the network says of them (the network,
+    moved images, which they are, how many steps they took; None: of the images themselves)."""
 
     move: Callable[[Tensor, Tensor, Tensor], Tensor]
     max_steps: int
     begin: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
     attempts: int = 1
+    ask: Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ def follow(
         while len(batch.rows):
             moved = batch.moved.detach().requires_grad_(True)
             with torch.set_grad_enabled(not batch.last.all()):
-                outputs = model(moved)
+                outputs = walk.ask(model, moved, batch.rows, batch.steps) if walk.ask else model(moved)
                 if found is None:
                     check_outputs(outputs.detach(), aim.classes)
                 away = aim.loss(outputs, aim.classes[batch.rows].to(device))
@@ -71,12 +81,7 @@ def follow(
                     still += int((~gradient.flatten(1).any(1)[first.to(device)]).sum())
             batch.go_on(ended)
             bar.update(int(ended.sum()))
-    if still:
-        warnings.warn(
-            f"The gradient is zero for {still} of {len(images)} images, which cannot be moved: that they withstand "
-            "says nothing. Try attack.loss=margin.",
-            stacklevel=3,
-        )
+    warn_of_zero_gradients(still, len(images))
     return found if found is not None else nothing_yet(images, 1)
 
 

@@ -16,11 +16,13 @@ _KEEP_SHARE = 0.25  # of the memory that is free: what a kept copy of the pertur
 
 
 class Batch(NamedTuple):
-    """What reaches a model: images in [0, 1], their labels, and what else is known of them (see `ImageSet`)."""
+    """What reaches a model: images in [0, 1], their labels, what else is known of them (see `ImageSet`), and their
+    places in the data set."""
 
     images: Tensor
     labels: Tensor
     extras: Mapping[str, Tensor]
+    indices: Tensor
 
 
 class _Epochs:
@@ -138,7 +140,7 @@ class PerturbedData(pl.LightningDataModule):
             yield {**batch, "extras": extras, "split": len(range(process, natural, processes))}
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Batch:
-        return Batch(self._mixed(batch), batch["labels"], batch["extras"])
+        return Batch(self._mixed(batch), batch["labels"], batch["extras"], batch["indices"])
 
     def _mixed(self, batch: Any) -> Tensor:
         """A batch as it is shown: its natural images, then its perturbed ones."""

@@ -5,14 +5,17 @@ from robust.learn.classifier import Classifier, EstimatingClassifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
 from robust.learn.keeping import Curve, LastCheckpoint, Progress
 from robust.learn.minds_eye import Autoencoding, Comparing, Estimating, Projecting
+from robust.learn.objective import Adversarial, Consistent, Objective, Trades
 from robust.learn.start import FrozenNorms, freeze, take_weights
 from robust.learn.task import DivergedError, Task
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
 
 __all__ = [
+    "Adversarial",
     "Autoencoding",
     "Classifier",
     "Comparing",
+    "Consistent",
     "Constant",
     "Cosine",
     "Curriculum",
@@ -23,12 +26,14 @@ __all__ = [
     "FrozenNorms",
     "LastCheckpoint",
     "Linear",
+    "Objective",
     "Progress",
     "Projecting",
     "Schedule",
     "SignAdversary",
     "Steps",
     "Task",
+    "Trades",
     "count_devices",
     "freeze",
     "is_one_of_several",

@@ -14,17 +14,17 @@ class SignAdversary:
     of where they were, in each value, and stay there (Madry et al. 2018). Both may be fractions such as "8/255"."""
 
     def __init__(self, *, step: float | str = 1 / 255, steps: int = 8, eps: float | str | None = None):
-        self.step = as_number("technique.adversary.step", step)
-        self.eps = as_number("technique.adversary.eps", eps)
+        self.step = as_number("technique.objective.step", step)
+        self.eps = as_number("technique.objective.eps", eps)
         self.steps = steps
         for name, value in (("step", self.step), ("eps", self.eps)):
             if value is not None and not 0 < value <= 1:
                 raise ValueError(
-                    f"`technique.adversary.{name}` must be above 0 and at most 1; got {value}. Images are in [0, 1]: "
+                    f"`technique.objective.{name}` must be above 0 and at most 1; got {value}. Images are in [0, 1]: "
                     f"grey levels are written {value}/255."
                 )
         if steps < 1:
-            raise ValueError(f"`technique.adversary.steps` must be at least 1; got {steps}.")
+            raise ValueError(f"`technique.objective.steps` must be at least 1; got {steps}.")
 
     def __call__(self, images: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
         moved = images

@@ -15,7 +15,9 @@ class Classifier(Task):
     """Trains a network, from images in [0, 1] to logits, with cross entropy."""
 
     def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        logits = self.model(batch.images)
+        return self.judge(self.model(batch.images), batch)
+
+    def judge(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         return functional.cross_entropy(logits, batch.labels), {"accuracy": _correct(logits, batch.labels)}
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from robust.data import Batch
-from robust.learn.adversary import SignAdversary
 from robust.learn.curriculum import Schedule
+from robust.learn.objective import Objective
 from robust.models import Standardize
 from robust.perturb import key
 
@@ -23,8 +23,8 @@ class Task(pl.LightningModule):
     """Trains `model`. Logs the means of the loss, and of what else `learn` returns, over each epoch.
 
     `rate` is the part of the optimiser's learning rate that each step takes, by the progress of training. An
-    `adversary` changes the images of every batch before they are learnt, to make `mislead` as large as it can. A
-    network that `goes_on` was trained before and keeps its head, and so its standardisation. Whatever is random in a
+    `objective` takes the place of the loss, to make the network robust. A network that `goes_on` was trained before and
+    keeps its head, and so its standardisation. Whatever is random in a
     step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start goes on as if nothing had
     been; in each of several processes it is something else.
     """
@@ -43,7 +43,7 @@ class Task(pl.LightningModule):
         *,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         rate: Schedule | None = None,
-        adversary: SignAdversary | None = None,
+        objective: Objective | None = None,
         goes_on: bool = False,
         seed: int = 0,
     ):
@@ -51,7 +51,7 @@ class Task(pl.LightningModule):
         self.model = model
         self.make_optimizer = optimizer
         self.rate = rate
-        self.adversary = adversary
+        self.objective = objective
         self.goes_on = goes_on
         self.seed = seed
         self._names: list[str] = []
@@ -59,6 +59,10 @@ class Task(pl.LightningModule):
 
     def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The loss of a batch, a mean over its images, and what else to show of them, by name: sums over the images."""
+        raise NotImplementedError
+
+    def judge(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """What `learn` gives, of logits for a batch: where the task is to classify."""
         raise NotImplementedError
 
     def mislead(self, images: Tensor, batch: Batch) -> Tensor:
@@ -93,9 +97,7 @@ class Task(pl.LightningModule):
         self._names = []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        if self.adversary:
-            batch = batch._replace(images=self.adversary(batch.images, lambda images: self.mislead(images, batch)))
-        loss, shown = self.learn(batch)
+        loss, shown = self.objective(self, batch) if self.objective else self.learn(batch)
         count = len(batch.labels)
         with torch.no_grad():
             if not self._names:

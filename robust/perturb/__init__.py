@@ -1,5 +1,6 @@
 """Perturbations: images in [0, 1] in, images in [0, 1] of the same class out."""
 
+from robust.perturb.augmix import AugMix
 from robust.perturb.base import Perturbation, check_images, check_level
 from robust.perturb.blur import GaussianBlur
 from robust.perturb.choice import OneOf, World
@@ -11,6 +12,7 @@ from robust.perturb.pixels import DeadPixels, HotPixels, MixedPixels, PixelFault
 from robust.perturb.random import ImageRandom, key
 
 __all__ = [
+    "AugMix",
     "DeadPixels",
     "DrawnStrength",
     "Erasing",

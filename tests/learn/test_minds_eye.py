@@ -77,7 +77,7 @@ def test_the_third_stage_may_stand_on_two_that_were_trained_end_to_end(done: Cal
 
 @pytest.mark.parametrize("model", ["alexnet", "triple_staged"])
 def test_adversarial_training_goes_on_from_the_natural_run(done: Callable[..., Run], model: str) -> None:
-    settings = [f"model={model}", "technique=adversarial", "technique.adversary.steps=2", "data.batch_size=32"]
+    settings = [f"model={model}", "technique=adversarial", "technique.objective.steps=2", "data.batch_size=32"]
     run = done(*settings, "trainer.max_epochs=1")
     natural, hardened = (load(folder).state_dict() for folder in (run.parents[""].folder, run.folder))
     changed = {name for name, value in hardened.items() if not torch.equal(value, natural[name])}

@@ -1,0 +1,200 @@
+"""One change for all images: learnt from some, tried on others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from robust.attack.gradient import check_eps
+from robust.attack.search import Attacked, check_attack, check_least, check_outputs, nothing_yet
+from robust.perturb import ImageRandom, Perturbation, key, warp
+
+_ENOUGH = 9.0  # a loss of which more does not count, so that an image given way lets the others speak
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What is learnt: how images show it (images, the pattern, draws), and what it may be: its least and greatest
+    value."""
+
+    start: Tensor
+    show: Callable[[Tensor, Tensor, ImageRandom], Tensor]
+    low: float
+    high: float
+
+
+def universal(
+    model: nn.Module,
+    images: Tensor,
+    classes: Tensor,
+    *,
+    training: tuple[Tensor, Tensor],
+    eps: float = 8 / 255,
+    step: float | None = None,
+    epochs: int = 10,
+    targeted: bool = False,
+    seed: int = 0,
+    numbers: Tensor | None = None,
+    batch_size: int = 256,
+    title: str | None = None,
+) -> Attacked:
+    """Adds one and the same perturbation, of at most `eps` in each value, to all images (Moosavi-Dezfooli et al. 2017;
+    learnt as Shafahi et al. 2020 do, arXiv 1811.11304: by the sign of the gradient, a batch at a time, of a loss that
+    ends at 9).
+
+    `training` are the images that it is learnt from, and their classes, `epochs` times over, by steps of eps / 5 unless
+    `step` says otherwise. An image that has the wanted verdict already stays as it is. `steps` are those of learning.
+    Arguments, result and errors else as of `robust.attack.pgd`.
+    """
+    check_eps(eps, "linf", images)
+
+    def show(natural: Tensor, pattern: Tensor, _: ImageRandom) -> Tensor:
+        return (natural + pattern).clamp(0, 1)
+
+    pattern = Pattern(torch.zeros(images.shape[1:]), show, -eps, eps)
+    step = eps / 5 if step is None else step
+    return learn_and_show(
+        model, images, classes, pattern, training=training, step=step, epochs=epochs, targeted=targeted, seed=seed,
+        numbers=numbers, batch_size=batch_size, title=title,
+    )  # fmt: skip
+
+
+def patch(
+    model: nn.Module,
+    images: Tensor,
+    classes: Tensor,
+    *,
+    training: tuple[Tensor, Tensor],
+    size: float = 0.3,
+    turn: float = 20.0,
+    step: float = 0.02,
+    epochs: int = 10,
+    perturbation: Perturbation | None = None,
+    targeted: bool = False,
+    seed: int = 0,
+    numbers: Tensor | None = None,
+    batch_size: int = 256,
+    title: str | None = None,
+) -> Attacked:
+    """Pastes one and the same patch into all images, anywhere, turned by up to `turn` degrees (Brown et al. 2017, arXiv
+    1712.09665); with a `perturbation` the whole is perturbed before the network sees it.
+
+    `size` is the patch's side as a share of the image's shorter side. It is learnt over other places, angles and draws
+    of the perturbation for each image and epoch (expectation over transformation), keyed by (seed, epoch, number of the
+    image), and tried at one. Else as `universal`.
+    """
+    if not 0 < size <= 1:
+        raise ValueError(f"`attack.size` must be above 0 and at most 1, a share of the image's side; got {size}.")
+    if not 0 <= turn <= 180:
+        raise ValueError(f"`attack.turn` must be from 0 to 180 degrees; got {turn}.")
+    side = max(1, round(size * min(images.shape[2:])))
+
+    def show(natural: Tensor, pattern: Tensor, random: ImageRandom) -> Tensor:
+        pasted = paste(natural, pattern, random, turn=turn)
+        return pasted if perturbation is None else perturbation.perturb(pasted, random)
+
+    pattern = Pattern(torch.full((images.shape[1], side, side), 0.5), show, 0.0, 1.0)
+    return learn_and_show(
+        model, images, classes, pattern, training=training, step=step, epochs=epochs, targeted=targeted, seed=seed,
+        numbers=numbers, batch_size=batch_size, title=title,
+    )  # fmt: skip
+
+
+def paste(images: Tensor, pattern: Tensor, random: ImageRandom, *, turn: float) -> Tensor:
+    """Images, shape (batch, channels, height, width), with a pattern, (channels, side, side), in each, at a place and
+    an angle of up to `turn` degrees that are drawn for it. Differentiable in both."""
+    height, width = images.shape[2:]
+    side = pattern.shape[-1]
+    left, top = (width - side) // 2, (height - side) // 2
+    covered = torch.cat([pattern, pattern.new_ones(1, side, side)])
+    canvas = functional.pad(covered, (left, width - side - left, top, height - side - top))
+    angle = torch.deg2rad(turn * (2 * random.uniform() - 1))
+    cos, sin = angle.cos(), angle.sin()
+    shorter = min(height, width)
+    reach = side / shorter * (cos.abs() + sin.abs())
+    x, y = ((2 * random.uniform() - 1) * (size / shorter - reach).clamp(min=0) for size in (width, height))
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    entries = [cos, sin, -(cos * x + sin * y), -sin, cos, sin * x - cos * y, zero, zero, one]
+    matrices = torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    placed = warp(canvas.expand(len(images), -1, -1, -1), matrices, outside="zeros")
+    return (images * (1 - placed[:, -1:]) + placed[:, :-1]).clamp(0, 1)  # the pattern is black where it is not
+
+
+def learn_and_show(
+    model: nn.Module,
+    images: Tensor,
+    classes: Tensor,
+    pattern: Pattern,
+    *,
+    training: tuple[Tensor, Tensor],
+    step: float,
+    epochs: int,
+    targeted: bool,
+    seed: int,
+    numbers: Tensor | None,
+    batch_size: int,
+    title: str | None,
+) -> Attacked:
+    """Learns a pattern from training images and shows it in others."""
+    check_attack(model, images, classes)
+    check_attack(model, *training)
+    check_least(epochs=(epochs, 1), batch_size=(batch_size, 1))
+    if not step > 0:
+        raise ValueError(f"`attack.step` must be above 0; got {step}.")
+    if not len(images):
+        return nothing_yet(images, 1)
+    learnt, steps = _learn(
+        model, pattern, training, step=step, epochs=epochs, targeted=targeted, seed=seed, batch_size=batch_size,
+        title=title,
+    )  # fmt: skip
+    known = torch.arange(len(images)) if numbers is None else numbers
+    found = nothing_yet(images, 1)
+    with torch.inference_mode():
+        for rows in torch.arange(len(images)).split(batch_size):
+            natural = images[rows].to(learnt.device)
+            outputs = model(natural)
+            check_outputs(outputs, classes[rows])
+            found.before[rows, 0] = outputs.argmax(1).cpu()
+            there = (found.before[rows, 0] == classes[rows]) == targeted
+            random = ImageRandom(key("shown", seed), known[rows].to(learnt.device))
+            shown = pattern.show(natural, learnt, random)
+            shown[there] = natural[there]
+            found.images[rows, 0] = shown.to(images.device)
+            found.after[rows, 0] = model(shown).argmax(1).cpu()
+            found.steps[rows, 0] = steps * (~there).long()
+            found.queries[rows, 0] = 1 + (~there).long()
+    found.success[:, 0] = (found.after[:, 0] == classes) == targeted
+    return found
+
+
+def _learn(
+    model: nn.Module,
+    pattern: Pattern,
+    training: tuple[Tensor, Tensor],
+    *,
+    step: float,
+    epochs: int,
+    targeted: bool,
+    seed: int,
+    batch_size: int,
+    title: str | None,
+) -> tuple[Tensor, int]:
+    """The pattern, on the network's device, and how many steps it took."""
+    images, classes = training
+    device = next((parameter.device for parameter in model.parameters()), images.device)
+    learnt, every, steps = pattern.start.to(device), torch.arange(len(images)), 0
+    for epoch in tqdm(range(epochs), desc=title, unit="epoch", disable=None if title else True, delay=1):
+        order = ImageRandom(key("order", seed, epoch), every).uniform().argsort(stable=True)
+        for rows in order.split(batch_size):
+            learnt.requires_grad_(True)
+            random = ImageRandom(key("shown", seed, epoch), rows.to(device))
+            outputs = model(pattern.show(images[rows].to(device), learnt, random))
+            loss = functional.cross_entropy(outputs, classes[rows].to(device), reduction="none")
+            away = loss.mean() if targeted else -loss.clamp(max=_ENOUGH).mean()
+            (gradient,) = torch.autograd.grad(away, learnt)
+            learnt = (learnt.detach() - step * gradient.sign()).clamp(pattern.low, pattern.high)
+            steps += 1
+    return learnt.detach(), steps
