@@ -3,6 +3,8 @@
 import contextlib
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -104,8 +106,17 @@ def _heard_from(staff: Sequence[_Worker]) -> list[_Worker]:
     return [worker for worker in staff if worker.pipe in ready]
 
 
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is killed: nobody would hear what it did."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _serve(pipe: Connection, do: Callable[[Job], str], gpu: str | None) -> None:
-    """A worker's life: jobs until the pipe is closed."""
+    """A worker's life: jobs until the pipe is closed, or the process that hands them out is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):

@@ -1,8 +1,11 @@
+import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from robust.sweep.workers import work_off
@@ -90,3 +93,21 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path, monkeypatch: pytest.Monke
     for path in tmp_path.iterdir():
         with pytest.raises(ProcessLookupError):
             os.kill(int(path.name.split("-")[1]), 0)
+
+
+def test_workers_end_when_the_command_is_killed(tmp_path: Path) -> None:
+    given = {"jobs": jobs(tmp_path), "do": sleep_long, "workers": 2, "title": ""}
+    command = multiprocessing.get_context("spawn").Process(target=work_off, kwargs=given)
+    command.start()
+    _until(lambda: len(done(tmp_path)) == 2)
+    command.kill()
+    command.join()
+    workers = [int(path.name.split("-")[1]) for path in tmp_path.iterdir()]
+    _until(lambda: not any(psutil.pid_exists(worker) for worker in workers))
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
