@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from robust.files import write_whole
-from robust.measure import TEST_KEY, Measurement, condition_title, scores, summarize
+from robust.measure import SURENESS, TEST_KEY, Measurement, condition_title, scores, summarize
 from robust.runs import ROWS, Identity, read_rows
 
 #: the columns of every table of rows
@@ -28,8 +28,7 @@ COLUMNS = [
     "evaluation_seed",
     "kind",
     "reference",
-    "rms_calibration_error",
-    "aurra",
+    *SURENESS,
 ]
 PREDICTIONS, ATTACKS = "predictions.parquet", "attacks.parquet"
 STAGES, VIEWS = "stages.parquet", "views.npz"
@@ -87,6 +86,17 @@ def write_tables(
     write_whole(folder / "confusion.csv", confusion(predictions, classes).to_csv(index=False))
     write_whole(folder / "summary.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     write_whole(folder / ROWS, rows.to_csv(index=False))
+
+
+def known_confidence(folder: Path) -> pd.DataFrame | None:
+    """How sure a run was in its tests: test_perturbation, test_level and the arrays of `confidence_bins`; None where
+    that was not kept."""
+    known = _read(folder / PREDICTIONS)
+    if known is None or "bin_counts" not in known:
+        return None
+    kept = known.dropna(subset=["bin_counts"]).reset_index(drop=True)
+    names = ["test_perturbation", "test_level", "bin_counts", "bin_right", "bin_confidence"]
+    return kept[names] if len(kept) else None
 
 
 def known_attacks(folder: Path) -> pd.DataFrame | None:

@@ -1,6 +1,13 @@
 """Measuring: a model and conditions in, rows out."""
 
-from robust.measure.calibration import aurra, rms_calibration_error
+from robust.measure.atlas import category_rates, class_rates, read_categories, success_matrix
+from robust.measure.calibration import (
+    SURENESS,
+    aurra,
+    confidence_bins,
+    expected_calibration_error,
+    rms_calibration_error,
+)
 from robust.measure.conditions import NATURAL, Condition, condition_title
 from robust.measure.layers import layers, measure_layers, movement
 from robust.measure.minds_eye import Views, measure_stages, take_views
@@ -19,6 +26,7 @@ from robust.measure.trials import (
 
 __all__ = [
     "NATURAL",
+    "SURENESS",
     "TEST_KEY",
     "Condition",
     "Measurement",
@@ -26,7 +34,11 @@ __all__ = [
     "Test",
     "Views",
     "aurra",
+    "category_rates",
+    "class_rates",
     "condition_title",
+    "confidence_bins",
+    "expected_calibration_error",
     "layers",
     "measure",
     "measure_in_parts",
@@ -36,8 +48,10 @@ __all__ = [
     "movement",
     "planned_tests",
     "predict",
+    "read_categories",
     "rms_calibration_error",
     "scores",
+    "success_matrix",
     "summarize",
     "take_samples",
     "take_views",

@@ -4,12 +4,13 @@ from typing import Any
 
 import pandas as pd
 
+from robust.measure.calibration import SURENESS
 from robust.measure.conditions import NATURAL
 
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     """One line for each run and condition: trials, n, mean, std (over the trials), low, high and worst accuracy; and
-    the means of rms_calibration_error and aurra.
+    the means of what SURENESS names.
 
     `low` and `high` bound the 95 % interval of the accuracy over images like these: Wilson's, for n images. Trials
     perturb the same images again, so they narrow it by less than they are many; here by nothing, which is on the safe
@@ -23,8 +24,7 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
         mean=("accuracy", "mean"),
         std=("accuracy", "std"),
         worst=("accuracy", "min"),
-        rms_calibration_error=("rms_calibration_error", "mean"),
-        aurra=("aurra", "mean"),
+        **{name: (name, "mean") for name in SURENESS},
     )
     summary = summary.fillna({"std": 0.0}).reset_index()
     bounds = [wilson(mean, n) for mean, n in zip(summary["mean"], summary["n"], strict=True)]

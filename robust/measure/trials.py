@@ -12,7 +12,13 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from robust.data import ImageSet, NaturalAdversarial, to_float
-from robust.measure.calibration import aurra, rms_calibration_error
+from robust.measure.calibration import (
+    SURENESS,
+    aurra,
+    confidence_bins,
+    expected_calibration_error,
+    rms_calibration_error,
+)
 from robust.measure.conditions import Condition
 from robust.measure.summary import wilson
 from robust.models import TripleStaged, evaluating
@@ -28,16 +34,18 @@ Test = tuple[Condition, tuple[str, float, int, int]]
 class Measurement:
     """What came out of tests, as tables; each starts with what tells tests apart (TEST_KEY).
 
-    `rows`: then n, accuracy (a fraction), and, to six digits, rms_calibration_error and aurra, NaN for a model that
-    gives no logits. `predictions`: then label and predicted, an array each with a number for every image.
+    `rows`: then n, accuracy (a fraction), and, to six digits, what SURENESS names, NaN for a model that gives no
+    logits. `predictions`: then label and predicted, an array each with a number for every image, and the arrays of
+    `confidence_bins`.
     """
 
     rows: pd.DataFrame
     predictions: pd.DataFrame
 
 
-_ROWS = pd.DataFrame(columns=[*TEST_KEY, "n", "accuracy", "rms_calibration_error", "aurra"])
-_PREDICTIONS = pd.DataFrame(columns=[*TEST_KEY, "label", "predicted"])
+_BINS = ["bin_counts", "bin_right", "bin_confidence"]
+_ROWS = pd.DataFrame(columns=[*TEST_KEY, "n", "accuracy", *SURENESS])
+_PREDICTIONS = pd.DataFrame(columns=[*TEST_KEY, "label", "predicted", *_BINS])
 
 
 def predict(
@@ -118,7 +126,8 @@ def measure_in_parts(
             predicted, confidence = predict(model, images, condition, test[2], seed=test[3], batch_size=batch_size)
             right = predicted == images.labels
             rows.append((*test, len(images), right.sum().item() / len(images), *_sureness(model, confidence, right)))
-            predictions.append((*test, labels, _as_numbers(predicted, len(images.classes))))
+            bins = confidence_bins(confidence.cpu().numpy(), right.cpu().numpy())
+            predictions.append((*test, labels, _as_numbers(predicted, len(images.classes)), *bins.values()))
             if place == len(tests) or time.monotonic() - begun > every_s:
                 yield Measurement(
                     pd.DataFrame(rows, columns=_ROWS.columns),
@@ -132,7 +141,7 @@ def measure_natural_adversarial(
 ) -> pd.DataFrame:
     """How `model` does on natural adversarial examples, where it may answer with any of its classes and where only with
     those that they are of: `scored` (all classes, shared classes), classes, n, accuracy, its 95 % interval `low` to
-    `high` (Wilson), rms_calibration_error and aurra; fractions."""
+    `high` (Wilson), and what SURENESS names; fractions."""
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     images, shared = others.images.to(device), others.shared.to(device)
     lines = []
@@ -143,8 +152,7 @@ def measure_natural_adversarial(
             accuracy = right.double().mean().item()
             sureness = _sureness(model, found[1], right)
             lines.append((scored, len(shared), len(images), accuracy, *wilson(accuracy, len(images)), *sureness))
-    sure = ["rms_calibration_error", "aurra"]
-    return pd.DataFrame(lines, columns=["scored", "classes", "n", "accuracy", "low", "high", *sure])
+    return pd.DataFrame(lines, columns=["scored", "classes", "n", "accuracy", "low", "high", *SURENESS])
 
 
 def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) -> list[Test]:
@@ -156,12 +164,13 @@ def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) ->
     ]
 
 
-def _sureness(model: nn.Module, confidence: Tensor, right: Tensor) -> tuple[float, float]:
-    """The RMS calibration error and the AURRA; NaN for scores, which are no logits."""
+def _sureness(model: nn.Module, confidence: Tensor, right: Tensor) -> list[float]:
+    """What SURENESS names; NaN for scores, which are no logits."""
     if isinstance(model, TripleStaged):
-        return math.nan, math.nan
+        return [math.nan] * len(SURENESS)
     sure, hits = confidence.cpu().numpy(), right.cpu().numpy()
-    return round(rms_calibration_error(sure, hits), 6), round(aurra(sure, hits), 6)
+    expected = expected_calibration_error(**confidence_bins(sure, hits))
+    return [round(one, 6) for one in (expected, rms_calibration_error(sure, hits), aurra(sure, hits))]
 
 
 def _greatest_share(logits: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """How networks withstand attackers: one table of natural and robust accuracy."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +95,7 @@ def _lines(folder: Path) -> list[dict[str, object]]:
             lines.append(
                 {
                     **about,
-                    "attack": f"{name} {_settings(json.loads(str(settings)))}",
+                    "attack": attack_title(str(name), json.loads(str(settings))),
                     "targeted": bool(targeted),
                     "images": len(recognised),
                     "natural": recognised.mean(),
@@ -106,13 +106,15 @@ def _lines(folder: Path) -> list[dict[str, object]]:
     return lines
 
 
-def _settings(options: dict[str, object]) -> str:
-    """What sets an attack apart, in short: what is usual is left out, grey levels are of 255."""
+def attack_title(name: str, options: Mapping[str, object]) -> str:
+    """An attack and what sets it apart, in short: what is usual is left out, grey levels are of 255."""
     shown = {name: value for name, value in options.items() if value is not None and value != _USUAL.get(name)}
-    return ", ".join(f"{name}={_value(value)}" for name, value in shown.items())
+    return " ".join([name, ", ".join(f"{setting}={_value(value)}" for setting, value in shown.items())]).strip()
 
 
 def _value(value: object) -> str:
+    if isinstance(value, Mapping):  # a perturbation
+        return f"{str(value.get('_target_', '')).rpartition('.')[2]} {value.get('level', '')}".strip()
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and 0 < value < 1 and abs(255 * value - round(255 * value)) < 1e-6:

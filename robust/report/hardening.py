@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
-from robust.measure import NATURAL, TEST_KEY, condition_title
+from robust.measure import NATURAL, SURENESS, TEST_KEY, condition_title
 from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line, over_several
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
 from robust.report.tables import percent, sureness_columns
 
-_SURENESS = ["rms_calibration_error", "aurra"]
-_FIGURES = ["natural", "perturbed", "half", *_SURENESS]
+_FIGURES = ["natural", "perturbed", "half", *SURENESS]
 _TEST = ["data", "test_perturbation", "test_level"]
 _NETWORK = ["data", "model", "settings", "test_perturbation", "test_level"]
 _Figure = tuple[float, float, float]  # with its interval
@@ -99,9 +98,9 @@ def hardening_table(runs: pd.DataFrame) -> pd.DataFrame:
     hardened against, the natural network first.
 
     Columns: data, model, settings, technique, test_perturbation, test_level, seeds; means over seeds, as fractions:
-    natural, perturbed and half (-perturbed) accuracy, `rms_calibration_error` and `aurra` on perturbed images,
-    and half_won and natural_won over the natural network. half and both of these have a 95 % interval, `_low` and
-    `_high`, where there are several seeds.
+    natural, perturbed and half (-perturbed) accuracy, what SURENESS names on perturbed images, and half_won and
+    natural_won over the natural network. half and both of these have a 95 % interval, `_low` and `_high`, where there
+    are several seeds.
     """
     lines = []
     for about, group in runs.groupby(_NETWORK, sort=False) if len(runs) else ():
@@ -155,7 +154,7 @@ def _runs(rows: pd.DataFrame, layers: Mapping[str, str]) -> pd.DataFrame:
 
 def _figures(natural: pd.DataFrame, own: pd.DataFrame, suffix: str) -> list[float]:
     both = [table[f"accuracy{suffix}"].mean() for table in (natural, own)]
-    sure = [own[f"{name}{suffix}"].mean() for name in _SURENESS]
+    sure = [own[f"{name}{suffix}"].mean() for name in SURENESS]
     return [*both, sum(both) / 2, *sure]
 
 

@@ -9,9 +9,11 @@ import pandas as pd
 
 from robust.measure import NATURAL, Samples, condition_title
 from robust.report.ablation import ablation_table
+from robust.report.atlas import atlas_claims, atlas_sections, read_atlases
 from robust.report.attacks import attacks_section
 from robust.report.choice import comparable, in_order, of_one_kind
 from robust.report.claims import claims, claims_summary
+from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
 from robust.report.hardening import hardening_claims, hardening_section
@@ -46,10 +48,12 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         _claims(folders, rows, networks),
         hardening_section(folders, rows),
         attacks_section(folders),
+        *atlas_sections(folders),
         minds_eye_section(networks) if networks else Section(""),
         _one_for_all(rows),
         _techniques(folders),
         _images(folders, summary),
+        confidence_section(folders),
         natural_adversarial_section(folders),
         _confusions(folders, rows),
         _ablation(folders, rows),
@@ -123,7 +127,12 @@ def _is_curve(numbers: pd.DataFrame) -> bool:
 
 
 def _claims(folders: Sequence[Path], rows: pd.DataFrame, networks: Sequence[Network]) -> Section:
-    found = claims(rows, folders), hardening_claims(rows), minds_eye_claims(networks)
+    found = (
+        claims(rows, folders),
+        hardening_claims(rows),
+        minds_eye_claims(networks),
+        atlas_claims(read_atlases(folders)),
+    )
     table = pd.concat([one for one in found if len(one)] or [found[0]], ignore_index=True)
     if table.empty:
         return Section("")

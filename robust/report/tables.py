@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import t
 
-from robust.measure import NATURAL, condition_title, summarize
+from robust.measure import NATURAL, SURENESS, condition_title, summarize
 
 _MOST = 40  # lines in a terminal
 _WIDE = 160  # characters of a line in a file
@@ -48,7 +48,7 @@ def _titles(runs: pd.DataFrame) -> pd.Series:
 
 def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
     """One line for each kind of run (`title`) and condition: `seeds`, `mean`, its 95 % interval, `low` to `high`, and
-    how sure it is: rms_calibration_error and aurra.
+    what SURENESS names.
 
     Over several seeds the interval is Student's, over the seeds; for one it is that run's own, over images.
     """
@@ -60,8 +60,7 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
         std=("mean", "std"),
         low=("low", "min"),
         high=("high", "max"),
-        rms_calibration_error=("rms_calibration_error", "mean"),
-        aurra=("aurra", "mean"),
+        **{name: (name, "mean") for name in SURENESS},
     ).reset_index()
     several = lines["seeds"] > 1
     half = t.ppf(0.975, lines["seeds"].clip(2) - 1) * lines["std"] / np.sqrt(lines["seeds"])
@@ -117,8 +116,12 @@ def interval_column(table: pd.DataFrame) -> dict[str, list[str]]:
 
 def sureness_columns(table: pd.DataFrame) -> dict[str, pd.Series]:
     """What it shows of how well models know when they are right."""
-    names = {"rms_calibration_error": "RMS calibration error, %", "aurra": "AURRA, %"}
-    return {title: table[name].map(percent) for name, title in names.items()}
+    titles = ("ECE, %", "RMS calibration error, %", "AURRA, %")
+    return {
+        title: table[name].map(percent)
+        for name, title in zip(SURENESS, titles, strict=True)
+        if name in table and table[name].notna().any()
+    }
 
 
 def print_results(rows: pd.DataFrame) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from robust.configuration import build_perturbation, build_splits, compose, model_name
 from robust.data import Splits, one_of_each, to_float
 from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, layers, measure_layers
+from robust.models import Standardize
 from robust.perturb import ImageRandom, key
 from robust.report.figures import STYLE, Drawing, bare, show_image
 from robust.report.section import Section, Table
@@ -243,20 +244,26 @@ def maps_figure(model: nn.Module, splits: Splits, conditions: Sequence[Condition
 
 
 def look(model: nn.Module, image: Tensor, label: int) -> dict[str, Tensor]:
-    """Maps of an image, shape (channels, height, width), for the class `label`: `saliency`, `Grad-CAM`, and the mean
-    absolute activation of each layer that has places; each of shape (rows, columns), from 0."""
+    """Maps of an image, shape (channels, height, width), for the class `label`: `saliency`, as the network sees the
+    image when it has standardised it, `Grad-CAM`, and the mean absolute activation of each layer that has places; each
+    of shape (rows, columns), from 0."""
     from captum.attr import LayerActivation, LayerGradCam, Saliency
 
     batch = image[None]
-    maps = {"saliency": Saliency(model).attribute(batch.clone().requires_grad_(True), target=label)[0].amax(0).detach()}
+    saliency = Saliency(model).attribute(batch.clone().requires_grad_(True), target=label)[0].detach()
+    for first in model.modules():
+        if isinstance(first, Standardize):  # a pixel that hardly ever varies would outshine all others
+            saliency = (saliency / first.scale).nan_to_num(0, 0, 0)
+    maps = {"saliency": saliency.amax(0)}
     activations = {}
     for name in layers(model):
         with torch.no_grad():
             activation = LayerActivation(model, model.get_submodule(name)).attribute(batch)
         if activation.dim() == 4 and min(activation.shape[2:]) > 1:
             activations[name] = activation[0].abs().mean(0)
-    if activations:
-        last = model.get_submodule(list(activations)[-1])
+    convolutions = [name for name, one in model.named_modules() if isinstance(one, nn.Conv2d)]
+    if names := [*activations] or convolutions:
+        last = model.get_submodule(names[-1])
         cam = LayerGradCam(model, last).attribute(batch, target=label, relu_attributions=True)
         maps["Grad-CAM"] = cam[0, 0].detach()
     return {**maps, **activations}

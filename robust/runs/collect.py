@@ -12,7 +12,9 @@ _log = logging.getLogger(__name__)
 
 ROWS = "rows.csv"
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
-_MAY_LACK = {name: [""] for name in ("rms_calibration_error", "aurra")}  # of what gives no logits
+_MAY_LACK = {
+    name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")
+}  # of what gives no logits
 
 
 def find_runs(places: Iterable[str | Path]) -> list[Path]:

@@ -17,6 +17,7 @@ _LEFT_OUT = frozenset(
         *(f"data.{place}{name}" for place in ("", "source.") for name in _PLACES),
         *(f"trainer.{name}" for name in ("accelerator", "channels_last", "checkpoint_every_s", "progress", "threads")),
         *("task.name", "task.none", "task.recipe", "task.tested", "trainer.devices", "trainer.num_nodes"),
+        "data.categories",
     }
 )
 

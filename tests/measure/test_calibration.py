@@ -6,9 +6,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from robust.data import ImageSet
-from robust.measure import Condition, aurra, measure, rms_calibration_error
+from robust.measure import (
+    Condition,
+    aurra,
+    confidence_bins,
+    expected_calibration_error,
+    measure,
+    rms_calibration_error,
+)
 
 RANDOM = np.random.default_rng(0)
 
@@ -38,11 +46,24 @@ def test_aurra_is_the_mean_accuracy_over_the_surest() -> None:
     assert aurra(confidence, right) > aurra(1 - confidence, right)
 
 
+def test_the_expected_calibration_error_is_that_of_torchmetrics() -> None:
+    generator = torch.Generator().manual_seed(0)
+    probabilities = (3 * torch.randn(2000, 7, generator=generator)).softmax(1)
+    labels = torch.randint(7, (2000,), generator=generator)
+    confidence, predicted = probabilities.max(1)
+    bins = confidence_bins(confidence.numpy(), (predicted == labels).numpy())
+    theirs = multiclass_calibration_error(probabilities, labels, num_classes=7, n_bins=15, norm="l1")
+    assert expected_calibration_error(**bins) == pytest.approx(theirs.item(), abs=1e-5)
+    assert bins["bin_counts"].sum() == 2000
+    assert bins["bin_right"].sum() == (predicted == labels).sum()
+
+
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=300))
 def test_both_are_shares(pairs: list[tuple[float, bool]]) -> None:
     confidence, right = np.array([one for one, _ in pairs]), np.array([one for _, one in pairs])
     assert 0 <= rms_calibration_error(confidence, right) <= 1
     assert 0 <= aurra(confidence, right) <= 1
+    assert 0 <= expected_calibration_error(**confidence_bins(confidence, right)) <= 1 + 1e-6
     if right.all():
         assert aurra(confidence, right) == 1
 
@@ -61,5 +82,6 @@ def test_every_test_of_a_model_says_how_sure_it_is() -> None:
     labels[:10] = 1 - labels[:10]  # a quarter of them wrong
     row = measure(Sure(), ImageSet(images, labels, ("a", "b")), [Condition()]).rows.iloc[0]
     assert row["accuracy"] == 0.75
+    assert row["expected_calibration_error"] == pytest.approx(0, abs=1e-6)
     assert row["rms_calibration_error"] == pytest.approx(0, abs=1e-6)
     assert row["aurra"] == pytest.approx(0.75, abs=0.2), "it is as sure of all"

@@ -41,6 +41,7 @@ def rows(
             "evaluation_seed": 0,
             "n": 1000,
             "accuracy": accuracy + shift + change,
+            "expected_calibration_error": 0.1,
             "rms_calibration_error": 0.1,
             "aurra": 0.7,
         }

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, t
 
+from robust.measure import SURENESS
 from robust.report.pairs import MEAN, technique_differences
 from robust.results import COLUMNS
 
@@ -30,7 +31,7 @@ def write_run(folder, technique, seed, right, *, perturbation="hot", level=5.0, 
     trained |= {"reference": f"natural-none-0-seed{seed}", "n": len(labels)}
     rows = [
         trained | {name: test[name] for name in ("test_perturbation", "test_level", "trial", "evaluation_seed")}
-        | {"accuracy": np.mean(test["label"] == test["predicted"]), "rms_calibration_error": 0.1, "aurra": 0.9}
+        | {"accuracy": np.mean(test["label"] == test["predicted"]), **dict.fromkeys(SURENESS, 0.1)}
         for test in tests
     ]  # fmt: skip
     pd.DataFrame(rows)[COLUMNS].to_csv(run / "rows.csv", index=False)

@@ -41,7 +41,7 @@ def run(
             lines.append({"test_perturbation": name, "test_level": strength, "trial": trial, "accuracy": found})
     known = {"run": f"{kind} {seed}", "data": data, "model": model, "technique": technique, "seed": seed, "kind": kind}
     trained = {"train_perturbation": perturbation, "train_level": level, "n": 1000, "evaluation_seed": 0}
-    sureness = {"rms_calibration_error": 0.1, "aurra": 0.9}
+    sureness = {"expected_calibration_error": 0.1, "rms_calibration_error": 0.1, "aurra": 0.9}
     return pd.DataFrame(lines).assign(
         **known, **trained, **sureness, reference=f"{data} {model} natural none 0 {setting} {seed}"
     )

@@ -1,0 +1,90 @@
+"""Which classes give way, and which are easy to imitate (CCRi, "Seeing with Deep Learning: Advances and Risks")."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def success_matrix(attacks: pd.DataFrame, classes: int) -> np.ndarray:
+    """The share of the images of each class that could be turned into each other class, shape (classes, classes), NaN
+    on the diagonal and where nothing was tried.
+
+    `attacks` are rows of `attacks.parquet` with a target; images that the network did not recognise before do not
+    count.
+    """
+    tried = attacks[attacks["before"] == attacks["label"]]
+    shares = tried.groupby(["label", "target"])["success"].mean()
+    matrix = np.full((classes, classes), np.nan)
+    matrix[tuple(np.array(shares.index.to_list(), dtype=int).reshape(-1, 2).T)] = shares
+    return matrix
+
+
+def class_rates(matrix: np.ndarray) -> pd.DataFrame:
+    """A line for each class: `modification`, the mean of its row, how easily its images become others, and `mimicked`,
+    the mean of its column, how easily others become it; fractions."""
+    return pd.DataFrame({"modification": np.nanmean(matrix, axis=1), "mimicked": np.nanmean(matrix, axis=0)})
+
+
+def category_rates(matrix: np.ndarray, categories: Mapping[str, Sequence[int]]) -> pd.DataFrame:
+    """A line for each category, a set of classes: category, classes, `modification` (its images becoming any other
+    class), `mimicked`, and `within` and `out_of`: the same to its own classes and to those of no such category."""
+    lines = []
+    for name, members in categories.items():
+        own = np.isin(np.arange(len(matrix)), list(members))
+        rates = class_rates(matrix)[own].mean()
+        away = np.nanmean(matrix[np.ix_(own, ~own)]) if (~own).any() else np.nan
+        within = np.nanmean(matrix[np.ix_(own, own)]) if own.sum() > 1 else np.nan
+        lines.append({"category": name, "classes": int(own.sum()), **rates, "within": within, "out_of": away})
+    return pd.DataFrame(lines)
+
+
+def read_categories(tree: object, classes: Sequence[str], wnids: Sequence[str] | None = None) -> dict[str, list[int]]:
+    """The categories of a tree, name by name, as the numbers of their classes.
+
+    A tree is a mapping of categories to trees or to lists of classes, or `wordnet`: the hypernyms of the classes'
+    `wnids`, of those that hold at least three classes and not all; nothing where NLTK or its WordNet is not there.
+    Raises ValueError for a class that is none.
+    """
+    if tree is None:
+        return {}
+    if tree == "wordnet":
+        return _hypernyms(wnids or ())
+    found: dict[str, list[int]] = {}
+    _collect(tree, "", list(classes), found)
+    return found
+
+
+def _collect(tree: object, name: str, classes: list[str], found: dict[str, list[int]]) -> list[int]:
+    if isinstance(tree, Mapping):
+        members = []
+        for inner, below in tree.items():
+            found[str(inner)] = []  # above what it holds
+            found[str(inner)] = _collect(below, str(inner), classes, found)
+            members += found[str(inner)]
+        return members
+    members = []
+    for one in tree if isinstance(tree, Sequence) and not isinstance(tree, str) else [tree]:
+        if str(one) not in classes:
+            raise ValueError(
+                f"`data.categories.{name}` must list classes of the data set ({', '.join(classes)}); got {one}."
+            )
+        members.append(classes.index(str(one)))
+    return members
+
+
+def _hypernyms(wnids: Sequence[str]) -> dict[str, list[int]]:
+    try:
+        from nltk.corpus import wordnet
+
+        wordnet.ensure_loaded()
+    except (ImportError, LookupError):
+        return {}
+    found: dict[str, list[int]] = {}
+    for number, wnid in enumerate(wnids):
+        synset = wordnet.synset_from_pos_and_offset(wnid[0], int(wnid[1:]))
+        for name in {
+            above.lemma_names()[0].replace("_", " ") for path in synset.hypernym_paths() for above in path[:-1]
+        }:
+            found.setdefault(name, []).append(number)
+    return {name: members for name, members in found.items() if 3 <= len(members) < len(wnids)}

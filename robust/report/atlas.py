@@ -1,0 +1,244 @@
+"""The atlas of adversarial examples: which classes give way, which are easy to imitate, and how that looks."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from omegaconf import OmegaConf
+from scipy.stats import spearmanr
+
+from robust.configuration import build_splits
+from robust.measure import NATURAL, Samples, category_rates, class_rates, read_categories, success_matrix
+from robust.report.atlas_figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
+from robust.report.attacks import attack_title
+from robust.report.claim import FEWEST_SEEDS, claim_line, over_several
+from robust.report.section import Section, Table
+from robust.report.tables import percent, run_title
+from robust.results import ATTACKS, known_attacks
+from robust.runs import read_rows
+
+_ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind"]
+_NAMED = 3  # classes at either end that a sentence names
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Attacks on networks of one kind, toward every other class: who and how, the runs, the classes' names, and of
+    each run the attacks and how often each class became each other (see `success_matrix`)."""
+
+    data: str
+    model: str
+    trained: str
+    technique: str
+    attack: str
+    folders: tuple[Path, ...]
+    classes: tuple[str, ...]
+    categories: dict[str, list[int]]
+    attacks: tuple[pd.DataFrame, ...]
+    matrices: tuple[np.ndarray, ...]
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The mean over runs."""
+        return np.mean(self.matrices, axis=0)
+
+    @property
+    def images(self) -> int:
+        """How many were attacked, of each run."""
+        return self.attacks[0]["image"].nunique()
+
+
+def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
+    """One for each kind of network and attack that led every class to every other."""
+    found: dict[tuple[object, ...], list[tuple[Path, pd.DataFrame, np.ndarray]]] = {}
+    for folder in folders:
+        attacks = known_attacks(folder) if (folder / ATTACKS).is_file() else None
+        if attacks is None or not (folder / "samples.npz").is_file():
+            continue
+        about = tuple(read_rows(folder)[_ABOUT].iloc[0])
+        classes = len(_classes(folder))
+        attacks = attacks[(attacks["target"] >= 0) & attacks["threshold"].isna()]
+        for (name, settings), group in attacks.groupby(["attack", "settings"], sort=False):
+            matrix = success_matrix(group, classes)
+            if classes > 2 and np.isfinite(matrix).sum() == classes * (classes - 1):
+                found.setdefault((*about, name, settings), []).append((folder, group, matrix))
+    return [_atlas(key, runs) for key, runs in found.items()]
+
+
+def _atlas(key: tuple[object, ...], runs: Sequence[tuple[Path, pd.DataFrame, np.ndarray]]) -> Atlas:
+    known = dict(zip([*_ABOUT, "attack", "settings"], key, strict=True))
+    folders, attacks, matrices = zip(*runs, strict=True)
+    classes = _classes(folders[0])
+    return Atlas(
+        data=str(known["data"]),
+        model=str(known["model"]),
+        trained=run_title(pd.Series(known)),
+        technique=str(known["technique"]),
+        attack=attack_title(str(known["attack"]), json.loads(str(known["settings"]))),
+        folders=folders,
+        classes=classes,
+        categories=_categories(folders[0], classes),
+        attacks=attacks,
+        matrices=matrices,
+    )
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    return tuple(map(str, Samples.read(folder / "samples.npz").classes))
+
+
+def _categories(folder: Path, classes: Sequence[str]) -> dict[str, list[int]]:
+    data = OmegaConf.load(folder / "config.yaml").data
+    tree = OmegaConf.to_container(data.categories) if OmegaConf.is_config(data.get("categories")) else None
+    tree = data.get("categories") if tree is None else tree
+    if tree != "wordnet":
+        return read_categories(tree, classes)
+    try:
+        return read_categories(tree, classes, build_splits(data).wnids)
+    except (OSError, ValueError):  # the images are elsewhere by now
+        return {}
+
+
+def atlas_sections(folders: Sequence[Path]) -> list[Section]:
+    """A section for each atlas."""
+    atlases = read_atlases(folders)
+    return [_section(one, f"-{place}" if len(atlases) > 1 else "") for place, one in enumerate(atlases, 1)]
+
+
+def _section(atlas: Atlas, end: str) -> Section:
+    table = class_table(atlas)
+    drawings = {
+        f"atlas{end}": matrix_figure(atlas.matrix, _distortions(atlas), atlas.classes),
+        f"atlas-rates{end}": rates_figure(table),
+        f"atlas-gallery{end}": gallery_figure(atlas.attacks[0], table, atlas.folders[0]),
+        f"atlas-looks{end}": looks_figure(atlas.attacks[0], table, atlas.folders[0]),
+    }
+    shown = {
+        "class": table["class"],
+        "modification, %": table["modification"].map(percent),
+        "95 % interval": [f"{percent(a)} to {percent(b)}" for a, b in table[["low", "high"]].values],
+        "mimicked, %": table["mimicked"].map(percent),
+        "median distortion": table["distortion"].map(lambda value: "" if pd.isna(value) else f"{value:.3f}"),
+        "most easily made": table["easiest"],
+    }
+    note = (
+        "Modification: the share of the attacks on images of this class, toward every other, that succeeded; "
+        "mimicked: of those on all others toward this one. Images that the network did not recognise do not count. "
+        "Intervals: over images, or over seeds for several (Student)."
+    )
+    tables = {f"atlas{end}": Table(pd.DataFrame(shown), table, note)}
+    if atlas.categories:
+        groups = category_rates(atlas.matrix, atlas.categories)
+        rates = {f"{name}, %": groups[name.replace(" ", "_")].map(percent) for name in _CATEGORY_RATES}
+        written = pd.DataFrame({"category": groups["category"], "classes": groups["classes"], **rates})
+        about = "The same by category; within: of attacks from its classes to others of it, out of: to none of it."
+        tables[f"atlas-categories{end}"] = Table(written, groups, about)
+    title = f"The atlas: {atlas.data} {atlas.model}, {atlas.trained}"
+    return Section(title, _sentences(atlas, table), drawings, tables)
+
+
+_CATEGORY_RATES = ("modification", "mimicked", "within", "out of")
+
+
+def class_table(atlas: Atlas) -> pd.DataFrame:
+    """A line for each class: class, modification and mimicked (fractions, means over seeds), low and high of the
+    former's 95 % interval, the median distortion of what succeeded, and easiest, what it was made most easily."""
+    table = class_rates(atlas.matrix)
+    table.insert(0, "class", list(atlas.classes))
+    if len(atlas.matrices) > 1:
+        own = np.array([class_rates(matrix)["modification"] for matrix in atlas.matrices])
+        ends = [over_several(own[:, place])[1:] for place in range(len(table))]
+    else:
+        ends = [_over_images(atlas.attacks[0], label) for label in range(len(table))]
+    table["low"], table["high"] = np.clip(np.array(ends).T, 0, 1)
+    every = pd.concat(atlas.attacks)
+    done = every[every["success"] & (every["before"] == every["label"])]
+    table["distortion"] = done.groupby("label")["distortion"].median().reindex(range(len(table)))
+    table["easiest"] = [atlas.classes[place] for place in np.nanargmax(atlas.matrix, axis=1)]
+    return table
+
+
+def _distortions(atlas: Atlas) -> np.ndarray:
+    """The median distortion of what succeeded, for each class and target; NaN where nothing did."""
+    every = pd.concat(atlas.attacks)
+    done = every[every["success"] & (every["before"] == every["label"])]
+    medians = done.groupby(["label", "target"])["distortion"].median()
+    found = np.full_like(atlas.matrix, np.nan)
+    found[tuple(np.array(medians.index.to_list(), dtype=int).reshape(-1, 2).T)] = medians
+    return found
+
+
+def _over_images(attacks: pd.DataFrame, label: int) -> tuple[float, float]:
+    mine = attacks[(attacks["label"] == label) & (attacks["before"] == label)]
+    shares = mine.groupby("image")["success"].mean().to_numpy()
+    return over_several(shares)[1:] if len(shares) > 1 else (float("nan"), float("nan"))
+
+
+def _sentences(atlas: Atlas, table: pd.DataFrame) -> str:
+    def ends(ordered: pd.DataFrame, column: str) -> tuple[str, str]:
+        named = [f"{row['class']} ({percent(row[column])} %)" for _, row in ordered.iterrows()]
+        return ", ".join(named[:_NAMED]), ", ".join(named[::-1][:_NAMED])
+
+    hardest, easiest = ends(by_hardness(table), "modification")
+    least, most = ends(table.sort_values("mimicked", kind="stable"), "mimicked")
+    found = _correlation(table)
+    correlation = f" Rank correlation of a class's two rates: {found:+.2f}." if np.isfinite(found) else ""
+    several = f", {len(atlas.matrices)} seeds" if len(atlas.matrices) > 1 else ""
+    return (
+        f"{atlas.attack}, from each of {atlas.images:,} images toward every other class{several}: "
+        f"{percent(float(np.nanmean(atlas.matrix)))} % of the attacks succeeded. Hardest to modify: {hardest}; "
+        f"easiest: {easiest}. Hardest to mimic: {least}; easiest: {most}.{correlation}"
+    )
+
+
+def _correlation(rates: pd.DataFrame) -> float:
+    """Spearman's, of the two rates; NaN where all classes have the same."""
+    varies = min(rates["modification"].nunique(), rates["mimicked"].nunique()) > 1
+    return float(spearmanr(rates["modification"], rates["mimicked"]).statistic) if varies else float("nan")
+
+
+def atlas_claims(atlases: Sequence[Atlas]) -> pd.DataFrame:
+    """What was published of ImageNet and a ResNet, held against each natural network of enough seeds."""
+    lines = []
+    for atlas in atlases:
+        if atlas.technique != NATURAL or len(atlas.matrices) < FEWEST_SEEDS:
+            continue
+        rates = [100 * class_rates(matrix) for matrix in atlas.matrices]
+        figures = {
+            "median": [one["modification"].median() for one in rates],
+            "least": [one["modification"].min() for one in rates],
+            "most": [one["modification"].max() for one in rates],
+            "medians": [one["mimicked"].median() - one["modification"].median() for one in rates],
+            "correlation": [100 * _correlation(one) for one in rates],
+        }
+        for name, text, comparison, published, tolerance in _STATEMENTS:
+            middle, low, high = over_several(np.array(figures[name]))
+            if not np.isfinite(middle):
+                continue
+            lines.append(
+                claim_line(
+                    f"atlas-{atlas.data}-{name}",
+                    "Seeing with Deep Learning",
+                    f"{atlas.data}: {text}",
+                    comparison,
+                    published,
+                    middle,
+                    (low, high),
+                    data=atlas.data,
+                    seeds=len(rates),
+                    tolerance=tolerance,
+                )
+            )
+    return pd.DataFrame(lines)
+
+
+_STATEMENTS = [
+    ("median", "half of the classes are modified in about 85 % of the attacks or more", "equal", 85.0, 5.0),
+    ("least", "the hardest class to modify gives way in about 32 % of the attacks", "equal", 32.0, 5.0),
+    ("most", "the easiest class to modify gives way in about 97 % of the attacks", "equal", 97.3, 5.0),
+    ("medians", "the median of the mimicked rates is about that of the modification rates", "equal", 0.0, 5.0),
+    ("correlation", "no clear rank correlation between the two rates (times 100)", "equal", 0.0, 30.0),
+]

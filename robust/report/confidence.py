@@ -1,0 +1,125 @@
+"""How sure networks are: where they are right, where they are wrong, and what abstaining would win."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from robust.measure import NATURAL, expected_calibration_error
+from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing
+from robust.report.section import Section, Table
+from robust.report.tables import percent, run_title
+from robust.results import known_confidence
+from robust.runs import read_rows
+
+_KIND = ["data", "model", "trained"]
+_BINS = ["bin_counts", "bin_right", "bin_confidence"]
+_MOST = len(COLOURS)  # kinds of networks in a figure
+_LEAST = 30  # predictions of a bin that is drawn
+_ANSWERED = 0.8  # the share of images for which the table says what abstaining wins
+
+
+def confidence_section(folders: Sequence[Path]) -> Section:
+    """Natural images and all perturbed ones of each kind of network; nothing where no confidence was kept."""
+    bins = confidence_table(folders)
+    if bins.empty:
+        return Section("")
+    table = _figures(bins)
+    several = [name for name in ("data", "model") if table[name].nunique() > 1]
+    shown = {
+        **{name: table[name] for name in [*several, "trained", "tested"]},
+        "accuracy, %": table["accuracy"].map(percent),
+        "confidence, %": table["confidence"].map(percent),
+        "where wrong, %": table["confidence_wrong"].map(percent),
+        "ECE, %": table["expected_calibration_error"].map(percent),
+        f"accuracy on the surest {_ANSWERED:.0%}": table["accuracy_answered"].map(percent),
+    }
+    note = (
+        "Confidence: the mean of the greatest probability, over all images and where the network is wrong. ECE: the "
+        "expected calibration error, in 15 bins. Surest: what is recognised where the network abstains for the others."
+    )
+    drawings = {"confidence": _drawing(bins)} if bins[_KIND].drop_duplicates().shape[0] <= _MOST else {}
+    return Section("Confidence", "", drawings, {"confidence": Table(pd.DataFrame(shown), table, note)})
+
+
+def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
+    """A line for each kind of network, tests (natural, perturbed) and bin of confidence, from the least to the
+    greatest: data, model, trained, tested, bin, and bin_counts, bin_right and bin_confidence, sums over conditions,
+    trials and seeds."""
+    tables = []
+    for folder in folders:
+        if (found := known_confidence(folder)) is None:
+            continue
+        run = read_rows(folder).iloc[0]
+        found = found.explode(_BINS).astype(dict.fromkeys(_BINS, float))
+        found["bin"] = found.groupby(level=0).cumcount()
+        found["tested"] = np.where(found["test_perturbation"] == NATURAL, NATURAL, "perturbed")
+        about = {"data": run["data"], "model": run["model"], "trained": run_title(run)}
+        tables.append(found.groupby(["tested", "bin"], as_index=False)[_BINS].sum().assign(**about))
+    if not tables:
+        return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
+    return pd.concat(tables).groupby([*_KIND, "tested", "bin"], sort=False, as_index=False)[_BINS].sum()
+
+
+def _figures(bins: pd.DataFrame) -> pd.DataFrame:
+    lines = []
+    for about, group in bins.groupby([*_KIND, "tested"], sort=False):
+        counts, right, confidence = (group[name].to_numpy() for name in _BINS)
+        middle = np.divide(confidence, counts, out=np.zeros_like(counts), where=counts > 0)
+        wrong = counts - right
+        share, accuracy = answered(counts, right)
+        lines.append(
+            {
+                **dict(zip([*_KIND, "tested"], about, strict=True)),
+                "images": int(counts.sum()),
+                "accuracy": right.sum() / counts.sum(),
+                "confidence": confidence.sum() / counts.sum(),
+                "confidence_wrong": (wrong * middle).sum() / wrong.sum() if wrong.sum() else np.nan,
+                "expected_calibration_error": expected_calibration_error(counts, right, confidence),
+                "accuracy_answered": float(np.interp(_ANSWERED, share, accuracy)),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def answered(counts: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The share of images that a network answers for, if it abstains below each bin of confidence from the greatest to
+    the least, rising, and how many of its answers are then right."""
+    total, hits = np.cumsum(counts[::-1]), np.cumsum(right[::-1])
+    some = total > 0
+    return total[some] / counts.sum(), hits[some] / total[some]
+
+
+def _drawing(bins: pd.DataFrame) -> Drawing:
+    tests = list(bins["tested"].unique())
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 3.1 * len(tests) + 0.4), layout="constrained")
+        axes = figure.subplots(len(tests), 2, squeeze=False)
+        for (reliable, abstaining), tested in zip(axes, tests, strict=True):
+            reliable.plot([0, 100], [0, 100], color="0.7", linestyle="--", linewidth=1)
+            mine = bins[bins["tested"] == tested]
+            for place, (about, group) in enumerate(mine.groupby(_KIND, sort=False)):
+                style = {"color": COLOURS[place], "marker": MARKERS[place], "markersize": 3, "linewidth": 1.1}
+                label = " ".join(str(one) for one, name in zip(about, _KIND, strict=True) if mine[name].nunique() > 1)
+                wide = group[_BINS].to_numpy().reshape(len(group) // 4, 4, 3).sum(1)
+                counts, right, confidence = wide[wide[:, 0] >= _LEAST].T
+                reliable.plot(100 * confidence / counts, 100 * right / counts, label=label or about[-1], **style)
+                share, accuracy = answered(*(group[name].to_numpy() for name in _BINS[:2]))
+                abstaining.plot(100 * share, 100 * accuracy, **{**style, "marker": ""})
+            reliable.set(xlabel="confidence, %", ylabel="accuracy, %", xlim=(0, 101), ylim=(0, 101))
+            reliable.set_title(f"{tested} images")
+            abstaining.set(
+                xlabel="images answered for, the surest first, %", ylabel="accuracy on them, %", xlim=(0, 101)
+            )
+            abstaining.set_title(f"{tested} images")
+        handles = axes[0][0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False)
+    caption = (
+        "Left: accuracy against confidence, in 15 bins of at least "
+        f"{_LEAST} predictions; on the dashed line a network knows how sure it may be. Right: what is recognised where "
+        "the network answers only for the images that it is surest of. Conditions, trials and seeds together."
+    )
+    return Drawing(figure, caption, bins)

@@ -1,0 +1,80 @@
+"""The atlas: which classes become which."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robust.measure import category_rates, class_rates, read_categories, success_matrix
+
+
+def attacks() -> pd.DataFrame:
+    """Ten images of each of three classes toward both others: 0 always gives way to 1, half of the time to 2; 1 never;
+    2 to 0 in three of ten. One image of 2 was not recognised."""
+    lines = []
+    for label, target in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]:
+        gives = {(0, 1): 10, (0, 2): 5, (2, 0): 3}.get((label, target), 0)
+        for image in range(10):
+            before = 0 if (label, image) == (2, 9) else label
+            lines.append((label, target, before, image < gives or before != label, 10 * label + image))
+    return pd.DataFrame(lines, columns=["label", "target", "before", "success", "image"])
+
+
+def test_the_matrix_counts_what_was_recognised() -> None:
+    matrix = success_matrix(attacks(), 3)
+    wanted = [[np.nan, 1, 0.5], [0, np.nan, 0], [3 / 9, 0, np.nan]]
+    np.testing.assert_allclose(matrix, wanted)
+    rates = class_rates(matrix)
+    np.testing.assert_allclose(rates["modification"], [0.75, 0, 1 / 6])
+    np.testing.assert_allclose(rates["mimicked"], [1 / 6, 0.5, 0.25])
+
+
+def test_categories_are_means_over_their_classes() -> None:
+    matrix = success_matrix(attacks(), 3)
+    found = category_rates(matrix, {"both": [0, 1], "one": [2]}).set_index("category")
+    assert found.loc["both", ["classes", "within", "out_of"]].tolist() == [2, 0.5, 0.25]
+    assert found.loc["both", "modification"] == pytest.approx(0.375)
+    assert np.isnan(found.loc["one", "within"])
+    assert found.loc["one", "out_of"] == pytest.approx(1 / 6)
+
+
+def test_a_tree_names_categories_at_every_height() -> None:
+    tree = {"alive": {"animals": ["cat", "dog"], "plants": ["oak"]}, "things": ["cup"]}
+    classes = ["cat", "cup", "dog", "oak"]
+    found = read_categories(tree, classes)
+    assert found == {"alive": [0, 2, 3], "animals": [0, 2], "plants": [3], "things": [1]}
+    assert list(found) == ["alive", "animals", "plants", "things"]
+    assert read_categories(None, classes) == {}
+    with pytest.raises(ValueError, match=r"`data.categories.things` must list classes .*cat, cup, dog, oak.*; got mug"):
+        read_categories({"things": ["mug"]}, classes)
+
+
+def test_without_wordnet_there_are_no_hypernyms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nltk", None)
+    monkeypatch.setitem(sys.modules, "nltk.corpus", None)
+    assert read_categories("wordnet", ["goldfish"], ["n01443537"]) == {}
+
+
+def test_hypernyms_hold_three_classes_and_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Synset:
+        def __init__(self, *path: str):
+            self.path = path
+
+        def lemma_names(self) -> list[str]:
+            return [self.path[-1]]
+
+        def hypernym_paths(self) -> list[list["Synset"]]:
+            return [[Synset(name) for name in self.path]]
+
+    above = {1: ["thing", "cat"], 2: ["thing", "pet_animal", "dog"], 3: ["thing", "pet_animal", "hen"],
+             4: ["thing", "pet_animal", "fish"]}  # fmt: skip
+    wordnet = type("WordNet", (), {})
+    wordnet.ensure_loaded = staticmethod(lambda: None)
+    wordnet.synset_from_pos_and_offset = staticmethod(lambda _, offset: Synset(*above[offset]))
+    monkeypatch.setitem(sys.modules, "nltk", type(sys)("nltk"))
+    corpus = type(sys)("nltk.corpus")
+    corpus.wordnet = wordnet
+    monkeypatch.setitem(sys.modules, "nltk.corpus", corpus)
+    wnids = [f"n0000000{number}" for number in above]
+    assert read_categories("wordnet", list("abcd"), wnids) == {"pet animal": [1, 2, 3]}

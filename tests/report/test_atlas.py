@@ -1,0 +1,93 @@
+"""The atlas and the confidence on a page: from attacks on real runs to figures, tables and claims."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robust.configuration import compose
+from robust.prepare import prepare
+from robust.report import write_report
+from robust.report.atlas import atlas_claims, atlas_sections, read_atlases
+from robust.report.confidence import answered, confidence_section, confidence_table
+from robust.results import known_attacks
+from robust.run import execute
+from robust.runs import State
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three natural networks of the digits, two images of each class led to every other in three steps."""
+    folder, found = tmp_path_factory.mktemp("runs"), []
+    settings = ["technique=natural", "evaluation=all", "evaluation.trials=1", "trainer.max_epochs=2"]
+    attack = ["attack=atlas", "attack.images=2", "attack.max_steps=3"]
+    for seed in range(3):
+        run = prepare(compose([*settings, *attack, f"seed={seed}", f"runs_dir={folder}", "trainer.threads=1"]))
+        status = execute(run)
+        assert status.state is State.DONE, status.reason
+        found.append(run.folder)
+    return found
+
+
+def test_an_atlas_is_of_all_seeds_and_its_figures_are_those_of_the_attacks(runs: list[Path]) -> None:
+    (atlas,) = read_atlases(runs)
+    assert len(atlas.matrices) == 3
+    assert atlas.images == 20
+    attacks = known_attacks(runs[0])
+    assert attacks is not None
+    some = attacks[(attacks["label"] == 3) & (attacks["target"] == 8) & (attacks["before"] == 3)]
+    assert atlas.matrices[0][3, 8] == pytest.approx(some["success"].mean(), nan_ok=True)
+    (section,) = atlas_sections(runs)
+    table = section.tables["atlas"].numbers
+    np.testing.assert_allclose(table["modification"], np.nanmean(atlas.matrix, axis=1))
+    assert "Hardest to modify" in section.text
+    assert set(section.drawings) == {"atlas", "atlas-rates", "atlas-gallery", "atlas-looks"}
+    assert len(section.drawings["atlas"].numbers) == 90
+
+
+def test_claims_rest_on_three_seeds(runs: list[Path]) -> None:
+    claims = atlas_claims(read_atlases(runs))
+    assert {"atlas-digits-median", "atlas-digits-least", "atlas-digits-most"} <= set(claims["id"])
+    assert (claims["seeds"] == 3).all()
+    assert atlas_claims(read_atlases(runs[:2])).empty
+
+
+def test_an_attack_on_some_pairs_alone_is_no_atlas(runs: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / runs[0].name
+    folder.mkdir()
+    for name in ("rows.csv", "samples.npz", "config.yaml"):
+        (folder / name).write_bytes((runs[0] / name).read_bytes())
+    attacks = known_attacks(runs[0])
+    assert attacks is not None
+    attacks[attacks["target"] != 4].to_parquet(folder / "attacks.parquet")
+    assert read_atlases([folder]) == []
+
+
+def test_confidence_is_of_all_tests(runs: list[Path]) -> None:
+    table = confidence_table(runs)
+    assert set(table["tested"]) == {"natural", "perturbed"}
+    natural = table[table["tested"] == "natural"]
+    rows = pd.read_csv(runs[0] / "rows.csv")
+    images = rows["n"].iloc[0]
+    assert natural["bin_counts"].sum() == 3 * images
+    shown = confidence_section(runs).tables["confidence"].numbers.set_index("tested")
+    accuracy = [
+        pd.read_csv(run / "rows.csv").query("test_perturbation == 'natural'")["accuracy"].item() for run in runs
+    ]
+    assert shown.loc["natural", "accuracy"] == pytest.approx(np.mean(accuracy))
+    assert 0 < shown.loc["perturbed", "confidence_wrong"] < 1
+
+
+def test_who_abstains_answers_for_the_surest_first() -> None:
+    share, accuracy = answered(np.array([4, 0, 6]), np.array([1, 0, 6]))
+    np.testing.assert_allclose(share, [0.6, 0.6, 1.0])
+    np.testing.assert_allclose(accuracy, [1, 1, 0.7])
+
+
+def test_the_page_shows_both(runs: list[Path], tmp_path: Path) -> None:
+    page = write_report(runs, tmp_path).read_text()
+    for heading in ("The atlas: digits", "Confidence", "Attacks"):
+        assert heading in page
+    assert (tmp_path / "figures" / "atlas-gallery.png").is_file()
+    assert "atlas-digits-median" in (tmp_path / "claims.csv").read_text()
