@@ -1,9 +1,19 @@
 """Rows in, tables, figures and a page out."""
 
-from robust.report.attacks import print_attacks
+from robust.report.attacks import attacks_table, print_attacks
 from robust.report.figures import Drawing, draw
 from robust.report.page import write_report
 from robust.report.sections import Section, run_drawings, sections
 from robust.report.tables import print_results
 
-__all__ = ["Drawing", "Section", "draw", "print_attacks", "print_results", "run_drawings", "sections", "write_report"]
+__all__ = [
+    "Drawing",
+    "Section",
+    "attacks_table",
+    "draw",
+    "print_attacks",
+    "print_results",
+    "run_drawings",
+    "sections",
+    "write_report",
+]

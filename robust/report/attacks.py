@@ -15,6 +15,7 @@ from robust.results import ATTACKS, known_attacks
 from robust.runs import read_rows
 
 _ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind", "seed"]
+_ATTACK = ["name", "settings", "attack", "targeted"]
 _EFFORT = ["distortion", "linf", "steps", "queries"]
 _USUAL = {"seed": 0, "loss": "cross_entropy", "norm": "linf", "restarts": 1, "random_start": True, "strategy": "rand1"}
 
@@ -61,13 +62,13 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
-    """A line for each kind of network and attack: data, model, trained, attack (its name and settings), targeted,
-    seeds, images (of a seed), natural and robust accuracy (fractions, means over seeds), low and high of the latter's
-    95 % interval, and the medians of distortion, linf, steps and queries of what succeeded."""
+    """A line for each kind of network and attack: data, model, trained, attack (its name and settings, which also
+    stand alone), targeted, seeds, images (of a seed), natural and robust accuracy (fractions, means over seeds), low
+    and high of the latter's 95 % interval, and the medians of distortion, linf, steps and queries of what succeeded."""
     runs = [line for folder in folders if (folder / ATTACKS).is_file() for line in _lines(folder)]
     if not runs:
         return pd.DataFrame()
-    by = ["data", "model", "technique", "train_perturbation", "train_level", "kind", "attack", "targeted"]
+    by = ["data", "model", "technique", "train_perturbation", "train_level", "kind", *_ATTACK]
     lines = []
     for about, group in pd.DataFrame(runs).groupby(by, sort=False):
         known = dict(zip(by, about, strict=True))
@@ -95,6 +96,8 @@ def _lines(folder: Path) -> list[dict[str, object]]:
             lines.append(
                 {
                     **about,
+                    "name": name,
+                    "settings": settings,
                     "attack": attack_title(str(name), json.loads(str(settings))),
                     "targeted": bool(targeted),
                     "images": len(recognised),

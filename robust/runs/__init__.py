@@ -3,7 +3,7 @@
 from robust.runs.collect import ROWS, collect, find_runs, read_rows
 from robust.runs.identity import Identity, identify
 from robust.runs.log import logged
-from robust.runs.model import load, read_checkpoint, save_model
+from robust.runs.model import load, make_model, read_checkpoint, save_model
 from robust.runs.state import (
     CHECKPOINT,
     MODEL,
@@ -33,6 +33,7 @@ __all__ = [
     "identify",
     "load",
     "logged",
+    "make_model",
     "read_checkpoint",
     "read_end",
     "read_rows",

@@ -37,14 +37,20 @@ def load(run_folder: str | Path) -> nn.Module:
             f"There is no trained model in {run_folder}: {MODEL} is missing. Give the folder of a finished run."
         )
     content = read_checkpoint(path, "architecture", "state_dict")
+    return make_model(content["architecture"], content["state_dict"], path)
+
+
+def make_model(architecture: dict[str, Any], state_dict: dict[str, Any], path: Path) -> nn.Module:
+    """The network of an architecture with these weights, in eval mode, as the checkpoint at `path` holds them. Raises
+    ValueError as `load` does."""
     try:
-        arguments = dict(content["architecture"])
+        arguments = dict(architecture)
         name = str(arguments.pop("_target_"))
         if name not in _NETWORKS:
             known = ", ".join(_NETWORKS)
             raise ValueError(f"The checkpoint {path} names the network {name}; only {known} are loaded.")
         model = _NETWORKS[name](**arguments)
-        model.load_state_dict(content["state_dict"])
+        model.load_state_dict(state_dict)
     except (TypeError, KeyError, AttributeError) as error:
         raise damaged(path, error) from error
     except RuntimeError as error:

@@ -1,0 +1,82 @@
+"""Models in the formats of others, read back."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from robust.attack.__main__ import attack_runs
+from robust.configuration import compose
+from robust.export import FORMATS, export, load_safetensors
+from robust.models import ResNet
+from robust.prepare import prepare
+from robust.run import execute
+from robust.runs import State, load, read_rows, save_model
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of the digits, tested and attacked."""
+    settings = ["technique=natural", "evaluation=natural", "trainer.max_epochs=2", "trainer.threads=1"]
+    found = prepare(compose([*settings, f"runs_dir={tmp_path_factory.mktemp('runs')}"]))
+    status = execute(found)
+    assert status.state is State.DONE, status.reason
+    attack_runs([str(found.folder)], ["attack=fgsm", "attack.eps=16/255", "attack.images=5"])
+    return found.folder
+
+
+def test_every_format_gives_the_same_logits(run: Path, tmp_path: Path) -> None:
+    found = export(run, tmp_path, formats=list(FORMATS))
+    assert [path.suffix for path in found] == [".pt", ".onnx", ".safetensors"]
+    assert max(found.values()) < 1e-5
+    assert all(path.is_file() for path in found)
+
+
+def test_other_networks_too(run: Path, tmp_path: Path) -> None:
+    arguments = {"image_shape": [3, 32, 32], "num_classes": 10, "depth": 18, "squeeze": True}
+    folder = tmp_path / "se_resnet18"
+    save_model(folder, ResNet(**arguments), {"_target_": "robust.models.ResNet", **arguments})
+    (folder / "rows.csv").write_bytes((run / "rows.csv").read_bytes())
+    assert max(export(folder, tmp_path / "out", formats=list(FORMATS)).values()) < 1e-5
+
+
+def test_safetensors_say_of_which_network_they_are(run: Path, tmp_path: Path) -> None:
+    (path,) = export(run, tmp_path, formats=["safetensors"])
+    images = torch.rand(3, 1, 28, 28)
+    assert torch.equal(load_safetensors(path)(images), load(run)(images))
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="must say in its metadata which network it is of"):
+        load_safetensors(tmp_path / "other.safetensors")
+
+
+def test_robustbench_is_told_what_was_measured(run: Path, tmp_path: Path) -> None:
+    (path,) = export(run, tmp_path, formats=["robustbench"])
+    assert path == tmp_path / "models" / "digits" / "Linf" / f"{run.name}.pt"
+    info = json.loads((tmp_path / "model_info" / "digits" / "Linf" / f"{run.name}.json").read_text())
+    assert float(info["clean_acc"]) == pytest.approx(100 * read_rows(run)["accuracy"].item(), abs=0.01)
+    assert float(info["eps"]) == pytest.approx(16 / 255)
+    assert 0 <= float(info["reported"]) <= float(info["clean_acc"]) + 10
+    assert info["footnote"] == "Robust accuracy: fgsm eps=16/255, 50 images."
+    assert info["autoattack_acc"] == ""
+
+
+def test_what_cannot_be_exported_is_explained(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="`--formats` must be some of robustbench, onnx, safetensors; got keras"):
+        export(run, tmp_path, formats=["onnx", "keras"])
+    with pytest.raises(ValueError, match="`--threat` must be Linf, L2 or corruptions; got L1"):
+        export(run, tmp_path, formats=["robustbench"], threat="L1")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ValueError, match=r"needs the package onnxruntime .*pip install robust\[export\]"):
+        export(run, tmp_path, formats=["onnx"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_says_what_it_wrote(run: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "robust.export", str(run), "--out", str(tmp_path), "--formats", "safetensors"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{run.name}.safetensors: read back, logits differ by at most 0 of the greatest" in done.stdout
