@@ -238,7 +238,7 @@ def _build_assault(attack: DictConfig) -> Assault:
     if "perturbation" not in attack:
         return build(attack, without=[])
     perturbation = build_perturbation(attack.perturbation, key="attack.perturbation.level")
-    described = {} if perturbation is None else {"perturbation": plain(attack.perturbation.transform)}
+    described = json.dumps({} if perturbation is None else {"perturbation": plain(attack.perturbation.transform)})
     return build(attack, without=["perturbation"], perturbation=perturbation, described=described)
 
 

@@ -53,6 +53,12 @@ def attack_runs(runs: Sequence[str], settings: Sequence[str]) -> list[Path]:
     return folders
 
 
+def _is_of_attack(setting: str) -> bool:
+    """Whether it sets the attack, or a part of it (perturb@attack.perturbation)."""
+    key = setting.lstrip("+~").partition("=")[0]
+    return key.startswith("attack") or "@attack." in key
+
+
 def _prepare(folder: Path, settings: Sequence[str]) -> "Run":
     from omegaconf import DictConfig, OmegaConf
 
@@ -62,10 +68,10 @@ def _prepare(folder: Path, settings: Sequence[str]) -> "Run":
     config = OmegaConf.load(folder / "config.yaml")
     assert isinstance(config, DictConfig)
     config.runs_dir = str(folder.parent)
-    config.attack = compose([one for one in settings if one.lstrip("+").startswith("attack")]).attack
+    config.attack = compose([one for one in settings if _is_of_attack(one)]).attack
     if not build_assaults(config.attack):
         raise ValueError("`attack` must name an attack; got none. Name one: attack=pgd.")
-    for key, _, value in (one.partition("=") for one in settings if not one.lstrip("+").startswith("attack")):
+    for key, _, value in (one.partition("=") for one in settings if not _is_of_attack(one)):
         if OmegaConf.select(config, key, default=_UNKNOWN) is _UNKNOWN:
             raise ValueError(f"`{key}` must be a setting that the run has; got {key}={value}.")
         OmegaConf.update(config, key, OmegaConf.create(f"value: {value}").value)

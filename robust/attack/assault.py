@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import pandas as pd
@@ -29,9 +29,9 @@ class Assault:
 
     `search` is the path of a function such as `robust.attack.pgd`, the rest its `options`: numbers may be written as
     fractions (8/255), `loss` as cross_entropy or margin, `training` as the number of training images of each class
-    that are learnt from. A `perturbation` is `described` by its configuration, so that attacks through others are told
-    apart. A mind's eye that follows the gradient's sign is judged at all `thresholds`, by the same search. Raises
-    ValueError for what the search does not take.
+    that are learnt from. A `perturbation` is `described` by its configuration, JSON, so that attacks through
+    others are told apart. A mind's eye that follows the gradient's sign is judged at all `thresholds`, by the same
+    search. Raises ValueError for what the search does not take.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Assault:
         seed: int = 0,
         thresholds: Sequence[float] = (),
         perturbation: Perturbation | None = None,
-        described: Mapping[str, Any] | None = None,
+        described: str = "{}",
         **options: Any,
     ):
         check_least(images=(images, 1), batch_size=(batch_size, 1))
@@ -55,7 +55,7 @@ class Assault:
         self.options = {key: as_number(f"attack.{key}", value) for key, value in options.items()}
         if (loss := options.get("loss", "cross_entropy")) not in _LOSSES:
             raise ValueError(f"`attack.loss` must be {' or '.join(_LOSSES)}; got {loss}.")
-        self.settings = json.dumps({**self.options, **(described or {}), "seed": seed}, sort_keys=True)
+        self.settings = json.dumps({**self.options, **json.loads(described), "seed": seed}, sort_keys=True)
         self._search: Callable[..., Attacked] = get_method(search)
         taken = inspect.signature(self._search).parameters
         known = [key for key, one in taken.items() if one.kind is one.KEYWORD_ONLY and key not in _OURS]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robust.measure import wilson
+from robust.measure import NATURAL, wilson
 from robust.report.claim import over_several
 from robust.report.section import Section, Table
 from robust.report.tables import interval_column, percent, print_table, run_title
@@ -27,8 +27,9 @@ def attacks_section(folders: Sequence[Path]) -> Section:
         return Section("")
     note = (
         "Natural and robust accuracy: of the attacked images, those that are recognised, and those that are so in "
-        "spite of the attacker (of all targets). Intervals: over images (Wilson) for one seed, over seeds (Student) "
-        "for several. Medians: over the attacks that succeeded."
+        "spite of the attacker (of all targets). Perturbed: the mean over the perturbed conditions of the test, of all "
+        "test images. What an attack does through a perturbation is seen through it before and after. "
+        "Intervals: over images (Wilson) for one seed, over seeds (Student) for several. Medians: over the attacks that succeeded."
     )
     return Section("Attacks", "", {}, {"attacks": Table(_shown(table), table, note)})
 
@@ -52,6 +53,7 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             "seeds": table["seeds"],
             "images": table["images"],
             "natural accuracy, %": table["natural"].map(percent),
+            **({"perturbed, %": table["perturbed"].map(percent)} if table["perturbed"].notna().any() else {}),
             "robust accuracy, %": table["robust"].map(percent),
             **interval_column(table),
             "median distortion": table["distortion"].map(_short),
@@ -63,8 +65,9 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
     """A line for each kind of network and attack: data, model, trained, attack (its name and settings, which also
-    stand alone), targeted, seeds, images (of a seed), natural and robust accuracy (fractions, means over seeds), low
-    and high of the latter's 95 % interval, and the medians of distortion, linf, steps and queries of what succeeded."""
+    stand alone), targeted, seeds, images (of a seed), natural, perturbed (over all conditions of the test) and robust
+    accuracy (fractions, means over seeds), low and high of the latter's 95 % interval, and the medians of distortion,
+    linf, steps and queries of what succeeded."""
     runs = [line for folder in folders if (folder / ATTACKS).is_file() for line in _lines(folder)]
     if not runs:
         return pd.DataFrame()
@@ -76,7 +79,7 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
         images = int(group["images"].iloc[0])
         low, high = over_several(robust)[1:] if len(robust) > 1 else wilson(robust[0], images)
         trained = {"trained": run_title(pd.Series(known)), "seeds": len(group), "images": images}
-        means = group[["natural", "robust", *_EFFORT]].mean()
+        means = group[["natural", "perturbed", "robust", *_EFFORT]].mean()
         lines.append({**known, **trained, **means, "low": max(low, 0.0), "high": min(high, 1.0)})
     return pd.DataFrame(lines)
 
@@ -86,7 +89,9 @@ def _lines(folder: Path) -> list[dict[str, object]]:
     attacks = known_attacks(folder)
     assert attacks is not None
     attacks = attacks[attacks["threshold"].isna()]  # a mind's eye has a section of its own
-    about = read_rows(folder)[_ABOUT].iloc[0].to_dict()
+    rows = read_rows(folder)
+    about = rows[_ABOUT].iloc[0].to_dict()
+    perturbed = rows.loc[rows["test_perturbation"] != NATURAL, "accuracy"].mean()
     lines = []
     for (name, settings), group in attacks.groupby(["attack", "settings"], sort=False):
         for targeted, each in group.groupby(group["target"] >= 0, sort=False):
@@ -102,6 +107,7 @@ def _lines(folder: Path) -> list[dict[str, object]]:
                     "targeted": bool(targeted),
                     "images": len(recognised),
                     "natural": recognised.mean(),
+                    "perturbed": perturbed,
                     "robust": (recognised & ~gave_way).mean(),
                     **succeeded[_EFFORT].median(),
                 }
@@ -117,7 +123,8 @@ def attack_title(name: str, options: Mapping[str, object]) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, Mapping):  # a perturbation
-        return f"{str(value.get('_target_', '')).rpartition('.')[2]} {value.get('level', '')}".strip()
+        numbers = [f"{one:g}" for one in value.values() if isinstance(one, int | float) and not isinstance(one, bool)]
+        return " ".join([str(value.get("_target_", "")).rpartition(".")[2], *numbers])
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and 0 < value < 1 and abs(255 * value - round(255 * value)) < 1e-6:

@@ -1,5 +1,6 @@
 """`python -m robust.attack`: trained models are attacked, nothing is trained again, nothing attacked twice."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,10 +75,19 @@ def test_several_attacks_are_one_choice(runs: Path) -> None:
     folder = sorted(runs.iterdir())[0]
     quick = ["several.fgsm.images=2", "several.pgd.images=2", "several.pgd.steps=3", "several.one_pixel.images=1"]
     quick += ["several.one_pixel.population=8", "several.one_pixel.generations=2"]
+    quick += [f"several.{name}.images=2" for name in ("worst_of", "universal", "patch")]
+    quick += [f"several.{name}.training=2" for name in ("universal", "patch")]
     attack_runs([str(folder)], ["attack=table", *(f"attack.{one}" for one in quick)])
     attacks = known_attacks(folder)
     assert attacks is not None
-    assert {"fgsm", "pgd", "one_pixel"} <= set(attacks["attack"])
+    assert {"fgsm", "pgd", "one_pixel", "worst_of", "universal", "patch"} <= set(attacks["attack"])
+    assert json.loads(attacks.loc[attacks["attack"] == "worst_of", "settings"].iloc[0])["perturbation"]["level"] == 1
+    before = len(attacks)
+    other = ["attack=worst_of", "attack.images=2", "perturb@attack.perturbation=noise", "attack.perturbation.level=0.1"]
+    attack_runs([str(folder)], other)
+    again = known_attacks(folder)
+    assert again is not None
+    assert len(again) == before + 20, "through another perturbation it is another attack"
     assert (attacks.loc[attacks["attack"] == "one_pixel", "l0"] <= 1).all()
 
 
