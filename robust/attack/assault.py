@@ -112,6 +112,11 @@ class Assault:
         `attack`, `settings` (JSON), and of a few images `original` and `adversarial`, as bytes (uint8). What is the
         same for all images is learnt from some of `training`."""
         label, target = pair
+        if self.targeted and (target == label or not 0 <= target < len(images.classes)):
+            raise ValueError(
+                f"The target must be another class than the label, {label}, from 0 to {len(images.classes) - 1}; got "
+                f"{target}."
+            )
         numbers = self.chosen(images, label, target)
         natural = to_float(images.images[numbers])
         labels, targets = images.labels[numbers], torch.full(numbers.shape, target)

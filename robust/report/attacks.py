@@ -29,7 +29,8 @@ def attacks_section(folders: Sequence[Path]) -> Section:
         "Natural and robust accuracy: of the attacked images, those that are recognised, and those that are so in "
         "spite of the attacker (of all targets). Perturbed: the mean over the perturbed conditions of the test, of all "
         "test images. What an attack does through a perturbation is seen through it before and after. "
-        "Intervals: over images (Wilson) for one seed, over seeds (Student) for several. Medians: over the attacks that succeeded."
+        "Intervals: over images (Wilson) for one seed, over seeds (Student) for several. Medians: over the attacks "
+        "that succeeded."
     )
     return Section("Attacks", "", {}, {"attacks": Table(_shown(table), table, note)})
 

@@ -87,6 +87,13 @@ def test_fractions_are_numbers(images, model):
     assert written["linf"].max() == pytest.approx(0.2)
 
 
+def test_no_class_is_led_to_itself(images, model):
+    aimed = Assault(name="pgd", search="robust.attack.pgd", targeted=True)
+    for target in (1, 7, -1):
+        with pytest.raises(ValueError, match=f"must be another class than the label, 1, from 0 to 2; got {target}"):
+            aimed.attack(model, images, (1, target))
+
+
 def test_draws_belong_to_the_image_not_to_its_place(images, model):
     options = {"name": "pgd", "search": "robust.attack.pgd", "eps": 0.3, "steps": 2, "seed": 5}
     several, one = (Assault(images=count, **options).attack(model, images, (1, ANY)) for count in (4, 1))
