@@ -47,7 +47,7 @@ def bench_attacking() -> Iterator[Result]:
         if other:
             options = {"FGSM": {}, "PGD": {"alpha": _EPS / 4, "steps": 40}}[name]
             made = getattr(other, name)(model, eps=_EPS, **options)
-            rivals[f"torchattacks {name}"] = functools.partial(made, images, labels)
+            rivals[f"torchattacks {name}"] = functools.partial(_judged, model, made, images, labels)
         yield from _against(f"{name}, {_IMAGES} digits", ours[name], rivals, least=1)
     if other:
         few, their_labels = images[:_PIXEL_IMAGES], labels[:_PIXEL_IMAGES]
@@ -58,7 +58,7 @@ def bench_attacking() -> Iterator[Result]:
                 model, few, their_labels, population=_POPULATION, generations=_GENERATIONS, strategy="best1"
             )
 
-        rivals = {"torchattacks OnePixel": functools.partial(made, few, their_labels)}
+        rivals = {"torchattacks OnePixel": functools.partial(_judged, model, made, few, their_labels)}
         yield from _against(f"one pixel, {_PIXEL_IMAGES} digits", mine, rivals, least=5)
 
 
@@ -76,6 +76,12 @@ def _against(subject: str, ours: _Attack, rivals: dict[str, _Attack], *, least: 
     for name, rival in rivals.items():
         times = in_turn([ours, rival], rounds=_ROUNDS)
         yield at_least(subject, name, times[:, 1] / times[:, 0], least)
+
+
+def _judged(model: nn.Module, attack: Callable[[Tensor, Tensor], Tensor], images: Tensor, labels: Tensor) -> Tensor:
+    """What came of an attack that only returns images."""
+    with torch.no_grad():
+        return model(attack(images, labels).detach()).argmax(1)
 
 
 def _toward_classes(model: nn.Module, images: Tensor, labels: Tensor) -> Result:
