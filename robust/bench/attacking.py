@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import foolbox
+import numpy as np
 import torch
+from scipy.optimize import differential_evolution
 from torch import Tensor, nn
 
 from robust.attack import fgsm, gradient_sign, one_pixel, pgd
-from robust.bench.pairs import Result, at_least, in_turn
+from robust.bench.pairs import Result, at_least, at_most, in_turn
 from robust.configuration import compose
 from robust.data import to_float
 from robust.prepare import prepare
@@ -20,6 +22,7 @@ from robust.runs import load
 
 _IMAGES, _STEPS, _STEP, _EPS = 256, 100, 1 / 255, 0.1
 _PIXEL_IMAGES, _POPULATION, _GENERATIONS = 64, 10, 10
+_PARITY_IMAGES, _LARGE, _LONG, _SEEDS = 400, 100, 100, 2
 _ROUNDS = 9
 
 _Attack = Callable[[], object]
@@ -60,6 +63,59 @@ def bench_attacking() -> Iterator[Result]:
 
         rivals = {"torchattacks OnePixel": functools.partial(_judged, model, made, few, their_labels)}
         yield from _against(f"one pixel, {_PIXEL_IMAGES} digits", mine, rivals, least=5)
+    yield from _parity()
+
+
+def _parity() -> Iterator[Result]:
+    """By how many points the one-pixel attack succeeds more or less often than SciPy's differential evolution, of the
+    same length, which asks about an image's candidates together: means over seeds."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 196, 4)).eval()
+    images = 0.3 + 0.4 * torch.rand(_PARITY_IMAGES, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        labels = model(images).argmax(1)
+    ours, theirs = [], []
+    for seed in range(_SEEDS):
+        found = one_pixel(model, images, labels, population=_LARGE, generations=_LONG, strategy="best1", seed=seed)
+        ours.append(found.success.float().mean().item())
+        fooled = [_evolved(model, image, label, seed) for image, label in zip(images, labels, strict=True)]
+        theirs.append(np.mean(fooled))
+    note = f"{np.mean(ours):.1%} against {np.mean(theirs):.1%}, {_SEEDS} seeds"
+    apart = np.array([100 * abs(np.mean(ours) - np.mean(theirs))])
+    subject = f"one pixel's success, {_PARITY_IMAGES} images"
+    yield at_most(subject, "SciPy differential_evolution", apart, 1, unit="points", note=note)
+
+
+def _evolved(model: nn.Module, image: Tensor, label: Tensor, seed: int) -> bool:
+    """Whether SciPy finds a pixel that changes the verdict on an image."""
+    fooled = False
+
+    def sure(candidates: np.ndarray) -> np.ndarray:
+        nonlocal fooled
+        y, x = torch.from_numpy(candidates[:2]).long().clamp(max=15)
+        changed = image.repeat(len(x), 1, 1, 1)
+        changed[torch.arange(len(x)), :, y, x] = torch.from_numpy(candidates[2:].T.copy()).float()
+        with torch.no_grad():
+            logits = model(changed)
+        fooled |= bool((logits.argmax(1) != label).any())
+        return logits.softmax(1)[:, label].double().numpy()
+
+    differential_evolution(
+        sure,
+        [(0, 16), (0, 16), (0, 1), (0, 1), (0, 1)],
+        maxiter=_LONG,
+        popsize=_LARGE // 5,
+        init="random",
+        recombination=1,
+        atol=-1,
+        tol=-1,
+        polish=False,
+        rng=np.random.default_rng(seed),
+        updating="deferred",
+        vectorized=True,
+        callback=lambda *_: fooled,
+    )
+    return fooled
 
 
 def _task() -> tuple[nn.Module, Tensor, Tensor]:
