@@ -6,7 +6,7 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,8 +14,9 @@ from omegaconf import OmegaConf
 from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
+from tqdm.auto import tqdm
 
-from robust.attack import ANY
+from robust.attack import ANY, Assault
 from robust.errors import one_line
 from robust.files import write_whole
 from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, on_gpu, take_weights
@@ -259,14 +260,24 @@ def attack_missing(run: Run) -> None:
     """Makes the attacks that are missing, and writes what came of them after each pair of label and target."""
     if not (missing := run.missing_attacks()):
         return
-    model, classes = load_for_tests(run), run.splits.test.classes
-    for assault, (label, target) in missing:
-        toward = "another class" if target == ANY else classes[target]
-        what = "all" if label == ANY else classes[label]
-        title = f"{run.identity.title}: {assault.name}, {what} to {toward}"
-        shown = title if run.config.trainer.progress else None
-        found = assault.attack(model, run.splits.test, (label, target), training=run.splits.train, title=shown)
-        write_attacks(run.folder, found, run.identity.folder)
+    model, test, progress = load_for_tests(run), run.splits.test, run.config.trainer.progress
+    counts = [len(assault.chosen(test, *pair)) for assault, pair in missing]
+    _log.info("%d attacks to make", sum(counts))
+    title, begun = f"attacking {run.identity.title}", time.monotonic()
+    with tqdm(total=sum(counts), desc=title, unit="attack", disable=None if progress else True, delay=1) as bar:
+        for place, (assault, pair) in enumerate(missing):
+            shown = _attack_title(assault, pair, test.classes) if progress else None
+            found = assault.attack(model, test, pair, training=run.splits.train, title=shown)
+            write_attacks(run.folder, found, run.identity.folder)
+            bar.update(counts[place])
+            if not place:
+                left = (time.monotonic() - begun) * (sum(counts) / counts[0] - 1)
+                _log.info("at the pace of the first %d about %.1f minutes are left", counts[0], left / 60)
+
+
+def _attack_title(assault: Assault, pair: tuple[int, int], classes: Sequence[str]) -> str:
+    label, target = ("any" if one == ANY else classes[one] for one in pair)
+    return f"{assault.name}, {label} to {target}"
 
 
 def load_for_tests(run: Run) -> nn.Module:

@@ -2,9 +2,16 @@
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
-from robust.attack.search import Attacked, check_attack, check_least, check_outputs, margin, nothing_yet
+from robust.attack.search import (
+    Attacked,
+    check_attack,
+    check_least,
+    check_outputs,
+    margin,
+    nothing_yet,
+    progress,
+)
 from robust.perturb import ImageRandom, Perturbation, key
 
 
@@ -54,7 +61,7 @@ def worst_of(
         found.queries[rows, 0] = draw + 1
 
     with torch.inference_mode():
-        for draw in tqdm(range(draws + 1), desc=title, unit="draw", disable=None if title else True, delay=1):
+        for draw in progress(title, unit="draw", iterable=range(draws + 1)):
             left = (~found.success[:, 0]).nonzero()[:, 0]
             for rows in left.split(batch_size) if len(left) else ():
                 look(rows, draw)

@@ -5,7 +5,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from robust.attack.search import (
     Attacked,
@@ -16,6 +15,7 @@ from robust.attack.search import (
     check_outputs,
     nothing_yet,
     predicted,
+    progress,
     toward_class,
     warn_of_zero_gradients,
 )
@@ -77,7 +77,7 @@ def fgsm(
     device = next((parameter.device for parameter in model.parameters()), images.device)
     found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     parts = list(zip(images.split(batch_size), classes.split(batch_size), strict=True)) if len(images) else []
-    for part, goals in tqdm(parts, desc=title, unit="batch", disable=None if title else True, delay=1):
+    for part, goals in progress(title, unit="batch", iterable=parts):
         natural = part.to(device).detach().requires_grad_(True)
         outputs = model(natural)
         check_outputs(outputs.detach(), goals)

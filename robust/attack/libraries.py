@@ -7,9 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
-from robust.attack.search import Attacked, check_attack, check_least, nothing_yet
+from robust.attack.search import (
+    Attacked,
+    check_attack,
+    check_least,
+    nothing_yet,
+    progress,
+)
 
 #: from images and classes, on the model's device, to adversarial images
 _Search = Callable[[Tensor, Tensor], Tensor]
@@ -110,9 +115,7 @@ def _in_batches(
 
     counting = model.register_forward_pre_hook(count)
     try:
-        for rows in tqdm(
-            torch.arange(len(images)).split(batch_size), desc=title, disable=None if title else True, delay=1
-        ):
+        for rows in progress(title, unit="batch", iterable=torch.arange(len(images)).split(batch_size)):
             if not len(rows):
                 continue
             part, goals = images[rows].to(device), classes[rows].to(device)

@@ -4,9 +4,15 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
-from robust.attack.search import Attacked, check_attack, check_least, check_outputs, nothing_yet
+from robust.attack.search import (
+    Attacked,
+    check_attack,
+    check_least,
+    check_outputs,
+    nothing_yet,
+    progress,
+)
 from robust.perturb import ImageRandom, key
 
 Strategy = Literal["rand1", "best1"]
@@ -50,7 +56,7 @@ def one_pixel(
     def draw(generation: int) -> ImageRandom:
         return ImageRandom(key("one pixel", seed, generation), known[search.rows].to(search.device))
 
-    with tqdm(total=len(images), desc=title, unit="image", disable=None if title else True, delay=1) as bar:
+    with progress(title, unit="image", total=len(images)) as bar:
         with torch.inference_mode():
             search.look()
             search.begin(_first(draw(0), population, pixels, images.shape[1]))

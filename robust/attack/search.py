@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from tqdm.auto import tqdm
 
 #: losses, shape (batch,), of a network's outputs and classes; an attack lowers that of the class it is to reach
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -56,6 +57,11 @@ def toward_scores(scores: Tensor, targets: Tensor) -> Tensor:
 def predicted(outputs: Tensor) -> Tensor:
     """The class of the greatest output."""
     return outputs.argmax(1, keepdim=True)
+
+
+def progress(title: str | None, **about: Any) -> tqdm:
+    """A progress bar, where there is a title, that goes when all is done."""
+    return tqdm(desc=title, leave=False, delay=1, disable=None if title else True, **about)
 
 
 def nothing_yet(images: Tensor, rules: int) -> Attacked:

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm.auto import tqdm
 
 from robust.attack.gradient import check_eps
-from robust.attack.search import Attacked, check_attack, check_least, check_outputs, nothing_yet
+from robust.attack.search import (
+    Attacked,
+    check_attack,
+    check_least,
+    check_outputs,
+    nothing_yet,
+    progress,
+)
 from robust.perturb import ImageRandom, Perturbation, key, warp
 
 _ENOUGH = 9.0  # a loss of which more does not count, so that an image given way lets the others speak
@@ -186,7 +192,7 @@ def _learn(
     images, classes = training
     device = next((parameter.device for parameter in model.parameters()), images.device)
     learnt, every, steps = pattern.start.to(device), torch.arange(len(images)), 0
-    for epoch in tqdm(range(epochs), desc=title, unit="epoch", disable=None if title else True, delay=1):
+    for epoch in progress(title, unit="epoch", iterable=range(epochs)):
         order = ImageRandom(key("order", seed, epoch), every).uniform().argsort(stable=True)
         for rows in order.split(batch_size):
             learnt.requires_grad_(True)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from robust.attack.search import (
     Attacked,
@@ -15,6 +14,7 @@ from robust.attack.search import (
     check_least,
     check_outputs,
     nothing_yet,
+    progress,
     warn_of_zero_gradients,
 )
 
@@ -60,7 +60,7 @@ def follow(
     check_least(max_steps=(walk.max_steps, 1), batch_size=(batch_size, 1))
     device = next((parameter.device for parameter in model.parameters()), images.device)
     batch, found, still = _Batch(images, walk, batch_size, device), None, 0
-    with tqdm(total=len(images), desc=title, unit="image", disable=None if title else True, delay=1) as bar:
+    with progress(title, unit="image", total=len(images)) as bar:
         while len(batch.rows):
             moved = batch.moved.detach().requires_grad_(True)
             with torch.set_grad_enabled(not batch.last.all()):
