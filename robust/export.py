@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from robust.errors import reported
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from torch import Tensor, nn
 
 #: logits for images, as a model that was exported gives them
@@ -18,6 +19,7 @@ Logits = Callable[["Tensor"], "Tensor"]
 _TRIED = 5  # images that an exported model is tried on
 _TOLERANCE = 1e-4  # by which its logits may differ, of the greatest
 _NORMS = {"Linf": "linf", "L2": "l2"}
+_OWN_NORM = {"fgsm": "linf", "universal": "linf"}  # of attacks that have but one
 
 
 def main() -> None:
@@ -93,6 +95,10 @@ def load_safetensors(path: Path) -> "nn.Module":
 def _to_onnx(model: "nn.Module", run_folder: Path, out: Path, **_: str) -> tuple[Path, Logits]:
     import torch
 
+    from robust.models import TripleStaged
+
+    if isinstance(model, TripleStaged):
+        raise ValueError(f"`--formats` must leave out onnx for {run_folder}: a mind's eye looks at images one by one.")
     for package in ("onnx", "onnxscript"):
         _import(package)
     runtime = _import("onnxruntime")
@@ -150,10 +156,7 @@ def _model_info(run_folder: Path, data: str, threat: str) -> dict[str, Any]:
 
     rows = read_rows(run_folder)
     about, natural = rows.iloc[0], rows["test_perturbation"] == NATURAL
-    attacks = attacks_table([run_folder])
-    if len(attacks):
-        norms = attacks["settings"].map(lambda one: json.loads(one).get("norm", "linf").lower())
-        attacks = attacks[(norms == _NORMS.get(threat)) & ~attacks["targeted"]]
+    attacks = _within_one_ball(attacks_table([run_folder]), _NORMS.get(threat, ""))
     worst = attacks.loc[attacks["robust"].idxmin()] if len(attacks) else None
     auto = attacks[attacks["name"] == "autoattack"]["robust"] if len(attacks) else attacks
     perturbed = rows.loc[~natural, "accuracy"]
@@ -166,7 +169,7 @@ def _model_info(run_folder: Path, data: str, threat: str) -> dict[str, Any]:
         "dataset": data,
         "venue": "",
         "architecture": about["model"],
-        "eps": str(json.loads(worst["settings"]).get("eps", "")) if worst is not None else "",
+        "eps": str(worst["eps"]) if worst is not None else "",
         "clean_acc": _percent(rows.loc[natural, "accuracy"].mean()),
         "reported": _percent(worst["robust"] if worst is not None else float("nan")),
         "autoattack_acc": _percent(auto.min() if len(auto) else float("nan")),
@@ -175,6 +178,22 @@ def _model_info(run_folder: Path, data: str, threat: str) -> dict[str, Any]:
         "unreliable": False,
         "constructor": _architecture(run_folder),
     }
+
+
+def _within_one_ball(attacks: "DataFrame", norm: str) -> "DataFrame":
+    """Those attacks, away from the label, that stay within a distance in this norm: of several distances the one that
+    most attacks have, or else the greater; with its `eps`."""
+    if attacks.empty:
+        return attacks
+    settings = attacks["settings"].map(json.loads).map(lambda one: {**one, **(one.get("options") or {})})
+    named = zip(settings, attacks["name"], strict=True)
+    norms = [str(one.get("norm", _OWN_NORM.get(name, ""))).lower() for one, name in named]
+    attacks = attacks.assign(eps=[one.get("eps") for one in settings], norm=norms)
+    attacks = attacks[attacks["norm"].eq(norm) & ~attacks["targeted"] & attacks["eps"].notna()]
+    if attacks.empty:
+        return attacks
+    counts = attacks["eps"].value_counts()
+    return attacks[attacks["eps"] == max(counts.index, key=lambda eps: (counts[eps], eps))]
 
 
 def _percent(value: float) -> str:

@@ -176,17 +176,7 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
         against = identity
     else:
         against = _identify(natural, None, splits, prepare_all(_stages(natural)))
-    run = Run(
-        config,
-        splits,
-        perturbation,
-        conditions,
-        assaults,
-        others,
-        identity,
-        against.folder,
-        parents,
-    )
+    run = Run(config, splits, perturbation, conditions, assaults, others, identity, against.folder, parents)
     _build_all(run, elsewhere=elsewhere)
     check_writable(Path(config.runs_dir))
     return run

@@ -6,7 +6,7 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,16 +14,12 @@ from omegaconf import OmegaConf
 from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
-from tqdm.auto import tqdm
 
-from robust.attack import ANY, Assault
 from robust.errors import one_line
 from robust.files import write_whole
-from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, on_gpu, take_weights
-from robust.measure import measure_in_parts, measure_natural_adversarial, measure_stages, take_samples, take_views
-from robust.models import TripleStaged, folded
+from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, take_weights
+from robust.measuring import attack_missing, measure_missing, measure_others
 from robust.prepare import Run, build_schedule, build_task, build_trainer
-from robust.results import STAGES, VIEWS, write_attacks, write_natural_adversarial, write_tables
 from robust.runs import (
     CHECKPOINT,
     MODEL,
@@ -227,65 +223,6 @@ def take_parents_weights(network: nn.Module, run: Run) -> None:
         else:
             head = run.config.technique.head
             take_weights(network, trained.state_dict(), new="head" if head is not None else None)
-
-
-def measure_missing(run: Run) -> None:
-    """Measures the trials that are missing and writes the run's tables."""
-    if not (missing := run.missing_tests()):
-        return
-    config, folder, images = run.config, run.folder, run.splits.test
-    model = load_for_tests(run)
-    samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
-    if not samples.are_among(folder / "samples.npz"):
-        samples.save(folder / "samples.npz")
-    title = f"testing {run.identity.title}" if config.trainer.progress else None
-    batch_size = config.evaluation.batch_size
-    if isinstance(model, TripleStaged) and not (folder / STAGES).is_file():
-        take_views(model, images, batch_size=batch_size).save(folder / VIEWS)
-        stages = measure_stages(model, images, parameters=config.model.parameters, batch_size=batch_size, title=title)
-        write_whole(folder / STAGES, stages.to_parquet(index=False, compression="zstd"))
-    every_s = config.trainer.checkpoint_every_s
-    for measured in measure_in_parts(model, images, missing, batch_size=batch_size, every_s=every_s, title=title):
-        write_tables(folder, measured, run.identity, run.reference, images.classes)
-
-
-def measure_others(run: Run) -> None:
-    """Tests on natural adversarial examples, where that is asked for and missing."""
-    if others := run.missing_natural_adversarial():
-        found = measure_natural_adversarial(load_for_tests(run), others, batch_size=run.config.evaluation.batch_size)
-        write_natural_adversarial(run.folder, found, others.digest, run.identity, run.reference)
-
-
-def attack_missing(run: Run) -> None:
-    """Makes the attacks that are missing, and writes what came of them after each pair of label and target."""
-    if not (missing := run.missing_attacks()):
-        return
-    model, test, progress = load_for_tests(run), run.splits.test, run.config.trainer.progress
-    counts = [len(assault.chosen(test, *pair)) for assault, pair in missing]
-    _log.info("%d attacks to make", sum(counts))
-    title, begun = f"attacking {run.identity.title}", time.monotonic()
-    with tqdm(total=sum(counts), desc=title, unit="attack", disable=None if progress else True, delay=1) as bar:
-        for place, (assault, pair) in enumerate(missing):
-            shown = _attack_title(assault, pair, test.classes) if progress else None
-            found = assault.attack(model, test, pair, training=run.splits.train, title=shown)
-            write_attacks(run.folder, found, run.identity.folder)
-            bar.update(counts[place])
-            if not place:
-                left = (time.monotonic() - begun) * (sum(counts) / counts[0] - 1)
-                _log.info("at the pace of the first %d about %.1f minutes are left", counts[0], left / 60)
-
-
-def _attack_title(assault: Assault, pair: tuple[int, int], classes: Sequence[str]) -> str:
-    label, target = ("any" if one == ANY else classes[one] for one in pair)
-    return f"{assault.name}, {label} to {target}"
-
-
-def load_for_tests(run: Run) -> nn.Module:
-    """The run's trained model, as it is tested, where it is tested."""
-    model = folded(load(run.folder))
-    if run.config.trainer.channels_last:
-        model.to(memory_format=torch.channels_last)
-    return model.to("cuda") if on_gpu(run.config.trainer.accelerator) else model
 
 
 @contextlib.contextmanager

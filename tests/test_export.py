@@ -13,6 +13,7 @@ from robust.configuration import compose
 from robust.export import FORMATS, export, load_safetensors
 from robust.models import ResNet
 from robust.prepare import prepare
+from robust.report import attacks_table
 from robust.run import execute
 from robust.runs import State, load, read_rows, save_model
 
@@ -24,7 +25,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = prepare(compose([*settings, f"runs_dir={tmp_path_factory.mktemp('runs')}"]))
     status = execute(found)
     assert status.state is State.DONE, status.reason
-    attack_runs([str(found.folder)], ["attack=fgsm", "attack.eps=16/255", "attack.images=5"])
+    for attack in (["attack=fgsm"], ["attack=pgd", "attack.steps=3"], ["attack=fgsm", "attack.eps=1/255"]):
+        attack_runs([str(found.folder)], ["attack.eps=2/255", "attack.images=5", *attack])
+    attack_runs([str(found.folder)], ["attack=worst_of", "attack.images=5"])
     return found.folder
 
 
@@ -59,9 +62,13 @@ def test_robustbench_is_told_what_was_measured(run: Path, tmp_path: Path) -> Non
     assert path == tmp_path / "models" / "digits" / "Linf" / f"{run.name}.pt"
     info = json.loads((tmp_path / "model_info" / "digits" / "Linf" / f"{run.name}.json").read_text())
     assert float(info["clean_acc"]) == pytest.approx(100 * read_rows(run)["accuracy"].item(), abs=0.01)
-    assert float(info["eps"]) == pytest.approx(16 / 255)
-    assert 0 <= float(info["reported"]) <= float(info["clean_acc"]) + 10
-    assert info["footnote"] == "Robust accuracy: fgsm eps=16/255, 50 images."
+    assert float(info["eps"]) == pytest.approx(2 / 255)
+    table = attacks_table([run]).set_index("name")
+    at_two = table[table["settings"].str.contains(str(2 / 255))]["robust"]
+    assert len(at_two) == 2
+    assert float(info["reported"]) == pytest.approx(100 * at_two.min(), abs=0.01)
+    assert float(info["reported"]) > 100 * table.loc["worst_of", "robust"], "which has no distance"
+    assert info["footnote"] == "Robust accuracy: pgd eps=2/255, steps=3, 50 images."
     assert info["autoattack_acc"] == ""
 
 

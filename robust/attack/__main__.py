@@ -41,15 +41,18 @@ def main() -> None:
 def attack_runs(runs: Sequence[str], settings: Sequence[str]) -> list[Path]:
     """Attacks these runs, or those in these folders, as `settings`, as on the command line, say; returns their folders.
     Raises ValueError where they cannot be attacked so, before any is."""
+    from robust.files import write_whole
     from robust.run import execute
-    from robust.runs import State, find_runs
+    from robust.runs import STATUS, State, find_runs
 
     folders = find_runs(runs)
     prepared = [_prepare(folder, settings) for folder in folders]
     for run in prepared:
+        before = (run.folder / STATUS).read_bytes()
         status = execute(run)
         if status.state is not State.DONE:
-            raise ValueError(f"{run.folder}: {status.reason}")
+            write_whole(run.folder / STATUS, before)  # it is as well trained and tested as it was
+            raise ValueError(f"{run.folder} could not be attacked: {status.reason}")
     return folders
 
 

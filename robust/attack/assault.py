@@ -18,7 +18,8 @@ from robust.perturb import Perturbation
 
 #: the target of an attack on any other class
 ANY = -1
-_KEPT = 8  # images of each label and target that are kept to be looked at
+_KEPT = 8  # images of a label and target that are kept to be looked at
+_KEPT_PAIRS = 100  # of these, or two for each label
 _OURS = ("targeted", "seed", "numbers", "batch_size", "verdicts", "perturbation", "title")  # what no option sets
 _LOSSES = {"cross_entropy": toward_class, "margin": margin}
 
@@ -62,9 +63,12 @@ class Assault:
         if unknown := [key for key in options if key not in known]:
             raise ValueError(f"`attack.{unknown[0]}` is not known to `attack={name}`; it takes {', '.join(known)}.")
         self._draws, self._learns = "numbers" in taken, "training" in taken
-        self._given: dict[str, Any] = {"batch_size": batch_size, **({"seed": seed} if self._draws else {})}
+        self._given: dict[str, Any] = {"batch_size": batch_size, **({"seed": seed} if "seed" in taken else {})}
         if perturbation is not None:
             self._given["perturbation"] = perturbation
+        for key, given in (("perturbation", perturbation), ("thresholds", thresholds)):
+            if given and {"thresholds": "verdicts"}.get(key, key) not in taken:
+                raise ValueError(f"`attack.{key}` must be left out with `attack={name}`, which knows none.")
         needed = [key for key, one in taken.items() if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
         if left_out := [key for key in needed if key not in {**options, **self._given}]:
             raise ValueError(f"`attack.{left_out[0]}` must be given with `attack={name}`; got none.")
@@ -73,6 +77,8 @@ class Assault:
 
     def check(self, model: nn.Module, images: ImageSet) -> None:
         """Raises ValueError where the search cannot be made with these options."""
+        if "perturbation" in self._given:
+            self._given["perturbation"].check(images.shape)
         none = to_float(images.images[:0]), images.labels[:0]
         self._attack(model.eval(), *none, numbers=images.labels[:0], training=none, title=None)
 
@@ -81,7 +87,12 @@ class Assault:
         is learnt for all images, the label is `ANY` too."""
         labels = [ANY] if self._learns else [label for label, name in enumerate(images.classes) if name != NONE]
         targets = range(len(images.classes)) if self.targeted else [ANY]
-        pairs = [(label, target) for label in labels for target in targets if target != label or target == ANY]
+        pairs = [
+            (label, target)
+            for label in labels
+            for target in targets
+            if (target != label or target == ANY) and len(self.chosen(images, label, target))
+        ]
         if known is None:
             return pairs
         known = known[(known["attack"] == self.name) & (known["settings"] == self.settings)]
@@ -131,7 +142,12 @@ class Assault:
         )
         thresholds = self.thresholds if self._judges(model) else [float("nan")]
         table = record(attacked, natural, numbers=numbers, labels=labels, targets=targets, thresholds=thresholds)
-        few = {int(place) for one in labels.unique() for place in (labels == one).nonzero()[:_KEPT, 0]}
+        few = {
+            int(place)
+            for one in labels.unique()
+            if _is_kept(int(one), target, len(images.classes))
+            for place in (labels == one).nonzero()[:_KEPT, 0]
+        }
         table["original"] = _kept(natural, few) * len(thresholds)
         table["adversarial"] = [one for rule in attacked.images.transpose(0, 1) for one in _kept(rule, few)]
         return table.assign(attack=self.name, settings=self.settings)
@@ -179,6 +195,12 @@ def first_of_each(images: ImageSet, count: int, labels: Sequence[int]) -> Tensor
 def _others(images: ImageSet, target: int) -> list[int]:
     """Every class but the target and that of no object."""
     return [label for label, name in enumerate(images.classes) if label != target and name != NONE]
+
+
+def _is_kept(label: int, target: int, classes: int) -> bool:
+    """Whether images of this label are kept with this target: with any of few, with some of many."""
+    step = -(-classes // max(2, _KEPT_PAIRS // classes))
+    return target == ANY or ((target - label) % classes - 1) % step == 0
 
 
 def _kept(images: Tensor, few: Container[int]) -> list[bytes | None]:

@@ -8,6 +8,7 @@ from robust.attack.search import (
     check_attack,
     check_least,
     check_outputs,
+    device_of,
     margin,
     nothing_yet,
     progress,
@@ -36,10 +37,9 @@ def worst_of(
     """
     check_attack(model, images, classes)
     check_least(draws=(draws, 1), batch_size=(batch_size, 1))
-    if len(images):
-        perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
-    known = torch.arange(len(images)) if numbers is None else numbers
-    device = next((parameter.device for parameter in model.parameters()), images.device)
+    perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
+    classes, known = classes.cpu(), torch.arange(len(images)) if numbers is None else numbers.cpu()
+    device = device_of(model, images)
     found, least = nothing_yet(images, 1), torch.full((len(images),), torch.inf)
 
     def look(rows: Tensor, draw: int) -> None:

@@ -12,7 +12,9 @@ from robust.attack.search import (
     Verdicts,
     check_attack,
     check_least,
+    check_number,
     check_outputs,
+    device_of,
     nothing_yet,
     predicted,
     progress,
@@ -54,7 +56,7 @@ def gradient_sign(
         return (moved - step * gradient.sign()).clamp_(0, 1)
 
     walk = Walk(move, max_steps)
-    aim = Aim(classes, targeted, loss, verdicts)
+    aim = Aim(classes.cpu(), targeted, loss, verdicts)
     return follow(model, images, aim, walk, batch_size=batch_size, title=title)
 
 
@@ -74,7 +76,7 @@ def fgsm(
     check_eps(eps, "linf", images)
     check_attack(model, images, classes)
     check_least(batch_size=(batch_size, 1))
-    device = next((parameter.device for parameter in model.parameters()), images.device)
+    device = device_of(model, images)
     found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     parts = list(zip(images.split(batch_size), classes.split(batch_size), strict=True)) if len(images) else []
     for part, goals in progress(title, unit="batch", iterable=parts):
@@ -133,15 +135,16 @@ def pgd(
     shape (n,), are by default its place. An eps of 0 changes nothing.
 
     With a `perturbation` the verdict is to change however the image is perturbed (expectation over transformation,
-    Athalye et al. 2018): what counts is the mean of the probabilities over so many `draws`, others for each step, keyed
-    as the beginnings are.
+    Athalye et al. 2018): a step follows the mean of the probabilities over so many `draws`, others each time, keyed as
+    the beginnings are; what counts is their mean over as many others, the same for an image from its first step to its
+    last.
     """
     check_eps(eps, norm, images)
     check_least(steps=(steps, 1), restarts=(restarts, 1), draws=(draws, 1))
     step = 2.5 * eps / steps if step is None else step
     if eps:
         _check_step(step)
-    known = torch.arange(len(images)) if numbers is None else numbers
+    known = torch.arange(len(images)) if numbers is None else numbers.cpu()
 
     def begin(origin: Tensor, rows: Tensor, attempts: Tensor) -> Tensor:
         random = ImageRandom(key("attack", seed), (known[rows] + (attempts << 40)).to(origin.device))
@@ -154,6 +157,10 @@ def pgd(
         assert perturbation is not None
         return mean_log_probabilities(model, moved, perturbation, draws, ("eot", seed), known[rows] + (steps << 40))
 
+    def judge(model: nn.Module, moved: Tensor, rows: Tensor) -> Tensor:
+        assert perturbation is not None
+        return mean_log_probabilities(model, moved, perturbation, draws, ("eot judge", seed), known[rows])
+
     if perturbation is not None:
         perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
     walk = Walk(
@@ -161,9 +168,9 @@ def pgd(
         steps,
         begin if random_start else None,
         restarts if random_start else 1,
-        ask if perturbation is not None else None,
+        *((ask, judge) if perturbation is not None else ()),
     )
-    aim = Aim(classes, targeted, loss, predicted)
+    aim = Aim(classes.cpu(), targeted, loss, predicted)
     return follow(model, images, aim, walk, batch_size=batch_size, title=title)
 
 
@@ -187,6 +194,7 @@ def check_eps(eps: float, norm: Norm, images: Tensor) -> None:
     """Raises ValueError for a radius that images in [0, 1] do not have."""
     if norm not in ("linf", "l2"):
         raise ValueError(f"`attack.norm` must be linf or l2; got {norm}.")
+    check_number("eps", eps)
     greatest = 1.0 if norm == "linf" else math.sqrt(math.prod(images.shape[1:]))
     if not 0 <= eps <= greatest:
         raise ValueError(
@@ -196,6 +204,7 @@ def check_eps(eps: float, norm: Norm, images: Tensor) -> None:
 
 
 def _check_step(step: float) -> None:
+    check_number("step", step)
     if not step > 0:
         raise ValueError(f"`attack.step` must be above 0; got {step}.")
 

@@ -8,13 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robust.attack.gradient import check_eps
 from robust.attack.search import (
     Attacked,
     check_attack,
     check_least,
+    check_outputs,
+    device_of,
     nothing_yet,
     progress,
 )
+from robust.perturb import key
 
 #: from images and classes, on the model's device, to adversarial images
 _Search = Callable[[Tensor, Tensor], Tensor]
@@ -29,6 +33,7 @@ def foolbox(
     eps: float | None = None,
     options: Mapping[str, Any] | None = None,
     targeted: bool = False,
+    seed: int = 0,
     batch_size: int = 256,
     title: str | None = None,
 ) -> Attacked:
@@ -36,17 +41,20 @@ def foolbox(
     `options`, within `eps` (None: however far it takes).
 
     Arguments, result and errors else as of `robust.attack.pgd`; `steps` are not known and 0, `queries` are those of the
-    batch, per image. Raises ValueError where the package or the attack is not there.
+    batch, per image; draws are torch's own, which each batch begins at the seed. Raises ValueError where the package or
+    the attack is not there.
     """
+    if eps is not None:
+        check_eps(eps, "linf" if method.startswith("Linf") else "l2", images)
     library = _import("foolbox")
     attack = _make(library.attacks, "foolbox", method, options or {})
-    wrapped = library.PyTorchModel(model, bounds=(0, 1), device=_device(model, images))
+    wrapped = library.PyTorchModel(model, bounds=(0, 1), device=device_of(model, images))
     criterion = library.criteria.TargetedMisclassification if targeted else library.criteria.Misclassification
 
     def search(part: Tensor, goals: Tensor) -> Tensor:
         return attack(wrapped, part, criterion(goals), epsilons=eps)[1]
 
-    return _in_batches(model, images, classes, search, targeted=targeted, batch_size=batch_size, title=title)
+    return _in_batches(model, images, classes, search, targeted=targeted, seed=seed, batch_size=batch_size, title=title)
 
 
 def torchattacks(
@@ -57,20 +65,23 @@ def torchattacks(
     method: str,
     options: Mapping[str, Any] | None = None,
     targeted: bool = False,
+    seed: int = 0,
     batch_size: int = 256,
     title: str | None = None,
 ) -> Attacked:
     """An attack of torchattacks (Kim 2020), by the name of its class, such as `AutoAttack`, made with `options`, among
     them its eps; else as `foolbox`."""
     library, given = _import("torchattacks"), dict(options or {})
+    if "eps" in given:
+        check_eps(given["eps"], "l2" if "L2" in method or given.get("norm") == "L2" else "linf", images)
     if "n_classes" in inspect.signature(getattr(library, method, object)).parameters:
         with torch.no_grad():
-            outputs = model(torch.zeros(1, *images.shape[1:], device=_device(model, images)))
+            outputs = model(torch.zeros(1, *images.shape[1:], device=device_of(model, images)))
         given.setdefault("n_classes", outputs.shape[1])
     attack = _make(library, "torchattacks", method, given, model)
     if targeted:
         attack.set_mode_targeted_by_label(quiet=True)
-    return _in_batches(model, images, classes, attack, targeted=targeted, batch_size=batch_size, title=title)
+    return _in_batches(model, images, classes, attack, targeted=targeted, seed=seed, batch_size=batch_size, title=title)
 
 
 def _import(name: str) -> Any:
@@ -102,12 +113,14 @@ def _in_batches(
     search: _Search,
     *,
     targeted: bool,
+    seed: int,
     batch_size: int,
     title: str | None,
 ) -> Attacked:
     check_attack(model, images, classes)
+    classes = classes.cpu()
     check_least(batch_size=(batch_size, 1))
-    found, device, asked = nothing_yet(images, 1), _device(model, images), 0
+    found, device, asked = nothing_yet(images, 1), device_of(model, images), 0
 
     def count(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         nonlocal asked
@@ -120,9 +133,13 @@ def _in_batches(
                 continue
             part, goals = images[rows].to(device), classes[rows].to(device)
             with torch.no_grad():
-                found.before[rows, 0] = model(part).argmax(1).cpu()
+                outputs = model(part)
+            check_outputs(outputs, goals)
+            found.before[rows, 0] = outputs.argmax(1).cpu()
             asked = 0
-            moved = search(part, goals).detach()
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                torch.manual_seed(key("library", seed))
+                moved = search(part, goals).detach()
             found.queries[rows, 0] = -(-asked // len(rows))
             found.images[rows, 0] = moved.to(images.device)
             with torch.no_grad():
@@ -131,7 +148,3 @@ def _in_batches(
         counting.remove()
     found.success[:, 0] = (found.after[:, 0] == classes) == targeted
     return found
-
-
-def _device(model: nn.Module, images: Tensor) -> torch.device:
-    return next((parameter.device for parameter in model.parameters()), images.device)

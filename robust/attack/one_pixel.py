@@ -10,6 +10,7 @@ from robust.attack.search import (
     check_attack,
     check_least,
     check_outputs,
+    device_of,
     nothing_yet,
     progress,
 )
@@ -50,8 +51,8 @@ def one_pixel(
         raise ValueError(f"`attack.strategy` must be rand1 or best1; got {strategy}.")
     if not len(images):
         return nothing_yet(images, 1)
-    known = torch.arange(len(images)) if numbers is None else numbers
-    search = _Search(model, images, classes, targeted, batch_size)
+    known = torch.arange(len(images)) if numbers is None else numbers.cpu()
+    search = _Search(model, images, classes.cpu(), targeted, batch_size)
 
     def draw(generation: int) -> ImageRandom:
         return ImageRandom(key("one pixel", seed, generation), known[search.rows].to(search.device))
@@ -77,7 +78,7 @@ class _Search:
     def __init__(self, model: nn.Module, images: Tensor, classes: Tensor, targeted: bool, batch_size: int):
         self.model, self.images, self.classes = model, images, classes
         self.targeted, self.batch_size = targeted, batch_size
-        self.device = next((parameter.device for parameter in model.parameters()), images.device)
+        self.device = device_of(model, images)
         self.found = nothing_yet(images, 1)
         self.rows = torch.arange(len(images))
         self.candidates = self.unfitness = torch.zeros(0)

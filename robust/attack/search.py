@@ -59,6 +59,11 @@ def predicted(outputs: Tensor) -> Tensor:
     return outputs.argmax(1, keepdim=True)
 
 
+def device_of(model: nn.Module, images: Tensor) -> torch.device:
+    """Where a model computes; of one without parameters, where the images are."""
+    return next((parameter.device for parameter in model.parameters()), images.device)
+
+
 def progress(title: str | None, **about: Any) -> tqdm:
     """A progress bar, where there is a title, that goes when all is done."""
     return tqdm(desc=title, leave=False, delay=1, disable=None if title else True, **about)
@@ -115,6 +120,12 @@ def warn_of_zero_gradients(still: int, images: int) -> None:
             "nothing. Try attack.loss=margin.",
             stacklevel=4,
         )
+
+
+def check_number(name: str, value: Any) -> None:
+    """Raises ValueError for what is no number."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"`attack.{name}` must be a number or a fraction such as 8/255; got {value}.")
 
 
 def check_least(**settings: tuple[float, float]) -> None:

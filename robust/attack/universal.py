@@ -12,7 +12,9 @@ from robust.attack.search import (
     Attacked,
     check_attack,
     check_least,
+    check_number,
     check_outputs,
+    device_of,
     nothing_yet,
     progress,
 )
@@ -23,13 +25,20 @@ _ENOUGH = 9.0  # a loss of which more does not count, so that an image given way
 
 @dataclass(frozen=True)
 class Pattern:
-    """What is learnt: how images show it (images, the pattern, draws), and what it may be: its least and greatest
-    value."""
+    """What is learnt: how images show it (images, the pattern, draws), what it may be: its least and greatest value,
+    and a perturbation that the network sees all images through, if there is one."""
 
     start: Tensor
     show: Callable[[Tensor, Tensor, ImageRandom], Tensor]
     low: float
     high: float
+    perturbation: Perturbation | None = None
+
+    def seen(self, images: Tensor, keys: tuple[int | str, ...], numbers: Tensor) -> Tensor:
+        """What the network sees of images; draws are keyed by (keys, the image's number)."""
+        if self.perturbation is None:
+            return images
+        return self.perturbation.perturb(images, ImageRandom(key("seen", *keys), numbers))
 
 
 def universal(
@@ -41,6 +50,7 @@ def universal(
     eps: float = 8 / 255,
     step: float | None = None,
     epochs: int = 10,
+    training_batch: int = 100,
     targeted: bool = False,
     seed: int = 0,
     numbers: Tensor | None = None,
@@ -51,9 +61,9 @@ def universal(
     learnt as Shafahi et al. 2020 do, arXiv 1811.11304: by the sign of the gradient, a batch at a time, of a loss that
     ends at 9).
 
-    `training` are the images that it is learnt from, and their classes, `epochs` times over, by steps of eps / 5 unless
-    `step` says otherwise. An image that has the wanted verdict already stays as it is. `steps` are those of learning.
-    Arguments, result and errors else as of `robust.attack.pgd`.
+    `training` are the images that it is learnt from, and their classes, `training_batch` at a time, `epochs` times
+    over, by steps of eps / 5 unless `step` says otherwise. An image that has the wanted verdict already stays as it is.
+    `steps` are those of learning. Arguments, result and errors else as of `robust.attack.pgd`.
     """
     check_eps(eps, "linf", images)
 
@@ -63,8 +73,9 @@ def universal(
     pattern = Pattern(torch.zeros(images.shape[1:]), show, -eps, eps)
     step = eps / 5 if step is None else step
     return learn_and_show(
-        model, images, classes, pattern, training=training, step=step, epochs=epochs, targeted=targeted, seed=seed,
-        numbers=numbers, batch_size=batch_size, title=title,
+        model, images, classes, pattern, training=training, step=step, epochs=epochs,
+        training_batch=training_batch, targeted=targeted, seed=seed, numbers=numbers, batch_size=batch_size,
+        title=title,
     )  # fmt: skip
 
 
@@ -78,6 +89,7 @@ def patch(
     turn: float = 20.0,
     step: float = 0.02,
     epochs: int = 10,
+    training_batch: int = 100,
     perturbation: Perturbation | None = None,
     targeted: bool = False,
     seed: int = 0,
@@ -86,7 +98,7 @@ def patch(
     title: str | None = None,
 ) -> Attacked:
     """Pastes one and the same patch into all images, anywhere, turned by up to `turn` degrees (Brown et al. 2017, arXiv
-    1712.09665); with a `perturbation` the whole is perturbed before the network sees it.
+    1712.09665); with a `perturbation` the network sees all images, with the patch and without, through that.
 
     `size` is the patch's side as a share of the image's shorter side. It is learnt over other places, angles and draws
     of the perturbation for each image and epoch (expectation over transformation), keyed by (seed, epoch, number of the
@@ -98,14 +110,17 @@ def patch(
         raise ValueError(f"`attack.turn` must be from 0 to 180 degrees; got {turn}.")
     side = max(1, round(size * min(images.shape[2:])))
 
-    def show(natural: Tensor, pattern: Tensor, random: ImageRandom) -> Tensor:
-        pasted = paste(natural, pattern, random, turn=turn)
-        return pasted if perturbation is None else perturbation.perturb(pasted, random)
+    if perturbation is not None:
+        perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
 
-    pattern = Pattern(torch.full((images.shape[1], side, side), 0.5), show, 0.0, 1.0)
+    def show(natural: Tensor, pattern: Tensor, random: ImageRandom) -> Tensor:
+        return paste(natural, pattern, random, turn=turn)
+
+    pattern = Pattern(torch.full((images.shape[1], side, side), 0.5), show, 0.0, 1.0, perturbation)
     return learn_and_show(
-        model, images, classes, pattern, training=training, step=step, epochs=epochs, targeted=targeted, seed=seed,
-        numbers=numbers, batch_size=batch_size, title=title,
+        model, images, classes, pattern, training=training, step=step, epochs=epochs,
+        training_batch=training_batch, targeted=targeted, seed=seed, numbers=numbers, batch_size=batch_size,
+        title=title,
     )  # fmt: skip
 
 
@@ -138,6 +153,7 @@ def learn_and_show(
     training: tuple[Tensor, Tensor],
     step: float,
     epochs: int,
+    training_batch: int,
     targeted: bool,
     seed: int,
     numbers: Tensor | None,
@@ -147,29 +163,30 @@ def learn_and_show(
     """Learns a pattern from training images and shows it in others."""
     check_attack(model, images, classes)
     check_attack(model, *training)
-    check_least(epochs=(epochs, 1), batch_size=(batch_size, 1))
+    check_least(epochs=(epochs, 1), training_batch=(training_batch, 1), batch_size=(batch_size, 1))
+    check_number("step", step)
     if not step > 0:
         raise ValueError(f"`attack.step` must be above 0; got {step}.")
     if not len(images):
         return nothing_yet(images, 1)
     learnt, steps = _learn(
-        model, pattern, training, step=step, epochs=epochs, targeted=targeted, seed=seed, batch_size=batch_size,
-        title=title,
+        model, pattern, training, step=step, epochs=epochs, targeted=targeted, seed=seed,
+        batch_size=training_batch, title=title,
     )  # fmt: skip
-    known = torch.arange(len(images)) if numbers is None else numbers
+    classes, known = classes.cpu(), torch.arange(len(images)) if numbers is None else numbers.cpu()
     found = nothing_yet(images, 1)
     with torch.inference_mode():
         for rows in torch.arange(len(images)).split(batch_size):
             natural = images[rows].to(learnt.device)
-            outputs = model(natural)
+            mine = known[rows].to(learnt.device)
+            outputs = model(pattern.seen(natural, (seed,), mine))
             check_outputs(outputs, classes[rows])
             found.before[rows, 0] = outputs.argmax(1).cpu()
             there = (found.before[rows, 0] == classes[rows]) == targeted
-            random = ImageRandom(key("shown", seed), known[rows].to(learnt.device))
-            shown = pattern.show(natural, learnt, random)
+            shown = pattern.show(natural, learnt, ImageRandom(key("shown", seed), mine))
             shown[there] = natural[there]
             found.images[rows, 0] = shown.to(images.device)
-            found.after[rows, 0] = model(shown).argmax(1).cpu()
+            found.after[rows, 0] = model(pattern.seen(shown, (seed,), mine)).argmax(1).cpu()
             found.steps[rows, 0] = steps * (~there).long()
             found.queries[rows, 0] = 1 + (~there).long()
     found.success[:, 0] = (found.after[:, 0] == classes) == targeted
@@ -190,14 +207,15 @@ def _learn(
 ) -> tuple[Tensor, int]:
     """The pattern, on the network's device, and how many steps it took."""
     images, classes = training
-    device = next((parameter.device for parameter in model.parameters()), images.device)
+    device = device_of(model, images)
     learnt, every, steps = pattern.start.to(device), torch.arange(len(images)), 0
     for epoch in progress(title, unit="epoch", iterable=range(epochs)):
         order = ImageRandom(key("order", seed, epoch), every).uniform().argsort(stable=True)
         for rows in order.split(batch_size):
             learnt.requires_grad_(True)
-            random = ImageRandom(key("shown", seed, epoch), rows.to(device))
-            outputs = model(pattern.show(images[rows].to(device), learnt, random))
+            mine = rows.to(device)
+            shown = pattern.show(images[rows].to(device), learnt, ImageRandom(key("shown", seed, epoch), mine))
+            outputs = model(pattern.seen(shown, (seed, epoch), mine))
             loss = functional.cross_entropy(outputs, classes[rows].to(device), reduction="none")
             away = loss.mean() if targeted else -loss.clamp(max=_ENOUGH).mean()
             (gradient,) = torch.autograd.grad(away, learnt)

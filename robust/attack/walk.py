@@ -13,6 +13,7 @@ from robust.attack.search import (
     check_attack,
     check_least,
     check_outputs,
+    device_of,
     nothing_yet,
     progress,
     warn_of_zero_gradients,
@@ -22,14 +23,16 @@ from robust.attack.search import (
 @dataclass(frozen=True)
 class Walk:
     """How images move: one step (moved images, gradients of what is to fall, where they came from); where they begin
-    (images, which they are, which attempt; None: where they are); and what the network says of them (the network,
-    moved images, which they are, how many steps they took; None: of the images themselves)."""
+    (images, which they are, which attempt; None: where they are); and, where the network does not see the images
+    themselves, what it says that guides a step (the network, moved images, which they are, how many steps they took)
+    and what it says that counts (the same, without the steps)."""
 
     move: Callable[[Tensor, Tensor, Tensor], Tensor]
     max_steps: int
     begin: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
     attempts: int = 1
     ask: Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor] | None = None
+    judge: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def follow(
     """Moves each image until it has the wanted verdict by every rule, or its attempts are over."""
     check_attack(model, images, aim.classes)
     check_least(max_steps=(walk.max_steps, 1), batch_size=(batch_size, 1))
-    device = next((parameter.device for parameter in model.parameters()), images.device)
+    device = device_of(model, images)
     batch, found, still = _Batch(images, walk, batch_size, device), None, 0
     with progress(title, unit="image", total=len(images)) as bar:
         while len(batch.rows):
@@ -68,7 +71,9 @@ def follow(
                 if found is None:
                     check_outputs(outputs.detach(), aim.classes)
                 away = aim.loss(outputs, aim.classes[batch.rows].to(device))
-            now = aim.verdicts(outputs.detach()).to(images.device)
+            with torch.no_grad():
+                judged = walk.judge(model, moved, batch.rows) if walk.judge else outputs
+            now = aim.verdicts(judged.detach()).cpu()
             if found is None:
                 found = nothing_yet(images, now.shape[1])
             _note(found, batch, now, aim.fulfilled(now, batch.rows))
@@ -77,7 +82,7 @@ def follow(
             if moves.any():
                 (gradient,) = torch.autograd.grad(away[moves.to(device)].sum(), moved)
                 batch.move(gradient if aim.targeted else -gradient)
-                if (first := moves & (batch.taken == 0)).any():
+                if (first := moves & (batch.taken == 0) & (batch.attempt == 0)).any():
                     still += int((~gradient.flatten(1).any(1)[first.to(device)]).sum())
             batch.go_on(ended)
             bar.update(int(ended.sum()))

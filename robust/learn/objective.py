@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from robust.data import Batch
 from robust.learn.adversary import SignAdversary
+from robust.models import evaluating
 from robust.perturb import ImageRandom, Perturbation, key
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Adversarial:
 
 class Trades:
     """The loss on natural images, and `beta` times how far the verdict moves when an adversary moves the image: the
-    divergence of Kullback and Leibler, which that adversary raises (Zhang et al. 2019, arXiv 1901.08573)."""
+    divergence of Kullback and Leibler, which that adversary raises, of the network in eval mode (Zhang et al. 2019,
+    arXiv 1901.08573)."""
 
     of_logits = True
 
@@ -48,11 +50,17 @@ class Trades:
             raise ValueError(f"`technique.objective.beta` must be above 0; got {beta}.")
         self.beta = beta
         self.adversary = SignAdversary(**adversary)
+        if self.adversary.eps is None:
+            raise ValueError(
+                "`technique.objective.eps` must be a number: at the image itself nothing says where to go; got none."
+            )
 
     def __call__(self, task: "Task", batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        with evaluating(task.model):
+            with torch.no_grad():
+                seen = task.model(batch.images).log_softmax(1)
+            moved = self.adversary(batch.images, lambda images: _divergence(task.model(images).log_softmax(1), seen))
         logits = task.model(batch.images)
-        seen = logits.detach().log_softmax(1)
-        moved = self.adversary(batch.images, lambda images: _divergence(task.model(images).log_softmax(1), seen))
         loss, shown = task.judge(logits, batch)
         return loss + self.beta * _divergence(task.model(moved).log_softmax(1), logits.log_softmax(1)), shown
 

@@ -1,5 +1,6 @@
 """Which classes give way, and which are easy to imitate (CCRi, "Seeing with Deep Learning: Advances and Risks")."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,8 +23,14 @@ def success_matrix(attacks: pd.DataFrame, classes: int) -> np.ndarray:
 
 def class_rates(matrix: np.ndarray) -> pd.DataFrame:
     """A line for each class: `modification`, the mean of its row, how easily its images become others, and `mimicked`,
-    the mean of its column, how easily others become it; fractions."""
-    return pd.DataFrame({"modification": np.nanmean(matrix, axis=1), "mimicked": np.nanmean(matrix, axis=0)})
+    the mean of its column, how easily others become it; fractions, NaN where nothing was tried."""
+    return pd.DataFrame({"modification": _means(matrix, 1), "mimicked": _means(matrix, 0)})
+
+
+def _means(matrix: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """Means of what is there; NaN where nothing is."""
+    there = np.isfinite(matrix).sum(axis)
+    return np.divide(np.nansum(matrix, axis), there, out=np.full_like(there, np.nan, dtype=float), where=there > 0)
 
 
 def category_rates(matrix: np.ndarray, categories: Mapping[str, Sequence[int]]) -> pd.DataFrame:
@@ -33,8 +40,7 @@ def category_rates(matrix: np.ndarray, categories: Mapping[str, Sequence[int]]) 
     for name, members in categories.items():
         own = np.isin(np.arange(len(matrix)), list(members))
         rates = class_rates(matrix)[own].mean()
-        away = np.nanmean(matrix[np.ix_(own, ~own)]) if (~own).any() else np.nan
-        within = np.nanmean(matrix[np.ix_(own, own)]) if own.sum() > 1 else np.nan
+        away, within = (_means(matrix[np.ix_(own, other)]) for other in (~own, own))
         lines.append({"category": name, "classes": int(own.sum()), **rates, "within": within, "out_of": away})
     return pd.DataFrame(lines)
 
@@ -83,8 +89,9 @@ def _hypernyms(wnids: Sequence[str]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for number, wnid in enumerate(wnids):
         synset = wordnet.synset_from_pos_and_offset(wnid[0], int(wnid[1:]))
-        for name in {
-            above.lemma_names()[0].replace("_", " ") for path in synset.hypernym_paths() for above in path[:-1]
-        }:
+        for name in {above.name() for path in synset.hypernym_paths() for above in path[:-1]}:
             found.setdefault(name, []).append(number)
-    return {name: members for name, members in found.items() if 3 <= len(members) < len(wnids)}
+    kept = {name: members for name, members in found.items() if 3 <= len(members) < len(wnids)}
+    short = {name: name.partition(".")[0].replace("_", " ") for name in kept}
+    alone = Counter(short.values())
+    return {short[name] if alone[short[name]] == 1 else name: members for name, members in kept.items()}

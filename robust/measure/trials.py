@@ -126,8 +126,8 @@ def measure_in_parts(
             predicted, confidence = predict(model, images, condition, test[2], seed=test[3], batch_size=batch_size)
             right = predicted == images.labels
             rows.append((*test, len(images), right.sum().item() / len(images), *_sureness(model, confidence, right)))
-            bins = confidence_bins(confidence.cpu().numpy(), right.cpu().numpy())
-            predictions.append((*test, labels, _as_numbers(predicted, len(images.classes)), *bins.values()))
+            bins = _bins(model, confidence, right)
+            predictions.append((*test, labels, _as_numbers(predicted, len(images.classes)), *bins))
             if place == len(tests) or time.monotonic() - begun > every_s:
                 yield Measurement(
                     pd.DataFrame(rows, columns=_ROWS.columns),
@@ -171,6 +171,13 @@ def _sureness(model: nn.Module, confidence: Tensor, right: Tensor) -> list[float
     sure, hits = confidence.cpu().numpy(), right.cpu().numpy()
     expected = expected_calibration_error(**confidence_bins(sure, hits))
     return [round(one, 6) for one in (expected, rms_calibration_error(sure, hits), aurra(sure, hits))]
+
+
+def _bins(model: nn.Module, confidence: Tensor, right: Tensor) -> list[np.ndarray | None]:
+    """The arrays of `confidence_bins`; None for scores."""
+    if isinstance(model, TripleStaged):
+        return [None] * len(_BINS)
+    return list(confidence_bins(confidence.cpu().numpy(), right.cpu().numpy()).values())
 
 
 def _greatest_share(logits: Tensor) -> Tensor:

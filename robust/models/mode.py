@@ -8,10 +8,11 @@ from torch import nn
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Puts a model in eval mode for the while."""
-    training = model.training
+    """Puts a model in eval mode for the while; each part then has its own mode again."""
+    modes = [(part, part.training) for part in model.modules()]
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        for part, training in modes:
+            part.training = training

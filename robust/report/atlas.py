@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 from scipy.stats import spearmanr
 
 from robust.configuration import build_splits
-from robust.measure import NATURAL, Samples, category_rates, class_rates, read_categories, success_matrix
+from robust.data import NONE
+from robust.measure import NATURAL, Samples, category_rates, class_rates, read_categories, success_matrix, wilson
 from robust.report.atlas_figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
 from robust.report.attacks import attack_title
 from robust.report.claim import FEWEST_SEEDS, claim_line, over_several
@@ -36,14 +37,17 @@ class Atlas:
     attack: str
     folders: tuple[Path, ...]
     classes: tuple[str, ...]
+    tree: object
     categories: dict[str, list[int]]
     attacks: tuple[pd.DataFrame, ...]
     matrices: tuple[np.ndarray, ...]
 
     @property
     def matrix(self) -> np.ndarray:
-        """The mean over runs."""
-        return np.mean(self.matrices, axis=0)
+        """The mean over runs, of those that recognised an image of the class."""
+        there = np.isfinite(self.matrices).sum(0)
+        total = np.nansum(self.matrices, axis=0)
+        return np.divide(total, there, out=np.full_like(total, np.nan), where=there > 0)
 
     @property
     def images(self) -> int:
@@ -59,13 +63,21 @@ def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
         if attacks is None or not (folder / "samples.npz").is_file():
             continue
         about = tuple(read_rows(folder)[_ABOUT].iloc[0])
-        classes = len(_classes(folder))
+        classes = _classes(folder)
         attacks = attacks[(attacks["target"] >= 0) & attacks["threshold"].isna()]
         for (name, settings), group in attacks.groupby(["attack", "settings"], sort=False):
-            matrix = success_matrix(group, classes)
-            if classes > 2 and np.isfinite(matrix).sum() == classes * (classes - 1):
-                found.setdefault((*about, name, settings), []).append((folder, group, matrix))
+            if _is_complete(group, classes):
+                found.setdefault((*about, name, settings), []).append(
+                    (folder, group, success_matrix(group, len(classes)))
+                )
     return [_atlas(key, runs) for key, runs in found.items()]
+
+
+def _is_complete(attacks: pd.DataFrame, classes: Sequence[str]) -> bool:
+    """Whether every class that shows something was led to every other."""
+    pairs = set(attacks[["label", "target"]].drop_duplicates().itertuples(index=False, name=None))
+    labels = [place for place, name in enumerate(classes) if name != NONE]
+    return len(classes) > 2 and all((a, b) in pairs for a in labels for b in range(len(classes)) if a != b)
 
 
 def _atlas(key: tuple[object, ...], runs: Sequence[tuple[Path, pd.DataFrame, np.ndarray]]) -> Atlas:
@@ -80,6 +92,7 @@ def _atlas(key: tuple[object, ...], runs: Sequence[tuple[Path, pd.DataFrame, np.
         attack=attack_title(str(known["attack"]), json.loads(str(known["settings"]))),
         folders=folders,
         classes=classes,
+        tree=_tree(folders[0]),
         categories=_categories(folders[0], classes),
         attacks=attacks,
         matrices=matrices,
@@ -90,21 +103,23 @@ def _classes(folder: Path) -> tuple[str, ...]:
     return tuple(map(str, Samples.read(folder / "samples.npz").classes))
 
 
+def _tree(folder: Path) -> object:
+    """What the run's configuration says of categories."""
+    data = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml").data)
+    return data.get("categories") if isinstance(data, dict) else None
+
+
 def _categories(folder: Path, classes: Sequence[str]) -> dict[str, list[int]]:
-    data = OmegaConf.load(folder / "config.yaml").data
-    tree = OmegaConf.to_container(data.categories) if OmegaConf.is_config(data.get("categories")) else None
-    tree = data.get("categories") if tree is None else tree
-    if tree != "wordnet":
+    if (tree := _tree(folder)) != "wordnet":
         return read_categories(tree, classes)
     try:
-        return read_categories(tree, classes, build_splits(data).wnids)
+        return read_categories(tree, classes, build_splits(OmegaConf.load(folder / "config.yaml").data).wnids)
     except (OSError, ValueError):  # the images are elsewhere by now
         return {}
 
 
-def atlas_sections(folders: Sequence[Path]) -> list[Section]:
+def atlas_sections(atlases: Sequence[Atlas]) -> list[Section]:
     """A section for each atlas."""
-    atlases = read_atlases(folders)
     return [_section(one, f"-{place}" if len(atlases) > 1 else "") for place, one in enumerate(atlases, 1)]
 
 
@@ -127,7 +142,7 @@ def _section(atlas: Atlas, end: str) -> Section:
     note = (
         "Modification: the share of the attacks on images of this class, toward every other, that succeeded; "
         "mimicked: of those on all others toward this one. Images that the network did not recognise do not count. "
-        "Intervals: over images, or over seeds for several (Student)."
+        "Intervals: over images (Wilson), or over seeds for several (Student)."
     )
     tables = {f"atlas{end}": Table(pd.DataFrame(shown), table, note)}
     if atlas.categories:
@@ -157,7 +172,9 @@ def class_table(atlas: Atlas) -> pd.DataFrame:
     every = pd.concat(atlas.attacks)
     done = every[every["success"] & (every["before"] == every["label"])]
     table["distortion"] = done.groupby("label")["distortion"].median().reindex(range(len(table)))
-    table["easiest"] = [atlas.classes[place] for place in np.nanargmax(atlas.matrix, axis=1)]
+    some = np.isfinite(atlas.matrix).any(1)
+    best = np.where(np.isfinite(atlas.matrix), atlas.matrix, -1).argmax(1)
+    table["easiest"] = [atlas.classes[place] if any_ else "" for place, any_ in zip(best, some, strict=True)]
     return table
 
 
@@ -172,9 +189,9 @@ def _distortions(atlas: Atlas) -> np.ndarray:
 
 
 def _over_images(attacks: pd.DataFrame, label: int) -> tuple[float, float]:
+    """Wilson's, for as many images: their shares vary by no more than verdicts would."""
     mine = attacks[(attacks["label"] == label) & (attacks["before"] == label)]
-    shares = mine.groupby("image")["success"].mean().to_numpy()
-    return over_several(shares)[1:] if len(shares) > 1 else (float("nan"), float("nan"))
+    return wilson(mine["success"].mean(), mine["image"].nunique()) if len(mine) else (float("nan"), float("nan"))
 
 
 def _sentences(atlas: Atlas, table: pd.DataFrame) -> str:
@@ -187,10 +204,11 @@ def _sentences(atlas: Atlas, table: pd.DataFrame) -> str:
     found = _correlation(table)
     correlation = f" Rank correlation of a class's two rates: {found:+.2f}." if np.isfinite(found) else ""
     several = f", {len(atlas.matrices)} seeds" if len(atlas.matrices) > 1 else ""
+    missing = "" if atlas.categories or atlas.tree != "wordnet" else " No categories: NLTK or its WordNet is missing."
     return (
         f"{atlas.attack}, from each of {atlas.images:,} images toward every other class{several}: "
         f"{percent(float(np.nanmean(atlas.matrix)))} % of the attacks succeeded. Hardest to modify: {hardest}; "
-        f"easiest: {easiest}. Hardest to mimic: {least}; easiest: {most}.{correlation}"
+        f"easiest: {easiest}. Hardest to mimic: {least}; easiest: {most}.{correlation}{missing}"
     )
 
 
@@ -201,10 +219,12 @@ def _correlation(rates: pd.DataFrame) -> float:
 
 
 def atlas_claims(atlases: Sequence[Atlas]) -> pd.DataFrame:
-    """What was published of ImageNet and a ResNet, held against each natural network of enough seeds."""
+    """What was published of ImageNet and a ResNet, held against each natural network of enough seeds under the attack
+    that is named `atlas`."""
     lines = []
     for atlas in atlases:
-        if atlas.technique != NATURAL or len(atlas.matrices) < FEWEST_SEEDS:
+        named = atlas.technique == NATURAL and atlas.attack.split()[0] == "atlas"
+        if not named or len(atlas.matrices) < FEWEST_SEEDS:
             continue
         rates = [100 * class_rates(matrix) for matrix in atlas.matrices]
         figures = {
@@ -220,9 +240,9 @@ def atlas_claims(atlases: Sequence[Atlas]) -> pd.DataFrame:
                 continue
             lines.append(
                 claim_line(
-                    f"atlas-{atlas.data}-{name}",
+                    f"atlas-{atlas.data}-{atlas.model}-{name}",
                     "Seeing with Deep Learning",
-                    f"{atlas.data}: {text}",
+                    f"{atlas.data} {atlas.model}: {text}",
                     comparison,
                     published,
                     middle,

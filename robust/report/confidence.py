@@ -15,7 +15,7 @@ from robust.report.tables import percent, run_title
 from robust.results import known_confidence
 from robust.runs import read_rows
 
-_KIND = ["data", "model", "trained"]
+_KIND = ["data", "model", "trained", "kind"]
 _BINS = ["bin_counts", "bin_right", "bin_confidence"]
 _MOST = len(COLOURS)  # kinds of networks in a figure
 _LEAST = 30  # predictions of a bin that is drawn
@@ -39,7 +39,8 @@ def confidence_section(folders: Sequence[Path]) -> Section:
     }
     note = (
         "Confidence: the mean of the greatest probability, over all images and where the network is wrong. ECE: the "
-        "expected calibration error, in 15 bins. Surest: what is recognised where the network abstains for the others."
+        "expected calibration error, in 15 bins. Surest: what is recognised where the network abstains for the others; "
+        "empty where it is almost sure of more than these."
     )
     drawings = {"confidence": _drawing(bins)} if bins[_KIND].drop_duplicates().shape[0] <= _MOST else {}
     return Section("Confidence", "", drawings, {"confidence": Table(pd.DataFrame(shown), table, note)})
@@ -47,8 +48,8 @@ def confidence_section(folders: Sequence[Path]) -> Section:
 
 def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
     """A line for each kind of network, tests (natural, perturbed) and bin of confidence, from the least to the
-    greatest: data, model, trained, tested, bin, and bin_counts, bin_right and bin_confidence, sums over conditions,
-    trials and seeds."""
+    greatest: data, model, trained, kind, tested, bin, and bin_counts, bin_right and bin_confidence, sums over
+    conditions, trials and seeds."""
     tables = []
     for folder in folders:
         if (found := known_confidence(folder)) is None:
@@ -57,11 +58,13 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
         found = found.explode(_BINS).astype(dict.fromkeys(_BINS, float))
         found["bin"] = found.groupby(level=0).cumcount()
         found["tested"] = np.where(found["test_perturbation"] == NATURAL, NATURAL, "perturbed")
-        about = {"data": run["data"], "model": run["model"], "trained": run_title(run)}
+        about = {"data": run["data"], "model": run["model"], "trained": run_title(run), "kind": run["kind"]}
         tables.append(found.groupby(["tested", "bin"], as_index=False)[_BINS].sum().assign(**about))
     if not tables:
         return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
-    return pd.concat(tables).groupby([*_KIND, "tested", "bin"], sort=False, as_index=False)[_BINS].sum()
+    found = pd.concat(tables).groupby([*_KIND, "tested", "bin"], sort=False, as_index=False)[_BINS].sum()
+    several = found.groupby(["data", "model", "trained"])["kind"].transform("nunique") > 1
+    return found.assign(trained=found["trained"].where(~several, found["trained"] + " (" + found["kind"] + ")"))
 
 
 def _figures(bins: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +82,7 @@ def _figures(bins: pd.DataFrame) -> pd.DataFrame:
                 "confidence": confidence.sum() / counts.sum(),
                 "confidence_wrong": (wrong * middle).sum() / wrong.sum() if wrong.sum() else np.nan,
                 "expected_calibration_error": expected_calibration_error(counts, right, confidence),
-                "accuracy_answered": float(np.interp(_ANSWERED, share, accuracy)),
+                "accuracy_answered": np.interp(_ANSWERED, share, accuracy) if share[0] <= _ANSWERED else np.nan,
             }
         )
     return pd.DataFrame(lines)
@@ -103,10 +106,11 @@ def _drawing(bins: pd.DataFrame) -> Drawing:
             mine = bins[bins["tested"] == tested]
             for place, (about, group) in enumerate(mine.groupby(_KIND, sort=False)):
                 style = {"color": COLOURS[place], "marker": MARKERS[place], "markersize": 3, "linewidth": 1.1}
-                label = " ".join(str(one) for one, name in zip(about, _KIND, strict=True) if mine[name].nunique() > 1)
+                named = [str(one) for one, name in zip(about, _KIND[:2], strict=False) if mine[name].nunique() > 1]
+                label = " ".join([*named, str(about[2])])
                 wide = group[_BINS].to_numpy().reshape(len(group) // 4, 4, 3).sum(1)
                 counts, right, confidence = wide[wide[:, 0] >= _LEAST].T
-                reliable.plot(100 * confidence / counts, 100 * right / counts, label=label or about[-1], **style)
+                reliable.plot(100 * confidence / counts, 100 * right / counts, label=label, **style)
                 share, accuracy = answered(*(group[name].to_numpy() for name in _BINS[:2]))
                 abstaining.plot(100 * share, 100 * accuracy, **{**style, "marker": ""})
             reliable.set(xlabel="confidence, %", ylabel="accuracy, %", xlim=(0, 101), ylim=(0, 101))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from robust.measure import NATURAL, Samples, condition_title
 from robust.report.ablation import ablation_table
-from robust.report.atlas import atlas_claims, atlas_sections, read_atlases
+from robust.report.atlas import Atlas, atlas_claims, atlas_sections, read_atlases
 from robust.report.attacks import attacks_section
 from robust.report.choice import comparable, in_order, of_one_kind
 from robust.report.claims import claims, claims_summary
@@ -41,14 +41,14 @@ _GRID = 4  # levels that make a curve of the paper's
 
 def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     """Everything there is to say about these runs; what their rows cannot answer is left out."""
-    summary, networks = summary_table(rows), read_networks(folders)
+    summary, networks, atlases = summary_table(rows), read_networks(folders), read_atlases(folders)
     found = [
         _models(summary),
         _paper(rows),
-        _claims(folders, rows, networks),
+        _claims(folders, rows, networks, atlases),
         hardening_section(folders, rows),
         attacks_section(folders),
-        *atlas_sections(folders),
+        *atlas_sections(atlases),
         minds_eye_section(networks) if networks else Section(""),
         _one_for_all(rows),
         _techniques(folders),
@@ -126,12 +126,14 @@ def _is_curve(numbers: pd.DataFrame) -> bool:
     return max(numbers["train_level"].nunique() - 1, numbers["test_level"].nunique() - 1) >= _GRID
 
 
-def _claims(folders: Sequence[Path], rows: pd.DataFrame, networks: Sequence[Network]) -> Section:
+def _claims(
+    folders: Sequence[Path], rows: pd.DataFrame, networks: Sequence[Network], atlases: Sequence[Atlas]
+) -> Section:
     found = (
         claims(rows, folders),
         hardening_claims(rows),
         minds_eye_claims(networks),
-        atlas_claims(read_atlases(folders)),
+        atlas_claims(atlases),
     )
     table = pd.concat([one for one in found if len(one)] or [found[0]], ignore_index=True)
     if table.empty:

@@ -7,6 +7,7 @@ from robust.runs.model import load, make_model, read_checkpoint, save_model
 from robust.runs.state import (
     CHECKPOINT,
     MODEL,
+    STATUS,
     ClaimedError,
     State,
     Status,
@@ -22,6 +23,7 @@ __all__ = [
     "CHECKPOINT",
     "MODEL",
     "ROWS",
+    "STATUS",
     "ClaimedError",
     "Identity",
     "State",

@@ -36,7 +36,8 @@ def find_runs(places: Iterable[str | Path]) -> list[Path]:
         found.update(dict.fromkeys(done))
     if not found:
         raise FileNotFoundError(
-            "None of these runs was measured: there is no rows.csv. Run them again with an `evaluation`."
+            "None of these runs is done and measured: they failed, are under way, or have no rows.csv. Run them again, "
+            "with an `evaluation`."
         )
     names: dict[str, Path] = {}
     for folder in found:

@@ -91,11 +91,22 @@ def test_several_attacks_are_one_choice(runs: Path) -> None:
     assert (attacks.loc[attacks["attack"] == "one_pixel", "l0"] <= 1).all()
 
 
+def test_an_attack_that_fails_leaves_the_run_as_it_was(runs: Path) -> None:
+    folder = sorted(runs.iterdir())[0]
+    before = (folder / "status.json").read_bytes()
+    with pytest.raises(ValueError, match=r"could not be attacked: .*unsupported criterion"):
+        attack_runs([str(folder)], ["attack=foolbox", "attack.method=GenAttack", "attack.images=1"])
+    assert (folder / "status.json").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         (["attack=none"], "`attack` must name an attack; got none"),
         (["attack=pgd", "attack.eps=8"], "`attack.eps` must be from 0 to 1"),
+        (["attack=pgd", "attack.eps=abc"], "`attack.eps` must be a number or a fraction such as 8/255; got abc"),
+        (["attack=foolbox", "attack.eps=8"], "`attack.eps` must be from 0 to 1"),
+        (["attack=fgsm", "+perturb@attack.perturbation=noise"], "`attack.perturbation` must be left out with"),
         (["attack=fgsm", "trainer.thread=1"], "`trainer.thread` must be a setting that the run has"),
         (["attack=fgsm", "seed=7"], "must be a run of these settings under the name that it was given"),
     ],

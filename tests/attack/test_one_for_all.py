@@ -75,6 +75,27 @@ def test_what_deceives_in_expectation_also_deceives_when_perturbed(task):
     torch.testing.assert_close(again.images, through.images[some])
 
 
+def test_what_changes_nothing_deceives_nobody_through_a_perturbation_either(task):
+    model, images, labels = task
+    noise = GaussianNoise(std=0.3)
+    still = pgd(model, images, labels, eps=0, steps=5, random_start=False, perturbation=noise, draws=5)
+    assert torch.equal(still.before, still.after)
+    assert torch.equal(still.success[:, 0], still.before[:, 0] != labels)
+    training = images[:50], labels[:50]
+    patched = patch(model, images, labels, training=training, size=0.01, step=1e-9, perturbation=noise, epochs=1)
+    agree = (patched.before == patched.after).float().mean()
+    assert agree > 0.95, "a grey pixel is hardly seen, and the noise is the same before and after"
+
+
+@pytest.mark.parametrize("attack", [universal, patch])
+def test_the_batch_in_which_images_are_shown_changes_nothing(task, attack):
+    model, images, labels = task
+    options = {"training": (images[:100], labels[:100]), "epochs": 2}
+    whole, few = (attack(model, images, labels, batch_size=size, **options) for size in (256, 7))
+    torch.testing.assert_close(whole.images, few.images)
+    assert torch.equal(whole.success, few.success)
+
+
 def test_one_perturbation_serves_for_images_that_it_was_not_learnt_from(task):
     model, images, labels = task
     known, others = (images[:200], labels[:200]), (images[200:], labels[200:])

@@ -30,6 +30,14 @@ def test_the_matrix_counts_what_was_recognised() -> None:
     np.testing.assert_allclose(rates["mimicked"], [1 / 6, 0.5, 0.25])
 
 
+def test_a_class_that_was_never_recognised_has_no_rate() -> None:
+    table = attacks()
+    table.loc[table["label"] == 1, "before"] = 0
+    rates = class_rates(success_matrix(table, 3))
+    assert np.isnan(rates.loc[1, "modification"])
+    assert rates["mimicked"].notna().all()
+
+
 def test_categories_are_means_over_their_classes() -> None:
     matrix = success_matrix(attacks(), 3)
     found = category_rates(matrix, {"both": [0, 1], "one": [2]}).set_index("category")
@@ -61,8 +69,8 @@ def test_hypernyms_hold_three_classes_and_not_all(monkeypatch: pytest.MonkeyPatc
         def __init__(self, *path: str):
             self.path = path
 
-        def lemma_names(self) -> list[str]:
-            return [self.path[-1]]
+        def name(self) -> str:
+            return f"{self.path[-1]}.n.01" if "." not in self.path[-1] else self.path[-1]
 
         def hypernym_paths(self) -> list[list["Synset"]]:
             return [[Synset(name) for name in self.path]]

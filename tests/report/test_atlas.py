@@ -38,7 +38,7 @@ def test_an_atlas_is_of_all_seeds_and_its_figures_are_those_of_the_attacks(runs:
     assert attacks is not None
     some = attacks[(attacks["label"] == 3) & (attacks["target"] == 8) & (attacks["before"] == 3)]
     assert atlas.matrices[0][3, 8] == pytest.approx(some["success"].mean(), nan_ok=True)
-    (section,) = atlas_sections(runs)
+    (section,) = atlas_sections(read_atlases(runs))
     table = section.tables["atlas"].numbers
     np.testing.assert_allclose(table["modification"], np.nanmean(atlas.matrix, axis=1))
     assert "Hardest to modify" in section.text
@@ -48,7 +48,7 @@ def test_an_atlas_is_of_all_seeds_and_its_figures_are_those_of_the_attacks(runs:
 
 def test_claims_rest_on_three_seeds(runs: list[Path]) -> None:
     claims = atlas_claims(read_atlases(runs))
-    assert {"atlas-digits-median", "atlas-digits-least", "atlas-digits-most"} <= set(claims["id"])
+    assert {f"atlas-digits-convnet_mnist-{name}" for name in ("median", "least", "most")} <= set(claims["id"])
     assert (claims["seeds"] == 3).all()
     assert atlas_claims(read_atlases(runs[:2])).empty
 
@@ -90,4 +90,4 @@ def test_the_page_shows_both(runs: list[Path], tmp_path: Path) -> None:
     for heading in ("The atlas: digits", "Confidence", "Attacks"):
         assert heading in page
     assert (tmp_path / "figures" / "atlas-gallery.png").is_file()
-    assert "atlas-digits-median" in (tmp_path / "claims.csv").read_text()
+    assert "atlas-digits-convnet_mnist-median" in (tmp_path / "claims.csv").read_text()
