@@ -17,6 +17,7 @@ from robust.report.atlas_figures import by_hardness, gallery_figure, looks_figur
 from robust.report.attacks import attack_title
 from robust.report.claim import FEWEST_SEEDS, claim_line, over_several
 from robust.report.section import Section, Table
+from robust.report.statements import Comparison
 from robust.report.tables import percent, run_title
 from robust.results import ATTACKS, known_attacks
 from robust.runs import read_rows
@@ -255,7 +256,7 @@ def atlas_claims(atlases: Sequence[Atlas]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-_STATEMENTS = [
+_STATEMENTS: list[tuple[str, str, Comparison, float, float]] = [
     ("median", "half of the classes are modified in about 85 % of the attacks or more", "equal", 85.0, 5.0),
     ("least", "the hardest class to modify gives way in about 32 % of the attacks", "equal", 32.0, 5.0),
     ("most", "the easiest class to modify gives way in about 97 % of the attacks", "equal", 97.3, 5.0),
