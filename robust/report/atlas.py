@@ -261,5 +261,5 @@ _STATEMENTS: list[tuple[str, str, Comparison, float, float]] = [
     ("least", "the hardest class to modify gives way in about 32 % of the attacks", "equal", 32.0, 5.0),
     ("most", "the easiest class to modify gives way in about 97 % of the attacks", "equal", 97.3, 5.0),
     ("medians", "the median of the mimicked rates is about that of the modification rates", "equal", 0.0, 5.0),
-    ("correlation", "no clear rank correlation between the two rates (times 100)", "equal", 0.0, 30.0),
+    ("correlation", "no clear rank correlation between the two rates (times 100)", "equal", 0.0, 0.0),
 ]
