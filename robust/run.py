@@ -7,10 +7,11 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
@@ -75,7 +76,7 @@ def _complete(run: Run) -> None:
     """Trains and measures what is left, and records how that ended."""
     durations: dict[str, float] = {}
     try:
-        write_whole(run.folder / "config.yaml", OmegaConf.to_yaml(run.config, resolve=True))
+        write_whole(run.folder / "config.yaml", OmegaConf.to_yaml(_from_anywhere(run.config), resolve=True))
         with tracked(run.config, run.identity, run.folder) as tracker:
             if not (run.folder / MODEL).is_file():
                 with _timed(durations, "train"):
@@ -98,6 +99,15 @@ def _complete(run: Run) -> None:
         write_status(run.folder, State.DONE, durations_s=durations)
         (run.folder / CHECKPOINT).unlink(missing_ok=True)
         _log.info("done: %s", durations)
+
+
+def _from_anywhere(config: DictConfig) -> DictConfig:
+    """The configuration with paths that hold in any working directory."""
+    config = config.copy()
+    for name in ("data.dir", "data.path", "data.cache_dir", "evaluation.natural_adversarial", "weights"):
+        if path := OmegaConf.select(config, name):
+            OmegaConf.update(config, name, str(Path(path).absolute()))
+    return config
 
 
 def _is_queued_again(error: Exception) -> bool:

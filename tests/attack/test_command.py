@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from robust.attack.__main__ import attack_runs
 from robust.configuration import compose
@@ -91,6 +93,29 @@ def test_several_attacks_are_one_choice(runs: Path) -> None:
     assert (attacks.loc[attacks["attack"] == "one_pixel", "l0"] <= 1).all()
 
 
+def test_a_run_on_a_folder_of_images_can_be_attacked_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("train", "test"):
+        for value, name in enumerate("ab"):
+            (tmp_path / "mine" / part / name).mkdir(parents=True)
+            for number in range(8):
+                picture = np.full((32, 32, 3), 80 * value + number, np.uint8)
+                Image.fromarray(picture).save(tmp_path / "mine" / part / name / f"{number}.png")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    mine = ["data=folder", "data.path=mine", "data.size=32", "technique=natural", "data.batch_size=4", "data.dir=cache"]
+    run = prepare(compose([*SETTINGS, *mine, "runs_dir=runs"]))
+    assert execute(run).state is State.DONE
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    attack_runs([str(run.folder)], ["attack=fgsm", "attack.images=2"])
+    attacks = known_attacks(run.folder)
+    assert attacks is not None
+    assert len(attacks) == 4
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what foolbox imports
 def test_an_attack_that_fails_leaves_the_run_as_it_was(runs: Path) -> None:
     folder = sorted(runs.iterdir())[0]
     before = (folder / "status.json").read_bytes()
