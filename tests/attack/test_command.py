@@ -107,9 +107,10 @@ def test_a_run_on_a_folder_of_images_can_be_attacked_from_anywhere(
     mine = ["data=folder", "data.path=mine", "data.size=32", "technique=natural", "data.batch_size=4", "data.dir=cache"]
     run = prepare(compose([*SETTINGS, *mine, "runs_dir=runs"]))
     assert execute(run).state is State.DONE
+    folder = run.folder
     monkeypatch.chdir(tmp_path / "elsewhere")
-    attack_runs([str(run.folder)], ["attack=fgsm", "attack.images=2"])
-    attacks = known_attacks(run.folder)
+    attack_runs([str(folder)], ["attack=fgsm", "attack.images=2"])
+    attacks = known_attacks(folder)
     assert attacks is not None
     assert len(attacks) == 4
     assert not list((tmp_path / "elsewhere").iterdir())
