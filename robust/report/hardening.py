@@ -14,6 +14,7 @@ from robust.report.statements import Comparison
 from robust.report.tables import percent, sureness_columns
 
 _FIGURES = ["natural", "perturbed", "half", *SURENESS]
+_RETRAINED = "retrain"  # on natural images alone, for comparison
 _TEST = ["data", "test_perturbation", "test_level"]
 _NETWORK = ["data", "model", "settings", "test_perturbation", "test_level"]
 _Figure = tuple[float, float, float]  # with its interval
@@ -57,16 +58,17 @@ def hardening_claims(rows: pd.DataFrame) -> pd.DataFrame:
     if runs.empty:
         return pd.DataFrame(columns=COLUMNS)
     claimed = (runs["data"] == "tiny_imagenet") & (runs["test_perturbation"] == "world") & (runs["test_level"] == 1)
-    runs = runs[claimed & (runs["technique"] == "harden")]
     lines = []
-    for model, each in runs.groupby("model", sort=False):
+    for (technique, model), each in runs[claimed].groupby(["technique", "model"], sort=False):
         group = hardening_table(each)
         if len(group) == 2 and group["seeds"].iloc[1] >= FEWEST_SEEDS:  # of several settings none is to be preferred
-            lines += list(_claims(str(model), *group.to_dict("records")))
+            lines += list(_claims(str(technique), str(model), *group.to_dict("records")))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _claims(model: str, before: Mapping[str, float], after: Mapping[str, float]) -> Iterator[dict[str, object]]:
+def _claims(
+    technique: str, model: str, before: Mapping[str, float], after: Mapping[str, float]
+) -> Iterator[dict[str, object]]:
     won, lost = _figure(after, "half_won"), _figure(after, "natural_won")
     lost = -lost[0], -lost[2], -lost[1]
     statements: list[tuple[str, str, str, Comparison, float, _Figure, float]] = [
@@ -82,8 +84,8 @@ def _claims(model: str, before: Mapping[str, float], after: Mapping[str, float])
         ]
     for name, section, text, comparison, published, (measured, low, high), tolerance in statements:
         yield claim_line(
-            f"harden-{model.replace(' ', '-')}-{name}", section, f"{model}: {text}", comparison, published, measured,
-            (low, high), data="tiny_imagenet", seeds=int(after["seeds"]), tolerance=tolerance,
+            f"{technique}-{model.replace(' ', '-')}-{name}", section, f"{model}, {technique}: {text}", comparison,
+            published, measured, (low, high), data="tiny_imagenet", seeds=int(after["seeds"]), tolerance=tolerance,
         )  # fmt: skip
 
 
@@ -127,28 +129,34 @@ def _over_seeds(found: pd.DataFrame, uncertain: Sequence[str]) -> dict[str, floa
 def _runs(rows: pd.DataFrame, layers: Mapping[str, str]) -> pd.DataFrame:
     """A line for each run that was trained on a perturbation and tested on it and on natural images, as its natural run
     was: what it is, `_FIGURES`, and the natural run's in the same trials, `_before`. `layers` says which a run trained,
-    where several kinds of one technique trained others. Nothing where no run was hardened."""
-    if not rows["technique"].str.startswith("harden").any():
-        return pd.DataFrame()
+    where several kinds of one technique trained others. A run that went on with natural images alone (`retrain`) stands
+    beside whatever its natural run was hardened against. Nothing where no run was hardened."""
     runs = rows.drop_duplicates("run").set_index("run", drop=False)
+    hardened = runs[runs["technique"].str.startswith("harden")]
+    if hardened.empty:
+        return pd.DataFrame()
+    against = hardened.groupby("reference")[["train_perturbation", "train_level"]].apply(
+        lambda mine: list(mine.drop_duplicates().itertuples(index=False, name=None))
+    )
     trained = runs[(runs["technique"] != NATURAL) & runs["reference"].isin(runs.index)]
     of_runs = dict(list(rows.groupby("run")))
     lines = []
     for run in trained.itertuples():
         both = of_runs[run.run].merge(of_runs[run.reference], on=TEST_KEY, suffixes=("", "_before"))
-        own = (both["test_perturbation"] == run.train_perturbation) & (both["test_level"] == run.train_level)
         natural = both["test_perturbation"] == NATURAL
-        if own.any() and natural.any():
-            figures = {
-                f"{name}{suffix}": value
-                for suffix in ("", "_before")
-                for name, value in zip(_FIGURES, _figures(both[natural], both[own], suffix), strict=True)
-            }
-            technique = f"{run.technique} {layers[run.run]}" if run.run in layers else run.technique
-            what = {"data": run.data, "model": run.model, "technique": technique, "kind": run.kind, "seed": run.seed}
-            test = {"test_perturbation": run.train_perturbation, "test_level": run.train_level}
-            settings = {"settings": runs.loc[run.reference, "kind"], "reference": run.reference}
-            lines.append({**what, **test, **settings, **figures})
+        technique = f"{run.technique} {layers[run.run]}" if run.run in layers else run.technique
+        what = {"data": run.data, "model": run.model, "technique": technique, "kind": run.kind, "seed": run.seed}
+        settings = {"settings": runs.loc[run.reference, "kind"], "reference": run.reference}
+        trained_on = [(run.train_perturbation, run.train_level)]
+        for name, level in against.get(run.reference, []) if run.technique == _RETRAINED else trained_on:
+            own = (both["test_perturbation"] == name) & (both["test_level"] == level)
+            if own.any() and natural.any():
+                figures = {
+                    f"{figure}{suffix}": value
+                    for suffix in ("", "_before")
+                    for figure, value in zip(_FIGURES, _figures(both[natural], both[own], suffix), strict=True)
+                }
+                lines.append({**what, "test_perturbation": name, "test_level": level, **settings, **figures})
     return _told_apart(pd.DataFrame(lines))
 
 
@@ -185,11 +193,18 @@ def _answer(runs: pd.DataFrame, table: pd.DataFrame) -> str:
         natural, best = group.iloc[0], group.loc[group["half"].idxmax()]
         hardened = group[group["technique"].str.startswith("harden")]
         hardened = hardened.loc[hardened["half"].idxmax()]
+        longer = group[group["technique"] == _RETRAINED]
         found.append(
             f"{model} against {condition_title(name, level)}: {hardened['technique']} takes the half-perturbed set "
             f"from {percent(natural['half'])} to {percent(hardened['half'])} % and natural images from "
             f"{percent(natural['natural'])} to {percent(hardened['natural'])} %; best on the half-perturbed set is "
             f"{best['technique']}, {percent(best['half'])} %."
+            + (
+                f" As long a training on natural images alone takes it to {percent(longer['half'].iloc[0])} %, and "
+                f"these to {percent(longer['natural'].iloc[0])} %."
+                if len(longer)
+                else ""
+            )
         )
     return " ".join([*found, *_squeezed(runs)])
 
