@@ -35,36 +35,35 @@ class AugMix(Perturbation):
         self.one.check(shape)
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
-        """`lengths` and `weights` of the chains, shape (batch, chains), `stays`, shape (batch,), and for each step of
-        each chain `<chain>.<step>.<name>`: the parameters of `OneOf`, for the images whose chain is as long."""
+        """`lengths` and `weights` of the chains, shape (batch, chains), `stays`, shape (batch,), and for each step
+        `<step>.<name>`: the parameters of `OneOf`, for the images' chains that are as long."""
         parts = -(1 - random.uniform(self.chains)).log()
         parameters = {
             "lengths": random.integers(self.longest, self.chains) + 1,
             "weights": parts / parts.sum(1, keepdim=True).clamp(min=1e-12),
             "stays": random.uniform(),
         }
-        for chain in range(self.chains):
-            for step in range(self.longest):
-                goes = parameters["lengths"][:, chain] > step
-                own = ImageRandom(key("augmix", chain, step, random.key), random.indices[goes])
-                drawn = self.one.sample(own, shape)
-                parameters |= {f"{chain}.{step}.{name}": value for name, value in drawn.items()}
+        ways = (random.indices[:, None] + (torch.arange(self.chains, device=random.device) << 40)).flatten()
+        for step in range(self.longest):
+            goes = (parameters["lengths"] > step).flatten()
+            drawn = self.one.sample(ImageRandom(key("augmix", step, random.key), ways[goes]), shape)
+            parameters |= {f"{step}.{name}": value for name, value in drawn.items()}
         return parameters
 
     def apply(  # type: ignore[override]
         self, images: Tensor, *, lengths: Tensor, weights: Tensor, stays: Tensor, **parameters: Tensor
     ) -> Tensor:
-        change = torch.zeros_like(images)
-        for chain in range(self.chains):
-            moved = images
-            for step in range(self.longest):
-                prefix = f"{chain}.{step}."
-                own = {key.removeprefix(prefix): one for key, one in parameters.items() if key.startswith(prefix)}
-                goes = (lengths[:, chain] > step).nonzero()[:, 0]
-                if len(goes):
-                    moved = moved.index_copy(0, goes, self.one.apply(moved[goes], **own))
-            share = weights[:, chain] * (1 - stays)
-            change = change + share[:, None, None, None].to(images.dtype) * (moved - images)
+        moved = images.repeat_interleave(self.chains, 0)
+        for step in range(self.longest):
+            own = {
+                name.removeprefix(f"{step}."): one for name, one in parameters.items() if name.startswith(f"{step}.")
+            }
+            goes = (lengths > step).flatten().nonzero()[:, 0]
+            if len(goes):
+                moved = moved.index_copy(0, goes, self.one.apply(moved[goes], **own))
+        shares = (weights * (1 - stays)[:, None]).to(images.dtype)
+        changes = moved.unflatten(0, (len(images), self.chains)) - images[:, None]
+        change = (shares[..., None, None, None] * changes).sum(1)
         return (images + change).clamp(0, 1)
 
     def describe(self, parameters: Mapping[str, Tensor], place: int) -> dict[str, Any]:
