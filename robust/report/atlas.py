@@ -205,7 +205,11 @@ def _sentences(atlas: Atlas, table: pd.DataFrame) -> str:
     found = _correlation(table)
     correlation = f" Rank correlation of a class's two rates: {found:+.2f}." if np.isfinite(found) else ""
     several = f", {len(atlas.matrices)} seeds" if len(atlas.matrices) > 1 else ""
-    missing = "" if atlas.categories or atlas.tree != "wordnet" else " No categories: NLTK or its WordNet is missing."
+    missing = (
+        ""
+        if atlas.categories or atlas.tree != "wordnet"
+        else " No categories: WordNet is missing (pip install robust[wordnet]; python -m nltk.downloader wordnet)."
+    )
     return (
         f"{atlas.attack}, from each of {atlas.images:,} images toward every other class{several}: "
         f"{percent(float(np.nanmean(atlas.matrix)))} % of the attacks succeeded. Hardest to modify: {hardest}; "
