@@ -1,7 +1,7 @@
 """Attacks that follow the gradient of a loss: its sign until the verdict changes, FGSM, PGD."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -153,25 +153,25 @@ def pgd(
     def move(moved: Tensor, gradient: Tensor, origin: Tensor) -> Tensor:
         return _projected(moved - step * _unit(gradient, norm), origin, eps, norm).clamp_(0, 1)
 
+    through = {} if perturbation is None else _through(perturbation, draws, seed, known)
+    if perturbation is not None:
+        perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
+    attempts = restarts if random_start else 1
+    walk = Walk(move, steps, begin if random_start else None, attempts, **through)
+    aim = Aim(classes.cpu(), targeted, loss, predicted)
+    return follow(model, images, aim, walk, batch_size=batch_size, title=title)
+
+
+def _through(perturbation: Perturbation, draws: int, seed: int, known: Tensor) -> dict[str, Any]:
+    """What a network says of images that it sees through a perturbation (see `Walk`); `known` are their numbers."""
+
     def ask(model: nn.Module, moved: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
-        assert perturbation is not None
         return mean_log_probabilities(model, moved, perturbation, draws, ("eot", seed), known[rows] + (steps << 40))
 
     def judge(model: nn.Module, moved: Tensor, rows: Tensor) -> Tensor:
-        assert perturbation is not None
         return mean_log_probabilities(model, moved, perturbation, draws, ("eot judge", seed), known[rows])
 
-    if perturbation is not None:
-        perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
-    walk = Walk(
-        move,
-        steps,
-        begin if random_start else None,
-        restarts if random_start else 1,
-        *((ask, judge) if perturbation is not None else ()),
-    )
-    aim = Aim(classes.cpu(), targeted, loss, predicted)
-    return follow(model, images, aim, walk, batch_size=batch_size, title=title)
+    return {"ask": ask, "judge": judge}
 
 
 def mean_log_probabilities(
