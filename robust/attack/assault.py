@@ -18,8 +18,7 @@ from robust.perturb import Perturbation
 
 #: the target of an attack on any other class
 ANY = -1
-_KEPT = 8  # images of a label and target that are kept to be looked at
-_KEPT_PAIRS = 100  # of these, or two for each label
+_KEPT_PAIRS = 100  # pairs of label and target of which images are kept, or two for each label
 _OURS = ("targeted", "seed", "numbers", "batch_size", "verdicts", "perturbation", "title")  # what no option sets
 _LOSSES = {"cross_entropy": toward_class, "margin": margin}
 
@@ -42,6 +41,7 @@ class Assault:
         search: str,
         targeted: bool = False,
         images: int = 100,
+        kept: int = 8,
         batch_size: int = 64,
         seed: int = 0,
         thresholds: Sequence[float] = (),
@@ -49,10 +49,11 @@ class Assault:
         described: str = "{}",
         **options: Any,
     ):
-        check_least(images=(images, 1), batch_size=(batch_size, 1))
+        check_least(images=(images, 1), kept=(kept, 0), batch_size=(batch_size, 1))
         if not all(0 < threshold < 1 for threshold in thresholds):
             raise ValueError(f"`attack.thresholds` must be above 0 and below 1; got {list(thresholds)}.")
         self.name, self.images, self.targeted, self.thresholds = name, images, targeted, tuple(thresholds)
+        self.kept = kept
         self.options = {key: as_number(f"attack.{key}", value) for key, value in options.items()}
         if (loss := options.get("loss", "cross_entropy")) not in _LOSSES:
             raise ValueError(f"`attack.loss` must be {' or '.join(_LOSSES)}; got {loss}.")
@@ -120,7 +121,7 @@ class Assault:
         title: str | None = None,
     ) -> pd.DataFrame:
         """A row for each attacked image and threshold (NaN where a model has none), as `record` gives it, with
-        `attack`, `settings` (JSON), and of a few images `original` and `adversarial`, as bytes (uint8). What is the
+        `attack`, `settings` (JSON), and of those `kept` `original` and `adversarial`, as bytes (uint8). What is the
         same for all images is learnt from some of `training`."""
         label, target = pair
         if self.targeted and (target == label or not 0 <= target < len(images.classes)):
@@ -146,7 +147,7 @@ class Assault:
             int(place)
             for one in labels.unique()
             if _is_kept(int(one), target, len(images.classes))
-            for place in (labels == one).nonzero()[:_KEPT, 0]
+            for place in (labels == one).nonzero()[: self.kept, 0]
         }
         table["original"] = _kept(natural, few) * len(thresholds)
         table["adversarial"] = [one for rule in attacked.images.transpose(0, 1) for one in _kept(rule, few)]

@@ -1,5 +1,6 @@
 """Attacks on a test set: who is attacked, and what is left to do."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -85,6 +86,17 @@ def test_fractions_are_numbers(images, model):
     )
     pd.testing.assert_frame_equal(written, counted)
     assert written["linf"].max() == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("kept", [0, 2, 50])
+def test_so_many_images_are_kept_as_one_asks(images, model, kept):
+    table = Assault(name="pgd", search="robust.attack.pgd", steps=2, kept=kept).attack(model, images, (1, ANY))
+    there = table["adversarial"].notna()
+    assert there.sum() == min(kept, len(table))
+    for row in table[there].itertuples():
+        before, after = (np.frombuffer(one, np.uint8) for one in (row.original, row.adversarial))
+        assert np.array_equal(before, images.images[row.image].flatten().numpy())
+        assert np.abs(after / 255.0 - before / 255.0).max() == pytest.approx(row.linf, abs=1 / 255)
 
 
 def test_no_class_is_led_to_itself(images, model):
