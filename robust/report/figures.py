@@ -1,6 +1,7 @@
 """Results as pictures."""
 
 import io
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,10 @@ UNITS = {
         f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")
     },
 }
+
+
+_LABEL = 42  # characters below a panel
+_SHORT = 12  # of a class's name that fits above an image
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, An
         sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2}
         axis.errorbar(points["test_level"], 100 * points["mean"], yerr=errors, **styles[title], **sizes)
     axis.set_title(name)
-    axis.set_xlabel(UNITS.get(name, "level") + " (0: natural images)")
+    axis.set_xlabel(textwrap.fill(UNITS.get(name, "level") + " (0: natural images)", _LABEL))
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=UNITS.get(name) == "faulty pixels"))
     axis.set_ylim(0, 102)
     axis.grid(axis="y", color="0.9", linewidth=0.6)
@@ -137,11 +142,13 @@ def samples_figure(samples: Samples, title: str) -> Figure:
             sheet[top : top + height, left : left + width] = image  # grey ones in all three colours
             label, predicted = samples.labels[column], samples.predicted[row, column]
             right: Any = {"color": "0.35"} if predicted == label else {"color": COLOURS[1], "weight": "bold"}
-            axis.text(left + width / 2, top - 1, str(samples.classes[predicted]), ha="center", fontsize=8, **right)
+            name = str(samples.classes[predicted])
+            axis.text(left + width / 2, top - 1, name, ha="center", fontsize=8 if len(name) <= _SHORT else 6, **right)
         for row in range(rows):
-            name = condition_title(str(samples.names[row]), float(samples.levels[row])).replace(" ", "\n")
+            name = condition_title(str(samples.names[row]), float(samples.levels[row]))
+            name = name.replace("_", " ").replace(" ", "\n")
             axis.text(-0.15 * width, (row + 1) * cell_height - height / 2, name, ha="right", va="center")
-        axis.imshow(sheet, interpolation="nearest")
+        axis.imshow(sheet, interpolation="none")  # in SVG and PDF pixel by pixel
         axis.axis("off")
         figure.suptitle(title, x=0.02, ha="left")
     return figure

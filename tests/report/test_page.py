@@ -52,12 +52,13 @@ def test_a_run_without_its_natural_model_has_no_reference(folders: list[Path]) -
 def test_the_page_holds_every_figure_and_needs_no_network(folders: list[Path], page: Path) -> None:
     text = page.read_text()
     assert not re.search(r"(src|href)=\"(https?:)?//", text)
-    assert text.count("data:image/svg+xml;base64,") == 1 + 3 + 1
+    assert text.count("data:image/svg+xml;base64,") == 1 + 3 + 1 + 1
     for title in ("natural", "constant blur 1", "constant hot 5"):
         assert re.search(f"<td( class=word)?>{title}</td>", text)
     pd.testing.assert_frame_equal(pd.read_parquet(page.parent / "rows.parquet"), collect(folders))
     names = [
         "accuracy",
+        "confidence",
         "confusion-digits",
         *(f"samples-{one}" for one in ("constant-blur-1", "constant-hot-5", "natural")),
     ]
@@ -69,7 +70,7 @@ def test_the_page_holds_every_figure_and_needs_no_network(folders: list[Path], p
 
 def test_each_table_is_there_for_pandas_latex_and_markdown(page: Path) -> None:
     tables = page.parent / "tables"
-    assert sorted({path.stem for path in tables.iterdir()}) == ["conditions", "confusion-digits", "models"]
+    assert sorted({path.stem for path in tables.iterdir()}) == ["conditions", "confidence", "confusion-digits", "models"]
     numbers = pd.read_csv(tables / "conditions.csv")
     first = numbers.iloc[0]
     accuracy = f"{100 * first['mean']:.1f}"
@@ -116,7 +117,7 @@ def test_a_browser_shows_the_page(page: Path, tmp_path: Path) -> None:
     ).stdout  # fmt: skip
     title = html.unescape(re.search("<title>(.*?)</title>", shown)[1])
     images, lines = title.split()
-    assert images == "true,true,true,true,true"
+    assert images == ",".join(6 * ["true"])
     assert int(lines) == 1 + 10 + 4 + 4
 
 
