@@ -70,7 +70,12 @@ def test_the_page_holds_every_figure_and_needs_no_network(folders: list[Path], p
 
 def test_each_table_is_there_for_pandas_latex_and_markdown(page: Path) -> None:
     tables = page.parent / "tables"
-    assert sorted({path.stem for path in tables.iterdir()}) == ["conditions", "confidence", "confusion-digits", "models"]
+    assert sorted({path.stem for path in tables.iterdir()}) == [
+        "conditions",
+        "confidence",
+        "confusion-digits",
+        "models",
+    ]
     numbers = pd.read_csv(tables / "conditions.csv")
     first = numbers.iloc[0]
     accuracy = f"{100 * first['mean']:.1f}"
