@@ -74,7 +74,8 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
         return pd.DataFrame()
     by = ["data", "model", "technique", "train_perturbation", "train_level", "kind", *_ATTACK]
     lines = []
-    for about, group in pd.DataFrame(runs).groupby(by, sort=False):
+    natural_first = pd.DataFrame(runs).sort_values("technique", key=lambda one: one != NATURAL, kind="stable")
+    for about, group in natural_first.groupby(by, sort=False):
         known = dict(zip(by, about, strict=True))
         robust = group["robust"].to_numpy()
         images = int(group["images"].iloc[0])
