@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robust.attack.gradient import check_eps
+from robust.attack.image_gradient import ImageGradient
 from robust.attack.search import (
     Attacked,
     check_attack,
@@ -209,7 +210,8 @@ def _learn(
             learnt.requires_grad_(True)
             mine = rows.to(device)
             shown = pattern.show(images[rows].to(device), learnt, ImageRandom(key("shown", pattern.seed, epoch), mine))
-            outputs = model(pattern.seen(shown, (pattern.seed, epoch), mine))
+            with ImageGradient():
+                outputs = model(pattern.seen(shown, (pattern.seed, epoch), mine))
             loss = functional.cross_entropy(outputs, classes[rows].to(device), reduction="none")
             away = loss.mean() if pattern.targeted else -loss.clamp(max=_ENOUGH).mean()
             (gradient,) = torch.autograd.grad(away, learnt)
