@@ -13,6 +13,7 @@ from scipy.optimize import differential_evolution
 from torch import Tensor, nn
 
 from robust.attack import fgsm, gradient_sign, one_pixel, pgd
+from robust.attack.libraries import torchattacks
 from robust.bench.pairs import Result, at_least, at_most, in_turn
 from robust.configuration import compose
 from robust.data import to_float
@@ -63,7 +64,19 @@ def bench_attacking() -> Iterator[Result]:
 
         rivals = {"torchattacks OnePixel": functools.partial(_judged, model, made, few, their_labels)}
         yield from _against(f"one pixel, {_PIXEL_IMAGES} digits", mine, rivals, least=5)
+        yield _autoattack(other, model, images, labels)
     yield from _parity()
+
+
+def _autoattack(other: Any, model: nn.Module, images: Tensor, labels: Tensor) -> Result:
+    """By how many points AutoAttack succeeds more or less often through the adapter than called by itself."""
+    options = {"norm": "Linf", "eps": _EPS / 4}
+    found = torchattacks(model, images, labels, method="AutoAttack", options=options)
+    direct = _judged(model, other.AutoAttack(model, n_classes=10, seed=0, **options), images, labels) != labels
+    rates = found.success.float().mean().item(), direct.float().mean().item()
+    note = f"{rates[0]:.1%} against {rates[1]:.1%}"
+    apart = np.array([100 * abs(rates[0] - rates[1])])
+    return at_most(f"AutoAttack's success, {_IMAGES} digits", "torchattacks", apart, 1, unit="points", note=note)
 
 
 def _parity() -> Iterator[Result]:
