@@ -41,7 +41,7 @@ class Adversarial:
 class Trades:
     """The loss on natural images, and `beta` times how far the verdict moves when an adversary moves the image: the
     divergence of Kullback and Leibler, which that adversary raises, of the network in eval mode (Zhang et al. 2019,
-    arXiv 1901.08573)."""
+    arXiv 1901.08573). Both images go through the network together, so that its norms count both, as in tests."""
 
     of_logits = True
 
@@ -60,9 +60,9 @@ class Trades:
             with torch.no_grad():
                 seen = task.model(batch.images).log_softmax(1)
             moved = self.adversary(batch.images, lambda images: _divergence(task.model(images).log_softmax(1), seen))
-        logits = task.model(batch.images)
-        loss, shown = task.judge(logits, batch)
-        return loss + self.beta * _divergence(task.model(moved).log_softmax(1), logits.log_softmax(1)), shown
+        natural, adversarial = task.model(torch.cat([batch.images, moved])).chunk(2)
+        loss, shown = task.judge(natural, batch)
+        return loss + self.beta * _divergence(adversarial.log_softmax(1), natural.log_softmax(1)), shown
 
 
 class Consistent:
