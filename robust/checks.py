@@ -78,8 +78,6 @@ def _demand(fulfilled: bool, name: str, rule: str, value: object) -> None:
 def check_technique(config: DictConfig, perturbation: Perturbation | None) -> None:
     """Raises ValueError unless the technique has a perturbation exactly if it needs one, and a start that there is."""
     technique = config.technique
-    if technique.start not in (None, "natural"):
-        raise ValueError(f"`technique.start` must be null (anew) or natural (from that run); got {technique.start!r}.")
     if perturbation and config.perturb.fresh and not perturbation.random:
         raise ValueError(f"`perturb.fresh` must be false with `perturb={perturbation.name}`: nothing in it is random.")
     if perturbation and technique.share is None:

@@ -14,12 +14,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from robust.attack import Assault
-from robust.data import Splits
+from robust.data import Splits, labelled
 from robust.measure import Condition
 from robust.perturb import Perturbation
 
@@ -88,6 +88,21 @@ def reference(config: DictConfig) -> DictConfig:
         natural.perturb = _read(CONF / "perturb" / "none.yaml")
         _leave_to_the_agent(natural)
     return natural
+
+
+def pretext(config: DictConfig, task: str) -> DictConfig:
+    """The configuration of the run without anybody's labels that a run starts from: of the same data, model, seed and
+    settings. Raises ValueError for a task that is none."""
+    known = sorted(file.stem for file in (CONF / "task").glob("*.yaml") if _read(file).get("recipe") == "pretext")
+    if task not in known:
+        raise ValueError(
+            f"`technique.start` must be null, natural or a task without labels, {', '.join(known)}; got {task}."
+        )
+    other = reference(config)
+    with open_dict(other):
+        other.task = compose([f"task={task}"]).task
+        other.data.labels = None
+    return other
 
 
 def _leave_to_the_agent(config: DictConfig) -> None:
@@ -178,14 +193,28 @@ def _make(description: Mapping[str, Any], **arguments: Any) -> Any:
         raise
 
 
-def build_splits(data: DictConfig) -> Splits:
-    """The data set's images; the same ones at the second time."""
-    return _read_splits(json.dumps(plain(data.source)))
+def build_splits(data: DictConfig, *, images: str | None = None, seed: int = 0) -> Splits:
+    """The data set's images, or what the function `images` makes of them, with labels of its own; of `data.labels`,
+    where that is a share, so many training images, drawn by the seed. The same ones at the second time."""
+    splits = _read_splits(json.dumps(plain(data.source)))
+    if images is not None:
+        return _made_of(splits, images)
+    return splits if data.get("labels") is None else _labelled(splits, data.labels, seed)
 
 
 @functools.lru_cache(maxsize=2)
 def _read_splits(source: str) -> Splits:
     return _make(json.loads(source))
+
+
+@functools.lru_cache(maxsize=1)
+def _made_of(splits: Splits, images: str) -> Splits:
+    return get_method(images)(splits)
+
+
+@functools.lru_cache(maxsize=2)
+def _labelled(splits: Splits, share: float, seed: int) -> Splits:
+    return labelled(splits, share, seed=seed)
 
 
 def build_perturbation(

@@ -25,6 +25,7 @@ from robust.configuration import (
     build_splits,
     model_name,
     plain,
+    pretext,
     reference,
     require_complete,
     stage,
@@ -32,7 +33,7 @@ from robust.configuration import (
 from robust.data import NaturalAdversarial, PerturbedData, Splits, natural_adversarial
 from robust.errors import one_line
 from robust.learn import Classifier, Constant, Schedule, Task, count_devices, freeze, is_one_of_several
-from robust.measure import Condition, Test, planned_tests
+from robust.measure import NATURAL, Condition, Test, planned_tests
 from robust.models import published_digest, take_published
 from robust.perturb import Perturbation, key
 from robust.results import known_natural_adversarial, known_tests, made_attacks
@@ -106,7 +107,9 @@ class Run:
         settings = self.config.data
         return PerturbedData(
             self.splits,
-            batch_size=settings.batch_size,
+            batch_size=settings.batch_size
+            if settings.labels is None
+            else min(settings.batch_size, len(self.splits.train)),
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
@@ -153,7 +156,7 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     check_values(config)
     perturbation = build_perturbation(config.perturb)
     check_technique(config, perturbation)
-    splits = build_splits(config.data)
+    splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
     check_task(config, splits, needs=task_of(config).needs)
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
     assaults = build_assaults(config.attack)
@@ -168,9 +171,13 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     def prepare_all(starts: Mapping[str, DictConfig]) -> dict[str, Run]:
         return {part: prepare(start, elsewhere=elsewhere) for part, start in starts.items()}
 
-    parents = prepare_all({"": natural} if config.technique.start is not None else _stages(config))
+    start = config.technique.start
+    starts = (
+        {"": natural if start == NATURAL else pretext(config, str(start))} if start is not None else _stages(config)
+    )
+    parents = prepare_all(starts)
     identity = _identify(config, perturbation, splits, parents)
-    if "" in parents:
+    if start == NATURAL:
         against = parents[""].identity
     elif plain(natural) == plain(config):
         against = identity
@@ -210,6 +217,8 @@ def _identify(
     config: DictConfig, perturbation: Perturbation | None, splits: Splits, parents: Mapping[str, Run]
 ) -> Identity:
     settings = plain(config)
+    if config.task.get("images") is not None:
+        settings["data"]["name"] += f"_{config.task.name}"  # other labels: another data set
     if settings["weights"] is not None:
         settings["weights"] = published_digest(str(settings["weights"]))
     return identify(

@@ -6,6 +6,7 @@ from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedu
 from robust.learn.keeping import Curve, LastCheckpoint, Progress
 from robust.learn.minds_eye import Autoencoding, Comparing, Estimating, Projecting
 from robust.learn.objective import Adversarial, Consistent, Objective, Trades
+from robust.learn.pretext import Rotation
 from robust.learn.start import FrozenNorms, freeze, take_weights
 from robust.learn.task import DivergedError, Task
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
@@ -29,6 +30,7 @@ __all__ = [
     "Objective",
     "Progress",
     "Projecting",
+    "Rotation",
     "Schedule",
     "SignAdversary",
     "Steps",
