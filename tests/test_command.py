@@ -197,7 +197,7 @@ def test_help_lists_the_choices(command: Command) -> None:
     for words in (
         "perturb: all, blur",
         "data: cifar10, digits, folder, mnist, scenes",
-        "technique: adversarial, adversarial_fgsm, adversarial_pgd, constant, harden, harden_early_late, incremental",
+        "technique: adversarial, adversarial_fgsm, adversarial_pgd, augmix, constant, harden, harden_all",
     ):
         assert words in done.stdout
 

@@ -87,14 +87,16 @@ def fgsm(
         with torch.no_grad():
             before = outputs.argmax(1)
             there = (before == goals.to(device)) == targeted
-            moved = (natural + (-eps if targeted else eps) * gradient.sign()).clamp_(0, 1)
-            moved[there] = natural[there]
+            step = (~there).to(natural.dtype)[:, None, None, None] * (-eps if targeted else eps)
+            moved = torch.addcmul(natural, gradient.sign(), step).clamp_(0, 1)
             after = model(moved).argmax(1)
-            still = ~gradient.flatten(1).any(1) & ~there
+            still = (gradient.flatten(1).amax(1) <= 0) & ~there  # few, if any, of which all values are looked at
+            still[still.clone()] = ~gradient[still].flatten(1).any(1)
         found.append((moved.to(images.device), before.cpu(), after.cpu(), still.cpu()))
     if not found:
         return nothing_yet(images, 1)
-    moved, before, after, still = map(torch.cat, zip(*found, strict=True))
+    columns = zip(*found, strict=True)
+    moved, before, after, still = (torch.cat(one) if len(one) > 1 else one[0] for one in columns)
     warn_of_zero_gradients(int(still.sum()), len(images))
     success, moves = (after == classes.cpu()) == targeted, (before == classes.cpu()) != targeted
     return Attacked(

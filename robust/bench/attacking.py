@@ -136,8 +136,9 @@ def _against(subject: str, ours: _Attack, rivals: dict[str, _Attack], *, least: 
 
 def _judged(model: nn.Module, attack: Callable[[Tensor, Tensor], Tensor], images: Tensor, labels: Tensor) -> Tensor:
     """What came of an attack that only returns images."""
+    found = attack(images, labels).detach()
     with torch.no_grad():
-        return model(attack(images, labels).detach()).argmax(1)
+        return model(found).argmax(1)
 
 
 def _toward_classes(model: nn.Module, images: Tensor, labels: Tensor) -> Result:

@@ -100,14 +100,15 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         counts[path.stem] = sum("technique=natural" not in job for job in jobs(products=products))
     assert counts == {
         "ablation": 6,
-        "attacks": 15,
+        "atlas": 0,
+        "attacks": 21,
         "cifar10_on_cpu": 3,
         "digits": 120,
         "impact": 0,
         "layers": 24,
         "minds_eye": 0,
         "minds_eye_open": 2,
-        "natural": 18,
+        "natural": 27,
         "one_for_all": 9,
         "strategies": 240,
         "strategies_cifar10": 120,
