@@ -97,6 +97,10 @@ class Run:
         known = made_attacks(self.folder) if self.assaults else None
         return [(assault, pair) for assault in self.assaults for pair in assault.missing(self.splits.test, known)]
 
+    def attacks_left(self) -> int:
+        """How many attacks, each on an image, are still to be made."""
+        return sum(len(assault.chosen(self.splits.test, *pair)) for assault, pair in self.missing_attacks())
+
     def missing_natural_adversarial(self) -> NaturalAdversarial | None:
         """The natural adversarial examples that it is to be tested on and was not yet."""
         others = self.natural_adversarial

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 
 from robust.files import write_whole
 from robust.measure import SURENESS, TEST_KEY, Measurement, condition_title, scores, summarize
@@ -34,6 +35,7 @@ PREDICTIONS, ATTACKS = "predictions.parquet", "attacks.parquet"
 STAGES, VIEWS = "stages.parquet", "views.npz"
 NATURAL_ADVERSARIAL = "natural_adversarial.csv"
 _ATTACK_KEY = ["attack", "settings", "image", "target", "threshold"]
+_IMAGES = ("original", "adversarial")
 
 
 def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.DataFrame:
@@ -91,17 +93,20 @@ def write_tables(
 def known_confidence(folder: Path) -> pd.DataFrame | None:
     """How sure a run was in its tests: test_perturbation, test_level and the arrays of `confidence_bins`; None where
     that was not kept."""
-    known = _read(folder / PREDICTIONS)
-    if known is None or "bin_counts" not in known:
+    path, bins = folder / PREDICTIONS, ["bin_counts", "bin_right", "bin_confidence"]
+    if not path.is_file() or not {*bins} <= {*pyarrow.parquet.read_schema(path).names}:
         return None
-    kept = known.dropna(subset=["bin_counts"]).reset_index(drop=True)
-    names = ["test_perturbation", "test_level", "bin_counts", "bin_right", "bin_confidence"]
-    return kept[names] if len(kept) else None
+    known = pd.read_parquet(path, columns=["test_perturbation", "test_level", *bins])
+    kept = known.dropna(subset=bins).reset_index(drop=True)
+    return kept if len(kept) else None
 
 
-def known_attacks(folder: Path) -> pd.DataFrame | None:
-    """The attacks in a run's folder, with the few images that were kept."""
-    return _read(folder / ATTACKS)
+def known_attacks(folder: Path, *, images: bool = True) -> pd.DataFrame | None:
+    """The attacks in a run's folder, with the few `images` that were kept or without."""
+    path = folder / ATTACKS
+    if images or not path.is_file():
+        return _read(path)
+    return _read(path, [name for name in pyarrow.parquet.read_schema(path).names if name not in _IMAGES])
 
 
 def made_attacks(folder: Path) -> pd.DataFrame | None:

@@ -20,6 +20,7 @@ from robust.errors import one_line
 from robust.files import write_whole
 from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, take_weights
 from robust.measuring import attack_missing, measure_missing, measure_others
+from robust.models import IMAGENET
 from robust.prepare import Run, build_schedule, build_task, build_trainer
 from robust.runs import (
     CHECKPOINT,
@@ -102,10 +103,10 @@ def _complete(run: Run) -> None:
 
 
 def _from_anywhere(config: DictConfig) -> DictConfig:
-    """The configuration with paths that hold in any working directory."""
+    """The configuration with paths that hold in any working directory; `weights` may be a word too."""
     config = config.copy()
     for name in ("data.dir", "data.path", "data.cache_dir", "evaluation.natural_adversarial", "weights"):
-        if path := OmegaConf.select(config, name):
+        if (path := OmegaConf.select(config, name)) and (name, path) != ("weights", IMAGENET):
             OmegaConf.update(config, name, str(Path(path).absolute()))
     return config
 

@@ -67,8 +67,11 @@ class Assault:
         self._given: dict[str, Any] = {"batch_size": batch_size, **({"seed": seed} if "seed" in taken else {})}
         if perturbation is not None:
             self._given["perturbation"] = perturbation
-        for key, given in (("perturbation", perturbation), ("thresholds", thresholds)):
-            if given and {"thresholds": "verdicts"}.get(key, key) not in taken:
+        for key, argument, given in (
+            ("perturbation", "perturbation", perturbation),
+            ("thresholds", "verdicts", thresholds),
+        ):
+            if given and argument not in taken:
                 raise ValueError(f"`attack.{key}` must be left out with `attack={name}`, which knows none.")
         needed = [key for key, one in taken.items() if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
         if left_out := [key for key in needed if key not in {**options, **self._given}]:
@@ -132,13 +135,12 @@ class Assault:
         numbers = self.chosen(images, label, target)
         natural = to_float(images.images[numbers])
         labels, targets = images.labels[numbers], torch.full(numbers.shape, target)
-        learnt_from = self._learnt_from(training, target) if training is not None else None
         attacked = self._attack(
             model,
             natural,
             targets if self.targeted else labels,
             numbers=numbers,
-            training=learnt_from,
+            training=self._learnt_from(training, target) if self._learns and training is not None else None,
             title=title,
         )
         thresholds = self.thresholds if self._judges(model) else [float("nan")]
@@ -155,8 +157,6 @@ class Assault:
 
     def _learnt_from(self, training: ImageSet, target: int) -> tuple[Tensor, Tensor]:
         """The training images that a change is learnt from, and the classes it is to reach or to leave."""
-        if not self._learns:
-            return to_float(training.images[:0]), training.labels[:0]
         numbers = first_of_each(training, self.options["training"], _others(training, target))
         labels = training.labels[numbers]
         return to_float(training.images[numbers]), torch.full_like(labels, target) if self.targeted else labels

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from robust.attack.image_gradient import ImageGradient
 from robust.attack.search import (
     Attacked,
     Loss,
@@ -81,7 +82,8 @@ def fgsm(
     parts = list(zip(images.split(batch_size), classes.split(batch_size), strict=True)) if len(images) else []
     for part, goals in progress(title, unit="batch", iterable=parts):
         natural = part.to(device).detach().requires_grad_(True)
-        outputs = model(natural)
+        with ImageGradient():
+            outputs = model(natural)
         check_outputs(outputs.detach(), goals)
         (gradient,) = torch.autograd.grad(loss(outputs, goals.to(device)).sum(), natural)
         with torch.no_grad():

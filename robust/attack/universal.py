@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robust.attack.gradient import check_eps
+from robust.attack.image_gradient import ImageGradient
 from robust.attack.search import (
     Attacked,
     check_attack,
@@ -25,14 +26,26 @@ _ENOUGH = 9.0  # a loss of which more does not count, so that an image given way
 
 @dataclass(frozen=True)
 class Pattern:
-    """What is learnt: how images show it (images, the pattern, draws), what it may be: its least and greatest value,
-    and a perturbation that the network sees all images through, if there is one."""
+    """What is learnt: how images show it (images, the pattern, draws), what it may be: its least and greatest value;
+    how: in steps of which size, how often over all training images, how many at a time; and a perturbation that the
+    network sees all images through, if there is one. Raises ValueError for a number out of range."""
 
     start: Tensor
     show: Callable[[Tensor, Tensor, ImageRandom], Tensor]
     low: float
     high: float
+    step: float
+    epochs: int
+    training_batch: int
+    targeted: bool
+    seed: int
     perturbation: Perturbation | None = None
+
+    def __post_init__(self) -> None:
+        check_least(epochs=(self.epochs, 1), training_batch=(self.training_batch, 1))
+        check_number("step", self.step)
+        if not self.step > 0:
+            raise ValueError(f"`attack.step` must be above 0; got {self.step}.")
 
     def seen(self, images: Tensor, keys: tuple[int | str, ...], numbers: Tensor) -> Tensor:
         """What the network sees of images; draws are keyed by (keys, the image's number)."""
@@ -70,13 +83,13 @@ def universal(
     def show(natural: Tensor, pattern: Tensor, _: ImageRandom) -> Tensor:
         return (natural + pattern).clamp(0, 1)
 
-    pattern = Pattern(torch.zeros(images.shape[1:]), show, -eps, eps)
-    step = eps / 5 if step is None else step
-    return learn_and_show(
-        model, images, classes, pattern, training=training, step=step, epochs=epochs,
-        training_batch=training_batch, targeted=targeted, seed=seed, numbers=numbers, batch_size=batch_size,
-        title=title,
+    pattern = Pattern(
+        torch.zeros(images.shape[1:]), show, low=-eps, high=eps, step=eps / 5 if step is None else step, epochs=epochs,
+        training_batch=training_batch, targeted=targeted, seed=seed,
     )  # fmt: skip
+    return learn_and_show(
+        model, images, classes, pattern, training=training, numbers=numbers, batch_size=batch_size, title=title
+    )
 
 
 def patch(
@@ -116,12 +129,14 @@ def patch(
     def show(natural: Tensor, pattern: Tensor, random: ImageRandom) -> Tensor:
         return paste(natural, pattern, random, turn=turn)
 
-    pattern = Pattern(torch.full((images.shape[1], side, side), 0.5), show, 0.0, 1.0, perturbation)
-    return learn_and_show(
-        model, images, classes, pattern, training=training, step=step, epochs=epochs,
-        training_batch=training_batch, targeted=targeted, seed=seed, numbers=numbers, batch_size=batch_size,
-        title=title,
+    grey = torch.full((images.shape[1], side, side), 0.5)
+    pattern = Pattern(
+        grey, show, low=0.0, high=1.0, step=step, epochs=epochs, training_batch=training_batch, targeted=targeted,
+        seed=seed, perturbation=perturbation,
     )  # fmt: skip
+    return learn_and_show(
+        model, images, classes, pattern, training=training, numbers=numbers, batch_size=batch_size, title=title
+    )
 
 
 def paste(images: Tensor, pattern: Tensor, random: ImageRandom, *, turn: float) -> Tensor:
@@ -151,11 +166,6 @@ def learn_and_show(
     pattern: Pattern,
     *,
     training: tuple[Tensor, Tensor],
-    step: float,
-    epochs: int,
-    training_batch: int,
-    targeted: bool,
-    seed: int,
     numbers: Tensor | None,
     batch_size: int,
     title: str | None,
@@ -163,62 +173,48 @@ def learn_and_show(
     """Learns a pattern from training images and shows it in others."""
     check_attack(model, images, classes)
     check_attack(model, *training)
-    check_least(epochs=(epochs, 1), training_batch=(training_batch, 1), batch_size=(batch_size, 1))
-    check_number("step", step)
-    if not step > 0:
-        raise ValueError(f"`attack.step` must be above 0; got {step}.")
+    check_least(batch_size=(batch_size, 1))
     if not len(images):
         return nothing_yet(images, 1)
-    learnt, steps = _learn(
-        model, pattern, training, step=step, epochs=epochs, targeted=targeted, seed=seed,
-        batch_size=training_batch, title=title,
-    )  # fmt: skip
+    learnt, steps = _learn(model, pattern, training, title)
     classes, known = classes.cpu(), torch.arange(len(images)) if numbers is None else numbers.cpu()
     found = nothing_yet(images, 1)
     with torch.inference_mode():
         for rows in torch.arange(len(images)).split(batch_size):
             natural = images[rows].to(learnt.device)
             mine = known[rows].to(learnt.device)
-            outputs = model(pattern.seen(natural, (seed,), mine))
+            outputs = model(pattern.seen(natural, (pattern.seed,), mine))
             check_outputs(outputs, classes[rows])
             found.before[rows, 0] = outputs.argmax(1).cpu()
-            there = (found.before[rows, 0] == classes[rows]) == targeted
-            shown = pattern.show(natural, learnt, ImageRandom(key("shown", seed), mine))
+            there = (found.before[rows, 0] == classes[rows]) == pattern.targeted
+            shown = pattern.show(natural, learnt, ImageRandom(key("shown", pattern.seed), mine))
             shown[there] = natural[there]
             found.images[rows, 0] = shown.to(images.device)
-            found.after[rows, 0] = model(pattern.seen(shown, (seed,), mine)).argmax(1).cpu()
+            found.after[rows, 0] = model(pattern.seen(shown, (pattern.seed,), mine)).argmax(1).cpu()
             found.steps[rows, 0] = steps * (~there).long()
             found.queries[rows, 0] = 1 + (~there).long()
-    found.success[:, 0] = (found.after[:, 0] == classes) == targeted
+    found.success[:, 0] = (found.after[:, 0] == classes) == pattern.targeted
     return found
 
 
 def _learn(
-    model: nn.Module,
-    pattern: Pattern,
-    training: tuple[Tensor, Tensor],
-    *,
-    step: float,
-    epochs: int,
-    targeted: bool,
-    seed: int,
-    batch_size: int,
-    title: str | None,
+    model: nn.Module, pattern: Pattern, training: tuple[Tensor, Tensor], title: str | None
 ) -> tuple[Tensor, int]:
     """The pattern, on the network's device, and how many steps it took."""
     images, classes = training
     device = device_of(model, images)
     learnt, every, steps = pattern.start.to(device), torch.arange(len(images)), 0
-    for epoch in progress(title, unit="epoch", iterable=range(epochs)):
-        order = ImageRandom(key("order", seed, epoch), every).uniform().argsort(stable=True)
-        for rows in order.split(batch_size):
+    for epoch in progress(title, unit="epoch", iterable=range(pattern.epochs)):
+        order = ImageRandom(key("order", pattern.seed, epoch), every).uniform().argsort(stable=True)
+        for rows in order.split(pattern.training_batch):
             learnt.requires_grad_(True)
             mine = rows.to(device)
-            shown = pattern.show(images[rows].to(device), learnt, ImageRandom(key("shown", seed, epoch), mine))
-            outputs = model(pattern.seen(shown, (seed, epoch), mine))
+            shown = pattern.show(images[rows].to(device), learnt, ImageRandom(key("shown", pattern.seed, epoch), mine))
+            with ImageGradient():
+                outputs = model(pattern.seen(shown, (pattern.seed, epoch), mine))
             loss = functional.cross_entropy(outputs, classes[rows].to(device), reduction="none")
-            away = loss.mean() if targeted else -loss.clamp(max=_ENOUGH).mean()
+            away = loss.mean() if pattern.targeted else -loss.clamp(max=_ENOUGH).mean()
             (gradient,) = torch.autograd.grad(away, learnt)
-            learnt = (learnt.detach() - step * gradient.sign()).clamp(pattern.low, pattern.high)
+            learnt = (learnt.detach() - pattern.step * gradient.sign()).clamp(pattern.low, pattern.high)
             steps += 1
     return learnt.detach(), steps

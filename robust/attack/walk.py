@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from robust.attack.image_gradient import ImageGradient
 from robust.attack.search import (
     Attacked,
     Loss,
@@ -66,7 +67,7 @@ def follow(
     with progress(title, unit="image", total=len(images)) as bar:
         while len(batch.rows):
             moved = batch.moved.detach().requires_grad_(True)
-            with torch.set_grad_enabled(not batch.last.all()):
+            with torch.set_grad_enabled(not batch.last.all()), ImageGradient():
                 outputs = walk.ask(model, moved, batch.rows, batch.steps) if walk.ask else model(moved)
                 if found is None:
                     check_outputs(outputs.detach(), aim.classes)

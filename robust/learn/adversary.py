@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from robust.attack import as_number
+from robust.attack import ImageGradient, as_number
 
 
 class SignAdversary:
@@ -32,7 +32,8 @@ class SignAdversary:
             moved = (images + torch.empty_like(images).uniform_(-self.eps, self.eps)).clamp_(0, 1)
         for _ in range(self.steps):
             moved = moved.detach().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(loss(moved), moved)
+            with ImageGradient():
+                (gradient,) = torch.autograd.grad(loss(moved), moved)
             moved = moved.detach() + self.step * gradient.sign()
             if self.eps is not None:
                 moved = moved.clamp(images - self.eps, images + self.eps)

@@ -1,6 +1,14 @@
 """Measuring: a model and conditions in, rows out."""
 
-from robust.measure.atlas import category_rates, class_rates, read_categories, success_matrix
+from robust.measure.atlas import (
+    category_rates,
+    class_rates,
+    distortion_matrix,
+    mean_there,
+    read_categories,
+    succeeded,
+    success_matrix,
+)
 from robust.measure.calibration import (
     SURENESS,
     aurra,
@@ -38,8 +46,10 @@ __all__ = [
     "class_rates",
     "condition_title",
     "confidence_bins",
+    "distortion_matrix",
     "expected_calibration_error",
     "layers",
+    "mean_there",
     "measure",
     "measure_in_parts",
     "measure_layers",
@@ -51,6 +61,7 @@ __all__ = [
     "read_categories",
     "rms_calibration_error",
     "scores",
+    "succeeded",
     "success_matrix",
     "summarize",
     "take_samples",

@@ -15,22 +15,35 @@ def success_matrix(attacks: pd.DataFrame, classes: int) -> np.ndarray:
     count.
     """
     tried = attacks[attacks["before"] == attacks["label"]]
-    shares = tried.groupby(["label", "target"])["success"].mean()
-    matrix = np.full((classes, classes), np.nan)
-    matrix[tuple(np.array(shares.index.to_list(), dtype=int).reshape(-1, 2).T)] = shares
-    return matrix
+    return _matrix(tried.groupby(["label", "target"])["success"].mean(), classes)
+
+
+def distortion_matrix(attacks: pd.DataFrame, classes: int) -> np.ndarray:
+    """The median distortion of the attacks that succeeded, for each class and target; else as `success_matrix`."""
+    return _matrix(succeeded(attacks).groupby(["label", "target"])["distortion"].median(), classes)
+
+
+def succeeded(attacks: pd.DataFrame) -> pd.DataFrame:
+    """Those rows of `attacks.parquet` that changed a right verdict as was wanted."""
+    return attacks[attacks["success"] & (attacks["before"] == attacks["label"])]
+
+
+def _matrix(values: pd.Series, classes: int) -> np.ndarray:
+    """A value for each pair of label and target; NaN for those without."""
+    every = range(classes)
+    return values.unstack("target").reindex(index=every, columns=every).to_numpy(dtype=float)
 
 
 def class_rates(matrix: np.ndarray) -> pd.DataFrame:
     """A line for each class: `modification`, the mean of its row, how easily its images become others, and `mimicked`,
     the mean of its column, how easily others become it; fractions, NaN where nothing was tried."""
-    return pd.DataFrame({"modification": _means(matrix, 1), "mimicked": _means(matrix, 0)})
+    return pd.DataFrame({"modification": mean_there(matrix, 1), "mimicked": mean_there(matrix, 0)})
 
 
-def _means(matrix: np.ndarray, axis: int | None = None) -> np.ndarray:
+def mean_there(values: np.ndarray, axis: int | None = None) -> np.ndarray:
     """Means of what is there; NaN where nothing is."""
-    there = np.isfinite(matrix).sum(axis)
-    return np.divide(np.nansum(matrix, axis), there, out=np.full_like(there, np.nan, dtype=float), where=there > 0)
+    there = np.isfinite(values).sum(axis)
+    return np.divide(np.nansum(values, axis), there, out=np.full_like(there, np.nan, dtype=float), where=there > 0)
 
 
 def category_rates(matrix: np.ndarray, categories: Mapping[str, Sequence[int]]) -> pd.DataFrame:
@@ -40,7 +53,7 @@ def category_rates(matrix: np.ndarray, categories: Mapping[str, Sequence[int]]) 
     for name, members in categories.items():
         own = np.isin(np.arange(len(matrix)), list(members))
         rates = class_rates(matrix)[own].mean()
-        away, within = (_means(matrix[np.ix_(own, other)]) for other in (~own, own))
+        away, within = (mean_there(matrix[np.ix_(own, other)]) for other in (~own, own))
         lines.append({"category": name, "classes": int(own.sum()), **rates, "within": within, "out_of": away})
     return pd.DataFrame(lines)
 

@@ -4,11 +4,12 @@ from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, folded, linear_head
 from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, Projector, TripleStaged, View
 from robust.models.mode import evaluating
-from robust.models.published import published_digest, take_published
+from robust.models.published import IMAGENET, published_digest, take_published
 from robust.models.resnet import ResNet
 from robust.models.standardize import Standardize
 
 __all__ = [
+    "IMAGENET",
     "PATCH",
     "AlexNet",
     "Autoencoder",

@@ -1,7 +1,7 @@
 """The atlas of adversarial examples: which classes give way, which are easy to imitate, and how that looks."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,24 @@ from scipy.stats import spearmanr
 
 from robust.configuration import build_splits
 from robust.data import NONE
-from robust.measure import NATURAL, Samples, category_rates, class_rates, read_categories, success_matrix, wilson
+from robust.measure import (
+    NATURAL,
+    Samples,
+    category_rates,
+    class_rates,
+    distortion_matrix,
+    mean_there,
+    read_categories,
+    succeeded,
+    success_matrix,
+    wilson,
+)
 from robust.report.atlas_figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
 from robust.report.attacks import attack_title
 from robust.report.claim import FEWEST_SEEDS, claim_line, over_several
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
-from robust.report.tables import percent, run_title
+from robust.report.tables import percent, run_titles, told_apart
 from robust.results import ATTACKS, known_attacks
 from robust.runs import read_rows
 
@@ -46,9 +57,7 @@ class Atlas:
     @property
     def matrix(self) -> np.ndarray:
         """The mean over runs, of those that recognised an image of the class."""
-        there = np.isfinite(self.matrices).sum(0)
-        total = np.nansum(self.matrices, axis=0)
-        return np.divide(total, there, out=np.full_like(total, np.nan), where=there > 0)
+        return mean_there(np.stack(self.matrices), 0)
 
     @property
     def images(self) -> int:
@@ -71,7 +80,11 @@ def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
                 found.setdefault((*about, name, settings), []).append(
                     (folder, group, success_matrix(group, len(classes)))
                 )
-    return [_atlas(key, runs) for key, runs in found.items()]
+    about = pd.DataFrame(list(found), columns=[*_ABOUT, "attack", "settings"])
+    trained = told_apart(run_titles(about), about["kind"], about["data"], about["model"])
+    return [
+        _atlas(one, title, found[key]) for key, one, title in zip(found, about.to_dict("records"), trained, strict=True)
+    ]
 
 
 def _is_complete(attacks: pd.DataFrame, classes: Sequence[str]) -> bool:
@@ -81,14 +94,13 @@ def _is_complete(attacks: pd.DataFrame, classes: Sequence[str]) -> bool:
     return len(classes) > 2 and all((a, b) in pairs for a in labels for b in range(len(classes)) if a != b)
 
 
-def _atlas(key: tuple[object, ...], runs: Sequence[tuple[Path, pd.DataFrame, np.ndarray]]) -> Atlas:
-    known = dict(zip([*_ABOUT, "attack", "settings"], key, strict=True))
+def _atlas(known: Mapping[str, object], trained: str, runs: Sequence[tuple[Path, pd.DataFrame, np.ndarray]]) -> Atlas:
     folders, attacks, matrices = zip(*runs, strict=True)
     classes = _classes(folders[0])
     return Atlas(
         data=str(known["data"]),
         model=str(known["model"]),
-        trained=run_title(pd.Series(known)),
+        trained=trained,
         technique=str(known["technique"]),
         attack=attack_title(str(known["attack"]), json.loads(str(known["settings"]))),
         folders=folders,
@@ -126,8 +138,9 @@ def atlas_sections(atlases: Sequence[Atlas]) -> list[Section]:
 
 def _section(atlas: Atlas, end: str) -> Section:
     table = class_table(atlas)
+    distortion = distortion_matrix(pd.concat(atlas.attacks), len(atlas.classes))
     drawings = {
-        f"atlas{end}": matrix_figure(atlas.matrix, _distortions(atlas), atlas.classes),
+        f"atlas{end}": matrix_figure(atlas.matrix, distortion, atlas.classes),
         f"atlas-rates{end}": rates_figure(table),
         f"atlas-gallery{end}": gallery_figure(atlas.attacks[0], table, atlas.folders[0]),
         f"atlas-looks{end}": looks_figure(atlas.attacks[0], table, atlas.folders[0]),
@@ -170,23 +183,12 @@ def class_table(atlas: Atlas) -> pd.DataFrame:
     else:
         ends = [_over_images(atlas.attacks[0], label) for label in range(len(table))]
     table["low"], table["high"] = np.clip(np.array(ends).T, 0, 1)
-    every = pd.concat(atlas.attacks)
-    done = every[every["success"] & (every["before"] == every["label"])]
-    table["distortion"] = done.groupby("label")["distortion"].median().reindex(range(len(table)))
+    medians = succeeded(pd.concat(atlas.attacks)).groupby("label")["distortion"].median()
+    table["distortion"] = medians.reindex(range(len(table)))
     some = np.isfinite(atlas.matrix).any(1)
     best = np.where(np.isfinite(atlas.matrix), atlas.matrix, -1).argmax(1)
     table["easiest"] = [atlas.classes[place] if any_ else "" for place, any_ in zip(best, some, strict=True)]
     return table
-
-
-def _distortions(atlas: Atlas) -> np.ndarray:
-    """The median distortion of what succeeded, for each class and target; NaN where nothing did."""
-    every = pd.concat(atlas.attacks)
-    done = every[every["success"] & (every["before"] == every["label"])]
-    medians = done.groupby(["label", "target"])["distortion"].median()
-    found = np.full_like(atlas.matrix, np.nan)
-    found[tuple(np.array(medians.index.to_list(), dtype=int).reshape(-1, 2).T)] = medians
-    return found
 
 
 def _over_images(attacks: pd.DataFrame, label: int) -> tuple[float, float]:

@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from robust.measure import Samples
-from robust.report.figures import COLOURS, STYLE, Drawing, bare, show_image
+from robust.measure import Samples, succeeded
+from robust.report.figures import COLOURS, MOST_NUMBERS, STYLE, Drawing, bare, heat_map, show_image
 from robust.report.which_layers import look
 from robust.runs import load
 
 _MOST_NAMES = 40  # classes that fit beside a matrix
-_MOST_NUMBERS = 12  # classes, for a number in each cell to be read
 _ENDS = 3  # classes at either end whose images are shown
 _OF_EACH = 4  # images of each
 _LOOKS = 4
@@ -30,8 +31,8 @@ def matrix_figure(matrix: np.ndarray, distortion: np.ndarray, classes: Sequence[
         figure = Figure(figsize=(2 * side + 2.2, side + 0.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         greatest = np.nanmax(1000 * distortion, initial=1e-3)
-        _matrix(left, 100 * matrix, classes, "Blues", 100, "attacks that succeeded, %")
-        _matrix(right, 1000 * distortion, classes, "Oranges", greatest, "their median distortion, thousandths")
+        _draw_matrix(left, 100 * matrix, classes, "Blues", 100, "attacks that succeeded, %")
+        _draw_matrix(right, 1000 * distortion, classes, "Oranges", greatest, "their median distortion, thousandths")
     rows, columns = np.indices(matrix.shape)
     named = {"class": np.take(classes, rows.ravel()), "target": np.take(classes, columns.ravel())}
     numbers = pd.DataFrame({**named, "share": matrix.ravel(), "distortion": distortion.ravel()})
@@ -42,23 +43,14 @@ def matrix_figure(matrix: np.ndarray, distortion: np.ndarray, classes: Sequence[
     return Drawing(figure, caption, numbers.dropna(subset="share"))
 
 
-def _matrix(axis: Axes, values: np.ndarray, classes: Sequence[str], colours: str, most: float, label: str) -> None:
-    palette = matplotlib.colormaps[colours].with_extremes(bad="0.85")
-    picture = axis.imshow(values, cmap=palette, vmin=0, vmax=most, interpolation="nearest")
-    for (row, column), value in np.ndenumerate(values) if len(classes) <= _MOST_NUMBERS else ():
-        if np.isfinite(value):
-            colour = "white" if value > 0.6 * most else "black"
-            axis.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7, color=colour)
-    if len(classes) <= _MOST_NAMES:
-        axis.set_xticks(range(len(classes)), classes, rotation=90 if max(map(len, classes)) > 2 else 0)
-        axis.set_yticks(range(len(classes)), classes)
-        axis.tick_params(length=0)
-    else:
-        bare(axis)
+def _draw_matrix(axis: Axes, values: np.ndarray, classes: Sequence[str], colours: str, most: float, label: str) -> None:
+    names = classes if len(classes) <= _MOST_NAMES else ()
+    few = len(classes) <= MOST_NUMBERS
+    text = np.vectorize(lambda value: f"{value:.0f}" if np.isfinite(value) else "")
+    scale = Normalize(0, most)
+    heat_map(axis, values, names, names, colours=colours, scale=scale, text=text(values) if few else None)
     axis.set(xlabel="made to be taken for", ylabel="class")
-    for edge in axis.spines.values():
-        edge.set_visible(False)
-    axis.figure.colorbar(picture, label=label, shrink=0.7)
+    axis.figure.colorbar(ScalarMappable(scale, colours), ax=axis, label=label, shrink=0.7)
 
 
 def rates_figure(table: pd.DataFrame) -> Drawing:
@@ -153,7 +145,7 @@ def looks_figure(attacks: pd.DataFrame, table: pd.DataFrame, folder: Path) -> Dr
 
 def _shown(attacks: pd.DataFrame, count: int) -> pd.DataFrame:
     """Attacks that succeeded and whose images were kept: so many images, each led to another class."""
-    kept = attacks[attacks["original"].notna() & attacks["success"] & (attacks["before"] == attacks["label"])]
+    kept = succeeded(attacks[attacks["original"].notna()])
     images = list(dict.fromkeys(kept["image"]))[:count]
     lines = [kept[kept["image"] == image] for image in images]
     return pd.concat([one.iloc[[place * len(one) // len(images)]] for place, one in enumerate(lines)] or [kept])

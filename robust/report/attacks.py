@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robust.measure import NATURAL, wilson
+from robust.measure import NATURAL, succeeded, wilson
 from robust.report.claim import over_several
 from robust.report.section import Section, Table
-from robust.report.tables import interval_column, percent, print_table, run_title
+from robust.report.tables import interval_column, percent, print_table, run_title, told_apart
 from robust.results import ATTACKS, known_attacks
 from robust.runs import read_rows
 
@@ -27,20 +27,22 @@ def attacks_section(folders: Sequence[Path]) -> Section:
         return Section("")
     note = (
         "Natural and robust accuracy: of the attacked images, those that are recognised, and those that are so in "
-        "spite of the attacker (of all targets). Perturbed: the mean over the perturbed conditions of the test, of all "
-        "test images. What an attack does through a perturbation is seen through it before and after. "
-        "Intervals: over images (Wilson) for one seed, over seeds (Student) for several. Medians: over the attacks "
-        "that succeeded."
+        "spite of the attacker (of all targets). Perturbed: the mean over the perturbed conditions that all of these "
+        "networks were tested under, of all test images. What an attack does through a perturbation is seen through "
+        "it before and after. Intervals: over images (Wilson) for one seed, over seeds (Student) for several. Medians: "
+        "over the attacks that succeeded."
     )
     return Section("Attacks", "", {}, {"attacks": Table(_shown(table), table, note)})
 
 
 def print_attacks(folders: Sequence[Path]) -> None:
-    """The same table, in the terminal, without how much it took."""
+    """The same table, in the terminal, without how much it took; what is the same of all stands above it."""
     table = attacks_table(folders)
     if len(table):
         shown = _shown(table)
-        print_table(shown[[name for name in shown if not name.startswith("median")]], "attacks")
+        same = [name for name in ("model", "toward", "seeds", "images") if shown[name].nunique() == 1]
+        kept = [name for name in shown if not name.startswith("median") and name not in same]
+        print_table(shown[kept], "; ".join(["attacks", *(f"{name}: {shown[name].iloc[0]}" for name in same)]))
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -66,15 +68,20 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
     """A line for each kind of network and attack: data, model, trained, attack (its name and settings, which also
-    stand alone), targeted, seeds, images (of a seed), natural, perturbed (over all conditions of the test) and robust
-    accuracy (fractions, means over seeds), low and high of the latter's 95 % interval, and the medians of distortion,
-    linf, steps and queries of what succeeded."""
-    runs = [line for folder in folders if (folder / ATTACKS).is_file() for line in _lines(folder)]
+    stand alone), targeted, seeds, images (of a seed), natural, perturbed (over the conditions that all networks of the
+    data were tested under) and robust accuracy (fractions, means over seeds), low and high of the latter's 95 %
+    interval, and the medians of distortion, linf, steps and queries of what succeeded."""
+    attacked = {folder: read_rows(folder) for folder in folders if (folder / ATTACKS).is_file()}
+    runs = [line for folder, rows in attacked.items() for line in _lines(folder, rows)]
     if not runs:
         return pd.DataFrame()
+    perturbed = _perturbed(pd.concat(attacked.values()))
     by = ["data", "model", "technique", "train_perturbation", "train_level", "kind", *_ATTACK]
     lines = []
-    for about, group in pd.DataFrame(runs).groupby(by, sort=False):
+    every = pd.DataFrame(runs)
+    every["perturbed"] = every["run"].map(perturbed)
+    natural_first = every.sort_values("technique", key=lambda one: one != NATURAL, kind="stable")
+    for about, group in natural_first.groupby(by, sort=False):
         known = dict(zip(by, about, strict=True))
         robust = group["robust"].to_numpy()
         images = int(group["images"].iloc[0])
@@ -82,23 +89,31 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
         trained = {"trained": run_title(pd.Series(known)), "seeds": len(group), "images": images}
         means = group[["natural", "perturbed", "robust", *_EFFORT]].mean()
         lines.append({**known, **trained, **means, "low": max(low, 0.0), "high": min(high, 1.0)})
-    return pd.DataFrame(lines)
+    found = pd.DataFrame(lines)
+    return found.assign(trained=told_apart(found["trained"], found["kind"], found["data"], found["model"]))
 
 
-def _lines(folder: Path) -> list[dict[str, object]]:
+def _perturbed(rows: pd.DataFrame) -> pd.Series:
+    """The mean accuracy of each run under the perturbations that all runs of its data were tested under; NaN for
+    none."""
+    tests = rows[rows["test_perturbation"] != NATURAL]
+    condition = ["data", "test_perturbation", "test_level"]
+    runs = tests["data"].map(rows.groupby("data")["run"].nunique())
+    shared = tests[tests.groupby(condition)["run"].transform("nunique") == runs]
+    return shared.groupby("run")["accuracy"].mean()
+
+
+def _lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
     """A line for each attack on one run."""
-    attacks = known_attacks(folder)
+    attacks = known_attacks(folder, images=False)
     assert attacks is not None
     attacks = attacks[attacks["threshold"].isna()]  # a mind's eye has a section of its own
-    rows = read_rows(folder)
-    about = rows[_ABOUT].iloc[0].to_dict()
-    perturbed = rows.loc[rows["test_perturbation"] != NATURAL, "accuracy"].mean()
+    about = rows[["run", *_ABOUT]].iloc[0].to_dict()
     lines = []
     for (name, settings), group in attacks.groupby(["attack", "settings"], sort=False):
         for targeted, each in group.groupby(group["target"] >= 0, sort=False):
             recognised = (each["before"] == each["label"]).groupby(each["image"]).all()
             gave_way = each["success"].groupby(each["image"]).any()
-            succeeded = each[each["success"] & (each["before"] == each["label"])]
             lines.append(
                 {
                     **about,
@@ -108,9 +123,8 @@ def _lines(folder: Path) -> list[dict[str, object]]:
                     "targeted": bool(targeted),
                     "images": len(recognised),
                     "natural": recognised.mean(),
-                    "perturbed": perturbed,
                     "robust": (recognised & ~gave_way).mean(),
-                    **succeeded[_EFFORT].median(),
+                    **succeeded(each)[_EFFORT].median(),
                 }
             )
     return lines

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from robust.measure import NATURAL, expected_calibration_error
 from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing
 from robust.report.section import Section, Table
-from robust.report.tables import percent, run_title
+from robust.report.tables import percent, run_title, told_apart
 from robust.results import known_confidence
 from robust.runs import read_rows
 
@@ -63,8 +63,7 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
     found = pd.concat(tables).groupby([*_KIND, "tested", "bin"], sort=False, as_index=False)[_BINS].sum()
-    several = found.groupby(["data", "model", "trained"])["kind"].transform("nunique") > 1
-    return found.assign(trained=found["trained"].where(~several, found["trained"] + " (" + found["kind"] + ")"))
+    return found.assign(trained=told_apart(found["trained"], found["kind"], found["data"], found["model"]))
 
 
 def _figures(bins: pd.DataFrame) -> pd.DataFrame:

@@ -12,13 +12,11 @@ from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
 from robust.measure import NATURAL
-from robust.report.figures import STYLE, Drawing
+from robust.report.figures import MOST_NUMBERS, STYLE, Drawing, heat_map
 
 CONFUSION = "confusion.csv"
-_MOST_NUMBERS = 12  # classes, for a number in each cell to be read
 _MOST_CLASSES = 50  # that a picture names
 _CONFUSION_COLOURS, _CHANGES = "Oranges", "PuOr_r"
-_DIAGONAL = "0.85"
 
 
 def confusion_matrix(folders: Sequence[Path]) -> pd.DataFrame:
@@ -132,7 +130,7 @@ def _off_diagonal(matrix: pd.DataFrame) -> np.ndarray:
 
 
 def _numbered(classes: Sequence[str]) -> bool:
-    return len(classes) <= _MOST_NUMBERS
+    return len(classes) <= MOST_NUMBERS
 
 
 def _draw(natural: pd.DataFrame, matrices: dict[str, pd.DataFrame], title: str) -> Figure:
@@ -170,23 +168,10 @@ def _draw_scales(axis: Axes, scales: dict[str, tuple[Normalize, str]]) -> None:
 def _draw_matrix(
     axis: Axes, matrix: pd.DataFrame, title: str, scale: Normalize, colours: str, *, signed: bool = False
 ) -> None:
-    off, few = _off_diagonal(matrix), _numbered(matrix.index)
-    palette = matplotlib.colormaps[colours].with_extremes(bad=_DIAGONAL)
-    axis.imshow(off, cmap=palette, norm=scale, interpolation="nearest")
-    for (row, column), value in np.ndenumerate(100 * matrix.to_numpy()) if few else ():
-        if row == column or round(abs(value)) > 0:
-            dark = row != column and _is_dark(palette(scale(off[row, column])))
-            text = f"{value:{'+' if signed else ''}.0f}".replace("-0", "0").replace("+0", "0")
-            axis.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
-    places, size = range(len(matrix)), 8 if few else 6
-    upright = max(map(len, matrix.columns)) > 2
-    axis.set_xticks(places, matrix.columns, rotation=90 if upright else 0, fontsize=size)
-    axis.set_yticks(places, matrix.index, fontsize=size)
-    axis.tick_params(length=0, pad=2)
+    names, text = list(matrix.columns), None
+    if _numbered(names):
+        text = np.vectorize(lambda value: f"{value:{'+' if signed else ''}.0f}")(100 * matrix.to_numpy())
+        nothing = np.isin(text, ["0", "-0", "+0"])
+        text[nothing] = np.where(np.eye(len(names), dtype=bool), "0", "")[nothing]
+    heat_map(axis, _off_diagonal(matrix), names, names, colours=colours, scale=scale, text=text)
     axis.set_title(title, fontsize=9)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
-
-
-def _is_dark(colour: tuple[float, float, float, float]) -> bool:
-    return float(np.dot(colour[:3], (0.3, 0.59, 0.11))) < 0.5

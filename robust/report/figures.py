@@ -2,6 +2,7 @@
 
 import io
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -43,6 +45,8 @@ UNITS = {
 }
 
 
+#: classes of a matrix, for a number in each cell to be read
+MOST_NUMBERS = 12
 _LABEL = 42  # characters below a panel
 _SHORT = 12  # of a class's name that fits above an image
 
@@ -62,6 +66,38 @@ def show_image(axis: Axes, image: np.ndarray, title: str = "") -> None:
     axis.imshow(pixels if pixels.shape[2] == 3 else pixels[..., 0], cmap="gray", vmin=0, vmax=1)
     axis.set_title(title, fontsize=7)
     bare(axis)
+
+
+def heat_map(
+    axis: Axes,
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    colours: str,
+    scale: Normalize,
+    text: np.ndarray | None = None,
+) -> None:
+    """A matrix in colours, grey where it is NaN, with what is written in each cell, if anything, and the names along
+    its sides, if there are any."""
+    palette = matplotlib.colormaps[colours].with_extremes(bad="0.85")
+    axis.imshow(values, cmap=palette, norm=scale, interpolation="nearest", aspect="equal")
+    written = np.full(values.shape, "") if text is None else text
+    for row, column in np.argwhere(written != ""):
+        dark = np.isfinite(values[row, column]) and _is_dark(palette(scale(values[row, column])))
+        style: Any = {"ha": "center", "va": "center", "fontsize": 7, "color": "white" if dark else "black"}
+        axis.text(column, row, str(written[row, column]), **style)
+    bare(axis)
+    size = 8 if text is not None else 6
+    axis.set_xticks(
+        range(len(columns)), columns, fontsize=size, rotation=90 if max(map(len, columns), default=0) > 2 else 0
+    )
+    axis.set_yticks(range(len(rows)), rows, fontsize=size)
+    axis.tick_params(length=0, pad=2)
+
+
+def _is_dark(colour: tuple[float, float, float, float]) -> bool:
+    return float(np.dot(colour[:3], (0.3, 0.59, 0.11))) < 0.5
 
 
 def bare(axis: Axes) -> None:

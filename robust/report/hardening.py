@@ -11,7 +11,7 @@ from robust.measure import NATURAL, SURENESS, TEST_KEY, condition_title
 from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line, over_several
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
-from robust.report.tables import percent, sureness_columns
+from robust.report.tables import percent, sureness_columns, told_apart
 
 _FIGURES = ["natural", "perturbed", "half", *SURENESS]
 _RETRAINED = "retrain"  # on natural images alone, for comparison
@@ -157,21 +157,16 @@ def _runs(rows: pd.DataFrame, layers: Mapping[str, str]) -> pd.DataFrame:
                     for figure, value in zip(_FIGURES, _figures(both[natural], both[own], suffix), strict=True)
                 }
                 lines.append({**what, "test_perturbation": name, "test_level": level, **settings, **figures})
-    return _told_apart(pd.DataFrame(lines))
+    found = pd.DataFrame(lines)
+    if found.empty:
+        return found
+    return found.assign(technique=told_apart(found["technique"], found["kind"], *(found[name] for name in _NETWORK)))
 
 
 def _figures(natural: pd.DataFrame, own: pd.DataFrame, suffix: str) -> list[float]:
     both = [table[f"accuracy{suffix}"].mean() for table in (natural, own)]
     sure = [own[f"{name}{suffix}"].mean() for name in SURENESS]
     return [*both, sum(both) / 2, *sure]
-
-
-def _told_apart(runs: pd.DataFrame) -> pd.DataFrame:
-    """Techniques with their kind, where several of one name stand in one place."""
-    if runs.empty:
-        return runs
-    several = runs.groupby([*_NETWORK, "technique"])["kind"].transform("nunique") > 1
-    return runs.assign(technique=runs["technique"].where(~several, runs["technique"] + " (" + runs["kind"] + ")"))
 
 
 def _trained_layers(folders: Sequence[Path], rows: pd.DataFrame) -> dict[str, str]:

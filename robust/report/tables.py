@@ -22,6 +22,17 @@ def run_title(row: pd.Series) -> str:
     )
 
 
+def run_titles(rows: pd.DataFrame) -> pd.Series:
+    """The same of every row, also of none."""
+    return pd.Series([run_title(row) for _, row in rows.iterrows()], index=rows.index, dtype=object)
+
+
+def told_apart(titles: pd.Series, kinds: pd.Series, *within: pd.Series) -> pd.Series:
+    """Titles, with the kind of settings behind those that several kinds bear in one place (of the same data, say)."""
+    several = kinds.groupby([titles, *within]).transform("nunique") > 1
+    return titles.where(~several, titles + " (" + kinds + ")")
+
+
 def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
     """The summary of every run and condition (see `summarize`), with what the run is, its `title`, and `before`.
 
@@ -38,12 +49,12 @@ def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _titles(runs: pd.DataFrame) -> pd.Series:
     """What each run is called: alike for runs that differ by their seed alone, and only for those."""
-    titles = runs.apply(run_title, axis=1)
-    for name in ("data", "model", "kind"):
+    titles = run_titles(runs)
+    for name in ("data", "model"):
         ambiguous = runs["kind"].groupby(titles).transform("nunique") > 1
         differs = runs[name].groupby(titles).transform("nunique") > 1
         titles = titles.where(~(ambiguous & differs), titles + " (" + runs[name] + ")")
-    return titles
+    return told_apart(titles, runs["kind"])
 
 
 def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from omegaconf import DictConfig, OmegaConf
 from scipy.stats import spearmanr
@@ -21,7 +22,7 @@ from robust.data import Splits, one_of_each, to_float
 from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, layers, measure_layers
 from robust.models import Standardize
 from robust.perturb import ImageRandom, key
-from robust.report.figures import STYLE, Drawing, bare, show_image
+from robust.report.figures import STYLE, Drawing, bare, heat_map, show_image
 from robust.report.section import Section, Table
 from robust.report.tables import percent
 from robust.runs import load, read_rows
@@ -181,17 +182,13 @@ def movement_figure(table: pd.DataFrame) -> Drawing:
     names = table.drop_duplicates("place").sort_values("place")["layer"]
     wide = wide[sorted(wide.columns)]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(0.75 * len(names) + 2, 0.32 * len(wide) + 1), layout="constrained")
+        size = (0.45 * len(names) + 2, 0.45 * len(wide) + 1)
+        figure = Figure(figsize=size, layout="constrained")
         axis = figure.subplots()
-        axis.imshow(wide.to_numpy(), cmap="Blues", vmin=0, aspect="auto")
-        for (row, column), value in np.ndenumerate(wide.to_numpy()):
-            colour = "white" if value > 0.6 * np.nanmax(wide.to_numpy()) else "black"
-            axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
-        axis.set_xticks(range(len(names)), list(names), rotation=30, ha="right")
-        axis.set_yticks(range(len(wide)), list(wide.index))
-        axis.tick_params(length=0)
-        for side in axis.spines.values():
-            side.set_visible(False)
+        values = wide.to_numpy()
+        text = np.vectorize("{:.2f}".format)(values)
+        scale = Normalize(0, np.nanmax(values))
+        heat_map(axis, values, list(wide.index), list(names), colours="Blues", scale=scale, text=text)
     caption = (
         "How far each perturbation moves the output of each layer, its mean over all places, as a share of its length."
     )

@@ -1,7 +1,7 @@
 """What a sweep will do: every run checked, what is done, what is left, in which order."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hydra.errors import HydraException
@@ -54,13 +54,16 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> dict[Run, lis
 
 
 def print_plan(statuses: Mapping[Run, Status]) -> None:
-    """Shows how many runs of each kind are in which state, and what went wrong with those that failed."""
+    """Shows how many runs of each kind are in which state, how many attacks are left to make, and what went wrong with
+    runs that failed."""
     runs = [(f"{run.identity.data}|{_kind(run)}", run, status) for run, status in statuses.items()]
     states = [state for state in State if any(status.state is state for status in statuses.values())]
     table = Table(title=f"{len(runs)} runs", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, title_justify="left")
     for name in ("data", "trained", "level"):
         table.add_column(name)
-    for heading in ("runs", *states):
+    attacks = {run: run.attacks_left() for _, run, _ in runs}
+    attacked = any(attacks.values())
+    for heading in ("runs", *states, *(["attacks to make"] if attacked else [])):
         table.add_column(heading, justify="right")
     for kind in dict.fromkeys(kind for kind, _, _ in runs):
         mine = [(run, status) for other, run, status in runs if other == kind]
@@ -69,10 +72,12 @@ def print_plan(statuses: Mapping[Run, Status]) -> None:
             *kind.split("|"),
             " to ".join(f"{one:g}" for one in dict.fromkeys([*levels[:1], *levels[-1:]])),
             *_count([status for _, status in mine], states),
+            *([_many(attacks[run] for run, _ in mine)] if attacked else []),
         )
     if table.row_count > 1:
         table.add_section()
-        table.add_row("all", "", "", *_count(list(statuses.values()), states))
+        last = [_many(attacks.values())] if attacked else []
+        table.add_row("all", "", "", *_count(list(statuses.values()), states), *last)
     console = Console()
     console.print(table)
     for _, run, status in runs:
@@ -83,6 +88,11 @@ def print_plan(statuses: Mapping[Run, Status]) -> None:
 
 def _kind(run: Run) -> str:
     return f"{run.identity.technique} {run.identity.perturbation}".removesuffix(" none")
+
+
+def _many(numbers: Iterable[int]) -> str:
+    """Their sum; nothing for none."""
+    return f"{total:,}" if (total := sum(numbers)) else ""
 
 
 def _count(statuses: Sequence[Status], states: Sequence[State]) -> list[str]:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torchvision.models import resnet18, resnet34
 
 from robust.models import ConvNet, ResNet, take_published
 from robust.prepare import Run
+from robust.run import execute
+from robust.runs import State
 
 SETTINGS = ("model=resnet18", "model.stem_kernel=7", "technique=natural")
 SHAPE = (3, 32, 32)
@@ -99,6 +102,21 @@ def test_a_run_starts_from_them_and_is_told_by_their_content(
     assert torch.equal(first.build_network().state_dict()["stem.0.weight"], weights["conv1.weight"])
     with pytest.raises(FileNotFoundError, match="`weights` must be imagenet or a file of weights; /not/there is not"):
         make_run(*settings, "weights=/not/there")
+
+
+@pytest.mark.parametrize("weights", ["imagenet", "resnet18.pth"])
+def test_a_run_says_what_it_started_from_wherever_it_is_read(
+    make_run: Callable[..., Run], file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str
+) -> None:
+    monkeypatch.setattr(
+        "torchvision.models._api.load_state_dict_from_url", lambda *_, **__: torch.load(file, weights_only=True)
+    )
+    monkeypatch.chdir(file.parent)
+    settings = (*SETTINGS, "data=folder", f"data.path={_folder(tmp_path)}", "data.batch_size=4", "evaluation=none")
+    run = make_run(*settings, "trainer.max_epochs=1", f"weights={weights}")
+    assert execute(run).state is State.DONE
+    said = OmegaConf.load(run.folder / "config.yaml").weights
+    assert said == (weights if weights == "imagenet" else str(file))
 
 
 def _folder(root: Path) -> Path:

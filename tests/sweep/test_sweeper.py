@@ -16,7 +16,7 @@ from robust.errors import FaultsError
 from robust.prepare import Run
 from robust.runs import State
 from robust.sweep.jobs import list_jobs
-from robust.sweep.plan import plan
+from robust.sweep.plan import plan, print_plan
 from robust.sweep.sweeper import launch, sweep
 
 
@@ -69,6 +69,17 @@ def test_each_data_set_model_and_seed_gets_its_natural_run_once_and_first(tmp_pa
 
 def test_a_natural_run_that_was_asked_for_is_there_once(tmp_path: Path) -> None:
     assert titles("technique=natural", runs_dir=tmp_path) == ["natural 0"]
+
+
+def test_a_plan_says_how_many_attacks_there_are_to_make(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("technique=natural", "attack=fgsm", "attack.images=3", "seed=0,1")
+    planned = plan([[*job, f"runs_dir={tmp_path}"] for job in jobs(*arguments)])
+    print_plan({run: run.status for run in planned})
+    said = capsys.readouterr().out
+    assert "attacks to make" in said
+    assert said.split()[-1] == "60"
+    print_plan({run: run.status for run in plan([["technique=natural", f"runs_dir={tmp_path}"]])})
+    assert "attacks" not in capsys.readouterr().out
 
 
 def test_a_schedule_of_a_technique_can_be_swept(tmp_path: Path) -> None:

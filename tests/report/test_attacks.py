@@ -1,0 +1,53 @@
+"""The table of attacks: whom it holds side by side, and under what."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from robust.report.attacks import attacks_table, print_attacks
+from robust.results import COLUMNS, write_attacks
+from robust.runs import ROWS
+
+ACCURACY = {"natural": 0.9, "noise": 0.6, "blur": 0.3}
+
+
+def attacked_run(root: Path, technique: str, *, tests: list[str], seed: int = 0, kind: str = "") -> Path:
+    """A run of two images that were attacked by FGSM, the first with success."""
+    folder = root / f"{technique}{kind}-{seed}"
+    folder.mkdir()
+    about = {"run": folder.name, "data": "digits", "model": "convnet", "technique": technique, "seed": seed}
+    about |= {"train_perturbation": "none", "train_level": 0.0, "kind": f"{technique}{kind}", "reference": "natural-0"}
+    rows = pd.DataFrame([{**about, "test_perturbation": name, "accuracy": ACCURACY[name]} for name in tests])
+    rows.reindex(columns=COLUMNS).assign(test_level=1.0, trial=0, n=2, evaluation_seed=0).to_csv(folder / ROWS)
+    attacks = {"attack": "fgsm", "settings": '{"eps": 0.1}', "image": [0, 1], "label": 3, "before": 3, "target": -1}
+    found = {"after": [5, 3], "success": [True, False], "threshold": float("nan"), "original": b"", "adversarial": b""}
+    effort = {"distortion": 0.1, "linf": 0.1, "steps": 1, "queries": 2}
+    write_attacks(folder, pd.DataFrame({**attacks, **found, **effort}), folder.name)
+    return folder
+
+
+def test_perturbed_is_what_all_were_tested_under(tmp_path: Path) -> None:
+    folders = [
+        attacked_run(tmp_path, "natural", tests=["natural", "noise", "blur"]),
+        attacked_run(tmp_path, "constant", tests=["natural", "blur"]),
+    ]
+    assert attacks_table(folders)["perturbed"].tolist() == pytest.approx([0.3, 0.3])
+    assert attacks_table(folders[:1])["perturbed"].tolist() == pytest.approx([0.45])
+    folders.append(attacked_run(tmp_path, "transfer", tests=["natural"]))
+    assert attacks_table(folders)["perturbed"].isna().all()
+
+
+def test_settings_of_one_technique_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [
+        attacked_run(tmp_path, "trades", tests=["natural"], kind=kind, seed=seed)
+        for kind in ("-beta-1", "-beta-6")
+        for seed in (0, 1)
+    ]
+    table = attacks_table(folders)
+    assert table["trained"].tolist() == ["trades (trades-beta-1)", "trades (trades-beta-6)"]
+    assert table["robust"].tolist() == [0.5, 0.5]
+    print_attacks(folders)
+    title, *lines = capsys.readouterr().out.strip().splitlines()
+    assert " ".join(title.split()) == "attacks; model: convnet; toward: any other class; seeds: 2; images: 2"
+    assert "convnet" not in " ".join(lines)
