@@ -268,7 +268,7 @@ def as_level(perturb: DictConfig, key: str = "perturb.level") -> Iterator[None]:
 def build_assaults(attack: DictConfig) -> list[Assault]:
     """The attacks of a `conf/attack` choice: one, several or none."""
     every = list(attack.several.values()) if "several" in attack else [attack]
-    return [_build_assault(one) for one in every if one._target_ is not None]
+    return [_build_assault(one) for one in every if one is not None and one._target_ is not None]
 
 
 def _build_assault(attack: DictConfig) -> Assault:

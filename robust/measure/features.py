@@ -11,8 +11,8 @@ _TEMPERATURE = 0.07
 
 
 def features(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tensor:
-    """What the model's head is given of each image: shape (n, features), on the CPU. `images`: uint8, shape (n,
-    channels, height, width)."""
+    """What the model's head is given of each image: shape (n, features), on the CPU. `images`: uint8, or in [0, 1],
+    shape (n, channels, height, width)."""
     trunk = trunk_of(model)
     device = next((parameter.device for parameter in trunk.parameters()), images.device)
     kept: list[Tensor] = []
@@ -21,7 +21,7 @@ def features(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tens
     try:
         with evaluating(trunk), torch.inference_mode():
             for part in images.split(batch_size):
-                trunk(to_float(part).to(device))
+                trunk((part if part.is_floating_point() else to_float(part)).to(device))
     finally:
         hook.remove()
     return torch.cat(kept)
