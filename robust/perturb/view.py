@@ -34,23 +34,22 @@ class ContrastView(Perturbation):
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
         """`matrices`, shape (batch, 3, 3), `factors` of brightness, contrast and saturation, and `hue`, in radians."""
         channels, height, width = shape
-        level = self.level
-        area = 1 - min(1, 2 * level) * (1 - self.smallest) * random.uniform()
-        stretch = ((2 * random.uniform() - 1) * math.log(_WIDEST) / 2).exp() if level else torch.ones_like(area)
+        area = 1 - min(1, 2 * self.level) * (1 - self.smallest) * random.uniform()
+        stretch = ((2 * random.uniform() - 1) * math.log(_WIDEST) / 2).exp()
         wide, high = (area.sqrt() * stretch).clamp(max=1), (area.sqrt() / stretch).clamp(max=1)
         x, y = (
             (2 * random.uniform() - 1) * (1 - size) * side / min(height, width)
             for size, side in ((wide, width), (high, height))
         )
-        turned = (random.uniform() < 0.5) & (level > 0)
+        turned = random.uniform() < 0.5
         zero, one = torch.zeros_like(x), torch.ones_like(x)
         entries = [wide * torch.where(turned, -1, 1), zero, x, zero, high, y, zero, zero, one]
-        changed = (random.uniform() < _OFTEN).float()[:, None] * level
+        changed = (random.uniform() < _OFTEN).float()[:, None] * self.level
         parameters = {"matrices": torch.stack(entries, dim=-1).unflatten(-1, (3, 3))}
         factors, hue = 1 + 0.8 * changed * (2 * random.uniform(3) - 1), 2 * random.uniform() - 1
         if channels != len(_GREY):
             return {**parameters, "factors": factors[:, :2]}
-        gone = (random.uniform() < _SELDOM) & (level > 0)
+        gone = random.uniform() < _SELDOM
         factors[:, 2] = torch.where(gone, 0, factors[:, 2])
         return {**parameters, "factors": factors, "hue": 0.2 * 2 * math.pi * changed[:, 0] * hue}
 
@@ -59,6 +58,8 @@ class ContrastView(Perturbation):
     ) -> Tensor:
         from kornia.enhance import adjust_hue
 
+        if not (self.level and len(images)):
+            return images.clone()
         images = warp(images, matrices)
         brightness, contrast, *saturation = factors.to(images.dtype)[..., None, None, None].unbind(1)
         images = (images * brightness).clamp(0, 1)
