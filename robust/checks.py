@@ -78,8 +78,6 @@ def _demand(fulfilled: bool, name: str, rule: str, value: object) -> None:
 def check_technique(config: DictConfig, perturbation: Perturbation | None) -> None:
     """Raises ValueError unless the technique has a perturbation exactly if it needs one, and a start that there is."""
     technique = config.technique
-    if technique.start not in (None, "natural"):
-        raise ValueError(f"`technique.start` must be null (anew) or natural (from that run); got {technique.start!r}.")
     if perturbation and config.perturb.fresh and not perturbation.random:
         raise ValueError(f"`perturb.fresh` must be false with `perturb={perturbation.name}`: nothing in it is random.")
     if perturbation and technique.share is None:
@@ -94,14 +92,19 @@ def check_technique(config: DictConfig, perturbation: Perturbation | None) -> No
         )
 
 
-def check_task(config: DictConfig, splits: Splits, *, needs: Sequence[str]) -> None:
-    """Raises ValueError where the images lack what the task `needs` to know of them, or it and the data differ in what
-    there is."""
+def check_task(config: DictConfig, splits: Splits, *, needs: Sequence[str], least_batch: int = 1) -> None:
+    """Raises ValueError where the images lack what the task `needs` to know of them, a batch holds too few, or it and
+    the data differ in what there is."""
     missing = [name for name in needs if name not in splits.train.extras]
     if missing:
         raise ValueError(
             f"`task={config.task.name}` needs images of which {', '.join(missing)} are known, as of `data=scenes`; got "
             f"`data={config.data.name}`."
+        )
+    if config.data.batch_size < least_batch:
+        raise ValueError(
+            f"`data.batch_size` must be at least {least_batch} with `task={config.task.name}`, which compares images; "
+            f"got {config.data.batch_size}."
         )
     none = config.data.get("none", config.task.none)
     if none != config.task.none and config.task.name != "classify":

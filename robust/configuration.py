@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from robust.attack import Assault
-from robust.data import Splits
+from robust.data import Splits, labelled
 from robust.measure import Condition
 from robust.perturb import Perturbation
 
@@ -88,6 +88,32 @@ def reference(config: DictConfig) -> DictConfig:
         natural.perturb = _read(CONF / "perturb" / "none.yaml")
         _leave_to_the_agent(natural)
     return natural
+
+
+def pretext(config: DictConfig, task: str) -> DictConfig:
+    """The configuration of the run without anybody's labels that a run starts from: of the same data, model, seed and
+    settings; or that of the run in the folder `task`. Raises ValueError for what is neither."""
+    if (Path(task) / "config.yaml").is_file():
+        other = OmegaConf.load(Path(task) / "config.yaml")
+        assert isinstance(other, DictConfig)
+        return OmegaConf.merge(other, {"runs_dir": str(Path(task).absolute().parent)})  # type: ignore[return-value]
+    raw = {file.stem: OmegaConf.to_container(_read(file)) for file in (CONF / "task").glob("*.yaml")}
+    known = sorted(name for name, content in raw.items() if isinstance(content, dict) and is_pretext(content))
+    if task not in known:
+        raise ValueError(
+            f"`technique.start` must be null, natural, a task without labels ({', '.join(known)}) or the folder of a "
+            f"run; got {task}."
+        )
+    other = reference(config)
+    with open_dict(other):
+        other.task = compose([f"task={task}"]).task
+        other.data.labels = None
+    return other
+
+
+def is_pretext(task: Mapping[Any, Any]) -> bool:
+    """Whether images label themselves for a task."""
+    return bool(task.get("recipe") == "pretext")
 
 
 def _leave_to_the_agent(config: DictConfig) -> None:
@@ -161,11 +187,12 @@ def build_optimizer(optimizer: DictConfig, **arguments: Any) -> Any:
 
 def build(node: DictConfig, *, without: Container[str] = ("name",), **arguments: Any) -> Any:
     """The object that a configuration node describes; `arguments` are added. A `name` is for people."""
-    return _make(plain(node, without=without), **arguments)
+    return make(plain(node, without=without), **arguments)
 
 
-def _make(description: Mapping[str, Any], **arguments: Any) -> Any:
-    """Hydra's `instantiate`, but what the constructor raises comes out as it was raised."""
+def make(description: Mapping[str, Any], **arguments: Any) -> Any:
+    """The object that plain values describe: Hydra's `instantiate`, but what the constructor raises comes out as it
+    was raised."""
     try:
         return instantiate(description, **arguments, _convert_="all")
     except InstantiationException as error:
@@ -178,14 +205,24 @@ def _make(description: Mapping[str, Any], **arguments: Any) -> Any:
         raise
 
 
-def build_splits(data: DictConfig) -> Splits:
-    """The data set's images; the same ones at the second time."""
+def build_splits(data: DictConfig, *, images: DictConfig | None = None, seed: int = 0) -> Splits:
+    """The data set's images, or what `images`, a function by its configuration, makes of them, with labels of its own;
+    of `data.labels`, where that is a share, so many training images, drawn by the seed. The same ones at the second
+    time."""
+    if images is not None:
+        return _read_splits(json.dumps(plain(data.source)), images=json.dumps(plain(images)))
+    if data.get("labels") is not None:
+        return _read_splits(json.dumps(plain(data.source)), labels=data.labels, seed=seed)
     return _read_splits(json.dumps(plain(data.source)))
 
 
-@functools.lru_cache(maxsize=2)
-def _read_splits(source: str) -> Splits:
-    return _make(json.loads(source))
+@functools.lru_cache(maxsize=3)
+def _read_splits(source: str, *, images: str | None = None, labels: float | None = None, seed: int = 0) -> Splits:
+    if images is not None:
+        return make({"_partial_": True, **json.loads(images)})(_read_splits(source))
+    if labels is not None:
+        return labelled(_read_splits(source), labels, seed=seed)
+    return make(json.loads(source))
 
 
 def build_perturbation(
@@ -231,7 +268,7 @@ def as_level(perturb: DictConfig, key: str = "perturb.level") -> Iterator[None]:
 def build_assaults(attack: DictConfig) -> list[Assault]:
     """The attacks of a `conf/attack` choice: one, several or none."""
     every = list(attack.several.values()) if "several" in attack else [attack]
-    return [_build_assault(one) for one in every if one._target_ is not None]
+    return [_build_assault(one) for one in every if one is not None and one._target_ is not None]
 
 
 def _build_assault(attack: DictConfig) -> Assault:

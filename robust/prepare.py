@@ -23,17 +23,19 @@ from robust.configuration import (
     build_optimizer,
     build_perturbation,
     build_splits,
+    make,
     model_name,
     plain,
+    pretext,
     reference,
     require_complete,
     stage,
 )
 from robust.data import NaturalAdversarial, PerturbedData, Splits, natural_adversarial
 from robust.errors import one_line
-from robust.learn import Classifier, Constant, Schedule, Task, count_devices, freeze, is_one_of_several
-from robust.measure import Condition, Test, planned_tests
-from robust.models import published_digest, take_published
+from robust.learn import Classifier, Constant, Schedule, Task, count_devices, freeze, is_one_of_several, take_weights
+from robust.measure import NATURAL, Condition, Test, planned_tests
+from robust.models import published_digest, take_published, trunk_of
 from robust.perturb import Perturbation, key
 from robust.results import known_natural_adversarial, known_tests, made_attacks
 from robust.runs import Identity, State, Status, identify, read_status
@@ -107,10 +109,10 @@ class Run:
 
     def build_data(self) -> PerturbedData:
         """The data module."""
-        settings = self.config.data
+        settings, count = self.config.data, len(self.splits.train)
         return PerturbedData(
             self.splits,
-            batch_size=settings.batch_size,
+            batch_size=settings.batch_size if settings.labels is None else min(settings.batch_size, count),
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
@@ -122,7 +124,7 @@ class Run:
         """The untrained network: its weights drawn from the run's seed, or others' where `weights` says so; its layers
         frozen as the technique says."""
         torch.manual_seed(key("weights", self.config.seed))
-        network = build(self.config.model, **self._arguments())
+        network = make(self.architecture())
         if self.config.weights is not None:
             take_published(network, str(self.config.weights))
         for chosen in (self.config.task.trainable, self.config.technique.trainable):
@@ -132,15 +134,19 @@ class Run:
 
     def architecture(self) -> dict[str, Any]:
         """The network's constructor (`_target_`) and all its arguments, as plain values."""
-        return {**plain(self.config.model, without=["name"]), **self._arguments()}
-
-    def _arguments(self) -> dict[str, Any]:
-        head = self.config.technique.head
-        return {
-            "image_shape": list(self.splits.train.shape),
-            "num_classes": len(self.splits.train.classes),
+        model, task = plain(self.config.model, without=["name"]), self.config.task
+        channels, height, width = self.splits.train.shape
+        classes = task.get("outputs") or len(self.splits.train.classes)
+        head = self.config.technique.head if self.config.technique.head is not None else task.get("head")
+        given = {
+            "image_shape": [channels, height, width],
+            "num_classes": classes,
             **({"head": list(head)} if head is not None else {}),
         }
+        if task.get("network") is None:
+            return {**model, **given}
+        shown = {"image_shape": [channels, height, height], "num_classes": classes, "standardize": "channel"}
+        return {"_target_": task.network, "network": {**model, **shown}, **given}
 
 
 def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
@@ -157,8 +163,9 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     check_values(config)
     perturbation = build_perturbation(config.perturb)
     check_technique(config, perturbation)
-    splits = build_splits(config.data)
-    check_task(config, splits, needs=task_of(config).needs)
+    splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
+    task = task_of(config)
+    check_task(config, splits, needs=task.needs, least_batch=task.least_batch)
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
     assaults = build_assaults(config.attack)
     path = config.evaluation.natural_adversarial
@@ -172,9 +179,13 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     def prepare_all(starts: Mapping[str, DictConfig]) -> dict[str, Run]:
         return {part: prepare(start, elsewhere=elsewhere) for part, start in starts.items()}
 
-    parents = prepare_all({"": natural} if config.technique.start is not None else _stages(config))
+    start = config.technique.start
+    starts = (
+        {"": natural if start == NATURAL else pretext(config, str(start))} if start is not None else _stages(config)
+    )
+    parents = prepare_all(starts)
     identity = _identify(config, perturbation, splits, parents)
-    if "" in parents:
+    if start == NATURAL:
         against = parents[""].identity
     elif plain(natural) == plain(config):
         against = identity
@@ -214,6 +225,8 @@ def _identify(
     config: DictConfig, perturbation: Perturbation | None, splits: Splits, parents: Mapping[str, Run]
 ) -> Identity:
     settings = plain(config)
+    if config.task.get("images") is not None:
+        settings["data"]["name"] += f"_{config.task.name}"  # other labels: another data set
     if settings["weights"] is not None:
         settings["weights"] = published_digest(str(settings["weights"]))
     return identify(
@@ -283,6 +296,14 @@ def build_trainer(
 
 def check_parts(run: Run, network: nn.Module) -> None:
     """Raises ValueError where a part of the network and the run that it is to start from do not fit one another."""
+    technique = run.config.technique
+    if "" in run.parents and technique.start != NATURAL:
+        try:
+            take_weights(network, trunk_of(run.parents[""].build_network()).state_dict())
+        except ValueError as error:
+            raise ValueError(
+                f"`technique.start` must be a run of the same network; got {technique.start}. {error}"
+            ) from error
     for part, start in run.config.task.start.items():
         if part not in run.parents:
             continue

@@ -16,11 +16,12 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from robust.configuration import build_splits, is_pretext
 from robust.errors import one_line
 from robust.files import write_whole
-from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, take_weights
+from robust.learn import NEW, Curriculum, Curve, DivergedError, FrozenNorms, Neighbours, take_weights
 from robust.measuring import attack_missing, measure_missing, measure_others
-from robust.models import IMAGENET
+from robust.models import IMAGENET, trunk_of
 from robust.prepare import Run, build_schedule, build_task, build_trainer
 from robust.runs import (
     CHECKPOINT,
@@ -182,7 +183,12 @@ def train(run: Run, logger: Logger | None = None) -> None:
         title=run.identity.title,
         checkpoint=checkpoint,
         logger=logger,
-        callbacks=[Curriculum(build_schedule(config)), FrozenNorms(), Curve(run.folder / "metrics.csv")],
+        callbacks=[
+            Curriculum(build_schedule(config)),
+            FrozenNorms(),
+            *([Neighbours(build_splits(config.data))] if is_pretext(config.task) else []),
+            Curve(run.folder / "metrics.csv"),
+        ],
     )
     if resumed := checkpoint.is_file():
         read_checkpoint(checkpoint, "state_dict", "optimizer_states", "loops")
@@ -233,7 +239,7 @@ def take_parents_weights(network: nn.Module, run: Run) -> None:
             network.get_submodule(part).load_state_dict(trained.get_submodule(other).state_dict())
         else:
             head = run.config.technique.head
-            take_weights(network, trained.state_dict(), new="head" if head is not None else None)
+            take_weights(network, trunk_of(trained).state_dict(), new=NEW if head is not None else ())
 
 
 @contextlib.contextmanager

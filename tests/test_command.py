@@ -197,7 +197,7 @@ def test_help_lists_the_choices(command: Command) -> None:
     for words in (
         "perturb: all, blur",
         "data: cifar10, digits, folder, mnist, scenes",
-        "technique: adversarial, adversarial_fgsm, adversarial_pgd, augmix, constant, harden, harden_all",
+        "technique: adversarial, adversarial_fgsm, adversarial_pgd, augmix, constant, finetune, harden, harden_all",
     ):
         assert words in done.stdout
 

@@ -5,6 +5,7 @@ from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits, one_of_each, to_float
 from robust.data.module import Batch, PerturbedData
 from robust.data.natural_adversarial import NaturalAdversarial, natural_adversarial
+from robust.data.pretext import labelled, paired, turned
 from robust.data.scenes import NONE, RANGES, Camera, Renderer, over, read_shape, scenes
 from robust.data.sources import cifar10, digits, mnist
 from robust.data.tiny_imagenet import tiny_imagenet
@@ -23,12 +24,15 @@ __all__ = [
     "cifar10",
     "digits",
     "folder",
+    "labelled",
     "mnist",
     "natural_adversarial",
     "one_of_each",
     "over",
+    "paired",
     "read_shape",
     "scenes",
     "tiny_imagenet",
     "to_float",
+    "turned",
 ]

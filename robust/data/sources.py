@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -50,22 +51,35 @@ def mnist(*, dir: str, download: bool) -> Splits:
         )
 
 
-def cifar10(*, dir: str, download: bool, cache_dir: str | None = None) -> Splits:
+def cifar10(*, dir: str, download: bool, per_class: int | None = None, cache_dir: str | None = None) -> Splits:
     """CIFAR-10, 32x32, colour: 50,000 images to train, 10,000 to test.
 
-    From class folders in `dir`/cifar10 where there are any, else torchvision's archive in `dir`. Raises
-    FileNotFoundError where neither is there and nothing can be downloaded, ValueError where a file is damaged.
+    From class folders in `dir`/cifar10 where there are any, else torchvision's archive in `dir`. With `per_class` only
+    so many training images of each class, the first. Raises FileNotFoundError where neither is there and nothing can be
+    downloaded, ValueError where a file is damaged or there are not so many.
     """
     from torchvision.datasets import CIFAR10
 
     folders = Path(dir) / "cifar10"
     if folders.is_dir():
-        return folder(path=str(folders), size=32, channels=3, cache_dir=cache_dir)
+        return _fewer(folder(path=str(folders), size=32, channels=3, cache_dir=cache_dir), per_class)
     with _explained("CIFAR-10", Path(dir) / "cifar-10-batches-py", download):
         train, test = (CIFAR10(dir, train=part, download=download) for part in (True, False))
     classes = tuple(train.classes)
     images = [ImageSet(_channels_first(part.data), torch.tensor(part.targets), classes) for part in (train, test)]
-    return Splits(images[0], images[1])
+    return _fewer(Splits(images[0], images[1]), per_class)
+
+
+def _fewer(splits: Splits, per_class: int | None) -> Splits:
+    """The first training images of each class, in their order; None: all."""
+    if per_class is None:
+        return splits
+    train, classes = splits.train, range(len(splits.train.classes))
+    rows = [(train.labels == label).nonzero()[:, 0] for label in classes]
+    most = min(map(len, rows))
+    if not (isinstance(per_class, int) and 1 <= per_class <= most):
+        raise ValueError(f"`data.per_class` must be from 1 to {most}, all there are of a class; got {per_class}.")
+    return replace(splits, train=train[torch.cat([mine[:per_class] for mine in rows]).sort().values])
 
 
 def _channels_first(images: object) -> Tensor:

@@ -6,17 +6,20 @@ from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedu
 from robust.learn.keeping import Curve, LastCheckpoint, Progress
 from robust.learn.minds_eye import Autoencoding, Comparing, Estimating, Projecting
 from robust.learn.objective import Adversarial, Consistent, Objective, Trades
-from robust.learn.start import FrozenNorms, freeze, take_weights
+from robust.learn.pretext import Contrasting, Neighbours, Turning, nt_xent
+from robust.learn.start import NEW, FrozenNorms, freeze, take_weights
 from robust.learn.task import DivergedError, Task
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
 
 __all__ = [
+    "NEW",
     "Adversarial",
     "Autoencoding",
     "Classifier",
     "Comparing",
     "Consistent",
     "Constant",
+    "Contrasting",
     "Cosine",
     "Curriculum",
     "Curve",
@@ -26,6 +29,7 @@ __all__ = [
     "FrozenNorms",
     "LastCheckpoint",
     "Linear",
+    "Neighbours",
     "Objective",
     "Progress",
     "Projecting",
@@ -34,10 +38,12 @@ __all__ = [
     "Steps",
     "Task",
     "Trades",
+    "Turning",
     "count_devices",
     "freeze",
     "is_one_of_several",
     "make_trainer",
+    "nt_xent",
     "on_gpu",
     "take_weights",
 ]

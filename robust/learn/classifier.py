@@ -18,7 +18,7 @@ class Classifier(Task):
         return self.judge(self.model(batch.images), batch)
 
     def judge(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        return functional.cross_entropy(logits, batch.labels), {"accuracy": _correct(logits, batch.labels)}
+        return judged(logits, batch.labels)
 
 
 class EstimatingClassifier(Task):
@@ -42,6 +42,11 @@ class EstimatingClassifier(Task):
         loss = functional.cross_entropy(logits, batch.labels)
         loss = loss + self.weight * error.square().sum() / 2 / len(batch.labels)
         return loss, {"accuracy": _correct(logits, batch.labels)}
+
+
+def judged(logits: Tensor, labels: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """The cross entropy, a mean over the images, and how many are recognised."""
+    return functional.cross_entropy(logits, labels), {"accuracy": _correct(logits, labels)}
 
 
 def _correct(logits: Tensor, labels: Tensor) -> Tensor:

@@ -6,18 +6,26 @@ from fnmatch import fnmatchcase
 import pytorch_lightning as pl
 from torch import Tensor, nn
 
+_FEW = 3  # names that are told
 _NORMS = nn.modules.batchnorm._NormBase
 
 
-def take_weights(network: nn.Module, weights: Mapping[str, Tensor], *, new: str | None = "head") -> None:
-    """Copies all weights but those of the part `new`, if there is one, which keeps its own. Raises ValueError for
-    another network's."""
-    kept = {name: value for name, value in weights.items() if new is None or not name.startswith(f"{new}.")}
-    result = network.load_state_dict(kept, strict=False)
-    missing = [name for name in result.missing_keys if new is None or not name.startswith(f"{new}.")]
-    if missing or result.unexpected_keys:
-        differ = ", ".join([*missing, *result.unexpected_keys])
-        raise ValueError(f"The weights are of another network: {differ} differ.")
+#: what a network with a new head has of its own: that, and how it standardises, which is fitted to what it then sees
+NEW = ("head", "standardize")
+
+
+def take_weights(network: nn.Module, weights: Mapping[str, Tensor], *, new: Sequence[str] = NEW) -> None:
+    """Copies all weights but those of the parts `new`, which keep their own. Raises ValueError for another
+    network's."""
+    own, given = (
+        {name: value for name, value in one.items() if name.partition(".")[0] not in new}
+        for one in (network.state_dict(), weights)
+    )
+    shapes, others = ({name: tuple(value.shape) for name, value in one.items()} for one in (own, given))
+    if differ := [name for name in {**shapes, **others} if shapes.get(name) != others.get(name)]:
+        more = f" and {len(differ) - _FEW} more" if len(differ) > _FEW else ""
+        raise ValueError(f"The weights are of another network: {', '.join(differ[:_FEW])}{more} differ.")
+    network.load_state_dict(given, strict=False)
 
 
 def freeze(network: nn.Module, trainable: Sequence[str]) -> None:

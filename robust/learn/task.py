@@ -34,6 +34,8 @@ class Task(pl.LightningModule):
     networks: ClassVar[tuple[type[nn.Module], ...]] = (nn.Module,)
     #: what has to be known of the images, beside their labels (see `ImageSet.extras`)
     needs: ClassVar[tuple[str, ...]] = ()
+    #: images that a batch must have
+    least_batch: ClassVar[int] = 1
     #: whether it learns from the images themselves, which an adversary could change
     sees_images: ClassVar[bool] = True
 

@@ -17,6 +17,7 @@ from robust.measure.calibration import (
     rms_calibration_error,
 )
 from robust.measure.conditions import NATURAL, Condition, condition_title
+from robust.measure.features import features, neighbours_accuracy
 from robust.measure.layers import layers, measure_layers, movement
 from robust.measure.minds_eye import Views, measure_stages, take_views
 from robust.measure.samples import Samples, take_samples
@@ -48,6 +49,7 @@ __all__ = [
     "confidence_bins",
     "distortion_matrix",
     "expected_calibration_error",
+    "features",
     "layers",
     "mean_there",
     "measure",
@@ -56,6 +58,7 @@ __all__ = [
     "measure_natural_adversarial",
     "measure_stages",
     "movement",
+    "neighbours_accuracy",
     "planned_tests",
     "predict",
     "read_categories",

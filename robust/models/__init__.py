@@ -6,6 +6,7 @@ from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, P
 from robust.models.mode import evaluating
 from robust.models.published import IMAGENET, published_digest, take_published
 from robust.models.resnet import ResNet
+from robust.models.siamese import Siamese, trunk_of
 from robust.models.standardize import Standardize
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Estimator",
     "Projector",
     "ResNet",
+    "Siamese",
     "Standardize",
     "TripleStaged",
     "View",
@@ -26,4 +28,5 @@ __all__ = [
     "linear_head",
     "published_digest",
     "take_published",
+    "trunk_of",
 ]

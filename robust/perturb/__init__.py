@@ -10,9 +10,11 @@ from robust.perturb.noise import GaussianNoise
 from robust.perturb.occlusion import Erasing, Mesh, PixelDropout, Texture
 from robust.perturb.pixels import DeadPixels, HotPixels, MixedPixels, PixelFaults, StuckPixels
 from robust.perturb.random import ImageRandom, key
+from robust.perturb.view import ContrastView
 
 __all__ = [
     "AugMix",
+    "ContrastView",
     "DeadPixels",
     "DrawnStrength",
     "Erasing",

@@ -55,7 +55,7 @@ def _section(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame], images:
     """Of the natural networks of one kind."""
     config = OmegaConf.load(natural[0] / "config.yaml")
     assert isinstance(config, DictConfig)
-    splits, conditions = build_splits(config.data), _tested(rows[natural[0]])
+    splits, conditions = build_splits(config.data, images=config.task.get("images")), _tested(rows[natural[0]])
     if not conditions:
         raise ValueError(
             f"{natural[0].name} was tested on natural images alone. Test it under perturbations: evaluation=world."

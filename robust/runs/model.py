@@ -1,7 +1,7 @@
 """A trained model as a file, and back. Reading one never executes code from it."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from robust.files import write_whole
-from robust.models import AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, TripleStaged
+from robust.models import AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, Siamese, TripleStaged
 from robust.runs.state import MODEL
 
 #: what a checkpoint may name for its network
 _NETWORKS: dict[str, Callable[..., nn.Module]] = {
     f"robust.models.{network.__name__}": network
-    for network in (AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, TripleStaged)
+    for network in (AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, Siamese, TripleStaged)
 }
 
 
@@ -44,12 +44,7 @@ def make_model(architecture: dict[str, Any], state_dict: dict[str, Any], path: P
     """The network of an architecture with these weights, in eval mode, as the checkpoint at `path` holds them. Raises
     ValueError as `load` does."""
     try:
-        arguments = dict(architecture)
-        name = str(arguments.pop("_target_"))
-        if name not in _NETWORKS:
-            known = ", ".join(_NETWORKS)
-            raise ValueError(f"The checkpoint {path} names the network {name}; only {known} are loaded.")
-        model = _NETWORKS[name](**arguments)
+        model = _make(architecture, path)
         model.load_state_dict(state_dict)
     except (TypeError, KeyError, AttributeError) as error:
         raise damaged(path, error) from error
@@ -58,6 +53,19 @@ def make_model(architecture: dict[str, Any], state_dict: dict[str, Any], path: P
             f"The checkpoint {path} holds the weights of another network ({_first_line(error)})."
         ) from error
     return model.eval()
+
+
+def _make(architecture: Mapping[str, Any], path: Path) -> nn.Module:
+    """The network, and those that it is made of."""
+    arguments = {
+        name: _make(value, path) if isinstance(value, Mapping) and "_target_" in value else value
+        for name, value in architecture.items()
+        if name != "_target_"
+    }
+    if (name := str(architecture["_target_"])) not in _NETWORKS:
+        known = ", ".join(_NETWORKS)
+        raise ValueError(f"The checkpoint {path} names the network {name}; only {known} are loaded.")
+    return _NETWORKS[name](**arguments)
 
 
 def read_checkpoint(path: Path, *parts: str) -> dict[str, Any]:

@@ -73,6 +73,17 @@ def test_two_processes_train_the_network_that_one_does(
         torch.testing.assert_close(weights, theirs[name], rtol=1e-3, atol=1e-4)
 
 
+def test_two_processes_contrast_the_views_of_the_whole_batch(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    settings = ["task=simclr", "technique=natural", *PLAIN, "recipe.pretext.lr=0.001"]
+    alone, together = make_run(*settings), make_run(*settings, *TWO, f"runs_dir={tmp_path / 'two'}")
+    assert execute(alone).state is State.DONE
+    assert execute(together).state is State.DONE, together.status.reason
+    pd.testing.assert_frame_equal(*(pd.read_csv(run.folder / "metrics.csv") for run in (alone, together)), atol=0.01)
+    ours, theirs = (load(run.folder).state_dict() for run in (alone, together))
+    for name, weights in ours.items():
+        torch.testing.assert_close(weights, theirs[name], rtol=1e-2, atol=1e-3)
+
+
 def test_what_goes_wrong_in_several_processes_is_said_as_in_one(make_run: Callable[..., Run]) -> None:
     run = make_run("technique=natural", "optimizer.lr=1e30", *TWO)
     status = execute(run)

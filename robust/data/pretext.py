@@ -1,0 +1,93 @@
+"""Images that label themselves, and images of which few are labelled."""
+
+import torch
+from torch import Tensor
+
+from robust.data.images import ImageSet, Splits
+from robust.perturb.random import ImageRandom, key
+
+_TURNS = ("0°", "90°", "180°", "270°")
+#: where the other patch lies, row by row
+_PLACES = ("above left", "above", "above right", "left", "right", "below left", "below", "below right")
+_LEAST = 6  # pixels of a patch's side
+_GREY = (0.299, 0.587, 0.114)
+_AT_ONCE = 1000
+
+
+def turned(splits: Splits) -> Splits:
+    """The same images, to be told which way up they are: classes are turns, counter-clockwise (Gidaris et al. 2018,
+    arXiv 1803.07728). Test images stand there in all four; training images upright, for they are turned when they are
+    learnt. Raises ValueError for pictures that are not square.
+    """
+    _, height, width = splits.train.shape
+    if height != width:
+        raise ValueError(f"`task=rotation` needs square pictures, to turn them by a quarter; got {height} x {width}.")
+    train = ImageSet(splits.train.images, torch.zeros_like(splits.train.labels), _TURNS)
+    images = torch.cat([splits.test.images.rot90(turn, (2, 3)) for turn in range(len(_TURNS))])
+    labels = torch.arange(len(_TURNS)).repeat_interleave(len(splits.test))
+    return Splits(train, ImageSet(images, labels, _TURNS), splits.digest)
+
+
+def paired(splits: Splits, *, gap: int = 2, jitter: int = 1) -> Splits:
+    """Of each image the patch in its middle and one of the eight around it, side by side, to be told which (Doersch et
+    al. 2015, arXiv 1505.05192): eight pairs an image, of shape (channels, side, 2 side), one after the other.
+
+    Between any two patches of an image lie at least `gap` pixels, and each is shifted by up to `jitter` pixels, both
+    ways drawn for it, so that edges give nothing away; they are grey, since the colours of a lens's edge would. Raises
+    ValueError where that leaves patches of fewer than 6 pixels a side.
+    """
+    for name, value in (("gap", gap), ("jitter", jitter)):
+        if not (isinstance(value, int) and value >= 0):
+            raise ValueError(f"`task.images.{name}` must be a whole number >= 0, of pixels; got {value}.")
+    _, height, width = splits.train.shape
+    side = (min(height, width) - 2 * gap - 3 * jitter) // 3
+    if side < _LEAST:
+        raise ValueError(
+            f"`task=patches` needs images that hold nine patches of {_LEAST} x {_LEAST} pixels, {gap} apart and moved "
+            f"by up to {jitter}: of {3 * _LEAST + 2 * gap + 3 * jitter} pixels a side; got {height} x {width}. Lower "
+            "task.images.gap or task.images.jitter."
+        )
+    train, test = (
+        _pairs(part, key("patches", name), side, gap, jitter)
+        for name, part in (("train", splits.train), ("test", splits.test))
+    )
+    return Splits(train, test, splits.digest)
+
+
+def _pairs(images: ImageSet, seed: int, side: int, gap: int, jitter: int) -> ImageSet:
+    """All eight pairs of every image, image by image."""
+    weights = torch.tensor(_GREY if images.shape[0] == len(_GREY) else [1 / images.shape[0]] * images.shape[0])
+    pairs = []
+    for rows in torch.arange(len(images)).split(_AT_ONCE):
+        grey = torch.einsum("nchw,c->nhw", images.images[rows].float(), weights).round().to(torch.uint8)
+        moved = ImageRandom(seed, rows).integers(jitter + 1, 9, 2)
+        patches = [_patch(grey, row, column, moved, side, gap, jitter) for row in range(3) for column in range(3)]
+        middle = patches.pop(4)
+        pairs.append(torch.stack([torch.cat([middle, other], dim=-1) for other in patches], dim=1).flatten(0, 1))
+    shown = torch.cat(pairs)[:, None].expand(-1, images.shape[0], -1, -1)
+    return ImageSet(shown, torch.arange(len(_PLACES)).repeat(len(images)), _PLACES)
+
+
+def _patch(grey: Tensor, row: int, column: int, moved: Tensor, side: int, gap: int, jitter: int) -> Tensor:
+    """One of the nine patches of each grey image, shape (batch, height, width): (batch, side, side)."""
+    pitch = side + gap + jitter
+    margins = [(size - 3 * side - 2 * gap - 3 * jitter) // 2 for size in grey.shape[1:]]
+    down, right = (
+        margin + place * pitch + moved[:, 3 * row + column, axis]
+        for axis, (margin, place) in enumerate(zip(margins, (row, column), strict=True))
+    )
+    return grey.unfold(1, side, 1).unfold(2, side, 1)[torch.arange(len(grey)), down, right]
+
+
+def labelled(splits: Splits, share: float, *, seed: int) -> Splits:
+    """The same test images, and this share of the training images of each class, at least one, drawn by the seed; a
+    greater share holds the smaller one. Raises ValueError for a share that is none."""
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+        raise ValueError(f"`data.labels` must be above 0 and at most 1, a share of the training images; got {share}.")
+    train = splits.train
+    order = ImageRandom(key("labels", seed), torch.arange(len(train))).uniform().argsort(stable=True)
+    chosen = []
+    for label in train.labels.unique():
+        mine = order[train.labels[order] == label]
+        chosen.append(mine[: max(1, round(share * len(mine)))])
+    return Splits(train[torch.cat(chosen).sort().values], splits.test, splits.digest, splits.wnids)

@@ -1,0 +1,98 @@
+"""Tasks that images label themselves, to learn from without anybody's labels."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from robust.data import Batch, Splits
+from robust.learn.classifier import judged
+from robust.learn.task import Task
+from robust.measure import neighbours_accuracy
+from robust.perturb import ImageRandom, Perturbation, key
+
+_KNOWN, _ASKED = 5000, 1000  # images: enough for a curve
+
+
+class Turning(Task):
+    """Trains a network to tell by how many quarters a picture was turned: every picture of a batch in all four ways
+    (Gidaris et al. 2018, arXiv 1803.07728)."""
+
+    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        turns = range(4)
+        images = torch.cat([batch.images.rot90(turn, (2, 3)) for turn in turns])
+        labels = torch.arange(len(turns), device=images.device).repeat_interleave(len(batch.images))
+        loss, shown = judged(self.model(images), labels)
+        return loss, {name: value / len(turns) for name, value in shown.items()}  # sums over the batch's images
+
+
+class Contrasting(Task):
+    """Trains a network to tell two views of a picture from those of all others in the batch (SimCLR, Chen et al. 2020,
+    arXiv 2002.05709): the batch of all processes that train together."""
+
+    least_batch: ClassVar[int] = 2
+
+    def __init__(self, *arguments: Any, views: Perturbation, temperature: float = 0.5, **settings: Any):
+        super().__init__(*arguments, **settings)
+        if not temperature > 0:
+            raise ValueError(f"`task.module.temperature` must be above 0; got {temperature}.")
+        self.views, self.temperature = views, temperature
+
+    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        views = [
+            self.views.perturb(
+                batch.images, ImageRandom(key("view", self.seed, self.current_epoch, which), batch.indices)
+            )
+            for which in range(2)
+        ]
+        found = functional.normalize(self.model(torch.cat(views)))
+        others = found
+        if self._trainer is not None and self._trainer.world_size > 1:
+            gathered = self.all_gather(found, sync_grads=True)
+            assert isinstance(gathered, Tensor)
+            others = gathered.flatten(0, 1)
+        loss, right = nt_xent(found, others, place=self.global_rank, temperature=self.temperature)
+        return loss, {"accuracy": right / 2}
+
+
+def nt_xent(found: Tensor, others: Tensor, *, place: int = 0, temperature: float = 0.5) -> tuple[Tensor, Tensor]:
+    """The normalised, temperature-scaled cross entropy (Chen et al. 2020), a mean over views, and how many views are
+    nearest to the other of the same picture.
+
+    `found`: unit vectors, shape (2 n, d), of the first views of n pictures, then of the second. `others`: those of all
+    processes, shape (processes * 2 n, d), one process after the other, of which `found` is that at `place`; the mean of
+    the losses of all processes is the loss of the whole batch.
+    """
+    own = torch.arange(len(found), device=found.device)
+    start = place * len(found)
+    near = found @ others.T / temperature
+    near = near.index_put((own, start + own), near.new_tensor(float("-inf")))
+    partner = start + own.roll(len(found) // 2)
+    return functional.cross_entropy(near, partner), (near.argmax(1) == partner).sum()
+
+
+class Neighbours(pl.Callback):
+    """Logs how much of the classes is in a network's features, though it never saw a label: `knn_accuracy` after each
+    epoch, and `knn_untrained` before the first (see `neighbours_accuracy`), of some images of a data set."""
+
+    def __init__(self, splits: Splits):
+        step = max(1, len(splits.test) // _ASKED)
+        self.known, self.asked = splits.train[slice(_KNOWN)], splits.test[slice(None, None, step)]
+        self.untrained: float | None = None
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
+        if self.untrained is None:
+            self.untrained = neighbours_accuracy(module.model, self.known, self.asked)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        found = neighbours_accuracy(module.model, self.known, self.asked)
+        module.log_dict({"knn_untrained": self.untrained, "knn_accuracy": found}, rank_zero_only=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"untrained": self.untrained}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.untrained = state_dict["untrained"]

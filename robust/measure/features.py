@@ -1,0 +1,41 @@
+"""What a network makes of images before its head decides, and how much of the classes is in it."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from robust.data import ImageSet, to_float
+from robust.models import evaluating, trunk_of
+
+_TEMPERATURE = 0.07
+
+
+def features(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tensor:
+    """What the model's head is given of each image: shape (n, features), on the CPU. `images`: uint8, or in [0, 1],
+    shape (n, channels, height, width)."""
+    trunk = trunk_of(model)
+    device = next((parameter.device for parameter in trunk.parameters()), images.device)
+    kept: list[Tensor] = []
+    head = trunk.get_submodule("head")
+    hook = head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].flatten(1).float().cpu()))
+    try:
+        with evaluating(trunk), torch.inference_mode():
+            for part in images.split(batch_size):
+                trunk((part if part.is_floating_point() else to_float(part)).to(device))
+    finally:
+        hook.remove()
+    return torch.cat(kept)
+
+
+def neighbours_accuracy(model: nn.Module, known: ImageSet, asked: ImageSet, *, count: int = 20) -> float:
+    """How many of the images `asked` have the class of their neighbours: of the `count` images of `known` whose
+    features point most nearly the same way, each with a vote of exp(cosine / 0.07) (Wu et al. 2018, arXiv 1805.01978).
+    A fraction; nothing is trained for it."""
+    bank, queries = (functional.normalize(features(model, one.images)) for one in (known, asked))
+    right = 0
+    for rows in torch.arange(len(asked)).split(500):
+        near, which = (queries[rows] @ bank.T).topk(min(count, len(bank)))
+        votes = torch.zeros(len(rows), len(known.classes))
+        votes.scatter_add_(1, known.labels[which], (near / _TEMPERATURE).exp())
+        right += int((votes.argmax(1) == asked.labels[rows]).sum())
+    return right / len(asked)

@@ -1,0 +1,32 @@
+"""`python -m robust.report.pretext RUNS`: what learning without labels is worth."""
+
+import argparse
+from pathlib import Path
+
+from robust.errors import reported
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m robust.report.pretext",
+        description="Shows how well networks among RUNS learnt without labels, and what starts from them, with few "
+        "labels and with all, on natural and perturbed images and under attack, against what starts anew.",
+    )
+    parser.add_argument("runs", nargs="+", help="runs' folders, or folders that hold some")
+    parser.add_argument("--out", type=Path, help="the folder to write to (default: beside the runs)")
+    arguments = parser.parse_args()
+
+    from robust.report.page import write_report
+    from robust.report.self_supervised import self_supervised
+    from robust.runs import find_runs
+
+    folders = find_runs(arguments.runs)
+    found = [section for section in self_supervised(folders) if section.title]
+    for section in found:
+        print(f"{section.title}. {section.text}")
+    print("page:", write_report(folders, arguments.out or folders[0].parent / "pretext", found))
+
+
+if __name__ == "__main__":
+    reported(main)

@@ -1,0 +1,175 @@
+"""Learning without labels in pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from omegaconf import DictConfig, OmegaConf
+
+from robust.configuration import build, build_perturbation, build_splits, compose
+from robust.data import one_of_each, to_float
+from robust.measure import NATURAL, features
+from robust.perturb import ImageRandom, key
+from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, bare, show_image
+from robust.runs import load
+
+if TYPE_CHECKING:
+    from robust.report.self_supervised import PretextRun
+
+_COLUMNS = 8  # images that a task shows
+_POINTS = 600  # images of a map
+_FEW = 10  # classes that a legend names
+
+
+def tasks_figure(configs: Sequence[DictConfig]) -> Drawing:
+    """What networks are shown, a task a row."""
+    lines = {str(config.task.name): _shown(config) for config in configs}
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(_COLUMNS * 0.95 + 1, 1.15 * len(lines) + 0.3), layout="constrained")
+        axes = figure.subplots(len(lines), _COLUMNS, squeeze=False)
+        for line, (name, pictures) in zip(axes, lines.items(), strict=True):
+            for axis in line:
+                bare(axis)
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+            for axis, (title, image) in zip(line, pictures, strict=False):
+                show_image(axis, image, title)
+    numbers = pd.DataFrame([{"task": name, "shown": title} for name, shown in lines.items() for title, _ in shown])
+    caption = "What the tasks show: pictures turned, the middle patch and one beside it, two views of each picture."
+    return Drawing(figure, caption, numbers)
+
+
+def _shown(config: DictConfig) -> list[tuple[str, np.ndarray]]:
+    """Some pictures of a task, with their answers."""
+    task = config.task
+    if task.get("images") is not None:
+        test = build_splits(config.data, images=task.images).test
+        rows = one_of_each(test, _COLUMNS)
+        if len(rows) < _COLUMNS:  # some of each
+            rows = torch.cat([(test.labels == label).nonzero()[:2, 0] for label in test.labels.unique()])
+        return [(test.classes[int(test.labels[row])], to_float(test.images[int(row)]).numpy()) for row in rows]
+    test, views = build_splits(config.data).test, build(task.module.views)
+    rows = one_of_each(test, _COLUMNS // 2)
+    both = [
+        views.perturb(to_float(test.images[rows]), ImageRandom(key("view", config.seed, 0, which), rows))
+        for which in range(2)
+    ]
+    pairs = zip(*both, strict=True)
+    return [(f"{place + 1}", image.numpy()) for place, pair in enumerate(pairs) for image in pair]
+
+
+def curves_figure(runs: Sequence["PretextRun"]) -> Drawing:
+    """Neighbours' accuracy against the epoch, a line for each run; dashed what the untrained trunk has."""
+    tasks = list(dict.fromkeys(run.task for run in runs))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5, 3), layout="constrained")
+        axis = figure.subplots()
+        for run in runs:
+            place = tasks.index(run.task)
+            style: Any = {"color": COLOURS[place], "linewidth": 1.2}
+            label = run.task if run is next(one for one in runs if one.task == run.task) else None
+            axis.plot(run.curve["epoch"] + 1, 100 * run.curve["knn_accuracy"], label=label, **style)
+            axis.axhline(100 * run.curve["knn_untrained"].iloc[-1], linestyle="--", alpha=0.5, **style)
+        axis.set(xlabel="epochs without labels", ylabel="neighbours' accuracy, %")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.legend(frameon=False)
+    caption = (
+        "How much of the classes is in the features, by the nearest neighbours, while a network learns without labels; "
+        "dashed: of the untrained trunk."
+    )
+    numbers = pd.concat([run.curve.assign(task=run.task, seed=int(run.config.seed)) for run in runs])
+    return Drawing(figure, caption, numbers[["task", "seed", "epoch", "knn_accuracy", "knn_untrained"]])
+
+
+def labels_figure(table: pd.DataFrame) -> Drawing:
+    """Accuracy against the share of labels, a panel for natural images, perturbed ones and each attack, a line for each
+    way of training; `table` as `downstream_table` makes it."""
+    figures = [name.removesuffix("_won") for name in table if name.endswith("_won")]
+    ways = list(dict.fromkeys(table["trained"]))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(3.2 * len(figures), 3.4), layout="constrained")
+        axes = figure.subplots(1, len(figures), squeeze=False)[0]
+        for axis, name in zip(axes, figures, strict=True):
+            for place, way in enumerate(ways):
+                mine = table[table["trained"] == way].sort_values("labels")
+                turn, number = divmod(place, len(COLOURS))
+                style: Any = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": ("-", ":")[turn % 2]}
+                if not place:
+                    style |= {"color": "0.35", "marker": "x", "linestyle": "--"}
+                errors = 100 * (mine[[f"{name}_low", f"{name}_high"]].to_numpy() - mine[[name]].to_numpy())
+                bars = None if np.isnan(errors).any() else np.abs(errors.T)
+                axis.errorbar(
+                    100 * mine["labels"], 100 * mine[name], yerr=bars, label=way, markersize=4, capsize=2, **style
+                )
+            axis.set_xscale("log")
+            shares = sorted(table["labels"].unique())
+            axis.set_xticks([100 * share for share in shares], [f"{100 * share:g}" for share in shares])
+            axis.minorticks_off()
+            axis.set(title=name, xlabel="labels, %", ylabel="accuracy, %")
+        handles = axes[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=4, frameon=False)
+    caption = "Accuracy against the share of labels; bars: 95 % intervals over seeds. Grey: from the start."
+    return Drawing(figure, caption, table)
+
+
+def features_figure(models: Mapping[str, Path]) -> Drawing:
+    """A map of what networks make of natural and perturbed images: t-SNE (van der Maaten and Hinton 2008) of the
+    features of test images, by class. `models` are runs' folders, by what they are called."""
+    from sklearn.manifold import TSNE
+
+    config = OmegaConf.load(next(iter(models.values())) / "config.yaml")
+    assert isinstance(config, DictConfig)
+    test = build_splits(config.data).test
+    rows = torch.arange(len(test))[:: max(1, len(test) // _POINTS)]
+    world = build_perturbation(compose(["perturb=world"]).perturb)
+    assert world is not None
+    natural = to_float(test.images[rows])
+    shown = {
+        NATURAL: natural,
+        "world": world.perturb(natural, ImageRandom(key("test", config.evaluation.seed, 0), rows)),
+    }
+    points = []
+    for name, folder in models.items():
+        model = load(folder)
+        found = torch.cat([features(model, images) for images in shown.values()]).numpy()
+        spread = np.ptp(found, axis=0)
+        perplexity = min(30, (len(found) - 1) / 3)
+        flat = TSNE(init="pca", random_state=0, perplexity=perplexity).fit_transform(found[:, spread > 0])
+        for number, kind in enumerate(shown):
+            x, y = flat[number * len(rows) : (number + 1) * len(rows)].T
+            about = {"network": name, "images": kind, "image": rows, "label": test.labels[rows]}
+            points.append(pd.DataFrame({**about, "x": x, "y": y}))
+    numbers = pd.concat(points, ignore_index=True)
+    return Drawing(_draw_maps(numbers, test.classes, list(models), list(shown)), _MAP_CAPTION, numbers)
+
+
+_MAP_CAPTION = (
+    "Maps of the features of test images (t-SNE, one map for both kinds of images): those near one another look alike "
+    "to the network. Axes mean nothing."
+)
+
+
+def _draw_maps(numbers: pd.DataFrame, classes: Sequence[str], networks: Sequence[str], kinds: Sequence[str]) -> Figure:
+    colours = matplotlib.colormaps["tab20" if len(classes) > _FEW else "tab10"]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(2.3 * len(networks), 2.3 * len(kinds) + 0.6), layout="constrained")
+        axes = figure.subplots(len(kinds), len(networks), squeeze=False)
+        for line, kind in zip(axes, kinds, strict=True):
+            for axis, name in zip(line, networks, strict=True):
+                mine = numbers[(numbers["network"] == name) & (numbers["images"] == kind)]
+                for label in sorted(mine["label"].unique()):
+                    own = mine[mine["label"] == label]
+                    axis.scatter(own["x"], own["y"], s=4, color=colours(label % colours.N), label=classes[label])
+                bare(axis)
+            line[0].set_ylabel(kind)
+        for axis, name in zip(axes[0], networks, strict=True):
+            axis.set_title(name, fontsize=8)
+        if len(classes) <= _FEW:
+            handles = axes[0][0].get_legend_handles_labels()
+            figure.legend(*handles, loc="outside lower center", ncols=5, frameon=False, markerscale=3)
+    return figure

@@ -1,0 +1,236 @@
+"""Learning from images that label themselves, and what starts from it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms.v2.functional import rotate
+
+from robust.configuration import build_splits, compose
+from robust.data import Batch, ImageSet, Splits, labelled, paired, turned
+from robust.learn import Turning, nt_xent
+from robust.measure import features, neighbours_accuracy
+from robust.models import ConvNet, Siamese, trunk_of
+from robust.prepare import Run, prepare
+from robust.run import execute
+from robust.runs import State, load, read_rows
+
+QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=natural"]
+
+
+def run(root: Path, *settings: str) -> Run:
+    prepared = prepare(compose([f"runs_dir={root}", *QUICK, *settings]))
+    status = execute(prepared)
+    assert status.state is State.DONE, status.reason
+    return prepared
+
+
+def some(count: int = 12, size: tuple[int, int] = (6, 6)) -> Splits:
+    images = torch.randint(256, (count, 3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    part = ImageSet(images, torch.arange(count) % 3, ("a", "b", "c"))
+    return Splits(part, part)
+
+
+def test_turns_are_those_of_torchvision() -> None:
+    splits, every = some(), turned(some())
+    assert every.train.classes == ("0°", "90°", "180°", "270°")
+    assert torch.equal(every.train.images, splits.train.images)
+    for image, label, source in zip(every.test.images, every.test.labels, 4 * list(splits.test.images), strict=True):
+        assert torch.equal(image, rotate(source, 90.0 * int(label)))
+    with pytest.raises(ValueError, match="needs square pictures, to turn them by a quarter; got 6 x 8"):
+        turned(some(size=(6, 8)))
+
+
+def test_a_batch_is_learnt_in_all_turns() -> None:
+    seen = []
+
+    class Network(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(images)
+            corner = images[:, 0, 0, 0] + 2 * images[:, 0, 0, -1]  # which corner is lit, and so how it was turned
+            turn = torch.stack([corner == 1, corner == 0, corner == 0, corner == 2], dim=1)
+            return turn.float()
+
+    images = torch.zeros(5, 1, 4, 4)
+    images[:, 0, 0, 0] = 1
+    task = Turning(Network(), optimizer=torch.optim.SGD)
+    _, shown = task.learn(Batch(images, torch.zeros(5, dtype=torch.int64), {}, torch.arange(5)))
+    assert torch.equal(seen[0], torch.cat([images.rot90(turn, (2, 3)) for turn in range(4)]))
+    assert 0 < shown["accuracy"] <= 5
+
+
+def test_which_way_up_a_digit_is_can_be_learnt_and_tested(tmp_path: Path) -> None:
+    natural = run(tmp_path, "task=rotation", "technique=natural", "recipe.pretext.max_epochs=10")
+    rows = read_rows(natural.folder)
+    assert rows["data"].item() == "digits_rotation"
+    assert rows["n"].item() == 4 * 497
+    assert rows["accuracy"].item() > 0.6
+
+
+def test_pairs_are_patches_of_the_picture_that_never_touch() -> None:
+    gap, jitter, size, side = 2, 2, 41, 10
+    images = torch.randint(256, (3, 1, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    part = ImageSet(images, torch.zeros(3, dtype=torch.int64), ("a",))
+    train = paired(Splits(part, part), gap=gap, jitter=jitter).train
+    assert train.classes[0] == "above left"
+    assert train.shape == (1, side, 2 * side)
+    assert train.labels.tolist() == 3 * list(range(8))
+    steps = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
+    places, corners = set(), images[:, 0].unfold(1, side, 1).unfold(2, side, 1)
+    for number, (pair, label) in enumerate(zip(train.images[:, 0], train.labels, strict=True)):
+        found = []
+        for patch in pair.split(side, dim=1):
+            same = (corners[number // 8] == patch).all(-1).all(-1).nonzero()
+            assert len(same) == 1, "it is a patch of its own picture"
+            found.append(same[0])
+        apart, wanted = (found[1] - found[0]).tolist(), steps[int(label)]
+        places.add((int(label), *apart))
+        for distance, step in zip(apart, wanted, strict=True):
+            assert abs(distance) <= jitter if step == 0 else distance * step >= side + gap
+    assert len(places) > 16, "they are moved"
+
+
+def test_pairs_show_no_colour_and_images_must_hold_them() -> None:
+    splits = some(size=(40, 32))
+    pairs = paired(splits).train.images
+    assert pairs.shape == (96, 3, 8, 16)
+    assert (pairs == pairs[:, :1]).all()
+    assert torch.equal(paired(splits).train.images, pairs)
+    with pytest.raises(ValueError, match="nine patches of 6 x 6 pixels, 2 apart and moved by up to 1: of 25 pixels"):
+        paired(some(size=(24, 30)))
+    with pytest.raises(ValueError, match=r"`task\.images\.gap` must be a whole number >= 0, of pixels; got -1"):
+        paired(splits, gap=-1)
+
+
+def test_where_an_obvious_patch_lies_is_learnt(tmp_path: Path) -> None:
+    """Pictures that grow brighter to the right and below, each patch another grey."""
+    for part, count in (("train", 60), ("test", 20)):
+        (tmp_path / "slopes" / part / "any").mkdir(parents=True)
+        for number in range(count):
+            right, down = np.meshgrid(np.arange(30), np.arange(30))
+            picture = (20 + number / 2 + 2 * right + 5 * down).astype(np.uint8)
+            Image.fromarray(picture).save(tmp_path / "slopes" / part / "any" / f"{number}.png")
+    folder = ["data=folder", f"data.path={tmp_path / 'slopes'}", "data.size=30", f"data.dir={tmp_path}"]
+    settings = ["technique=natural", "task=patches", "data.batch_size=40", "optimizer.lr=0.01", "trainer.max_epochs=12"]
+    learnt = run(tmp_path / "runs", *folder, "model.units=[8]", "model.dropout=0", *settings)
+    assert read_rows(learnt.folder)["accuracy"].item() > 0.8
+    assert isinstance(load(learnt.folder), Siamese)
+
+
+def test_a_siamese_network_shows_both_halves_to_one_trunk() -> None:
+    inner = ConvNet(image_shape=(1, 8, 8), num_classes=8, units=[4], kernel_size=3)
+    network = Siamese(network=inner, image_shape=(1, 8, 16), num_classes=8).eval()
+    images = torch.rand(3, 1, 8, 16)
+    halves = [trunk_of(network)(half) for half in images.chunk(2, dim=-1)]
+    torch.testing.assert_close(network(images), network.head(torch.cat(halves, dim=1)))
+    with pytest.raises(ValueError, match="two squares side by side; got 8 x 12 pixels"):
+        Siamese(network=inner, image_shape=(1, 8, 12), num_classes=8)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_nt_xent_is_that_of_a_plain_loop(processes: int) -> None:
+    torch.manual_seed(0)
+    views = torch.nn.functional.normalize(torch.randn(processes, 2, 5, 6, dtype=torch.float64), dim=-1)
+    every = views.flatten(0, 2)
+    losses = []
+    for process in range(processes):
+        for view in range(2):
+            for picture in range(5):
+                mine = views[process, view, picture]
+                others = [one for one in every if one is not mine and not torch.equal(one, mine)]
+                near = sum(torch.exp(mine @ one / 0.2) for one in others)
+                losses.append(-torch.log(torch.exp(mine @ views[process, 1 - view, picture] / 0.2) / near))
+    found = [nt_xent(views[place].flatten(0, 1), every, place=place, temperature=0.2)[0] for place in range(processes)]
+    torch.testing.assert_close(sum(found) / processes, sum(losses) / len(losses))
+
+
+def test_views_of_a_picture_are_found_again() -> None:
+    same = torch.eye(6)
+    loss, right = nt_xent(torch.cat([same, same]), torch.cat([same, same]), temperature=0.1)
+    assert right == 12
+    assert loss < 0.01
+
+
+def test_features_are_what_the_head_is_given() -> None:
+    network = ConvNet(image_shape=(3, 8, 8), num_classes=4, units=[5], kernel_size=3).eval()
+    images = torch.randint(256, (7, 3, 8, 8), dtype=torch.uint8)
+    found = features(network, images, batch_size=3)
+    torch.testing.assert_close(network.head(found), network(images / 255), rtol=1e-4, atol=1e-5)
+    labels = torch.arange(7) % 4
+    known = ImageSet(images, labels, tuple("abcd"))
+    assert neighbours_accuracy(network, known, known, count=1) == 1
+    assert not network.head._forward_pre_hooks
+
+
+def test_contrasts_bring_classes_together(tmp_path: Path) -> None:
+    learnt = run(tmp_path, "task=simclr", "technique=natural", "recipe.pretext.max_epochs=6")
+    curve = pd.read_csv(learnt.folder / "metrics.csv")
+    assert curve["knn_untrained"].nunique() == 1
+    assert curve["knn_accuracy"].iloc[-1] > 0.5
+    assert curve["train_accuracy"].iloc[-1] > curve["train_accuracy"].iloc[0]
+    assert load(learnt.folder).head[-1].out_features == 64
+
+
+def test_what_starts_from_a_folder_takes_that_run(tmp_path: Path) -> None:
+    short = ["recipe.pretext.max_epochs=1", "recipe.finetune.max_epochs=1"]
+    parent = run(tmp_path, "task=rotation", "technique=natural", *short)
+    child_of = ["technique=finetune", f"technique.start={parent.folder}"]
+    child = run(tmp_path, *child_of, *short)
+    assert child.parents[""].folder == parent.folder
+    assert child.reference != parent.identity.folder
+    other = compose([f"runs_dir={tmp_path}", *QUICK, *child_of, "model.units=[9]"])
+    with pytest.raises(ValueError, match=r"must be a run of the same network; got .*features\.0\.weight.* differ"):
+        prepare(other)
+
+
+def test_fewer_labels_are_among_more_of_them_and_of_every_class() -> None:
+    splits = build_splits(compose([]).data)
+    few, more = (labelled(splits, share, seed=1).train for share in (0.01, 0.1))
+    assert few.labels.unique().tolist() == list(range(10))
+    assert 10 <= len(few) < len(more) == pytest.approx(0.1 * len(splits.train), abs=6)
+    pictures = {image.numpy().tobytes() for image in more.images}
+    assert all(image.numpy().tobytes() in pictures for image in few.images)
+    other = labelled(splits, 0.1, seed=2).train
+    assert not torch.equal(other.images, more.images)
+    assert labelled(splits, 1, seed=0).train.images.shape == splits.train.images.shape
+
+
+def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> None:
+    short = ["recipe.pretext.max_epochs=2", "recipe.probe.max_epochs=2", "data.labels=0.1"]
+    probe = run(tmp_path, "technique=probe", *short)
+    parent = probe.parents[""]
+    assert parent.config.task.name == "rotation"
+    assert parent.config.data.labels is None
+    before, after = load(parent.folder).state_dict(), load(probe.folder).state_dict()
+    for name, value in after.items():
+        assert name.startswith(("head", "standardize")) or torch.equal(value, before[name]), name
+    assert after["head.0.weight"].shape[0] == 10
+    assert before["head.0.weight"].shape[0] == 4
+    assert probe.reference != parent.identity.folder
+    assert len(probe.splits.train) < 150
+    tuned = run(tmp_path, "technique=finetune", *short, "recipe.finetune.max_epochs=1")
+    assert tuned.parents[""].folder == parent.folder
+    changed = load(tuned.folder).state_dict()
+    assert not torch.equal(changed["features.0.weight"], before["features.0.weight"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            ["technique=probe", "technique.start=jigsaw"],
+            "natural, a task without labels .patches, rotation, simclr. or the folder of a run; got jigsaw",
+        ),
+        (["task=simclr", "technique=natural", "data.batch_size=1"], "at least 2 with `task=simclr`, .*; got 1"),
+        (["task=simclr", "technique=natural", "task.module.temperature=0"], "temperature` must be above 0; got 0"),
+        (["technique=natural", "data.labels=0"], "`data.labels` must be above 0 and at most 1, .*; got 0"),
+        (["technique=natural", "data.labels=1.5"], "`data.labels` must be above 0 and at most 1, .*; got 1.5"),
+        (["task=rotation", "technique=trades"], "must be left out with `task=rotation`, which does not classify"),
+    ],
+)
+def test_wrong_settings_are_explained(settings: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        prepare(compose([f"runs_dir={tmp_path}", *QUICK, *settings]))
