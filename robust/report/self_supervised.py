@@ -201,9 +201,8 @@ def _figures(table: pd.DataFrame) -> list[str]:
 
 def _shown_downstream(table: pd.DataFrame) -> pd.DataFrame:
     columns = {f"{name}, %": table[name].map(percent) for name in _figures(table)}
-    won = {f"won on {name}": _column(table, f"{name}_won", sign=True) for name in _figures(table)}
     anew = table["trained"] == SCRATCH
-    won = {name: np.where(anew, "", column) for name, column in won.items()}
+    won = {f"won on {name}": np.where(anew, "", _column(table, f"{name}_won", sign=True)) for name in _figures(table)}
     several = [name for name in ("data", "model") if table[name].nunique() > 1]
     about = {**{name: table[name] for name in several}, "labels, %": table["labels"].map(percent)}
     return pd.DataFrame({**about, "trained": table["trained"], "seeds": table["seeds"], **columns, **won})

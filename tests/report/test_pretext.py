@@ -1,0 +1,83 @@
+"""The page on learning without labels."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robust.configuration import compose
+from robust.prepare import prepare
+from robust.report.self_supervised import (
+    SCRATCH,
+    downstream_table,
+    pretext_claims,
+    pretext_runs,
+    pretext_table,
+    self_supervised,
+)
+from robust.run import execute
+from robust.runs import State, find_runs
+
+SHORT = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "pretext", "finetune", "probe")]
+QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=world", "evaluation.trials=1"]
+QUICK += ["evaluation.levels.world=[1.0]"]
+
+
+def lines() -> pd.DataFrame:
+    """Three seeds with a tenth of the labels: scratch, and a finetuned one that wins 4, 5 and 6 points."""
+    found = []
+    for seed, start in enumerate((0.50, 0.60, 0.40)):
+        about = {"data": "digits", "model": "convnet", "labels": 0.1, "seed": seed}
+        found.append({**about, "trained": SCRATCH, "natural": start, "perturbed": 0.2})
+        found.append({**about, "trained": "finetune rotation", "natural": start + 0.04 + 0.01 * seed, "perturbed": 0.1})
+    return pd.DataFrame(found)
+
+
+def test_what_is_won_is_over_the_network_of_the_same_seed() -> None:
+    table = downstream_table(lines()).set_index("trained")
+    tuned = table.loc["finetune rotation"]
+    assert tuned["natural_won"] == pytest.approx(0.05)
+    assert tuned["natural_won_low"] == pytest.approx(0.05 - 4.302653 * 0.01 / 3**0.5, abs=1e-6)
+    assert tuned["perturbed_won"] == pytest.approx(-0.1)
+    assert table.loc[SCRATCH, "natural_won"] == 0
+    assert tuned["seeds"] == 3
+
+
+def test_claims_are_decided_by_intervals() -> None:
+    tasks = pd.DataFrame({"task": ["rotation"], "seeds": [3], "accuracy": [0.55]})
+    tasks[["accuracy_low", "accuracy_high"]] = [0.5, 0.59]
+    claims = pretext_claims(tasks, downstream_table(lines())).set_index("id")
+    assert claims.loc["rotation", "met"] == "no"
+    assert claims.loc["few-labels", "met"] == "yes"
+    worse = lines()
+    worse.loc[worse["trained"] != SCRATCH, "natural"] -= np.array([0.0, 0.0, 0.05])
+    assert pretext_claims(tasks, downstream_table(worse)).set_index("id").loc["few-labels", "met"] == "no"
+    few = downstream_table(lines()[lines()["seed"] < 2])
+    assert pretext_claims(tasks.assign(seeds=2), few).empty
+
+
+def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
+    for settings in (["technique=natural"], ["technique=probe", "technique.start=simclr"], ["technique=finetune"]):
+        run = prepare(compose([f"runs_dir={tmp_path}", *QUICK, *SHORT, "data.labels=0.1", *settings]))
+        assert execute(run).state is State.DONE
+    folders = find_runs([tmp_path])
+    sections = [one for one in self_supervised(folders) if one.title]
+    drawings = {name: one for section in sections for name, one in section.drawings.items()}
+    assert set(drawings) == {"tasks", "curves", "labels", "features"}
+    assert set(drawings["tasks"].numbers["task"]) == {"simclr", "rotation"}
+    assert set(drawings["features"].numbers["network"]) == {SCRATCH, "probe simclr", "finetune rotation"}
+    table = next(section.tables["downstream"].numbers for section in sections if "downstream" in section.tables)
+    assert table["trained"].iloc[0] == SCRATCH
+    assert set(table["trained"]) == {SCRATCH, "probe simclr", "finetune rotation"}
+    with pytest.raises(ValueError, match="No run among these starts from a task without labels"):
+        self_supervised([folder for folder in folders if "natural" in folder.name and "rotation" not in folder.name])
+
+
+def test_a_task_that_is_not_tested_shows_its_training(tmp_path: Path) -> None:
+    run = prepare(compose([f"runs_dir={tmp_path}", *QUICK, *SHORT, "task=simclr", "technique=natural"]))
+    assert execute(run).state is State.DONE
+    (line,) = pretext_table(pretext_runs([run.folder])).to_dict("records")
+    curve = pd.read_csv(run.folder / "metrics.csv").iloc[-1]
+    assert line["accuracy"] == pytest.approx(curve["train_accuracy"])
+    assert line["won"] == pytest.approx(curve["knn_accuracy"] - curve["knn_untrained"])
