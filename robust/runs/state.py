@@ -175,7 +175,11 @@ def _is_stale(claim: dict[str, Any]) -> bool:
 
 def command_line() -> str:
     """The command that this process was started with."""
-    return shlex.join(["python", *(os.path.relpath(one) if Path(one).is_absolute() else one for one in sys.argv)])
+    program, *arguments = (os.path.relpath(one) if Path(one).is_absolute() else one for one in sys.argv)
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    if module and module.name.startswith("robust."):
+        return shlex.join(["python", "-m", module.name.removesuffix(".__main__"), *arguments])
+    return shlex.join(["python", program, *arguments])
 
 
 def git_commit() -> str | None:

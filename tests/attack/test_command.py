@@ -41,6 +41,8 @@ def test_runs_are_attacked_once_and_stand_in_one_table(runs: Path, command: Call
     done = command("-m", "robust.attack", f"run={runs}", *FGSM, "trainer.threads=1")
     assert done.returncode == 0, done.stderr
     assert "fgsm eps=16/255" in done.stdout
+    commands = [json.loads(file.read_text())["sessions"][-1]["command"] for file in runs.rglob("status.json")]
+    assert all(one.startswith("python -m robust.attack run=") for one in commands)
     assert all(path.stat().st_mtime_ns == time for path, time in trained.items())
     first = attacks_of(runs)
     assert {name: len(table) for name, table in first.items()} == dict.fromkeys(first, 50)
