@@ -124,7 +124,12 @@ class Run:
         """The untrained network: its weights drawn from the run's seed, or others' where `weights` says so; its layers
         frozen as the technique says."""
         torch.manual_seed(key("weights", self.config.seed))
-        network = make(self.architecture())
+        try:
+            network = make(self.architecture())
+        except ValueError as error:
+            if self.config.task.get("images") is None:
+                raise
+            raise ValueError(f"`task={self.config.task.name}` cannot be learnt by this model: {error}") from error
         if self.config.weights is not None:
             take_published(network, str(self.config.weights))
         for chosen in (self.config.task.trainable, self.config.technique.trainable):

@@ -226,6 +226,7 @@ def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> N
         ),
         (["task=simclr", "technique=natural", "data.batch_size=1"], "at least 2 with `task=simclr`, .*; got 1"),
         (["task=simclr", "technique=natural", "task.module.temperature=0"], "temperature` must be above 0; got 0"),
+        (["task=patches", "technique=natural"], "cannot be learnt by this model: Images of 7 x 7 pixels are too small"),
         (["technique=natural", "data.labels=0"], "`data.labels` must be above 0 and at most 1, .*; got 0"),
         (["technique=natural", "data.labels=1.5"], "`data.labels` must be above 0 and at most 1, .*; got 1.5"),
         (["task=rotation", "technique=trades"], "must be left out with `task=rotation`, which does not classify"),
