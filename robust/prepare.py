@@ -112,7 +112,7 @@ class Run:
         settings, count = self.config.data, len(self.splits.train)
         return PerturbedData(
             self.splits,
-            batch_size=settings.batch_size if settings.labels is None else min(settings.batch_size, count),
+            batch_size=settings.batch_size if settings.get("labels") is None else min(settings.batch_size, count),
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
