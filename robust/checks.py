@@ -106,6 +106,11 @@ def check_task(config: DictConfig, splits: Splits, *, needs: Sequence[str], leas
             f"`data.batch_size` must be at least {least_batch} with `task={config.task.name}`, which compares images; "
             f"got {config.data.batch_size}."
         )
+    if config.task.recipe == "pretext" and config.data.get("labels") is not None:
+        raise ValueError(
+            f"`data.labels` must be left out with `task={config.task.name}`, which needs none; got "
+            f"{config.data.labels}."
+        )
     none = config.data.get("none", config.task.none)
     if none != config.task.none and config.task.name != "classify":
         raise ValueError(f"`data.none` must be left out with `task={config.task.name}`, which sets it; got {none}.")

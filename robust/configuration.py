@@ -93,7 +93,7 @@ def reference(config: DictConfig) -> DictConfig:
 def pretext(config: DictConfig, task: str) -> DictConfig:
     """The configuration of the run without anybody's labels that a run starts from: of the same data, model, seed and
     settings; or that of the run in the folder `task`. Raises ValueError for what is neither."""
-    if (Path(task) / "config.yaml").is_file():
+    if is_run(task):
         other = OmegaConf.load(Path(task) / "config.yaml")
         assert isinstance(other, DictConfig)
         return OmegaConf.merge(other, {"runs_dir": str(Path(task).absolute().parent)})  # type: ignore[return-value]
@@ -108,7 +108,14 @@ def pretext(config: DictConfig, task: str) -> DictConfig:
     with open_dict(other):
         other.task = compose([f"task={task}"]).task
         other.data.labels = None
+        other.evaluation.natural_adversarial = None
+        other.attack = _read(CONF / "attack" / "none.yaml")
     return other
+
+
+def is_run(start: object) -> bool:
+    """Whether that is the folder of a run."""
+    return isinstance(start, str) and (Path(start) / "config.yaml").is_file()
 
 
 def is_pretext(task: Mapping[Any, Any]) -> bool:

@@ -72,7 +72,7 @@ def _attack(run: Run, model: nn.Module, assault: Assault, pairs: Sequence[tuple[
             for pair, count in zip(pairs, counts, strict=True):
                 begun = time.monotonic()
                 shown = _toward(pair, test.classes) if settings.progress else None
-                found.append(assault.attack(model, test, pair, training=run.splits.train, title=shown))
+                found.append(assault.attack(model, test, pair, training=run.training_images, title=shown))
                 bar.update(count)
                 if pair == pairs[0]:
                     minutes = (time.monotonic() - begun) * sum(counts) / count / 60

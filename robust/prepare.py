@@ -23,6 +23,7 @@ from robust.configuration import (
     build_optimizer,
     build_perturbation,
     build_splits,
+    is_run,
     make,
     model_name,
     plain,
@@ -31,11 +32,21 @@ from robust.configuration import (
     require_complete,
     stage,
 )
-from robust.data import NaturalAdversarial, PerturbedData, Splits, natural_adversarial
+from robust.data import ImageSet, NaturalAdversarial, PerturbedData, Splits, natural_adversarial
 from robust.errors import one_line
-from robust.learn import Classifier, Constant, Schedule, Task, count_devices, freeze, is_one_of_several, take_weights
+from robust.learn import (
+    NEW,
+    Classifier,
+    Constant,
+    Schedule,
+    Task,
+    count_devices,
+    freeze,
+    is_one_of_several,
+    take_weights,
+)
 from robust.measure import NATURAL, Condition, Test, planned_tests
-from robust.models import published_digest, take_published, trunk_of
+from robust.models import evaluating, published_digest, take_published, trunk_of
 from robust.perturb import Perturbation, key
 from robust.results import known_natural_adversarial, known_tests, made_attacks
 from robust.runs import Identity, State, Status, identify, read_status
@@ -110,15 +121,31 @@ class Run:
     def build_data(self) -> PerturbedData:
         """The data module."""
         settings, count = self.config.data, len(self.splits.train)
+        few, processes = settings.get("labels") is not None, self.processes
+        whole = self.config.task.get("network") is None  # else a picture holds two, which nothing may move
         return PerturbedData(
             self.splits,
-            batch_size=settings.batch_size if settings.get("labels") is None else min(settings.batch_size, count),
+            batch_size=min(settings.batch_size, max(1, count // processes) * processes) if few else settings.batch_size,
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
-            shuffle=settings.shuffle,
-            augmentation=build(settings.augment) if settings.augment is not None else None,
+            shuffle=settings.shuffle or few,  # what one epoch leaves over another takes
+            augmentation=build(settings.augment) if settings.augment is not None and whole else None,
+            every=self.training_images if few else None,
         )
+
+    @property
+    def processes(self) -> int:
+        """How many train it together."""
+        settings = self.config.trainer
+        return settings.num_nodes * count_devices(settings.devices, settings.accelerator)
+
+    @property
+    def training_images(self) -> ImageSet:
+        """All of the data set, labelled or not."""
+        data = self.config.data.copy()
+        data.labels = None
+        return build_splits(data, images=self.config.task.get("images")).train
 
     def build_network(self) -> nn.Module:
         """The untrained network: its weights drawn from the run's seed, or others' where `weights` says so; its layers
@@ -189,6 +216,11 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
         {"": natural if start == NATURAL else pretext(config, str(start))} if start is not None else _stages(config)
     )
     parents = prepare_all(starts)
+    if is_run(start) and parents[""].folder != Path(start).absolute():
+        raise ValueError(
+            f"`technique.start` must name a run's folder as it was made; by its settings {start} would be "
+            f"{parents[''].folder}. Give it its name again, or leave `technique.start` to a task."
+        )
     identity = _identify(config, perturbation, splits, parents)
     if start == NATURAL:
         against = parents[""].identity
@@ -207,8 +239,7 @@ def _build_all(run: Run, *, elsewhere: bool) -> None:
     config = run.config
     with as_level(config.perturb):
         data = run.build_data()
-    settings = config.trainer
-    data.take_part(0, settings.num_nodes * count_devices(settings.devices, settings.accelerator))
+    data.take_part(0, run.processes)
     network = run.build_network()
     build_optimizer(config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
     build_task(config, network)
@@ -232,6 +263,8 @@ def _identify(
     settings = plain(config)
     if config.task.get("images") is not None:
         settings["data"]["name"] += f"_{config.task.name}"  # other labels: another data set
+    if is_run(config.technique.start):
+        settings["technique"]["start"] = "run"  # which one its own identity says
     if settings["weights"] is not None:
         settings["weights"] = published_digest(str(settings["weights"]))
     return identify(
@@ -299,12 +332,28 @@ def build_trainer(
         raise ValueError(f"`trainer` cannot be made of these settings: {one_line(error)}") from error
 
 
+def own_parts(config: DictConfig) -> tuple[str, ...]:
+    """The parts of a network that it does not take from the run that it starts from."""
+    return NEW if config.technique.head is not None else ()
+
+
 def check_parts(run: Run, network: nn.Module) -> None:
-    """Raises ValueError where a part of the network and the run that it is to start from do not fit one another."""
-    technique = run.config.technique
+    """Raises ValueError where a part of the network, or all of it, and the run that it is to start from do not fit one
+    another."""
+    technique, task = run.config.technique, run.config.task
+    if task.get("network") is not None:
+        shape = build_splits(run.config.data).test.shape
+        try:
+            with torch.no_grad(), evaluating(network):
+                trunk_of(network)(torch.zeros(1, *shape))
+        except RuntimeError as error:
+            raise ValueError(
+                f"`task={task.name}` needs a trunk that takes pictures of any size, as one of convolutions does; got "
+                f"`model={run.config.model.name}` ({one_line(error)})."
+            ) from error
     if "" in run.parents and technique.start != NATURAL:
         try:
-            take_weights(network, trunk_of(run.parents[""].build_network()).state_dict())
+            take_weights(network, trunk_of(run.parents[""].build_network()).state_dict(), new=own_parts(run.config))
         except ValueError as error:
             raise ValueError(
                 f"`technique.start` must be a run of the same network; got {technique.start}. {error}"

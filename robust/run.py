@@ -16,13 +16,13 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from robust.configuration import build_splits, is_pretext
+from robust.configuration import build_splits, is_pretext, is_run
 from robust.errors import one_line
 from robust.files import write_whole
-from robust.learn import NEW, Curriculum, Curve, DivergedError, FrozenNorms, Neighbours, take_weights
+from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours, take_weights
 from robust.measuring import attack_missing, measure_missing, measure_others
 from robust.models import IMAGENET, trunk_of
-from robust.prepare import Run, build_schedule, build_task, build_trainer
+from robust.prepare import Run, build_schedule, build_task, build_trainer, own_parts
 from robust.runs import (
     CHECKPOINT,
     MODEL,
@@ -104,11 +104,13 @@ def _complete(run: Run) -> None:
 
 
 def _from_anywhere(config: DictConfig) -> DictConfig:
-    """The configuration with paths that hold in any working directory; `weights` may be a word too."""
+    """The configuration with paths that hold in any working directory; some may be words too."""
     config = config.copy()
     for name in ("data.dir", "data.path", "data.cache_dir", "evaluation.natural_adversarial", "weights"):
         if (path := OmegaConf.select(config, name)) and (name, path) != ("weights", IMAGENET):
             OmegaConf.update(config, name, str(Path(path).absolute()))
+    if is_run(config.technique.start):
+        config.technique.start = str(Path(config.technique.start).absolute())
     return config
 
 
@@ -238,8 +240,7 @@ def take_parents_weights(network: nn.Module, run: Run) -> None:
             _, _, other = run.config.task.start[part].partition(".")
             network.get_submodule(part).load_state_dict(trained.get_submodule(other).state_dict())
         else:
-            head = run.config.technique.head
-            take_weights(network, trunk_of(trained).state_dict(), new=NEW if head is not None else ())
+            take_weights(network, trunk_of(trained).state_dict(), new=own_parts(run.config))
 
 
 @contextlib.contextmanager

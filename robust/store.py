@@ -84,7 +84,7 @@ def store(
         raise ValueError(f"`perturb` must name each perturbation once; got {','.join(names)}.")
     if not 0 <= share <= 1:
         raise ValueError(f"`--share` must be from 0 to 1; got {share}.")
-    splits = build_splits(config.data)
+    splits = build_splits(config.data, seed=config.seed)
     held = _held_out(splits, config.seed, held_out)
     for perturbation in perturbations:
         perturbation.check(splits.train.shape)

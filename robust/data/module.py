@@ -1,5 +1,6 @@
 """The data module: natural and perturbed images, mixed, on the device."""
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from robust.data.augmentation import Augmentation
-from robust.data.images import Splits, to_float
+from robust.data.images import ImageSet, Splits, to_float
 from robust.perturb import ImageRandom, Perturbation, key
 
 _KEEP_SHARE = 0.25  # of the memory that is free: what a kept copy of the perturbed images may take
@@ -44,7 +45,8 @@ class PerturbedData(pl.LightningDataModule):
     `share`, from 0 to 1, is set from outside before each epoch (`robust.learn.curriculum`): the last `int(share *
     batch)` images of a batch are perturbed. A perturbation is fixed, keyed by (seed, image), or with `fresh=True`
     another one in each epoch. Fixed ones are made once and kept where they fit. `shuffle=True` draws a new order in
-    each epoch, keyed by (seed, epoch). An `augmentation` comes last, keyed by (seed, epoch, image). Where several
+    each epoch, keyed by (seed, epoch). An `augmentation` comes last, keyed by (seed, epoch, image). `every` are the
+    images of the data set where those to train on are few: what is fitted to images needs no labels. Where several
     processes train one model, each of n takes every n-th image of a batch: together they see the batches that one
     process would.
     """
@@ -59,6 +61,7 @@ class PerturbedData(pl.LightningDataModule):
         fresh: bool = False,
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
+        every: ImageSet | None = None,
     ):
         super().__init__()
         count = len(splits.train)
@@ -73,6 +76,7 @@ class PerturbedData(pl.LightningDataModule):
         self.fresh = fresh
         self.shuffle = shuffle
         self.augmentation = augmentation
+        self.every = every
         self.share = 0.0
         self.epoch = 0
         self.part = (0, 1)  # of a batch: which process, of how many
@@ -90,9 +94,11 @@ class PerturbedData(pl.LightningDataModule):
 
     def place(self, device: torch.device) -> None:
         """Moves the training images to the device where they fit there."""
-        tensors = (self._train.images, *self._train.extras.values())
+        sets = [self._train] if self.every is None else [self._train, self.every]
+        tensors = [tensor for one in sets for tensor in (one.images, *one.extras.values())]
         if device.type != "cpu" and _fits(sum(one.numel() * one.element_size() for one in tensors), device):
             self._train = self._train.to(device)
+            self.every = None if self.every is None else self.every.to(device)
 
     def take_part(self, process: int, processes: int) -> None:
         """Takes one process's images of each batch. Raises ValueError where a batch cannot be divided evenly."""
@@ -161,9 +167,12 @@ class PerturbedData(pl.LightningDataModule):
         return torch.cat([to_float(natural[:split]), perturbed]) if split else perturbed
 
     def training_images(self) -> Iterator[Tensor]:
-        """All training images, batch by batch, as this epoch shows them."""
-        for batch in self.batches(drop_last=False):
-            yield self._mixed(batch)
+        """All training images, batch by batch, as this epoch shows them; those too that have no label."""
+        shown = copy.copy(self)
+        if self.every is not None:
+            shown._train, shown._kept = self.every, None
+        for batch in shown.batches(drop_last=False):
+            yield shown._mixed(batch)
 
     def _perturb(self, images: Tensor, indices: Tensor) -> Tensor:
         assert self.perturbation is not None

@@ -84,6 +84,8 @@ def labelled(splits: Splits, share: float, *, seed: int) -> Splits:
     greater share holds the smaller one. Raises ValueError for a share that is none."""
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
         raise ValueError(f"`data.labels` must be above 0 and at most 1, a share of the training images; got {share}.")
+    if share == 1:
+        return splits
     train = splits.train
     order = ImageRandom(key("labels", seed), torch.arange(len(train))).uniform().argsort(stable=True)
     chosen = []

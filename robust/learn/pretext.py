@@ -48,7 +48,7 @@ class Contrasting(Task):
             )
             for which in range(2)
         ]
-        found = functional.normalize(self.model(torch.cat(views)))
+        found = functional.normalize(self.model(torch.cat(views)).float())
         others = found
         if self._trainer is not None and self._trainer.world_size > 1:
             gathered = self.all_gather(found, sync_grads=True)
@@ -68,7 +68,8 @@ def nt_xent(found: Tensor, others: Tensor, *, place: int = 0, temperature: float
     """
     own = torch.arange(len(found), device=found.device)
     start = place * len(found)
-    near = found @ others.T / temperature
+    with torch.autocast(found.device.type, enabled=False):  # of many that are nearly as near
+        near = found @ others.T / temperature
     near = near.index_put((own, start + own), near.new_tensor(float("-inf")))
     partner = start + own.roll(len(found) // 2)
     return functional.cross_entropy(near, partner), (near.argmax(1) == partner).sum()

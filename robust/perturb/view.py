@@ -15,10 +15,10 @@ _WIDEST = 4 / 3  # a cut's width over its height, and the other way round
 
 
 class ContrastView(Perturbation):
-    """A cut of at least `smallest` of the picture's area, drawn to its size; turned round half of the time; and of
-    colour pictures brightness, contrast, saturation (by up to 0.8 of each) and hue (by up to a fifth of the circle)
-    changed four times in five, and all colour taken away once in five. `level`, from 0 to 1, scales the cut and the
-    change of colours; published for small pictures is 0.5."""
+    """A cut of at least `smallest` of the picture's area, drawn to its size; mirrored half of the time; four
+    times in five with another brightness and contrast and, of colour pictures, saturation (each by up to 0.8 of it) and
+    hue (by up to a fifth of the circle); of these once in five without all colour. `level`, from 0 to 1, scales the cut
+    and the change of colours; published for small pictures is 0.5."""
 
     name = "view"
 

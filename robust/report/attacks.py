@@ -72,7 +72,7 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
     data were tested under) and robust accuracy (fractions, means over seeds), low and high of the latter's 95 %
     interval, and the medians of distortion, linf, steps and queries of what succeeded."""
     attacked = {folder: read_rows(folder) for folder in folders if (folder / ATTACKS).is_file()}
-    runs = [line for folder, rows in attacked.items() for line in _lines(folder, rows)]
+    runs = [line for folder, rows in attacked.items() for line in attack_lines(folder, rows)]
     if not runs:
         return pd.DataFrame()
     perturbed = _perturbed(pd.concat(attacked.values()))
@@ -103,8 +103,8 @@ def _perturbed(rows: pd.DataFrame) -> pd.Series:
     return shared.groupby("run")["accuracy"].mean()
 
 
-def _lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
-    """A line for each attack on one run."""
+def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
+    """A line for each attack on one run: what it is, and `images`, `natural` and `robust` accuracy, `_EFFORT`."""
     attacks = known_attacks(folder, images=False)
     assert attacks is not None
     attacks = attacks[attacks["threshold"].isna()]  # a mind's eye has a section of its own

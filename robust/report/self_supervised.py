@@ -1,7 +1,6 @@
 """What learning without labels is worth: how well each task was learnt, and what starts from it, against what starts
 anew with the same labels."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +9,23 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from robust.configuration import is_pretext
+from robust.configuration import is_pretext, is_run, model_name
+from robust.data.cache import digest
 from robust.measure import NATURAL
-from robust.report.attacks import attack_title
+from robust.report.attacks import attack_lines
 from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line, over_several
 from robust.report.pretext_figures import curves_figure, features_figure, labels_figure, tasks_figure
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
-from robust.report.tables import percent
-from robust.results import ATTACKS, known_attacks
+from robust.report.tables import percent, told_apart
+from robust.results import ATTACKS
 from robust.runs import read_rows
 
 SCRATCH = "from the start"
-_WAY = ["data", "model", "labels", "trained"]
+_NETWORK = ["data", "model"]
+_WAY = [*_NETWORK, "labels", "trained"]
 _CURVE = "metrics.csv"
+_SETTINGS = ("data", "model", "task", "technique", "perturb", "optimizer", "trainer")
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,27 @@ class PretextRun:
     def task(self) -> str:
         return str(self.config.task.name)
 
+    @property
+    def data(self) -> str:
+        return str(self.config.data.name)
+
+    @property
+    def model(self) -> str:
+        return model_name(self.config.model)
+
+    @property
+    def kind(self) -> str:
+        """The same for runs that differ by their seed alone."""
+        settings = OmegaConf.to_container(self.config)
+        assert isinstance(settings, dict)
+        return digest({name: settings[name] for name in _SETTINGS})[:8]
+
 
 def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
     """The finished runs without labels among these folders and beside them."""
     found = {}
-    for place in places:
-        for file in sorted(place.parent.glob("*/config.yaml")):
+    for root in dict.fromkeys(place.parent for place in places):
+        for file in sorted(root.glob("*/config.yaml")):
             config = OmegaConf.load(file)
             assert isinstance(config, DictConfig)
             if is_pretext(config.get("task", {})) and (file.parent / _CURVE).is_file():
@@ -52,30 +69,35 @@ def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
 
 
 def self_supervised(folders: Sequence[Path]) -> list[Section]:
-    """What there is to say of what starts without labels among these runs. Raises ValueError where nothing does."""
-    runs, lines = pretext_runs(folders), list(downstream_lines(folders))
-    if not runs or all(line["trained"] == SCRATCH for line in lines):
+    """What there is to say of what starts without labels among these runs, for each data set and network. Raises
+    ValueError where nothing does."""
+    runs, lines = pretext_runs(folders), pd.DataFrame(downstream_lines(folders))
+    if not runs or lines.empty or (lines["trained"] == SCRATCH).all():
         raise ValueError(
             "No run among these starts from a task without labels. Make some: technique=finetune "
             "technique.start=rotation."
         )
-    tasks, down = pretext_table(runs), downstream_table(pd.DataFrame(lines))
-    first = {run.task: run for run in reversed(runs)}
-    return [
-        Section(
-            "Learning without labels",
-            _tasks_text(tasks),
-            {"tasks": tasks_figure([one.config for one in first.values()]), "curves": curves_figure(runs)},
-            {"pretext": Table(_shown_tasks(tasks), tasks, _TASKS_NOTE)},
-        ),
-        Section(
-            "What starts from it",
-            _answer(down),
-            {"labels": labels_figure(down), "features": features_figure(_to_map(folders))},
-            {"downstream": Table(_shown_downstream(down), down, _DOWNSTREAM_NOTE)},
-        ),
-        _claims_section(tasks, down),
-    ]
+    tasks, down = pretext_table(runs), downstream_table(lines)
+    learning = set(tasks[_NETWORK].itertuples(index=False, name=None))
+    kinds = [one for one in dict.fromkeys(down[_NETWORK].itertuples(index=False, name=None)) if one in learning]
+    found = []
+    for about in kinds:
+        mine = [run for run in runs if (run.data, run.model) == about]
+        first = {run.task: run for run in reversed(mine)}
+        own, others, each = (
+            table[(table["data"] == about[0]) & (table["model"] == about[1])] for table in (tasks, down, lines)
+        )
+        end, name = (f"-{'-'.join(about)}".replace(" ", "_"), f": {' '.join(about)}") if len(kinds) > 1 else ("", "")
+        shown = {
+            f"tasks{end}": tasks_figure([one.config for one in first.values()]),
+            f"curves{end}": curves_figure(mine),
+        }
+        drawings = {f"labels{end}": labels_figure(others), f"features{end}": features_figure(_to_map(each))}
+        learnt = {f"pretext{end}": Table(_shown_tasks(own), own, _TASKS_NOTE)}
+        started = {f"downstream{end}": Table(_shown_downstream(others), others, _DOWNSTREAM_NOTE)}
+        found.append(Section(f"Learning without labels{name}", _tasks_text(own), shown, learnt))
+        found.append(Section(f"What starts from it{name}", _answer(others), drawings, started))
+    return [*found, _claims_section(tasks, down)]
 
 
 _TASKS_NOTE = (
@@ -91,8 +113,8 @@ _DOWNSTREAM_NOTE = (
 
 
 def pretext_table(runs: Sequence[PretextRun]) -> pd.DataFrame:
-    """A line for each task: task, seeds, and as fractions accuracy, untrained and neighbours, and won (neighbours less
-    untrained), each with `_low` and `_high` where there are several seeds."""
+    """A line for each task: data, model, task, seeds, and as fractions accuracy, untrained and neighbours, and won
+    (neighbours less untrained), each with `_low` and `_high` where there are several seeds."""
     lines = []
     for run in runs:
         rows = read_rows(run.folder) if (run.folder / "rows.csv").is_file() else None
@@ -101,59 +123,60 @@ def pretext_table(runs: Sequence[PretextRun]) -> pd.DataFrame:
         if rows is not None:
             own = rows.loc[rows["test_perturbation"] == NATURAL, "accuracy"].mean()
         known = {"untrained": last["knn_untrained"], "neighbours": last["knn_accuracy"]}
-        lines.append({"task": run.task, "accuracy": own, **known, "won": known["neighbours"] - known["untrained"]})
-    return _over_seeds(pd.DataFrame(lines), ["task"], ["accuracy", "untrained", "neighbours", "won"])
+        about = {"data": run.data, "model": run.model, "task": run.task, "kind": run.kind, "seed": run.config.seed}
+        lines.append({**about, "accuracy": own, **known, "won": known["neighbours"] - known["untrained"]})
+    table = pd.DataFrame(lines)
+    table["task"] = told_apart(table["task"], table["kind"], *(table[name] for name in _NETWORK))
+    return _over_seeds(table, [*_NETWORK, "task"], ["accuracy", "untrained", "neighbours", "won"])
 
 
 def downstream_lines(folders: Sequence[Path]) -> Iterator[dict[str, object]]:
-    """A line for each run with a classifier: data, model, labels, trained, seed, natural and perturbed accuracy, and
-    the accuracy that each attack leaves, by its title."""
+    """A line for each natural run with a classifier and each that starts without labels: folder, data, model, labels,
+    trained, kind, seed, natural and perturbed accuracy, and the accuracy that each attack leaves, by its title."""
     for folder in folders:
         config = OmegaConf.load(folder / "config.yaml")
         assert isinstance(config, DictConfig)
-        if is_pretext(config.task):
-            continue
         rows, technique = read_rows(folder), config.technique
-        anew = technique.start is None
-        if not anew and technique.start == NATURAL:
+        started = technique.start not in (None, NATURAL)
+        if is_pretext(config.task) or not (started or technique.name == NATURAL):
             continue
         natural = rows["test_perturbation"] == NATURAL
+        attacks = attack_lines(folder, rows) if (folder / ATTACKS).is_file() else []
         yield {
+            "folder": folder,
             "data": rows["data"].iloc[0],
             "model": rows["model"].iloc[0],
             "labels": 1.0 if config.data.get("labels") is None else float(config.data.labels),
-            "trained": SCRATCH if anew else f"{technique.name} {Path(str(technique.start)).name}",
+            "trained": f"{technique.name} {_start(technique.start)}" if started else SCRATCH,
+            "kind": rows["kind"].iloc[0],
             "seed": int(config.seed),
             "natural": rows.loc[natural, "accuracy"].mean(),
             "perturbed": rows.loc[~natural, "accuracy"].mean(),
-            **_withstood(folder),
+            **{str(line["attack"]): line["robust"] for line in attacks},
         }
 
 
-def _to_map(folders: Sequence[Path]) -> dict[str, Path]:
+def _start(start: str) -> str:
+    """What a run starts from: a task, or that of the run in a folder."""
+    if not is_run(start):
+        return start
+    config = OmegaConf.load(Path(start) / "config.yaml")
+    return f"{config.task.name} of {config.data.name}"
+
+
+def _to_map(lines: pd.DataFrame) -> dict[str, Path]:
     """A run of each way of training: of those with the most labels the first."""
-    lines = [(line, folder) for folder in folders for line in downstream_lines([folder])]
-    lines.sort(key=lambda one: (one[0]["trained"] != SCRATCH, -float(str(one[0]["labels"])), int(str(one[0]["seed"]))))
-    found: dict[str, Path] = {}
-    for line, folder in lines:
-        found.setdefault(str(line["trained"]), folder)
-    return found
-
-
-def _withstood(folder: Path) -> dict[str, float]:
-    attacks = known_attacks(folder, images=False) if (folder / ATTACKS).is_file() else None
-    if attacks is None:
-        return {}
-    kept = (attacks["before"] == attacks["label"]) & ~attacks["success"]
-    titles = [attack_title(name, json.loads(settings)) for name, settings in attacks[["attack", "settings"]].values]
-    return kept.groupby(titles).mean().to_dict()
+    ordered = lines.sort_values(["labels", "seed"], ascending=[False, True], kind="stable")
+    first = ordered.drop_duplicates("trained").sort_values("trained", key=lambda one: one != SCRATCH, kind="stable")
+    return dict(zip(first["trained"], first["folder"], strict=True))
 
 
 def downstream_table(lines: pd.DataFrame) -> pd.DataFrame:
     """A line for each share of labels and way of training: data, model, labels, trained, seeds; natural, perturbed and
     what each attack leaves, as fractions, and by how much each is over what starts anew with the same labels and seed,
     `<figure>_won`; all with `_low` and `_high` where there are several seeds."""
-    figures = [name for name in lines if name not in (*_WAY, "seed")]
+    figures = [name for name in lines if name not in (*_WAY, "folder", "kind", "seed")]
+    lines = lines.assign(trained=told_apart(lines["trained"], lines["kind"], *(lines[name] for name in _WAY[:-1])))
     same = ["data", "model", "labels", "seed"]
     anew = lines[lines["trained"] == SCRATCH].set_index(same)[figures]
     anew = anew[~anew.index.duplicated()]
@@ -170,7 +193,7 @@ def _order(column: pd.Series) -> pd.Series:
 def _over_seeds(lines: pd.DataFrame, by: Sequence[str], figures: Sequence[str]) -> pd.DataFrame:
     found = []
     for about, group in lines.groupby(list(by), sort=False):
-        line = {**dict(zip(by, about, strict=True)), "seeds": len(group)}
+        line = {**dict(zip(by, about, strict=True)), "seeds": group["seed"].nunique()}
         for name in figures:
             values = group[name].to_numpy(dtype=float)
             several = len(values) > 1 and np.isfinite(values).all()

@@ -1,7 +1,7 @@
 """What a sweep will do: every run checked, what is done, what is left, in which order."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hydra.errors import HydraException
@@ -80,10 +80,22 @@ def print_plan(statuses: Mapping[Run, Status]) -> None:
         table.add_row("all", "", "", *_count(list(statuses.values()), states), *last)
     console = Console()
     console.print(table)
+    shown = {run.folder for run in statuses}
+    others = {one.folder: one for run in statuses for one in _ancestors(run) if one.folder not in shown}
+    if others:
+        left = sum(one.status.state is not State.DONE for one in others.values())
+        console.print(f"and {len(others)} that these start from, of which {left} are left to do")
     for _, run, status in runs:
         if status.state is State.FAILED:
             said = f"failed: {run.identity.title} (seed {run.identity.seed}): {status.reason}"
             console.print(said, markup=False, soft_wrap=True)
+
+
+def _ancestors(run: Run) -> Iterator[Run]:
+    """The runs that it starts from, and those that these start from."""
+    for parent in run.parents.values():
+        yield parent
+        yield from _ancestors(parent)
 
 
 def _kind(run: Run) -> str:

@@ -1,5 +1,6 @@
 """Learning from images that label themselves, and what starts from it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from torchvision.transforms.v2.functional import rotate
 
 from robust.configuration import build_splits, compose
 from robust.data import Batch, ImageSet, Splits, labelled, paired, turned
-from robust.learn import Turning, nt_xent
+from robust.learn import Contrasting, Turning, nt_xent
 from robust.measure import features, neighbours_accuracy
 from robust.models import ConvNet, Siamese, trunk_of
 from robust.prepare import Run, prepare
@@ -186,6 +187,69 @@ def test_what_starts_from_a_folder_takes_that_run(tmp_path: Path) -> None:
         prepare(other)
 
 
+def test_what_starts_from_a_folder_is_told_by_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = run(tmp_path / "runs", "task=rotation", "technique=natural", "recipe.pretext.max_epochs=1")
+    monkeypatch.chdir(tmp_path)
+    starts = [parent.folder, parent.folder.relative_to(tmp_path)]
+    children = [
+        prepare(compose([f"runs_dir={tmp_path}", *QUICK, "technique=finetune", f"technique.start={start}"]))
+        for start in starts
+    ]
+    assert children[0].identity == children[1].identity
+    parent.folder.rename(tmp_path / "mine")
+    renamed = compose([f"runs_dir={tmp_path}", *QUICK, "technique=finetune", "technique.start=mine"])
+    with pytest.raises(ValueError, match=r"must name a run's folder as it was made; by its settings mine would be .*"):
+        prepare(renamed)
+
+
+def test_a_head_that_would_go_on_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    settings = ["technique=finetune", "technique.head=null"]
+    with pytest.raises(ValueError, match=r"must be a run of the same network; got rotation\. .*head\.0\.weight"):
+        prepare(compose([f"runs_dir={tmp_path}", *QUICK, *settings]))
+
+
+def test_pairs_are_not_mirrored_and_few_labels_are_all_seen(make_run: Callable[..., Run]) -> None:
+    augment = "+data.augment={_target_: robust.data.Augmentation, flip: true, shift: 0.1, zoom: 0.1}"
+    small = ["model.kernel_size=3", "model.stride=1", "model.units=[4]", "technique=natural", augment.replace("+", "")]
+    assert make_run("task=patches", *small).build_data().augmentation is None
+    assert make_run("task=rotation", *small).build_data().augmentation is not None
+    data = make_run("technique=natural", "data.labels=0.15", "data.batch_size=150").build_data()
+    assert 190 < len(data.splits.train) < 200
+    seen = set()
+    for epoch in range(8):
+        data.start_epoch(epoch, 0)
+        seen |= {int(number) for batch in data.train_dataloader() for number in batch["indices"]}
+    assert len(seen) == len(data.splits.train)
+    assert sum(map(len, data.training_images())) == 1300, "what is fitted to images needs no labels"
+
+
+def test_an_attacker_knows_no_fewer_images_where_few_are_labelled(make_run: Callable[..., Run]) -> None:
+    few = make_run("technique=natural", "data.labels=0.01")
+    assert len(few.splits.train) == 10
+    assert len(few.training_images) == 1300
+
+
+def test_a_run_without_labels_that_was_stopped_goes_on(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    settings = ["task=simclr", "technique=natural", "data.batch_size=100", "trainer.checkpoint_every_s=0"]
+    settings.append("trainer.max_epochs=3")
+    whole = make_run(*settings)
+    assert execute(whole).state is State.DONE
+    stopped = make_run(*settings, f"runs_dir={tmp_path / 'stopped'}")
+    task_step = Contrasting.learn
+
+    def learn(self: Contrasting, batch: Batch) -> object:
+        if self.global_step == 20:  # of 13 an epoch
+            raise RuntimeError("the machine went down")
+        return task_step(self, batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Contrasting, "learn", learn)
+        assert execute(stopped).state is State.FAILED
+    assert (stopped.folder / "last.ckpt").is_file()
+    assert execute(stopped).state is State.DONE
+    pd.testing.assert_frame_equal(*(pd.read_csv(one.folder / "metrics.csv") for one in (whole, stopped)))
+
+
 def test_fewer_labels_are_among_more_of_them_and_of_every_class() -> None:
     splits = build_splits(compose([]).data)
     few, more = (labelled(splits, share, seed=1).train for share in (0.01, 0.1))
@@ -227,6 +291,10 @@ def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> N
         (["task=simclr", "technique=natural", "data.batch_size=1"], "at least 2 with `task=simclr`, .*; got 1"),
         (["task=simclr", "technique=natural", "task.module.temperature=0"], "temperature` must be above 0; got 0"),
         (["task=patches", "technique=natural"], "cannot be learnt by this model: Images of 7 x 7 pixels are too small"),
+        (
+            ["task=rotation", "technique=natural", "data.labels=0.5"],
+            "must be left out with `task=rotation`, .*; got 0.5",
+        ),
         (["technique=natural", "data.labels=0"], "`data.labels` must be above 0 and at most 1, .*; got 0"),
         (["technique=natural", "data.labels=1.5"], "`data.labels` must be above 0 and at most 1, .*; got 1.5"),
         (["task=rotation", "technique=trades"], "must be left out with `task=rotation`, which does not classify"),

@@ -28,7 +28,7 @@ def lines() -> pd.DataFrame:
     """Three seeds with a tenth of the labels: scratch, and a finetuned one that wins 4, 5 and 6 points."""
     found = []
     for seed, start in enumerate((0.50, 0.60, 0.40)):
-        about = {"data": "digits", "model": "convnet", "labels": 0.1, "seed": seed}
+        about = {"data": "digits", "model": "convnet", "labels": 0.1, "seed": seed, "folder": Path(), "kind": "one"}
         found.append({**about, "trained": SCRATCH, "natural": start, "perturbed": 0.2})
         found.append({**about, "trained": "finetune rotation", "natural": start + 0.04 + 0.01 * seed, "perturbed": 0.1})
     return pd.DataFrame(found)
@@ -45,7 +45,7 @@ def test_what_is_won_is_over_the_network_of_the_same_seed() -> None:
 
 
 def test_claims_are_decided_by_intervals() -> None:
-    tasks = pd.DataFrame({"task": ["rotation"], "seeds": [3], "accuracy": [0.55]})
+    tasks = pd.DataFrame({"data": "digits", "model": "convnet", "task": ["rotation"], "seeds": [3], "accuracy": [0.55]})
     tasks[["accuracy_low", "accuracy_high"]] = [0.5, 0.59]
     claims = pretext_claims(tasks, downstream_table(lines())).set_index("id")
     assert claims.loc["rotation", "met"] == "no"
@@ -53,6 +53,8 @@ def test_claims_are_decided_by_intervals() -> None:
     worse = lines()
     worse.loc[worse["trained"] != SCRATCH, "natural"] -= np.array([0.0, 0.0, 0.05])
     assert pretext_claims(tasks, downstream_table(worse)).set_index("id").loc["few-labels", "met"] == "no"
+    twice = lines().assign(seed=0, kind=["one", "one", "two", "two", "three", "three"])
+    assert len(downstream_table(twice)) == 6, "of several settings none speaks for the others"
     few = downstream_table(lines()[lines()["seed"] < 2])
     assert pretext_claims(tasks.assign(seeds=2), few).empty
 

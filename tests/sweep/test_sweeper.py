@@ -82,6 +82,13 @@ def test_a_plan_says_how_many_attacks_there_are_to_make(tmp_path: Path, capsys: 
     assert "attacks" not in capsys.readouterr().out
 
 
+def test_a_plan_names_the_runs_that_others_start_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("technique=probe,finetune", "technique.start=rotation,simclr", "seed=0,1")
+    planned = plan([[*job, f"runs_dir={tmp_path}"] for job in jobs(*arguments)])
+    print_plan({run: run.status for run in planned})
+    assert "and 4 that these start from, of which 4 are left to do" in capsys.readouterr().out
+
+
 def test_a_schedule_of_a_technique_can_be_swept(tmp_path: Path) -> None:
     found = titles("technique=incremental", "schedule@technique.share=cosine,linear", runs_dir=tmp_path)
     assert found == ["natural 0", "incremental noise 0.05 0", "incremental noise 0.05 0"]
