@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from robust.measure import Samples, succeeded
@@ -62,6 +63,7 @@ def rates_figure(table: pd.DataFrame) -> Drawing:
             axis.hist(100 * table[name], bins=np.linspace(0, 100, 21), color=colour, edgecolor="white")
             axis.axvline(100 * table[name].median(), color="0.3", linestyle="--", linewidth=1)
             axis.set(xlabel=f"{name} rate, %", ylabel="classes", xlim=(0, 100))
+            axis.yaxis.set_major_locator(MaxNLocator(integer=True))
         axis = axes[2]
         axis.scatter(100 * table["modification"], 100 * table["mimicked"], s=14, color=COLOURS[2])
         if len(table) <= _MOST_NAMES:
