@@ -16,7 +16,7 @@ from robust.bench.attacking import bench_attacking
 from robust.bench.command import bench_memory, bench_start
 from robust.bench.pairs import Result
 from robust.bench.perturbing import bench_perturbing
-from robust.bench.training import bench_testing, bench_training, mnist_is_there
+from robust.bench.training import bench_resnet, bench_testing, bench_training, mnist_is_there
 from robust.bench.world import bench_world
 from robust.errors import reported
 from robust.files import write_whole
@@ -29,6 +29,7 @@ _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "perturbing": bench_perturbing,
     "world": bench_world,
     "attacking": bench_attacking,
+    "resnet": bench_resnet,
     **_MNIST,
 }
 

@@ -1,5 +1,6 @@
-"""Training and testing on MNIST against bare loops that do the same arithmetic."""
+"""Training and testing against bare loops that do the same arithmetic."""
 
+import functools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,18 +8,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 from robust.bench.pairs import Result, at_most, in_turn, seconds
 from robust.configuration import compose
 from robust.data import to_float
 from robust.measure import Condition, measure
+from robust.models import ResNet
 from robust.perturb import GaussianBlur, GaussianNoise, HotPixels, ImageRandom, key
 from robust.prepare import Run, prepare
 from robust.run import train
 
 _PAIRS = 4
 _TEST_PAIRS = 7
+_STEPS = 3
 
 
 def _train_bare(run: Run, images: torch.Tensor) -> None:
@@ -79,6 +83,26 @@ def bench_testing() -> Iterator[Result]:
         note = f"{np.median(times[:, 0]):.2f} s for {25 if condition.random else 1} trials"
         subject = f"testing 10,000 MNIST images, {condition.title}"
         yield at_most(subject, "perturbing and forward alone", times[:, 0] / times[:, 1], 1.3, note=note)
+
+
+def bench_resnet() -> Iterator[Result]:
+    """Steps of a ResNet-18 for 2 cores on 100 images of 64x64 against the same with PyTorch's convolutions alone."""
+    size: dict[str, Any] = {"image_shape": (3, 64, 64), "num_classes": 20}
+    ours, theirs = (ResNet(**size, stem_stride=2, stem_pool=True) for _ in range(2))
+    for module in theirs.modules():
+        if isinstance(module, nn.Conv2d):
+            module.__class__ = nn.Conv2d
+    images = torch.rand(100, 3, 64, 64)
+    steps = [functools.partial(_step, model.to(memory_format=torch.channels_last), images) for model in (ours, theirs)]
+    times = in_turn(steps, rounds=_TEST_PAIRS)
+    note = f"{np.median(times[:, 0]) / _STEPS:.2f} s and {np.median(times[:, 1]) / _STEPS:.2f} s a step of 100 images"
+    subject = "training ResNet-18 on 64x64, stem of stride 2"
+    yield at_most(subject, "the same with PyTorch's convolutions", times[:, 0] / times[:, 1], 0.85, note=note)
+
+
+def _step(model: nn.Module, images: torch.Tensor) -> None:
+    for _ in range(_STEPS):
+        functional.cross_entropy(model(images), torch.arange(len(images)) % 20).backward()
 
 
 def mnist_is_there() -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from robust.models.convnet import linear_head
+from robust.models.small_maps import multiply_small_maps
 from robust.models.standardize import Per, Standardize
 
 _LAYERS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
@@ -63,6 +64,7 @@ class ResNet(nn.Module):
                     _squeeze(block)
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = linear_head(published.fc.in_features, num_classes, hidden=head)
+        multiply_small_maps(self)
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.stem(self.standardize(images))
