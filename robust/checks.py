@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from robust.configuration import is_pretext
 from robust.data import Splits
 from robust.perturb import Perturbation
 
@@ -76,7 +77,7 @@ def _demand(fulfilled: bool, name: str, rule: str, value: object) -> None:
 
 
 def check_technique(config: DictConfig, perturbation: Perturbation | None) -> None:
-    """Raises ValueError unless the technique has a perturbation exactly if it needs one, and a start that there is."""
+    """Raises ValueError unless the technique has a perturbation exactly if it needs one."""
     technique = config.technique
     if perturbation and config.perturb.fresh and not perturbation.random:
         raise ValueError(f"`perturb.fresh` must be false with `perturb={perturbation.name}`: nothing in it is random.")
@@ -106,7 +107,7 @@ def check_task(config: DictConfig, splits: Splits, *, needs: Sequence[str], leas
             f"`data.batch_size` must be at least {least_batch} with `task={config.task.name}`, which compares images; "
             f"got {config.data.batch_size}."
         )
-    if config.task.recipe == "pretext" and config.data.get("labels") is not None:
+    if is_pretext(config.task) and config.data.get("labels") is not None:
         raise ValueError(
             f"`data.labels` must be left out with `task={config.task.name}`, which needs none; got "
             f"{config.data.labels}."

@@ -1,8 +1,6 @@
-"""From a configuration to the parts that it describes."""
+"""The configuration of a run, and of those that it starts from or is held against."""
 
-import contextlib
 import functools
-import json
 import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,15 +11,8 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
-
-from robust.attack import Assault
-from robust.data import Splits, labelled
-from robust.measure import Condition
-from robust.perturb import Perturbation
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -185,134 +176,6 @@ def model_name(model: DictConfig) -> str:
     assert isinstance(raw, dict)
     changed = [f"{name}={value}" for name, value in plain(model).items() if usual.get(name) != raw[name]]
     return " ".join([model.name, *changed])
-
-
-def build_optimizer(optimizer: DictConfig, **arguments: Any) -> Any:
-    """The optimiser that a node describes, with its own defaults where that says null."""
-    return build(optimizer, without=[name for name, value in plain(optimizer).items() if value is None], **arguments)
-
-
-def build(node: DictConfig, *, without: Container[str] = ("name",), **arguments: Any) -> Any:
-    """The object that a configuration node describes; `arguments` are added. A `name` is for people."""
-    return make(plain(node, without=without), **arguments)
-
-
-def make(description: Mapping[str, Any], **arguments: Any) -> Any:
-    """The object that plain values describe: Hydra's `instantiate`, but what the constructor raises comes out as it
-    was raised."""
-    try:
-        return instantiate(description, **arguments, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, TypeError | ZeroDivisionError | AttributeError | ImportError):
-            values = ", ".join(f"{name}={value!r}" for name, value in description.items() if name != "_target_")
-            raise ValueError(f"{description['_target_']} cannot be made with {values} ({cause}).") from cause
-        if isinstance(cause, Exception):
-            raise cause from None
-        raise
-
-
-def build_splits(data: DictConfig, *, images: DictConfig | None = None, seed: int = 0) -> Splits:
-    """The data set's images, or what `images`, a function by its configuration, makes of them, with labels of its own;
-    of `data.labels`, where that is a share, so many training images, drawn by the seed. The same ones at the second
-    time."""
-    if images is not None:
-        return _read_splits(json.dumps(plain(data.source)), images=json.dumps(plain(images)))
-    if data.get("labels") is not None:
-        return _read_splits(json.dumps(plain(data.source)), labels=data.labels, seed=seed)
-    return _read_splits(json.dumps(plain(data.source)))
-
-
-@functools.lru_cache(maxsize=3)
-def _read_splits(source: str, *, images: str | None = None, labels: float | None = None, seed: int = 0) -> Splits:
-    if images is not None:
-        return make({"_partial_": True, **json.loads(images)})(_read_splits(source))
-    if labels is not None:
-        return labelled(_read_splits(source), labels, seed=seed)
-    return make(json.loads(source))
-
-
-def build_perturbation(
-    perturb: DictConfig, level: float | None = None, *, key: str = "perturb.level"
-) -> Perturbation | None:
-    """The perturbation of a `conf/perturb` choice, at its own level or at another; None for `perturb=none`.
-
-    Errors call the level by `key`.
-    """
-    return _build_perturbation(json.dumps(OmegaConf.to_container(perturb)), level, key)
-
-
-@functools.lru_cache(maxsize=256)
-def _build_perturbation(perturb: str, level: float | None, key: str) -> Perturbation | None:
-    node = OmegaConf.create({"perturb": json.loads(perturb)}).perturb
-    if level is not None:
-        node.level = level
-    if node.transform is None:
-        if node.level != 0:
-            raise ValueError(
-                f"`{key}` must be left out with `perturb=none`; got {node.level}. Name a perturbation, or no level."
-            )
-        return None
-    with as_level(node, key):
-        return build(node.transform)
-
-
-@contextlib.contextmanager
-def as_level(perturb: DictConfig, key: str = "perturb.level") -> Iterator[None]:
-    """Calls by its key what a perturbation's error calls by its constructor's argument."""
-    raw = OmegaConf.to_container(perturb)
-    assert isinstance(raw, dict)
-    arguments = [name for name, value in (raw["transform"] or {}).items() if value == "${..level}"]
-    try:
-        yield
-    except ValueError as error:
-        text = str(error)
-        for argument in arguments:
-            text = text.replace(f"`{argument}`", f"`{key}`")
-        raise ValueError(text) from error
-
-
-def build_assaults(attack: DictConfig) -> list[Assault]:
-    """The attacks of a `conf/attack` choice: one, several or none."""
-    every = list(attack.several.values()) if "several" in attack else [attack]
-    return [_build_assault(one) for one in every if one is not None and one._target_ is not None]
-
-
-def _build_assault(attack: DictConfig) -> Assault:
-    if "perturbation" not in attack:
-        return build(attack, without=[])
-    perturbation = build_perturbation(attack.perturbation, key="attack.perturbation.level")
-    described = json.dumps({} if perturbation is None else {"perturbation": plain(attack.perturbation.transform)})
-    return build(attack, without=["perturbation"], perturbation=perturbation, described=described)
-
-
-def build_conditions(
-    evaluation: DictConfig, shape: tuple[int, int, int], own_family: str | None = None
-) -> list[Condition]:
-    """What `conf/evaluation` says: natural images, then each chosen perturbation at each of its levels.
-
-    Chosen are the perturbations of `own_family`, if `evaluation.own_family` asks for that and there are any, else those
-    of `evaluation.families`. Nothing at all with `evaluation=none`. Raises ValueError for what images of `shape`
-    (channels, height, width) cannot be tested under.
-    """
-    if evaluation.levels is None:
-        return []
-    known = {perturb.family for perturb in evaluation.conditions.values()}
-    if unknown := set(evaluation.families) - known:
-        raise ValueError(
-            f"`evaluation.families` must be among {', '.join(sorted(known))}; got {', '.join(sorted(unknown))}."
-        )
-    chosen = [own_family] if evaluation.own_family and own_family in known else evaluation.families
-    conditions = [Condition()]
-    for name, perturb in evaluation.conditions.items():
-        key = f"evaluation.levels.{name}"
-        for level in dict.fromkeys(evaluation.levels.get(name) or ()):
-            with as_level(perturb, key):
-                condition = Condition(build_perturbation(perturb, level, key=key))
-                condition.check(shape)
-            if perturb.family in chosen:
-                conditions.append(condition)
-    return conditions
 
 
 def tested_families(config: DictConfig) -> list[str]:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 from torch import nn
 
+from robust.building import build_conditions, build_splits
 from robust.checks import check_values
-from robust.configuration import build_conditions, build_splits, compose, require_complete
+from robust.configuration import compose, require_complete
 from robust.data import ImageSet
 from robust.measure import Condition, measure
 from robust.results import complete_rows

@@ -1,55 +1,45 @@
 """A run as its configuration describes it, checked before anything long starts."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from hydra.utils import get_class
 from omegaconf import DictConfig
-from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from robust.attack import Assault
-from robust.checks import check_task, check_technique, check_values, check_writable
-from robust.configuration import (
+from robust.building import (
     as_level,
     build,
     build_assaults,
     build_conditions,
     build_optimizer,
     build_perturbation,
+    build_schedule,
     build_splits,
-    is_run,
+    build_task,
+    build_trainer,
     make,
-    model_name,
-    plain,
-    pretext,
-    reference,
-    require_complete,
-    stage,
+    task_of,
 )
+from robust.checks import check_task, check_technique, check_values, check_writable
+from robust.configuration import is_run, model_name, plain, reference, require_complete
 from robust.data import ImageSet, NaturalAdversarial, PerturbedData, Splits, natural_adversarial
 from robust.errors import one_line
 from robust.learn import (
-    NEW,
-    Classifier,
-    Constant,
-    Schedule,
-    Task,
     count_devices,
     freeze,
     is_one_of_several,
-    take_weights,
 )
 from robust.measure import NATURAL, Condition, Test, planned_tests
 from robust.models import evaluating, published_digest, take_published, trunk_of
 from robust.perturb import Perturbation, key
 from robust.results import known_natural_adversarial, known_tests, made_attacks
 from robust.runs import Identity, State, Status, identify, read_status
+from robust.starting import starts, take_start
 from robust.track import Subject, make_tracker
 
 
@@ -208,14 +198,10 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
         conditions, assaults, others = [], [], None
     natural = reference(config)
 
-    def prepare_all(starts: Mapping[str, DictConfig]) -> dict[str, Run]:
-        return {part: prepare(start, elsewhere=elsewhere) for part, start in starts.items()}
+    def prepare_all(configs: Mapping[str, DictConfig]) -> dict[str, Run]:
+        return {part: prepare(one, elsewhere=elsewhere) for part, one in configs.items()}
 
-    start = config.technique.start
-    starts = (
-        {"": natural if start == NATURAL else pretext(config, str(start))} if start is not None else _stages(config)
-    )
-    parents = prepare_all(starts)
+    start, parents = config.technique.start, prepare_all(starts(config))
     if is_run(start) and parents[""].folder != Path(start).absolute():
         raise ValueError(
             f"`technique.start` must name a run's folder as it was made; by its settings {start} would be "
@@ -227,7 +213,7 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     elif plain(natural) == plain(config):
         against = identity
     else:
-        against = _identify(natural, None, splits, prepare_all(_stages(natural)))
+        against = _identify(natural, None, splits, prepare_all(starts(natural)))
     run = Run(config, splits, perturbation, conditions, assaults, others, identity, against.folder, parents)
     _build_all(run, elsewhere=elsewhere)
     check_writable(Path(config.runs_dir))
@@ -243,7 +229,9 @@ def _build_all(run: Run, *, elsewhere: bool) -> None:
     network = run.build_network()
     build_optimizer(config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
     build_task(config, network)
-    check_parts(run, network)
+    _check_trunk(run, network)
+    if config.technique.start != NATURAL:  # which is the same network
+        take_start(network, config, {part: parent.build_network() for part, parent in run.parents.items()})
     for assault in run.assaults:
         assault.check(network, run.splits.test)
     build_schedule(config)
@@ -252,9 +240,20 @@ def _build_all(run: Run, *, elsewhere: bool) -> None:
     make_tracker(config, Subject(Path(), "", ""))
 
 
-def _stages(config: DictConfig) -> dict[str, DictConfig]:
-    """The runs for other tasks that parts of the network start from."""
-    return {part: stage(config, start.partition(".")[0]) for part, start in config.task.start.items()}
+def _check_trunk(run: Run, network: nn.Module) -> None:
+    """Raises ValueError where the trunk of a network that sees parts of pictures cannot see whole ones."""
+    task = run.config.task
+    if task.get("network") is None:
+        return
+    shape = build_splits(run.config.data).test.shape
+    try:
+        with torch.no_grad(), evaluating(network):
+            trunk_of(network)(torch.zeros(1, *shape))
+    except RuntimeError as error:
+        raise ValueError(
+            f"`task={task.name}` needs a trunk that takes pictures of any size, as one of convolutions does; got "
+            f"`model={run.config.model.name}` ({one_line(error)})."
+        ) from error
 
 
 def _identify(
@@ -275,100 +274,3 @@ def _identify(
         data_digest=splits.digest,
         parents={part: parent.identity for part, parent in parents.items()},
     )
-
-
-def task_of(config: DictConfig) -> type[Task]:
-    """The LightningModule for the run's task."""
-    return get_class(config.task.module._target_)
-
-
-def build_task(config: DictConfig, network: nn.Module) -> Task:
-    """The LightningModule that trains a network for the run's task."""
-    optimizer = build_optimizer(config.optimizer, _partial_=True)
-    rate = build(config.rate) if config.rate is not None else None
-    task = task_of(config)
-    if not isinstance(network, task.networks):
-        raise ValueError(
-            f"`task={config.task.name}` trains {' or '.join(one.__name__ for one in task.networks)}; got "
-            f"`model={config.model.name}`. Leave `task` out: a model brings its own."
-        )
-    objective = build(config.technique.objective) if "objective" in config.technique else None
-    if objective and not (issubclass(task, Classifier) if objective.of_logits else task.sees_images):
-        raise ValueError(
-            f"`technique={config.technique.name}` must be left out with `task={config.task.name}`, which "
-            f"{'does not classify' if objective.of_logits else 'sees no image'}."
-        )
-    goes_on = config.technique.start is not None and config.technique.head is None
-    return build(
-        config.task.module,
-        model=network,
-        optimizer=optimizer,
-        rate=rate,
-        objective=objective,
-        goes_on=goes_on,
-        seed=config.seed,
-    )
-
-
-def build_schedule(config: DictConfig) -> Schedule:
-    """Which share of a batch is perturbed; for a technique without one, none."""
-    share = config.technique.share
-    return build(share) if share is not None else Constant(share=0)
-
-
-def build_trainer(
-    config: DictConfig,
-    *,
-    title: str,
-    checkpoint: Path,
-    callbacks: Sequence[pl.Callback],
-    logger: Logger | None = None,
-) -> pl.Trainer:
-    """Lightning's Trainer. Raises ValueError where it cannot be made of the configuration's settings."""
-    try:
-        make = build(config.trainer, without=["threads", "channels_last"], _partial_=True)
-        return make(title=title, checkpoint=checkpoint, callbacks=callbacks, logger=logger)
-    except Exception as error:
-        raise ValueError(f"`trainer` cannot be made of these settings: {one_line(error)}") from error
-
-
-def own_parts(config: DictConfig) -> tuple[str, ...]:
-    """The parts of a network that it does not take from the run that it starts from."""
-    return NEW if config.technique.head is not None else ()
-
-
-def check_parts(run: Run, network: nn.Module) -> None:
-    """Raises ValueError where a part of the network, or all of it, and the run that it is to start from do not fit one
-    another."""
-    technique, task = run.config.technique, run.config.task
-    if task.get("network") is not None:
-        shape = build_splits(run.config.data).test.shape
-        try:
-            with torch.no_grad(), evaluating(network):
-                trunk_of(network)(torch.zeros(1, *shape))
-        except RuntimeError as error:
-            raise ValueError(
-                f"`task={task.name}` needs a trunk that takes pictures of any size, as one of convolutions does; got "
-                f"`model={run.config.model.name}` ({one_line(error)})."
-            ) from error
-    if "" in run.parents and technique.start != NATURAL:
-        try:
-            take_weights(network, trunk_of(run.parents[""].build_network()).state_dict(), new=own_parts(run.config))
-        except ValueError as error:
-            raise ValueError(
-                f"`technique.start` must be a run of the same network; got {technique.start}. {error}"
-            ) from error
-    for part, start in run.config.task.start.items():
-        if part not in run.parents:
-            continue
-        other = start.partition(".")[2]
-        try:
-            wanted = network.get_submodule(part).state_dict()
-            given = run.parents[part].build_network().get_submodule(other).state_dict()
-        except AttributeError as error:
-            raise ValueError(f"`task.start.{part}` must name a part of a network; got {start} ({error}).") from error
-        if {key: value.shape for key, value in wanted.items()} != {key: value.shape for key, value in given.items()}:
-            raise ValueError(
-                f"`task.start.{part}` must name a network that fits the {part} of `model={run.config.model.name}`; got "
-                f"{start}, whose layers are others."
-            )

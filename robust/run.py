@@ -16,13 +16,14 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from robust.configuration import build_splits, is_pretext, is_run
+from robust.building import build_schedule, build_splits, build_task, build_trainer
+from robust.configuration import is_pretext, is_run
 from robust.errors import one_line
 from robust.files import write_whole
-from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours, take_weights
+from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours
 from robust.measuring import attack_missing, measure_missing, measure_others
-from robust.models import IMAGENET, trunk_of
-from robust.prepare import Run, build_schedule, build_task, build_trainer, own_parts
+from robust.models import IMAGENET
+from robust.prepare import Run
 from robust.runs import (
     CHECKPOINT,
     MODEL,
@@ -39,6 +40,7 @@ from robust.runs import (
     scheduler,
     write_status,
 )
+from robust.starting import take_start
 from robust.track import track_run, tracked
 
 _log = logging.getLogger(__name__)
@@ -175,7 +177,7 @@ def train(run: Run, logger: Logger | None = None) -> None:
     """Trains the network, from the last checkpoint where there is one, and saves it."""
     config = run.config
     network = run.build_network()
-    take_parents_weights(network, run)
+    take_start(network, config, load_parents(run))
     if config.trainer.channels_last:
         network.to(memory_format=torch.channels_last)
     task = build_task(config, network)
@@ -228,19 +230,14 @@ def as_raised(error: ProcessRaisedException) -> Exception:
     return kinds[name](text) if name in kinds else RuntimeError(f"{name}: {text}")
 
 
-def take_parents_weights(network: nn.Module, run: Run) -> None:
-    """Starts the network, all but a new head, or parts of it from what other runs learnt. Raises ParentError where one
-    of these failed."""
-    for part, parent in run.parents.items():
+def load_parents(run: Run) -> dict[str, nn.Module]:
+    """The networks that a run starts from, trained, by the part that takes their weights. Raises ParentError where one
+    of them failed."""
+    for parent in run.parents.values():
         if not (parent.folder / MODEL).is_file():
             status = parent.status
             raise ParentError(f"The run it starts from is {status.state}: {status.reason} [{parent.folder}]")
-        trained = load(parent.folder)
-        if part:
-            _, _, other = run.config.task.start[part].partition(".")
-            network.get_submodule(part).load_state_dict(trained.get_submodule(other).state_dict())
-        else:
-            take_weights(network, trunk_of(trained).state_dict(), new=own_parts(run.config))
+    return {part: load(parent.folder) for part, parent in run.parents.items()}
 
 
 @contextlib.contextmanager

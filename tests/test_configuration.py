@@ -5,7 +5,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from robust.configuration import CONF, build_conditions, build_perturbation, compose, model_name
+from robust.building import build_conditions, build_perturbation
+from robust.configuration import CONF, compose, model_name
 from robust.perturb import Perturbation
 
 

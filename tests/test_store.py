@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from robust.configuration import build_splits, compose
+from robust.building import build_splits
+from robust.configuration import compose
 from robust.data import folder as read_folder
 from robust.perturb import ImageRandom, Rotation, key, warp
 from robust.store import store

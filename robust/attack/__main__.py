@@ -65,7 +65,8 @@ def _is_of_attack(setting: str) -> bool:
 def _prepare(folder: Path, settings: Sequence[str]) -> "Run":
     from omegaconf import DictConfig, OmegaConf
 
-    from robust.configuration import build_assaults, compose
+    from robust.building import build_assaults
+    from robust.configuration import compose
     from robust.prepare import prepare
 
     config = OmegaConf.load(folder / "config.yaml")

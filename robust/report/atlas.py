@@ -10,7 +10,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 from scipy.stats import spearmanr
 
-from robust.configuration import build_splits
+from robust.building import build_splits
 from robust.data import NONE
 from robust.measure import (
     NATURAL,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -12,15 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from omegaconf import DictConfig, OmegaConf
 
-from robust.configuration import build, build_perturbation, build_splits, compose
+from robust.building import build, build_perturbation, build_splits
+from robust.configuration import compose
 from robust.data import one_of_each, to_float
 from robust.measure import NATURAL, features
 from robust.perturb import ImageRandom, key
 from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, bare, show_image
+from robust.report.pretext_tables import PretextRun
 from robust.runs import load
-
-if TYPE_CHECKING:
-    from robust.report.self_supervised import PretextRun
 
 _COLUMNS = 8  # images that a task shows
 _POINTS = 600  # images of a map
@@ -63,7 +62,7 @@ def _shown(config: DictConfig) -> list[tuple[str, np.ndarray]]:
     return [(f"{place + 1}", image.numpy()) for place, pair in enumerate(pairs) for image in pair]
 
 
-def curves_figure(runs: Sequence["PretextRun"]) -> Drawing:
+def curves_figure(runs: Sequence[PretextRun]) -> Drawing:
     """Neighbours' accuracy against the epoch, a line for each run; dashed what the untrained trunk has."""
     tasks = list(dict.fromkeys(run.task for run in runs))
     with matplotlib.rc_context(STYLE):

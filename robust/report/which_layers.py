@@ -17,7 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from robust.configuration import build_perturbation, build_splits, compose, model_name
+from robust.building import build_perturbation, build_splits
+from robust.configuration import compose, model_name
 from robust.data import Splits, one_of_each, to_float
 from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, layers, measure_layers
 from robust.models import Standardize

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2.functional import rotate
 
-from robust.configuration import build_splits, compose
+from robust.building import build_splits
+from robust.configuration import compose
 from robust.data import Batch, ImageSet, Splits, labelled, paired, turned
 from robust.learn import Contrasting, Turning, nt_xent
 from robust.measure import features, neighbours_accuracy

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from robust.configuration import build, compose
+from robust.building import build
+from robust.configuration import compose
 from robust.models import ConvNet, folded, linear_head
 from robust.models.convnet import MaxPool
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from kornia.geometry.transform import homography_warp
 
-from robust.configuration import build_perturbation, compose
+from robust.building import build_perturbation
+from robust.configuration import compose
 from robust.perturb import (
     DrawnStrength,
     Erasing,

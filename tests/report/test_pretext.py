@@ -8,14 +8,8 @@ import pytest
 
 from robust.configuration import compose
 from robust.prepare import prepare
-from robust.report.self_supervised import (
-    SCRATCH,
-    downstream_table,
-    pretext_claims,
-    pretext_runs,
-    pretext_table,
-    self_supervised,
-)
+from robust.report.pretext_tables import SCRATCH, downstream_table, pretext_runs, pretext_table
+from robust.report.self_supervised import pretext_claims, self_supervised
 from robust.run import execute
 from robust.runs import State, find_runs
 

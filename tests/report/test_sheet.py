@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robust.configuration import build_perturbation, compose
+from robust.building import build_perturbation
+from robust.configuration import compose
 from robust.report.sheet import contact_sheet
 
 
