@@ -172,6 +172,11 @@ def build_task(config: DictConfig, network: nn.Module) -> Task:
             f"`technique={config.technique.name}` must be left out with `task={config.task.name}`, which "
             f"{'does not classify' if objective.of_logits else 'sees no image'}."
         )
+    if objective and config.task.get("images") is not None and objective.moves:
+        raise ValueError(
+            f"`task={config.task.name}` asks where things are, and needs pictures that are not moved, as "
+            f"`technique={config.technique.name}` does. Choose another technique."
+        )
     goes_on = config.technique.start is not None and config.technique.head is None
     return build(
         config.task.module,

@@ -20,7 +20,6 @@ _LEAST = {
     "trainer.max_epochs": 1,
     "trainer.num_nodes": 1,
     "trainer.threads": 1,
-    "workers": 1,
 }
 _SWITCHES = (
     "data.download",
@@ -44,10 +43,13 @@ def check_values(config: DictConfig) -> None:
     devices = config.trainer.devices
     counted = isinstance(devices, int) and not isinstance(devices, bool) and devices >= 1
     _demand(counted or devices == "auto", "trainer.devices", "a whole number >= 1, or auto (all GPUs)", devices)
-    if devices != 1 and config.workers > 1:
+    pack = config.pack
+    packed = isinstance(pack, int) and not isinstance(pack, bool) and pack >= 1
+    _demand(packed or pack == "auto", "pack", "a whole number >= 1, or auto (as many runs as are fastest)", pack)
+    if devices != 1 and pack != 1:
         raise ValueError(
-            f"`workers` must be 1 where a run takes several devices (trainer.devices={devices}); got {config.workers}. "
-            "Each worker has one GPU."
+            f"`pack` must be 1 where a run takes several devices (trainer.devices={devices}); got {pack}. Runs that "
+            "are packed share one."
         )
     for name in _SWITCHES:
         value = OmegaConf.select(config, name, default=False)
@@ -93,9 +95,16 @@ def check_technique(config: DictConfig, perturbation: Perturbation | None) -> No
         )
 
 
-def check_task(config: DictConfig, splits: Splits, *, needs: Sequence[str], least_batch: int = 1) -> None:
-    """Raises ValueError where the images lack what the task `needs` to know of them, a batch holds too few, or it and
-    the data differ in what there is."""
+def check_task(
+    config: DictConfig,
+    splits: Splits,
+    perturbation: Perturbation | None = None,
+    *,
+    needs: Sequence[str],
+    least_batch: int = 1,
+) -> None:
+    """Raises ValueError where the images lack what the task `needs` to know of them, a batch holds too few, a
+    perturbation would make another answer right, or it and the data differ in what there is."""
     missing = [name for name in needs if name not in splits.train.extras]
     if missing:
         raise ValueError(
@@ -111,6 +120,11 @@ def check_task(config: DictConfig, splits: Splits, *, needs: Sequence[str], leas
         raise ValueError(
             f"`data.labels` must be left out with `task={config.task.name}`, which needs none; got "
             f"{config.data.labels}."
+        )
+    if config.task.get("images") is not None and perturbation and perturbation.moves:
+        raise ValueError(
+            f"`task={config.task.name}` asks where things are, and needs pictures that are not moved; got "
+            f"`perturb={perturbation.name}`. Choose noise, blur or faulty pixels, or leave it out."
         )
     none = config.data.get("none", config.task.none)
     if none != config.task.none and config.task.name != "classify":

@@ -14,7 +14,12 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from robust.errors import did_you_mean
+
 CONF = Path(__file__).parent.parent / "conf"
+#: beside config.yaml, which says all values: where values that refer to others still do
+COMPOSED = "composed.yaml"
+_MACHINE = ("accelerator", "checkpoint_every_s", "devices", "num_nodes", "progress", "threads")  # of the trainer's keys
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
@@ -70,6 +75,15 @@ def _compose(overrides: tuple[str, ...]) -> DictConfig:
         GlobalHydra.instance().hydra = around
 
 
+def recorded(folder: Path) -> DictConfig:
+    """The configuration of the run in a folder, where values that refer to others still do, so that others can be set.
+    Raises OSError where there is none."""
+    composed = folder / COMPOSED
+    config = OmegaConf.load(composed if composed.is_file() else folder / "config.yaml")  # of runs before there was one
+    assert isinstance(config, DictConfig)
+    return config
+
+
 def reference(config: DictConfig) -> DictConfig:
     """The configuration of the natural run that a run is held against: of the same data, model, seed and settings."""
     natural = config.copy()
@@ -85,15 +99,13 @@ def pretext(config: DictConfig, task: str) -> DictConfig:
     """The configuration of the run without anybody's labels that a run starts from: of the same data, model, seed and
     settings; or that of the run in the folder `task`. Raises ValueError for what is neither."""
     if is_run(task):
-        other = OmegaConf.load(Path(task) / "config.yaml")
-        assert isinstance(other, DictConfig)
-        return OmegaConf.merge(other, {"runs_dir": str(Path(task).absolute().parent)})  # type: ignore[return-value]
-    raw = {file.stem: OmegaConf.to_container(_read(file)) for file in (CONF / "task").glob("*.yaml")}
-    known = sorted(name for name, content in raw.items() if isinstance(content, dict) and is_pretext(content))
+        return _brought_here(Path(task), config)
+    raw = {file.stem: _read(file) for file in (CONF / "task").glob("*.yaml")}
+    known = sorted(name for name, content in raw.items() if is_pretext(content.get("task", content)))
     if task not in known:
         raise ValueError(
             f"`technique.start` must be null, natural, a task without labels ({', '.join(known)}) or the folder of a "
-            f"run; got {task}."
+            f"run; got {task}.{did_you_mean(task, known)}"
         )
     other = reference(config)
     with open_dict(other):
@@ -104,14 +116,41 @@ def pretext(config: DictConfig, task: str) -> DictConfig:
     return other
 
 
+def _brought_here(folder: Path, config: DictConfig) -> DictConfig:
+    """The configuration of the run in a folder, on the machine and with the data of the run of `config`."""
+    other = recorded(folder)
+    with open_dict(other):
+        other.runs_dir = str(folder.absolute().parent)
+        other.logger = config.logger
+        for name in _MACHINE:
+            other.trainer[name] = config.trainer[name]
+        for node in (other.data, other.data.source):
+            for name in {"dir", "cache_dir"} & set(node):
+                node[name] = config.data[name]
+    return other
+
+
 def is_run(start: object) -> bool:
     """Whether that is the folder of a run."""
     return isinstance(start, str) and (Path(start) / "config.yaml").is_file()
 
 
-def is_pretext(task: Mapping[Any, Any]) -> bool:
+def start_title(config: DictConfig) -> str:
+    """What learning without labels a run starts from, in words: a task, or that of the run in a folder; "" for none."""
+    start = config.technique.start
+    if start in (None, "natural"):
+        return ""
+    if not is_run(start):
+        return str(start)
+    other = recorded(Path(start))
+    return f"{other.task.name} of {other.data.name}"
+
+
+def is_pretext(task: DictConfig) -> bool:
     """Whether images label themselves for a task."""
-    return bool(task.get("recipe") == "pretext")
+    raw = OmegaConf.to_container(task)
+    assert isinstance(raw, dict)
+    return raw.get("recipe") == "pretext"
 
 
 def _leave_to_the_agent(config: DictConfig) -> None:

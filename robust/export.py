@@ -152,6 +152,7 @@ def _model_info(run_folder: Path, data: str, threat: str) -> dict[str, Any]:
     """What RobustBench lists of a model; accuracies in percent, as text, empty where they were not measured."""
     from robust.measure import NATURAL
     from robust.report import attacks_table
+    from robust.report.tables import perturbed_accuracy
     from robust.runs import read_rows
 
     rows = read_rows(run_folder)
@@ -159,7 +160,6 @@ def _model_info(run_folder: Path, data: str, threat: str) -> dict[str, Any]:
     attacks = _within_one_ball(attacks_table([run_folder]), _NORMS.get(threat, ""))
     worst = attacks.loc[attacks["robust"].idxmin()] if len(attacks) else None
     auto = attacks[attacks["name"] == "autoattack"]["robust"] if len(attacks) else attacks
-    perturbed = rows.loc[~natural, "accuracy"]
     return {
         "link": "",
         "name": f"{about['technique']} {about['train_perturbation']} {about['train_level']:g}".replace(" none 0", ""),
@@ -173,7 +173,7 @@ def _model_info(run_folder: Path, data: str, threat: str) -> dict[str, Any]:
         "clean_acc": _percent(rows.loc[natural, "accuracy"].mean()),
         "reported": _percent(worst["robust"] if worst is not None else float("nan")),
         "autoattack_acc": _percent(auto.min() if len(auto) else float("nan")),
-        "corruptions_acc": _percent(perturbed.mean()) if threat == "corruptions" else "",
+        "corruptions_acc": _percent(float(perturbed_accuracy(rows).mean())) if threat == "corruptions" else "",
         "footnote": f"Robust accuracy: {worst['attack']}, {worst['images']} images." if worst is not None else "",
         "unreliable": False,
         "constructor": _architecture(run_folder),

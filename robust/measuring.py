@@ -62,7 +62,7 @@ def attack_missing(run: Run) -> None:
 
 def _attack(run: Run, model: nn.Module, assault: Assault, pairs: Sequence[tuple[int, int]]) -> None:
     """Makes one attack, and writes from time to time what came of it."""
-    test, settings = run.splits.test, run.config.trainer
+    test, training, settings = run.splits.test, run.training_images, run.config.trainer
     counts = [len(assault.chosen(test, *pair)) for pair in pairs]
     title, found, written = f"{run.identity.title}: {assault.name}", [], time.monotonic()
     with tqdm(
@@ -72,7 +72,7 @@ def _attack(run: Run, model: nn.Module, assault: Assault, pairs: Sequence[tuple[
             for pair, count in zip(pairs, counts, strict=True):
                 begun = time.monotonic()
                 shown = _toward(pair, test.classes) if settings.progress else None
-                found.append(assault.attack(model, test, pair, training=run.training_images, title=shown))
+                found.append(assault.attack(model, test, pair, training=training, title=shown))
                 bar.update(count)
                 if pair == pairs[0]:
                     minutes = (time.monotonic() - begun) * sum(counts) / count / 60

@@ -26,7 +26,7 @@ from robust.building import (
     task_of,
 )
 from robust.checks import check_task, check_technique, check_values, check_writable
-from robust.configuration import is_run, model_name, plain, reference, require_complete
+from robust.configuration import is_pretext, is_run, model_name, plain, reference, require_complete, start_title
 from robust.data import ImageSet, NaturalAdversarial, PerturbedData, Splits, natural_adversarial
 from robust.errors import one_line
 from robust.learn import (
@@ -110,12 +110,11 @@ class Run:
 
     def build_data(self) -> PerturbedData:
         """The data module."""
-        settings, count = self.config.data, len(self.splits.train)
-        few, processes = settings.get("labels") is not None, self.processes
+        settings, few = self.config.data, self.config.data.get("labels") is not None
         whole = self.config.task.get("network") is None  # else a picture holds two, which nothing may move
         return PerturbedData(
             self.splits,
-            batch_size=min(settings.batch_size, max(1, count // processes) * processes) if few else settings.batch_size,
+            batch_size=min(settings.batch_size, len(self.splits.train)) if few else settings.batch_size,
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
@@ -133,6 +132,8 @@ class Run:
     @property
     def training_images(self) -> ImageSet:
         """All of the data set, labelled or not."""
+        if self.config.data.get("labels") is None:
+            return self.splits.train
         data = self.config.data.copy()
         data.labels = None
         return build_splits(data, images=self.config.task.get("images")).train
@@ -146,7 +147,10 @@ class Run:
         except ValueError as error:
             if self.config.task.get("images") is None:
                 raise
-            raise ValueError(f"`task={self.config.task.name}` cannot be learnt by this model: {error}") from error
+            raise ValueError(
+                f"`task={self.config.task.name}` cannot be learnt by this model: {error} Take a model for small "
+                "pictures (model=convnet_small), or data with larger ones."
+            ) from error
         if self.config.weights is not None:
             take_published(network, str(self.config.weights))
         for chosen in (self.config.task.trainable, self.config.technique.trainable):
@@ -157,6 +161,8 @@ class Run:
     def architecture(self) -> dict[str, Any]:
         """The network's constructor (`_target_`) and all its arguments, as plain values."""
         model, task = plain(self.config.model, without=["name"]), self.config.task
+        if is_pretext(task):
+            model["standardize"] = "channel"  # pixel by pixel, what turns or moves a picture would stand out
         channels, height, width = self.splits.train.shape
         classes = task.get("outputs") or len(self.splits.train.classes)
         head = self.config.technique.head if self.config.technique.head is not None else task.get("head")
@@ -167,7 +173,7 @@ class Run:
         }
         if task.get("network") is None:
             return {**model, **given}
-        shown = {"image_shape": [channels, height, height], "num_classes": classes, "standardize": "channel"}
+        shown = {"image_shape": [channels, height, height], "num_classes": classes}
         return {"_target_": task.network, "network": {**model, **shown}, **given}
 
 
@@ -187,7 +193,7 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     check_technique(config, perturbation)
     splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
     task = task_of(config)
-    check_task(config, splits, needs=task.needs, least_batch=task.least_batch)
+    check_task(config, splits, perturbation, needs=task.needs, least_batch=task.least_batch)
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
     assaults = build_assaults(config.attack)
     path = config.evaluation.natural_adversarial
@@ -196,6 +202,8 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
         raise ValueError("`evaluation.natural_adversarial` comes on top of other tests; got `evaluation=none`.")
     if not config.task.tested:
         conditions, assaults, others = [], [], None
+    if config.task.get("images") is not None:
+        conditions = [one for one in conditions if not one.moves]  # another answer would be right
     natural = reference(config)
 
     def prepare_all(configs: Mapping[str, DictConfig]) -> dict[str, Run]:
@@ -260,7 +268,7 @@ def _identify(
     config: DictConfig, perturbation: Perturbation | None, splits: Splits, parents: Mapping[str, Run]
 ) -> Identity:
     settings = plain(config)
-    if config.task.get("images") is not None:
+    if is_pretext(config.task):
         settings["data"]["name"] += f"_{config.task.name}"  # other labels: another data set
     if is_run(config.technique.start):
         settings["technique"]["start"] = "run"  # which one its own identity says
@@ -273,4 +281,5 @@ def _identify(
         level=perturbation.level if perturbation else 0,
         data_digest=splits.digest,
         parents={part: parent.identity for part, parent in parents.items()},
+        start=start_title(config),
     )

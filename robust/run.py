@@ -6,10 +6,11 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
@@ -17,7 +18,7 @@ from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from robust.building import build_schedule, build_splits, build_task, build_trainer
-from robust.configuration import is_pretext, is_run
+from robust.configuration import COMPOSED, is_pretext, is_run
 from robust.errors import one_line
 from robust.files import write_whole
 from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours
@@ -80,7 +81,9 @@ def _complete(run: Run) -> None:
     """Trains and measures what is left, and records how that ended."""
     durations: dict[str, float] = {}
     try:
-        write_whole(run.folder / "config.yaml", OmegaConf.to_yaml(_from_anywhere(run.config), resolve=True))
+        config = _from_anywhere(run.config)
+        write_whole(run.folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+        write_whole(run.folder / COMPOSED, OmegaConf.to_yaml(config))
         with tracked(run.config, run.identity, run.folder) as tracker:
             if not (run.folder / MODEL).is_file():
                 with _timed(durations, "train"):
@@ -175,13 +178,26 @@ def _failed_since(status: Status, since: float) -> bool:
 
 def train(run: Run, logger: Logger | None = None) -> None:
     """Trains the network, from the last checkpoint where there is one, and saves it."""
-    config = run.config
     network = run.build_network()
-    take_start(network, config, load_parents(run))
+    take_start(network, run.config, load_parents(run))
+    if fit(run, network, run.folder, logger=logger).is_global_zero:
+        save_model(run.folder, network, run.architecture())
+
+
+def fit(
+    run: Run,
+    network: nn.Module,
+    folder: Path,
+    *,
+    logger: Logger | None = None,
+    callbacks: Sequence[pl.Callback] = (),
+) -> pl.Trainer:
+    """Trains this network as the run says, from the last checkpoint in `folder` where there is one; returns Lightning's
+    Trainer."""
+    config, checkpoint = run.config, folder / CHECKPOINT
     if config.trainer.channels_last:
         network.to(memory_format=torch.channels_last)
     task = build_task(config, network)
-    checkpoint = run.folder / CHECKPOINT
     trainer = build_trainer(
         config,
         title=run.identity.title,
@@ -191,7 +207,8 @@ def train(run: Run, logger: Logger | None = None) -> None:
             Curriculum(build_schedule(config)),
             FrozenNorms(),
             *([Neighbours(build_splits(config.data))] if is_pretext(config.task) else []),
-            Curve(run.folder / "metrics.csv"),
+            Curve(folder / "metrics.csv"),
+            *callbacks,
         ],
     )
     if resumed := checkpoint.is_file():
@@ -203,8 +220,7 @@ def train(run: Run, logger: Logger | None = None) -> None:
             trainer.fit(task, datamodule=run.build_data(), **resume)
         except ProcessRaisedException as error:
             raise as_raised(error) from error
-    if trainer.is_global_zero:
-        save_model(run.folder, network, run.architecture())
+    return trainer
 
 
 @contextlib.contextmanager

@@ -85,9 +85,9 @@ def test_data_that_vanishes_is_the_recorded_reason(command: Command, tmp_path: P
         "import runpy, shutil, sys\n"
         "import robust.sweep.sweeper as sweeper\n"
         f"launch = sweeper.launch\n"
-        "def gone(jobs, *, workers):\n"
+        "def gone(jobs, *, pack, **others):\n"
         f"    shutil.rmtree({str(tmp_path / 'data')!r})\n"
-        "    return launch(jobs, workers=workers)\n"
+        "    return launch(jobs, pack=pack, **others)\n"
         "import robust.sweep\n"
         "robust.sweep.launch = gone\n"
         "sys.argv[0] = 'train.py'\n"
@@ -100,7 +100,7 @@ def test_data_that_vanishes_is_the_recorded_reason(command: Command, tmp_path: P
         f"data.cache_dir={tmp_path / 'cache'}",
         "perturb=noise",
     ]
-    done = command(str(vanish), *arguments, "workers=2", "data.batch_size=4", f"runs_dir={tmp_path / 'runs'}")
+    done = command(str(vanish), *arguments, "pack=2", "data.batch_size=4", f"runs_dir={tmp_path / 'runs'}")
     assert done.returncode == 1
     records = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/status.json")]
     assert [record["state"] for record in records] == ["failed", "failed"], done.stderr
@@ -137,7 +137,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(command: Command, tmp_
     pd.testing.assert_frame_equal(*tables)
 
 
-SWEEP = ["train.py", "-m", "perturb=hot,noise", "technique=incremental,transfer", "workers=2", "trainer.max_epochs=12"]
+SWEEP = ["train.py", "-m", "perturb=hot,noise", "technique=incremental,transfer", "pack=2", "trainer.max_epochs=12"]
 SWEEP += ["trainer.checkpoint_every_s=0", "trainer.threads=1", "evaluation.trials=2", "trainer.accelerator=cpu"]
 
 
@@ -161,7 +161,7 @@ def test_a_sweep_ends_with_the_same_rows_shared_by_two_processes_or_killed_at_ra
     root, shared, killed = Path(__file__).parent.parent, tmp_path / "shared", tmp_path / "killed"
     both = [
         subprocess.Popen(
-            [sys.executable, *SWEEP, "workers=1", f"runs_dir={shared}"], cwd=root, stdout=subprocess.PIPE, text=True
+            [sys.executable, *SWEEP, "pack=1", f"runs_dir={shared}"], cwd=root, stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]

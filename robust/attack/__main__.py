@@ -63,16 +63,17 @@ def _is_of_attack(setting: str) -> bool:
 
 
 def _prepare(folder: Path, settings: Sequence[str]) -> "Run":
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import OmegaConf, open_dict
 
     from robust.building import build_assaults
-    from robust.configuration import compose
+    from robust.configuration import compose, recorded
     from robust.prepare import prepare
 
-    config = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(config, DictConfig)
-    config.runs_dir = str(folder.parent)
-    config.attack = compose([one for one in settings if _is_of_attack(one)]).attack
+    config = recorded(folder)
+    chosen = compose(["evaluation=none", *(one for one in settings if _is_of_attack(one))])
+    with open_dict(config):
+        config.runs_dir = str(folder.parent)
+        config.attack, config.evaluation = chosen.attack, chosen.evaluation  # what was tested stays as it is
     if not build_assaults(config.attack):
         raise ValueError("`attack` must name an attack; got none. Name one: attack=pgd.")
     for key, _, value in (one.partition("=") for one in settings if not _is_of_attack(one)):

@@ -8,11 +8,11 @@ from robust.attack.search import (
     check_attack,
     check_least,
     check_outputs,
-    device_of,
     margin,
     nothing_yet,
     progress,
 )
+from robust.models import device_of
 from robust.perturb import ImageRandom, Perturbation, key
 
 
@@ -39,7 +39,7 @@ def worst_of(
     check_least(draws=(draws, 1), batch_size=(batch_size, 1))
     perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
     classes, known = classes.cpu(), torch.arange(len(images)) if numbers is None else numbers.cpu()
-    device = device_of(model, images)
+    device = device_of(model)
     found, least = nothing_yet(images, 1), torch.full((len(images),), torch.inf)
 
     def look(rows: Tensor, draw: int) -> None:

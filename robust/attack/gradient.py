@@ -15,7 +15,6 @@ from robust.attack.search import (
     check_least,
     check_number,
     check_outputs,
-    device_of,
     nothing_yet,
     predicted,
     progress,
@@ -23,6 +22,7 @@ from robust.attack.search import (
     warn_of_zero_gradients,
 )
 from robust.attack.walk import Aim, Walk, follow
+from robust.models import device_of
 from robust.perturb import ImageRandom, Perturbation, key
 
 Norm = Literal["linf", "l2"]
@@ -77,7 +77,7 @@ def fgsm(
     check_eps(eps, "linf", images)
     check_attack(model, images, classes)
     check_least(batch_size=(batch_size, 1))
-    device = device_of(model, images)
+    device = device_of(model)
     found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     parts = list(zip(images.split(batch_size), classes.split(batch_size), strict=True)) if len(images) else []
     for part, goals in progress(title, unit="batch", iterable=parts):

@@ -14,10 +14,10 @@ from robust.attack.search import (
     check_attack,
     check_least,
     check_outputs,
-    device_of,
     nothing_yet,
     progress,
 )
+from robust.models import device_of
 from robust.perturb import key
 
 #: from images and classes, on the model's device, to adversarial images
@@ -48,7 +48,7 @@ def foolbox(
         check_eps(eps, "linf" if method.startswith("Linf") else "l2", images)
     library = _import("foolbox")
     attack = _make(library.attacks, "foolbox", method, options or {})
-    wrapped = library.PyTorchModel(model, bounds=(0, 1), device=device_of(model, images))
+    wrapped = library.PyTorchModel(model, bounds=(0, 1), device=device_of(model))
     criterion = library.criteria.TargetedMisclassification if targeted else library.criteria.Misclassification
 
     def search(part: Tensor, goals: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def torchattacks(
         check_eps(given["eps"], "l2" if "L2" in method or given.get("norm") == "L2" else "linf", images)
     if "n_classes" in inspect.signature(getattr(library, method, object)).parameters:
         with torch.no_grad():
-            outputs = model(torch.zeros(1, *images.shape[1:], device=device_of(model, images)))
+            outputs = model(torch.zeros(1, *images.shape[1:], device=device_of(model)))
         given.setdefault("n_classes", outputs.shape[1])
     attack = _make(library, "torchattacks", method, given, model)
     if targeted:
@@ -120,7 +120,7 @@ def _in_batches(
     check_attack(model, images, classes)
     classes = classes.cpu()
     check_least(batch_size=(batch_size, 1))
-    found, device, asked = nothing_yet(images, 1), device_of(model, images), 0
+    found, device, asked = nothing_yet(images, 1), device_of(model), 0
 
     def count(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         nonlocal asked

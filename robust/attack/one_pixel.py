@@ -10,10 +10,10 @@ from robust.attack.search import (
     check_attack,
     check_least,
     check_outputs,
-    device_of,
     nothing_yet,
     progress,
 )
+from robust.models import device_of
 from robust.perturb import ImageRandom, key
 
 Strategy = Literal["rand1", "best1"]
@@ -78,7 +78,7 @@ class _Search:
     def __init__(self, model: nn.Module, images: Tensor, classes: Tensor, targeted: bool, batch_size: int):
         self.model, self.images, self.classes = model, images, classes
         self.targeted, self.batch_size = targeted, batch_size
-        self.device = device_of(model, images)
+        self.device = device_of(model)
         self.found = nothing_yet(images, 1)
         self.rows = torch.arange(len(images))
         self.candidates = self.unfitness = torch.zeros(0)

@@ -59,11 +59,6 @@ def predicted(outputs: Tensor) -> Tensor:
     return outputs.argmax(1, keepdim=True)
 
 
-def device_of(model: nn.Module, images: Tensor) -> torch.device:
-    """Where a model computes; of one without parameters, where the images are."""
-    return next((parameter.device for parameter in model.parameters()), images.device)
-
-
 def progress(title: str | None, **about: Any) -> tqdm:
     """A progress bar, where there is a title, that goes when all is done."""
     return tqdm(desc=title, leave=False, delay=1, disable=None if title else True, **about)

@@ -15,10 +15,10 @@ from robust.attack.search import (
     check_least,
     check_number,
     check_outputs,
-    device_of,
     nothing_yet,
     progress,
 )
+from robust.models import device_of
 from robust.perturb import ImageRandom, Perturbation, key, warp
 
 _ENOUGH = 9.0  # a loss of which more does not count, so that an image given way lets the others speak
@@ -202,7 +202,7 @@ def _learn(
 ) -> tuple[Tensor, int]:
     """The pattern, on the network's device, and how many steps it took."""
     images, classes = training
-    device = device_of(model, images)
+    device = device_of(model)
     learnt, every, steps = pattern.start.to(device), torch.arange(len(images)), 0
     for epoch in progress(title, unit="epoch", iterable=range(pattern.epochs)):
         order = ImageRandom(key("order", pattern.seed, epoch), every).uniform().argsort(stable=True)

@@ -14,11 +14,11 @@ from robust.attack.search import (
     check_attack,
     check_least,
     check_outputs,
-    device_of,
     nothing_yet,
     progress,
     warn_of_zero_gradients,
 )
+from robust.models import device_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def follow(
     """Moves each image until it has the wanted verdict by every rule, or its attempts are over."""
     check_attack(model, images, aim.classes)
     check_least(max_steps=(walk.max_steps, 1), batch_size=(batch_size, 1))
-    device = device_of(model, images)
+    device = device_of(model)
     batch, found, still = _Batch(images, walk, batch_size, device), None, 0
     with progress(title, unit="image", total=len(images)) as bar:
         while len(batch.rows):

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from robust.perturb.random import ImageRandom, key
 
+#: the extra of an image that is one of a greater set: its place there
+PLACES = "places"
+
 
 @dataclass(frozen=True)
 class ImageSet:
@@ -40,6 +43,11 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def places(self) -> Tensor:
+        """The place of each image in its data set, by which its randomness is keyed: int64 of shape (n,)."""
+        return self.extras.get(PLACES, torch.arange(len(self), device=self.images.device))
 
     @property
     def shape(self) -> tuple[int, int, int]:

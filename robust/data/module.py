@@ -18,7 +18,7 @@ _KEEP_SHARE = 0.25  # of the memory that is free: what a kept copy of the pertur
 
 class Batch(NamedTuple):
     """What reaches a model: images in [0, 1], their labels, what else is known of them (see `ImageSet`), and their
-    places in the data set."""
+    places in the data set, of those too of which few are labelled."""
 
     images: Tensor
     labels: Tensor
@@ -125,7 +125,7 @@ class PerturbedData(pl.LightningDataModule):
         (float32, where they are kept), `labels`, `indices` and the set's `extras`, and `split`, how many images stay
         natural."""
         train, (process, processes) = self._train, part
-        indices = torch.arange(len(train), device=train.images.device)
+        indices = train.places
         columns = {"natural": train.images, "labels": train.labels, "indices": indices}
         if self._kept is not None:
             columns["perturbed"] = self._kept
@@ -180,13 +180,13 @@ class PerturbedData(pl.LightningDataModule):
         return self.perturbation.perturb(to_float(images), ImageRandom(key(*parts), indices))
 
     def _keep(self) -> None:
-        images = self._train.images
+        images, places = self._train.images, self._train.places
         if not _fits(4 * images.numel(), images.device):
             return
         kept = torch.empty(images.shape, device=images.device)
         for start in range(0, len(images), 1000):
             chosen = slice(start, min(start + 1000, len(images)))
-            kept[chosen] = self._perturb(images[chosen], torch.arange(chosen.start, chosen.stop, device=images.device))
+            kept[chosen] = self._perturb(images[chosen], places[chosen])
         self._kept = kept
 
 

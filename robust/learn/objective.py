@@ -10,7 +10,7 @@ from torch.nn import functional
 from robust.data import Batch
 from robust.learn.adversary import SignAdversary
 from robust.models import evaluating
-from robust.perturb import ImageRandom, Perturbation, key
+from robust.perturb import Perturbation
 
 if TYPE_CHECKING:
     from robust.learn.task import Task
@@ -21,6 +21,8 @@ class Objective(Protocol):
 
     #: whether it works on a network's logits alone, and so needs a task that classifies
     of_logits: bool
+    #: whether it moves what is in a picture
+    moves: bool
 
     def __call__(self, task: "Task", batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]: ...
 
@@ -28,7 +30,7 @@ class Objective(Protocol):
 class Adversarial:
     """The task's loss on images that an adversary has changed (see `SignAdversary`): Madry et al. 2018."""
 
-    of_logits = False
+    of_logits, moves = False, False
 
     def __init__(self, **adversary: Any):
         self.adversary = SignAdversary(**adversary)
@@ -43,7 +45,7 @@ class Trades:
     divergence of Kullback and Leibler, which that adversary raises, of the network in eval mode (Zhang et al. 2019,
     arXiv 1901.08573). Both images go through the network together, so that its norms count both, as in tests."""
 
-    of_logits = True
+    of_logits, moves = True, False
 
     def __init__(self, *, beta: float = 6.0, **adversary: Any):
         if not beta > 0:
@@ -75,15 +77,10 @@ class Consistent:
         if not weight > 0:
             raise ValueError(f"`technique.objective.weight` must be above 0; got {weight}.")
         self.views, self.weight = views, weight
+        self.moves = views.moves
 
     def __call__(self, task: "Task", batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        views = [
-            self.views.perturb(
-                batch.images, ImageRandom(key("view", task.seed, task.current_epoch, which), batch.indices)
-            )
-            for which in range(2)
-        ]
-        logits = task.model(torch.cat([batch.images, *views])).chunk(3)
+        logits = task.model(torch.cat([batch.images, *task.two_views(self.views, batch)])).chunk(3)
         loss, shown = task.judge(logits[0], batch)
         sure = [one.log_softmax(1) for one in logits]
         mixture = torch.stack([one.exp() for one in sure]).mean(0).clamp(min=1e-7).log()

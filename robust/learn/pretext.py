@@ -12,7 +12,7 @@ from robust.data import Batch, Splits
 from robust.learn.classifier import judged
 from robust.learn.task import Task
 from robust.measure import neighbours_accuracy
-from robust.perturb import ImageRandom, Perturbation, key
+from robust.perturb import Perturbation
 
 _KNOWN, _ASKED = 5000, 1000  # images: enough for a curve
 
@@ -42,13 +42,7 @@ class Contrasting(Task):
         self.views, self.temperature = views, temperature
 
     def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        views = [
-            self.views.perturb(
-                batch.images, ImageRandom(key("view", self.seed, self.current_epoch, which), batch.indices)
-            )
-            for which in range(2)
-        ]
-        found = functional.normalize(self.model(torch.cat(views)).float())
+        found = functional.normalize(self.model(torch.cat(self.two_views(self.views, batch))).float())
         others = found
         if self._trainer is not None and self._trainer.world_size > 1:
             gathered = self.all_gather(found, sync_grads=True)

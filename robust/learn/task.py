@@ -12,7 +12,7 @@ from robust.data import Batch
 from robust.learn.curriculum import Schedule
 from robust.learn.objective import Objective
 from robust.models import Standardize
-from robust.perturb import key
+from robust.perturb import ImageRandom, Perturbation, key
 
 
 class DivergedError(RuntimeError):
@@ -66,6 +66,11 @@ class Task(pl.LightningModule):
     def judge(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """What `learn` gives, of logits for a batch: where the task is to classify."""
         raise NotImplementedError
+
+    def two_views(self, views: Perturbation, batch: Batch) -> list[Tensor]:
+        """Each image of a batch perturbed twice, keyed by (seed, epoch, image)."""
+        keys = [key("view", self.seed, self.current_epoch, which) for which in range(2)]
+        return [views.perturb(batch.images, ImageRandom(one, batch.indices)) for one in keys]
 
     def mislead(self, images: Tensor, batch: Batch) -> Tensor:
         """What an adversary that changes a batch's images increases: the loss."""

@@ -31,6 +31,11 @@ class Condition:
             self.perturbation.check(shape)
 
     @property
+    def moves(self) -> bool:
+        """Whether it moves what is in a picture."""
+        return self.perturbation is not None and self.perturbation.moves
+
+    @property
     def random(self) -> bool:
         """Whether another trial gives other images."""
         return self.perturbation is not None and self.perturbation.random

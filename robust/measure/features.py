@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robust.data import ImageSet, to_float
-from robust.models import evaluating, trunk_of
+from robust.models import device_of, evaluating, trunk_of
 
 _TEMPERATURE = 0.07
 
@@ -14,7 +14,7 @@ def features(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tens
     """What the model's head is given of each image: shape (n, features), on the CPU. `images`: uint8, or in [0, 1],
     shape (n, channels, height, width)."""
     trunk = trunk_of(model)
-    device = next((parameter.device for parameter in trunk.parameters()), images.device)
+    device = device_of(trunk)
     kept: list[Tensor] = []
     head = trunk.get_submodule("head")
     hook = head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].flatten(1).float().cpu()))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from robust.data import ImageSet, to_float
 from robust.measure.conditions import Condition
-from robust.models import Standardize, evaluating
+from robust.models import Standardize, device_of, evaluating
 from robust.perturb import ImageRandom, key
 
 _AT_ONCE = 100
@@ -94,7 +94,7 @@ def measure_layers(
     if count < 1:
         raise ValueError(f"`count` must be at least 1; got {count}.")
     names = layers(model)
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     every = torch.arange(len(images))
     chosen = ImageRandom(key("layers", seed), every).uniform().argsort(stable=True)[:count]
     lines = []

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from robust.data import ImageSet, to_float
 from robust.measure.arrays import Arrays
-from robust.models import TripleStaged, View
+from robust.models import TripleStaged, View, device_of
 from robust.perturb import ImageRandom, key
 
 _SHOWN = 4  # images of each class that are kept to be looked at
@@ -85,7 +85,7 @@ def take_views(model: TripleStaged, images: ImageSet, *, batch_size: int) -> Vie
 def _look(
     model: TripleStaged, images: ImageSet, rows: Tensor, batch_size: int, title: str | None
 ) -> Iterator[tuple[Tensor, View]]:
-    device = next(model.parameters()).device
+    device = device_of(model)
     starts = range(0, len(rows), batch_size)
     with torch.inference_mode():
         for start in tqdm(starts, desc=title, unit="batch", leave=False, delay=1, disable=None if title else True):
@@ -94,7 +94,7 @@ def _look(
 
 
 def _paste(model: TripleStaged, images: ImageSet, batch_size: int) -> tuple[Tensor, Tensor]:
-    device = next(model.parameters()).device
+    device = device_of(model)
     rows = (images.labels < model.num_objects).nonzero()[:, 0]
     rows = rows[ImageRandom(key("paste"), rows).uniform().argsort(stable=True)[:_PASTED]]
     bare = (images.labels == model.num_objects).nonzero()[:, 0]

@@ -11,6 +11,7 @@ from torch import nn
 from robust.data import ImageSet, to_float
 from robust.measure.arrays import Arrays
 from robust.measure.conditions import Condition
+from robust.models import device_of
 from robust.perturb import ImageRandom, key
 
 
@@ -42,7 +43,7 @@ def take_samples(
 ) -> Samples:
     """The first image of each of the first `count` classes, as the first trial of every condition shows it to
     `model`."""
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     chosen = torch.stack([(images.labels == label).nonzero()[0, 0] for label in images.labels.unique()[:count]]).cpu()
     natural = to_float(images.images[chosen]).to(device)
     shown, predicted = [], []

@@ -21,7 +21,7 @@ from robust.measure.calibration import (
 )
 from robust.measure.conditions import Condition
 from robust.measure.summary import wilson
-from robust.models import TripleStaged, evaluating
+from robust.models import TripleStaged, device_of, evaluating
 from robust.perturb import ImageRandom, key
 
 #: what tells one test of a model from another
@@ -116,7 +116,7 @@ def measure_in_parts(
     """The same, of these `tests`, in parts of about `every_s` seconds, so that what was measured can be kept."""
     if not len(images):
         raise ValueError("There are no images to test on.")
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     images = images.to(device)
     labels = _as_numbers(images.labels, len(images.classes))
     rows, predictions, begun = [], [], time.monotonic()
@@ -142,7 +142,7 @@ def measure_natural_adversarial(
     """How `model` does on natural adversarial examples, where it may answer with any of its classes and where only with
     those that they are of: `scored` (all classes, shared classes), classes, n, accuracy, its 95 % interval `low` to
     `high` (Wilson), and what SURENESS names; fractions."""
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     images, shared = others.images.to(device), others.shared.to(device)
     lines = []
     with evaluating(model):

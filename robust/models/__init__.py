@@ -3,7 +3,7 @@
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, folded, linear_head
 from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, Projector, TripleStaged, View
-from robust.models.mode import evaluating
+from robust.models.mode import device_of, evaluating
 from robust.models.published import IMAGENET, published_digest, take_published
 from robust.models.resnet import ResNet
 from robust.models.siamese import Siamese, trunk_of
@@ -23,6 +23,7 @@ __all__ = [
     "Standardize",
     "TripleStaged",
     "View",
+    "device_of",
     "evaluating",
     "folded",
     "linear_head",

@@ -1,8 +1,9 @@
-"""The mode a network is in."""
+"""The mode a network is in, and where it computes."""
 
 import contextlib
 from collections.abc import Iterator
 
+import torch
 from torch import nn
 
 
@@ -16,3 +17,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes:
             part.training = training
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model computes: on the CPU, if it has no parameters."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))

@@ -30,6 +30,7 @@ class AugMix(Perturbation):
                 raise ValueError(f"`{setting}` must be a whole number >= 1; got {value}.")
         self.one = OneOf(ranges=ranges, level=level)
         self.level, self.chains, self.longest = self.one.level, chains, longest
+        self.moves = self.one.moves
 
     def check(self, shape: tuple[int, int, int]) -> None:
         self.one.check(shape)

@@ -25,6 +25,8 @@ class Perturbation(nn.Module):
     name: str
     #: how strong it is, in its own unit; 0 changes nothing
     level: float
+    #: whether it moves what is in a picture
+    moves: bool = False
     #: False where the same image always gives the same result, so that one trial says all
     random: bool = True
 

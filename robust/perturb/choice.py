@@ -52,6 +52,7 @@ class OneOf(Perturbation):
         if not ranges:
             raise ValueError("`ranges` must name at least one perturbation; got none.")
         self._ways = [_levels(name, bounds, scale=self.level) for name, bounds in ranges.items()]
+        self.moves = any(perturbation.moves for way in self._ways for perturbation in way)
 
     def check(self, shape: tuple[int, int, int]) -> None:
         for way in self._ways:

@@ -51,6 +51,8 @@ def _grid(matrices: Tensor, half: Tensor, height: int, width: int) -> Tensor:
 class Warp(DrawnStrength):
     """Draws a picture anew, each with a matrix of its own. `outside` says what shows where nothing of it is."""
 
+    moves = True
+
     def __init__(self, *, level: float, lowest: float = 0.25, outside: Outside = "border"):
         super().__init__(level=level, lowest=lowest)
         if outside not in get_args(Outside):

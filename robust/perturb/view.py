@@ -9,7 +9,7 @@ from robust.perturb.base import Perturbation, check_level
 from robust.perturb.geometry import warp
 from robust.perturb.random import ImageRandom
 
-_GREY = (0.299, 0.587, 0.114)
+_COLOURS = 3
 _OFTEN, _SELDOM = 0.8, 0.2  # how often colours change, and how often they go
 _WIDEST = 4 / 3  # a cut's width over its height, and the other way round
 
@@ -21,14 +21,19 @@ class ContrastView(Perturbation):
     and the change of colours; published for small pictures is 0.5."""
 
     name = "view"
+    moves = True
 
     def __init__(self, *, level: float = 0.5, smallest: float = 0.2):
         super().__init__()
-        self.level = check_level("level", level, "the strength of views, from 0 to 1")
+        unit = "the strength of views, from 0 to 1, e.g. 0.5"
+        self.level = check_level("task.module.views.level", level, unit)
         if level > 1:
-            raise ValueError(f"`level` must be at most 1 for a view; got {level}.")
+            raise ValueError(f"`task.module.views.level` must be at most 1; got {level}. It is {unit}.")
         if not 0 < smallest <= 1:
-            raise ValueError(f"`smallest` must be above 0 and at most 1, a share of the picture; got {smallest}.")
+            raise ValueError(
+                f"`task.module.views.smallest` must be above 0 and at most 1; got {smallest}. It is the least "
+                "share of a picture's area that a view shows, e.g. 0.2."
+            )
         self.smallest = smallest
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
@@ -47,7 +52,7 @@ class ContrastView(Perturbation):
         changed = (random.uniform() < _OFTEN).float()[:, None] * self.level
         parameters = {"matrices": torch.stack(entries, dim=-1).unflatten(-1, (3, 3))}
         factors, hue = 1 + 0.8 * changed * (2 * random.uniform(3) - 1), 2 * random.uniform() - 1
-        if channels != len(_GREY):
+        if channels != _COLOURS:
             return {**parameters, "factors": factors[:, :2]}
         gone = random.uniform() < _SELDOM
         factors[:, 2] = torch.where(gone, 0, factors[:, 2])
@@ -57,25 +62,19 @@ class ContrastView(Perturbation):
         self, images: Tensor, *, matrices: Tensor, factors: Tensor, hue: Tensor | None = None
     ) -> Tensor:
         from kornia.enhance import adjust_hue
+        from kornia.enhance.adjust import (
+            adjust_brightness_accumulative,
+            adjust_contrast_with_mean_subtraction,
+            adjust_saturation_with_gray_subtraction,
+        )
 
         if not (self.level and len(images)):
             return images.clone()
         images = warp(images, matrices)
-        brightness, contrast, *saturation = factors.to(images.dtype)[..., None, None, None].unbind(1)
-        images = (images * brightness).clamp(0, 1)
-        images = _apart(images, _grey(images).mean((1, 2, 3), keepdim=True), contrast)
+        brightness, contrast, *saturation = factors.to(images.dtype).unbind(1)
+        images = adjust_brightness_accumulative(images, brightness)
+        images = adjust_contrast_with_mean_subtraction(images, contrast)
         if hue is None:
             return images
-        images = _apart(images, _grey(images), saturation[0])
+        images = adjust_saturation_with_gray_subtraction(images, saturation[0])
         return adjust_hue(images, hue.to(images.dtype)).clamp(0, 1)
-
-
-def _grey(images: Tensor) -> Tensor:
-    if images.shape[1] != len(_GREY):
-        return images.mean(1, keepdim=True)
-    return (images * images.new_tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
-
-
-def _apart(images: Tensor, from_: Tensor, factor: Tensor) -> Tensor:
-    """Images so many times as far from something."""
-    return (from_ + (images - from_) * factor).clamp(0, 1)

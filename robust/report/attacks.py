@@ -10,7 +10,7 @@ import pandas as pd
 from robust.measure import NATURAL, succeeded, wilson
 from robust.report.claim import over_several
 from robust.report.section import Section, Table
-from robust.report.tables import interval_column, percent, print_table, run_title, told_apart
+from robust.report.tables import interval_column, percent, perturbed_accuracy, print_table, run_title, told_apart
 from robust.results import ATTACKS, known_attacks
 from robust.runs import read_rows
 
@@ -75,7 +75,7 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
     runs = [line for folder, rows in attacked.items() for line in attack_lines(folder, rows)]
     if not runs:
         return pd.DataFrame()
-    perturbed = _perturbed(pd.concat(attacked.values()))
+    perturbed = perturbed_accuracy(pd.concat(attacked.values()))
     by = ["data", "model", "technique", "train_perturbation", "train_level", "kind", *_ATTACK]
     lines = []
     every = pd.DataFrame(runs)
@@ -91,16 +91,6 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
         lines.append({**known, **trained, **means, "low": max(low, 0.0), "high": min(high, 1.0)})
     found = pd.DataFrame(lines)
     return found.assign(trained=told_apart(found["trained"], found["kind"], found["data"], found["model"]))
-
-
-def _perturbed(rows: pd.DataFrame) -> pd.Series:
-    """The mean accuracy of each run under the perturbations that all runs of its data were tested under; NaN for
-    none."""
-    tests = rows[rows["test_perturbation"] != NATURAL]
-    condition = ["data", "test_perturbation", "test_level"]
-    runs = tests["data"].map(rows.groupby("data")["run"].nunique())
-    shared = tests[tests.groupby(condition)["run"].transform("nunique") == runs]
-    return shared.groupby("run")["accuracy"].mean()
 
 
 def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:

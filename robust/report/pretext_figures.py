@@ -26,9 +26,9 @@ _POINTS = 600  # images of a map
 _FEW = 10  # classes that a legend names
 
 
-def tasks_figure(configs: Sequence[DictConfig]) -> Drawing:
-    """What networks are shown, a task a row."""
-    lines = {str(config.task.name): _shown(config) for config in configs}
+def tasks_figure(configs: Mapping[str, DictConfig]) -> Drawing:
+    """What networks are shown, a task, by its title, a row."""
+    lines = {title: _shown(config) for title, config in configs.items()}
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_COLUMNS * 0.95 + 1, 1.15 * len(lines) + 0.3), layout="constrained")
         axes = figure.subplots(len(lines), _COLUMNS, squeeze=False)
@@ -39,8 +39,16 @@ def tasks_figure(configs: Sequence[DictConfig]) -> Drawing:
             for axis, (title, image) in zip(line, pictures, strict=False):
                 show_image(axis, image, title)
     numbers = pd.DataFrame([{"task": name, "shown": title} for name, shown in lines.items() for title, _ in shown])
-    caption = "What the tasks show: pictures turned, the middle patch and one beside it, two views of each picture."
+    tasks = {config.task.name: _CAPTIONS.get(config.task.name, config.task.name) for config in configs.values()}
+    caption = f"What the tasks show: {', '.join(tasks.values())}."
     return Drawing(figure, caption, numbers)
+
+
+_CAPTIONS = {
+    "rotation": "pictures turned",
+    "patches": "the middle patch and one beside it",
+    "simclr": "two views of each picture",
+}
 
 
 def _shown(config: DictConfig) -> list[tuple[str, np.ndarray]]:
@@ -64,14 +72,14 @@ def _shown(config: DictConfig) -> list[tuple[str, np.ndarray]]:
 
 def curves_figure(runs: Sequence[PretextRun]) -> Drawing:
     """Neighbours' accuracy against the epoch, a line for each run; dashed what the untrained trunk has."""
-    tasks = list(dict.fromkeys(run.task for run in runs))
+    tasks, seen = list(dict.fromkeys(run.title for run in runs)), set()
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5, 3), layout="constrained")
         axis = figure.subplots()
         for run in runs:
-            place = tasks.index(run.task)
-            style: Any = {"color": COLOURS[place], "linewidth": 1.2}
-            label = run.task if run is next(one for one in runs if one.task == run.task) else None
+            style: Any = {"color": COLOURS[tasks.index(run.title) % len(COLOURS)], "linewidth": 1.2}
+            label = None if run.title in seen else run.title
+            seen.add(run.title)
             axis.plot(run.curve["epoch"] + 1, 100 * run.curve["knn_accuracy"], label=label, **style)
             axis.axhline(100 * run.curve["knn_untrained"].iloc[-1], linestyle="--", alpha=0.5, **style)
         axis.set(xlabel="epochs without labels", ylabel="neighbours' accuracy, %")
@@ -81,7 +89,7 @@ def curves_figure(runs: Sequence[PretextRun]) -> Drawing:
         "How much of the classes is in the features, by the nearest neighbours, while a network learns without labels; "
         "dashed: of the untrained trunk."
     )
-    numbers = pd.concat([run.curve.assign(task=run.task, seed=int(run.config.seed)) for run in runs])
+    numbers = pd.concat([run.curve.assign(task=run.title, seed=int(run.config.seed)) for run in runs])
     return Drawing(figure, caption, numbers[["task", "seed", "epoch", "knn_accuracy", "knn_untrained"]])
 
 
@@ -89,6 +97,7 @@ def labels_figure(table: pd.DataFrame) -> Drawing:
     """Accuracy against the share of labels, a panel for natural images, perturbed ones and each attack, a line for each
     way of training; `table` as `downstream_table` makes it."""
     figures = [name.removesuffix("_won") for name in table if name.endswith("_won")]
+    figures = [name for name in figures if table[name].notna().any()]
     ways = list(dict.fromkeys(table["trained"]))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.2 * len(figures), 3.4), layout="constrained")
@@ -98,7 +107,7 @@ def labels_figure(table: pd.DataFrame) -> Drawing:
                 mine = table[table["trained"] == way].sort_values("labels")
                 turn, number = divmod(place, len(COLOURS))
                 style: Any = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": ("-", ":")[turn % 2]}
-                if not place:
+                if mine["anew"].all():
                     style |= {"color": "0.35", "marker": "x", "linestyle": "--"}
                 errors = 100 * (mine[[f"{name}_low", f"{name}_high"]].to_numpy() - mine[[name]].to_numpy())
                 bars = None if np.isnan(errors).any() else np.abs(errors.T)

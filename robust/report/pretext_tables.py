@@ -1,28 +1,26 @@
 """What learning without labels is worth, in numbers: a line for each task, and for each way of training with labels."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from robust.configuration import is_pretext, is_run, model_name
-from robust.data.cache import digest
+from robust.configuration import is_pretext, model_name, plain
 from robust.measure import NATURAL
 from robust.report.attacks import attack_lines
 from robust.report.claim import over_several
-from robust.report.tables import told_apart
+from robust.report.tables import perturbed_accuracy, told_apart
 from robust.results import ATTACKS
-from robust.runs import read_rows
+from robust.runs import State, identify, read_rows, read_status
 
 SCRATCH = "from the start"
 #: what tells networks apart
 NETWORK = ["data", "model"]
-_WAY = [*NETWORK, "labels", "trained"]
+_WAY = [*NETWORK, "labels", "trained", "anew"]
 _CURVE = "metrics.csv"
-_SETTINGS = ("data", "model", "task", "technique", "perturb", "optimizer", "trainer")
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,7 @@ class PretextRun:
     folder: Path
     config: DictConfig
     curve: pd.DataFrame
+    title: str = ""  # the task, and what else tells it from the others
 
     @property
     def task(self) -> str:
@@ -48,9 +47,7 @@ class PretextRun:
     @property
     def kind(self) -> str:
         """The same for runs that differ by their seed alone."""
-        settings = OmegaConf.to_container(self.config)
-        assert isinstance(settings, dict)
-        return digest({name: settings[name] for name in _SETTINGS})[:8]
+        return identify(plain(self.config), model=self.model, perturbation="none", level=0, data_digest=None).kind
 
 
 def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
@@ -60,9 +57,14 @@ def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
         for file in sorted(root.glob("*/config.yaml")):
             config = OmegaConf.load(file)
             assert isinstance(config, DictConfig)
-            if is_pretext(config.get("task", {})) and (file.parent / _CURVE).is_file():
+            if "task" in config and is_pretext(config.task) and read_status(file.parent).state is State.DONE:
                 found[file.parent] = PretextRun(file.parent, config, pd.read_csv(file.parent / _CURVE))
-    return list(found.values())
+    runs = list(found.values())
+    tasks, kinds, *within = (
+        pd.Series([getattr(run, name) for run in runs], dtype=object) for name in ("task", "kind", *NETWORK)
+    )
+    titles = told_apart(tasks, kinds, *within)
+    return [replace(run, title=title) for run, title in zip(runs, titles, strict=True)]
 
 
 def pretext_table(runs: Sequence[PretextRun]) -> pd.DataFrame:
@@ -70,70 +72,69 @@ def pretext_table(runs: Sequence[PretextRun]) -> pd.DataFrame:
     (neighbours less untrained), each with `_low` and `_high` where there are several seeds."""
     lines = []
     for run in runs:
-        rows = read_rows(run.folder) if (run.folder / "rows.csv").is_file() else None
         last = run.curve.iloc[-1]
         own = last["train_accuracy"]
-        if rows is not None:
+        if run.config.task.tested:
+            rows = read_rows(run.folder)
             own = rows.loc[rows["test_perturbation"] == NATURAL, "accuracy"].mean()
         known = {"untrained": last["knn_untrained"], "neighbours": last["knn_accuracy"]}
-        about = {"data": run.data, "model": run.model, "task": run.task, "kind": run.kind, "seed": run.config.seed}
+        about = {"data": run.data, "model": run.model, "task": run.title, "seed": run.config.seed}
         lines.append({**about, "accuracy": own, **known, "won": known["neighbours"] - known["untrained"]})
     table = pd.DataFrame(lines)
-    table["task"] = told_apart(table["task"], table["kind"], *(table[name] for name in NETWORK))
     return _over_seeds(table, [*NETWORK, "task"], ["accuracy", "untrained", "neighbours", "won"])
 
 
-def downstream_lines(folders: Sequence[Path]) -> Iterator[dict[str, object]]:
-    """A line for each natural run with a classifier and each that starts without labels: folder, data, model, labels,
-    trained, kind, seed, natural and perturbed accuracy, and the accuracy that each attack leaves, by its title."""
+def downstream_lines(folders: Sequence[Path]) -> list[dict[str, object]]:
+    """A line for each run with a classifier that starts without labels, and for each natural run: folder, run, data,
+    model, labels, trained, anew (whether nothing was learnt before), kind, seed, reference, natural and perturbed
+    accuracy (the latter over the conditions that all runs of the data were tested under), and the accuracy that each
+    attack leaves, by its title."""
+    found = []
     for folder in folders:
         config = OmegaConf.load(folder / "config.yaml")
         assert isinstance(config, DictConfig)
-        rows, technique = read_rows(folder), config.technique
-        started = technique.start not in (None, NATURAL)
-        if is_pretext(config.task) or not (started or technique.name == NATURAL):
+        started = config.technique.start not in (None, NATURAL)
+        if is_pretext(config.task) or not (started or config.technique.name == NATURAL):
             continue
-        natural = rows["test_perturbation"] == NATURAL
-        attacks = attack_lines(folder, rows) if (folder / ATTACKS).is_file() else []
-        yield {
+        found.append((folder, config, started, read_rows(folder)))
+    perturbed = perturbed_accuracy(pd.concat([rows for *_, rows in found])) if found else pd.Series()
+    return [
+        {
             "folder": folder,
+            "run": folder.name,
             "data": rows["data"].iloc[0],
             "model": rows["model"].iloc[0],
             "labels": 1.0 if config.data.get("labels") is None else float(config.data.labels),
-            "trained": f"{technique.name} {_start(technique.start)}" if started else SCRATCH,
+            "trained": rows["technique"].iloc[0] if started else SCRATCH,
+            "anew": not started,
             "kind": rows["kind"].iloc[0],
             "seed": int(config.seed),
-            "natural": rows.loc[natural, "accuracy"].mean(),
-            "perturbed": rows.loc[~natural, "accuracy"].mean(),
-            **{str(line["attack"]): line["robust"] for line in attacks},
+            "reference": rows["reference"].iloc[0],
+            "natural": rows.loc[rows["test_perturbation"] == NATURAL, "accuracy"].mean(),
+            "perturbed": perturbed.get(rows["run"].iloc[0], np.nan),
+            **(_robust(folder, rows) if (folder / ATTACKS).is_file() else {}),
         }
+        for folder, config, started, rows in found
+    ]
 
 
-def _start(start: str) -> str:
-    """What a run starts from: a task, or that of the run in a folder."""
-    if not is_run(start):
-        return start
-    config = OmegaConf.load(Path(start) / "config.yaml")
-    return f"{config.task.name} of {config.data.name}"
+def _robust(folder: Path, rows: pd.DataFrame) -> dict[str, object]:
+    """The accuracy that each attack leaves, by its title."""
+    return {str(line["attack"]): line["robust"] for line in attack_lines(folder, rows)}
 
 
 def downstream_table(lines: pd.DataFrame) -> pd.DataFrame:
-    """A line for each share of labels and way of training: data, model, labels, trained, seeds; natural, perturbed and
-    what each attack leaves, as fractions, and by how much each is over what starts anew with the same labels and seed,
-    `<figure>_won`; all with `_low` and `_high` where there are several seeds."""
-    figures = [name for name in lines if name not in (*_WAY, "folder", "kind", "seed")]
-    lines = lines.assign(trained=told_apart(lines["trained"], lines["kind"], *(lines[name] for name in _WAY[:-1])))
-    same = ["data", "model", "labels", "seed"]
-    anew = lines[lines["trained"] == SCRATCH].set_index(same)[figures]
-    anew = anew[~anew.index.duplicated()]
-    before = lines[same].join(anew, on=same)[figures]
+    """A line for each share of labels and way of training: data, model, labels, trained, anew, seeds; natural,
+    perturbed and what each attack leaves, as fractions, and by how much each is over the run of the same settings and
+    seed that starts anew, `<figure>_won`; all with `_low` and `_high` where there are several seeds."""
+    about = (*_WAY, "folder", "run", "kind", "seed", "reference")
+    figures = [name for name in lines if name not in about]
+    lines = lines.assign(trained=told_apart(lines["trained"], lines["kind"], *(lines[name] for name in _WAY[:3])))
+    anew = lines[lines["anew"]].drop_duplicates("run").set_index("run")[figures]
+    before = anew.reindex(lines["reference"]).set_axis(lines.index)
     won = (lines[figures] - before).add_suffix("_won")
-    both = pd.concat([lines, won], axis=1).sort_values(["labels", "trained"], key=_order, kind="stable")
+    both = pd.concat([lines, won], axis=1).sort_values(["labels", "anew"], ascending=[True, False], kind="stable")
     return _over_seeds(both, _WAY, [*figures, *won])
-
-
-def _order(column: pd.Series) -> pd.Series:
-    return column if column.name == "labels" else column != SCRATCH
 
 
 def _over_seeds(lines: pd.DataFrame, by: Sequence[str], figures: Sequence[str]) -> pd.DataFrame:

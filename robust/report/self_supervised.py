@@ -25,33 +25,33 @@ from robust.report.tables import percent
 def self_supervised(folders: Sequence[Path]) -> list[Section]:
     """What there is to say of what starts without labels among these runs, for each data set and network. Raises
     ValueError where nothing does."""
-    runs, lines = pretext_runs(folders), pd.DataFrame(downstream_lines(folders))
-    if not runs or lines.empty or (lines["trained"] == SCRATCH).all():
+    lines = pd.DataFrame(downstream_lines(folders))
+    if lines.empty or lines["anew"].all():
         raise ValueError(
             "No run among these starts from a task without labels. Make some: technique=finetune "
             "technique.start=rotation."
         )
-    tasks, down = pretext_table(runs), downstream_table(lines)
-    learning = set(tasks[NETWORK].itertuples(index=False, name=None))
-    kinds = [one for one in dict.fromkeys(down[NETWORK].itertuples(index=False, name=None)) if one in learning]
-    found = []
-    for about in kinds:
-        mine = [run for run in runs if (run.data, run.model) == about]
-        first = {run.task: run for run in reversed(mine)}
-        own, others, each = (
-            table[(table["data"] == about[0]) & (table["model"] == about[1])] for table in (tasks, down, lines)
-        )
-        end, name = (f"-{'-'.join(about)}".replace(" ", "_"), f": {' '.join(about)}") if len(kinds) > 1 else ("", "")
-        shown = {
-            f"tasks{end}": tasks_figure([one.config for one in first.values()]),
-            f"curves{end}": curves_figure(mine),
-        }
-        drawings = {f"labels{end}": labels_figure(others), f"features{end}": features_figure(_to_map(each))}
-        learnt = {f"pretext{end}": Table(_shown_tasks(own), own, _TASKS_NOTE)}
-        started = {f"downstream{end}": Table(_shown_downstream(others), others, _DOWNSTREAM_NOTE)}
-        found.append(Section(f"Learning without labels{name}", _tasks_text(own), shown, learnt))
-        found.append(Section(f"What starts from it{name}", _answer(others), drawings, started))
-    return [*found, _claims_section(tasks, down)]
+    runs, down = pretext_runs(folders), downstream_table(lines)
+    places = list(
+        dict.fromkeys([*((run.data, run.model) for run in runs), *lines[NETWORK].itertuples(index=False, name=None)])
+    )
+    found, claims = [], []
+    for data, model in places:
+        end, name = (f"-{data}-{model}".replace(" ", "_"), f": {data} {model}") if len(places) > 1 else ("", "")
+        mine = [run for run in runs if (run.data, run.model) == (data, model)]
+        each, table = (one[(one["data"] == data) & (one["model"] == model)] for one in (lines, down))
+        tasks = pretext_table(mine) if mine else pd.DataFrame()
+        if mine:
+            first = {run.title: run.config for run in reversed(mine)}
+            shown = {f"tasks{end}": tasks_figure(first), f"curves{end}": curves_figure(mine)}
+            learnt = {f"pretext{end}": Table(_shown_tasks(tasks), tasks, _TASKS_NOTE)}
+            found.append(Section(f"Learning without labels{name}", _tasks_text(tasks), shown, learnt))
+        if not each["anew"].all():
+            drawings = {f"labels{end}": labels_figure(table), f"features{end}": features_figure(_to_map(each))}
+            started = {f"downstream{end}": Table(_shown_downstream(table), table, _DOWNSTREAM_NOTE)}
+            found.append(Section(f"What starts from it{name}", _answer(table), drawings, started))
+        claims.append(pretext_claims(tasks, table, data=data))
+    return [*found, _claims_section(pd.concat(claims))]
 
 
 _TASKS_NOTE = (
@@ -88,13 +88,17 @@ def _shown_tasks(table: pd.DataFrame) -> pd.DataFrame:
 
 def _figures(table: pd.DataFrame) -> list[str]:
     """Natural, perturbed, and the attacks."""
-    return [name.removesuffix("_won") for name in table if name.endswith("_won")]
+    names = [name.removesuffix("_won") for name in table if name.endswith("_won")]
+    return [name for name in names if table[name].notna().any()]
 
 
 def _shown_downstream(table: pd.DataFrame) -> pd.DataFrame:
     columns = {f"{name}, %": table[name].map(percent) for name in _figures(table)}
-    anew = table["trained"] == SCRATCH
-    won = {f"won on {name}": np.where(anew, "", _column(table, f"{name}_won", sign=True)) for name in _figures(table)}
+    won = {
+        f"won on {name}, points": np.where(table["anew"], "", _column(table, f"{name}_won", sign=True))
+        for name in _figures(table)
+        if table[f"{name}_won"].notna().any()
+    }
     several = [name for name in ("data", "model") if table[name].nunique() > 1]
     about = {**{name: table[name] for name in several}, "labels, %": table["labels"].map(percent)}
     return pd.DataFrame({**about, "trained": table["trained"], "seeds": table["seeds"], **columns, **won})
@@ -122,7 +126,7 @@ def _answer(table: pd.DataFrame) -> str:
     """For each share of labels what did best, and whether it resists better."""
     found = []
     for labels, group in table.groupby("labels", sort=True):
-        others = group[group["trained"] != SCRATCH]
+        others = group[~group["anew"]]
         if others.empty or others["natural_won"].isna().all():
             continue
         best = others.loc[others["natural_won"].idxmax()]
@@ -134,19 +138,17 @@ def _answer(table: pd.DataFrame) -> str:
     return " ".join(found)
 
 
-def _claims_section(tasks: pd.DataFrame, down: pd.DataFrame) -> Section:
-    table = pretext_claims(tasks, down)
+def _claims_section(table: pd.DataFrame) -> Section:
     if table.empty:
         return Section("")
     shown = table[["claim", "published", "measured", "low", "high", "met", "seeds"]]
     return Section("What it was to reach", "", {}, {"claims": Table(shown, table)})
 
 
-def pretext_claims(tasks: pd.DataFrame, down: pd.DataFrame) -> pd.DataFrame:
-    """What these tasks are to reach, of at least 3 seeds; columns as in `robust.report.claim`, in percent and
-    points."""
-    data = str(down["data"].iloc[0])
-    lines = []
+def pretext_claims(tasks: pd.DataFrame, down: pd.DataFrame, *, data: str) -> pd.DataFrame:
+    """What these tasks are to reach, on this data with one network, of at least 3 seeds; columns as in
+    `robust.report.claim`, in percent and points."""
+    lines: list[dict[str, object]] = []
 
     def add(name: str, text: str, comparison: Comparison, limit: float, line: pd.Series, figure: str) -> None:
         if line["seeds"] >= FEWEST_SEEDS:

@@ -57,6 +57,16 @@ def _titles(runs: pd.DataFrame) -> pd.Series:
     return told_apart(titles, runs["kind"])
 
 
+def perturbed_accuracy(rows: pd.DataFrame) -> pd.Series:
+    """The accuracy of each run under the perturbed conditions that all runs of its data were tested under: a mean over
+    conditions, each a mean over its trials; none for a run without any."""
+    tests = rows[rows["test_perturbation"] != NATURAL]
+    condition = ["data", "test_perturbation", "test_level"]
+    runs = tests["data"].map(rows.groupby("data")["run"].nunique())
+    shared = tests[tests.groupby(condition)["run"].transform("nunique") == runs]
+    return shared.groupby(["run", *condition])["accuracy"].mean().groupby("run").mean()
+
+
 def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
     """One line for each kind of run (`title`) and condition: `seeds`, `mean`, its 95 % interval, `low` to `high`, and
     what SURENESS names.
@@ -147,7 +157,8 @@ def print_results(rows: pd.DataFrame) -> None:
         title_justify="left",
         caption_justify="left",
     )
-    table.caption = "natural model > this one: on average over its tests, and in the one that the former fails most in"
+    if scores["won"].notna().any():
+        table.caption = "natural model > this one: over its tests, and in the one that the former fails most in"
     table.add_column("trained", no_wrap=True)
     for name in several:
         table.add_column(name)

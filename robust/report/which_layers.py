@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from robust.building import build_perturbation, build_splits
-from robust.configuration import compose, model_name
+from robust.configuration import compose, is_pretext, model_name, recorded
 from robust.data import Splits, one_of_each, to_float
 from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, layers, measure_layers
 from robust.models import Standardize
@@ -44,7 +44,7 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
     rows = {folder: read_rows(folder) for folder in folders}
     kinds: dict[str, list[Path]] = {}
     for folder, table in rows.items():
-        if table["technique"].iloc[0] == NATURAL:
+        if table["technique"].iloc[0] == NATURAL and not is_pretext(recorded(folder).task):
             kinds.setdefault(table["kind"].iloc[0], []).append(folder)
     if not kinds:
         raise ValueError("There is no natural run among these: it is their layers that are looked at.")

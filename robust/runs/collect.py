@@ -12,6 +12,7 @@ _log = logging.getLogger(__name__)
 
 ROWS = "rows.csv"
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
+_NEEDED = ("run", "data", "model", "technique", "test_perturbation", "test_level", "trial", "n", "accuracy")
 _MAY_LACK = {
     name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")
 }  # of what gives no logits
@@ -58,4 +59,6 @@ def read_rows(folder: Path) -> pd.DataFrame:
         rows = pd.read_csv(folder / ROWS, keep_default_na=False, dtype=words, na_values=_MAY_LACK)
     except (ValueError, pd.errors.ParserError) as error:
         raise ValueError(f"{folder / ROWS} is damaged ({error}). Delete it and run again.") from error
+    if missing := [name for name in _NEEDED if name not in rows]:
+        raise ValueError(f"{folder / ROWS} is damaged (no {', '.join(missing)}). Delete it and run again.")
     return rows.reindex(columns=rows.columns.union(list(_MAY_LACK), sort=False))

@@ -13,7 +13,7 @@ from typing import Any
 _PLACES = ("backgrounds", "cache_dir", "dir", "download", "objects", "path")
 _LEFT_OUT = frozenset(
     {
-        *("as_reference", "attack", "evaluation", "logger", "plan", "recipe", "runs_dir", "sweep", "workers"),
+        *("as_reference", "attack", "evaluation", "logger", "plan", "recipe", "runs_dir", "pack", "sweep", "workers"),
         *(f"data.{place}{name}" for place in ("", "source.") for name in _PLACES),
         *(f"trainer.{name}" for name in ("accelerator", "channels_last", "checkpoint_every_s", "progress", "threads")),
         *("task.name", "task.none", "task.recipe", "task.tested", "trainer.devices", "trainer.num_nodes"),
@@ -62,11 +62,12 @@ def identify(
     level: float,
     data_digest: str | None,
     parents: Mapping[str, Identity] | None = None,
+    start: str = "",
 ) -> Identity:
     """The identity of the run that this configuration, resolved, describes.
 
     `data_digest` tells data sets of one name apart; `parents` are the runs whose weights parts of the network
-    start from.
+    start from, of which `start` says in words what a technique alone does not.
     """
     weighty = _prune(config)
     if weighty.get("task") == _CLASSIFY:  # before there were other tasks, nothing was said of this one
@@ -75,7 +76,7 @@ def identify(
     return Identity(
         data=config["data"]["name"],
         model=model,
-        technique=config["technique"]["name"],
+        technique=f"{config['technique']['name']} {start}".strip(),
         perturbation=perturbation,
         level=level,
         seed=config["seed"],

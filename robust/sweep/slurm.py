@@ -1,7 +1,8 @@
-"""Many runs on a cluster: each a job of a Slurm array, through submitit."""
+"""Many runs on a cluster: some to each job of a Slurm array, through submitit."""
 
 import contextlib
 import io
+import itertools
 import subprocess
 import sys
 import time
@@ -15,7 +16,8 @@ from submitit.helpers import DelayedSubmission
 from tqdm.auto import tqdm
 
 from robust.configuration import compose
-from robust.sweep.sweeper import run_job
+from robust.pack import MOST
+from robust.sweep.sweeper import launch
 
 _LOOK_S = 5.0  # between two looks at the queue
 _GRACE_S = 15.0  # in which the result of a job that has left the queue may still appear on a shared disk
@@ -28,48 +30,60 @@ _ENDED = (
 
 @dataclass(frozen=True)
 class SlurmJob:
-    """What a job does: the run of some overrides. Told to make room, or at its time limit, it is queued again, and the
-    run goes on from its last checkpoint."""
+    """What a job does: the runs of some lists of overrides, `pack` at a time. Told to make room, or at its time limit,
+    it is queued again, and the runs go on from their last checkpoints."""
 
     command: list[str]  # that these jobs come from
     begun: float  # when that was
+    pack: int | str = 1
 
-    def __call__(self, overrides: list[str]) -> str:
+    def __call__(self, orders: list[list[str]]) -> list[str]:
         sys.argv = self.command  # as in a worker process, for what a run records
-        return run_job(compose(overrides), since=self.begun)
+        return launch(orders, pack=self.pack, since=self.begun)
 
-    def checkpoint(self, overrides: list[str]) -> DelayedSubmission:
+    def checkpoint(self, orders: list[list[str]]) -> DelayedSubmission:
         """What submitit queues instead of what it interrupts."""
-        return DelayedSubmission(self, overrides)
+        return DelayedSubmission(self, orders)
 
 
-def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any]) -> list[str]:
-    """Does the runs of these overrides as Slurm jobs; returns what went wrong with each, "" for nothing.
+def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any], *, pack: int | str = 1) -> list[str]:
+    """Does the runs of these overrides as Slurm jobs of `pack` runs each; returns what went wrong with each run, ""
+    for nothing.
 
     Runs that start from others' weights wait until the natural runs and the stages among these are through. `settings`
     are those of `conf/hydra/launcher/slurm.yaml`. Raises ValueError where Slurm does not take the jobs.
     """
-    threads = settings.get("cpus_per_task")
+    threads, size = settings.get("cpus_per_task"), MOST if pack == "auto" else int(pack)
     orders, children, parents = [], [], []
     for place, job in enumerate(jobs):
         config = compose(job)
         _check_time(settings, config.trainer.checkpoint_every_s)
-        keep = threads is None or config.trainer.threads is not None
-        orders.append(job if keep else [*job, f"trainer.threads={threads}"])
+        if threads is not None and config.trainer.threads is None:
+            job = [*job, f"trainer.threads={max(1, threads // size)}"]
+        orders.append(job)
         if config.task.start or (config.technique.start is not None and not config.as_reference):
             children.append(place)
         elif config.as_reference or not config.task.tested:
             parents.append(place)
     others = [place for place in range(len(jobs)) if place not in set(children)]
-    sent = _submit(others, orders, settings)
+    first, second = _in_packs(others, size), _in_packs(children, size)
+    sent = _submit([[orders[place] for place in some] for some in first], settings, pack)
     try:
-        sent |= _submit(children, orders, settings, after=[sent[place].job_id for place in parents])
-        return _watch([sent[place] for place in range(len(jobs))])
+        before = [job.job_id for some, job in zip(first, sent, strict=True) if not set(some).isdisjoint(parents)]
+        sent += _submit([[orders[place] for place in some] for some in second], settings, pack, after=before)
+        packs = [*first, *second]
+        reasons = itertools.chain(*_watch(sent, [len(some) for some in packs]))
+        found = dict(zip(itertools.chain(*packs), reasons, strict=True))
+        return [found[place] for place in range(len(jobs))]
     except BaseException:
-        ids = " ".join(dict.fromkeys(job.job_id.split("_")[0] for job in sent.values()))
+        ids = " ".join(dict.fromkeys(job.job_id.split("_")[0] for job in sent))
         if ids:
             sys.stderr.write(f"\nThe Slurm jobs go on without this command; `scancel {ids}` stops them.\n")
         raise
+
+
+def _in_packs(places: Sequence[int], size: int) -> list[list[int]]:
+    return [list(places[start : start + size]) for start in range(0, len(places), size)]
 
 
 def _check_time(settings: Mapping[str, Any], checkpoint_every_s: float) -> None:
@@ -84,21 +98,20 @@ def _check_time(settings: Mapping[str, Any], checkpoint_every_s: float) -> None:
 
 
 def _submit(
-    places: Sequence[int], orders: Sequence[list[str]], settings: Mapping[str, Any], after: Sequence[str] = ()
-) -> dict[int, submitit.Job[str]]:
-    """Queues the orders of these places as one array; `after` are jobs that have to end before."""
-    if not places:
-        return {}
+    packs: Sequence[list[list[str]]], settings: Mapping[str, Any], pack: int | str, after: Sequence[str] = ()
+) -> list[submitit.Job[list[str]]]:
+    """Queues jobs, each of the runs of some overrides, as one array; `after` are jobs that have to end before."""
+    if not packs:
+        return []
     executor = _make_executor(settings, after)
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # what sbatch says is in the error
-            jobs = executor.map_array(SlurmJob(sys.argv, time.time()), [orders[place] for place in places])
+            return executor.map_array(SlurmJob(sys.argv, time.time(), pack), packs)
     except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError) as error:
         raise ValueError(
             f"Slurm did not take the jobs: {_said(error)}. Their settings are hydra.launcher.*: "
             "`python train.py hydra/launcher=slurm --cfg hydra -p hydra.launcher` lists them."
         ) from error
-    return dict(zip(places, jobs, strict=True))
 
 
 def _make_executor(settings: Mapping[str, Any], after: Sequence[str]) -> submitit.AutoExecutor:
@@ -115,7 +128,7 @@ def _make_executor(settings: Mapping[str, Any], after: Sequence[str]) -> submiti
     except RuntimeError as error:
         raise ValueError(
             "`hydra/launcher=slurm` needs Slurm's commands (sbatch, srun, squeue); this machine has none. "
-            "Log in where jobs are submitted, or leave it out: `workers=N` does N runs at a time here."
+            "Log in where jobs are submitted, or leave it out: `pack=N` does N runs at a time here."
         ) from error
     named = {name if name in (*general, "timeout_min") else f"slurm_{name}": value for name, value in given.items()}
     if "cpus_per_task" in named:  # which a job's step does not take over in every version of Slurm
@@ -131,14 +144,14 @@ def _said(error: Exception) -> str:
     return "; ".join(told or lines[-1:]).rstrip(".")
 
 
-def _watch(jobs: Sequence[submitit.Job[str]]) -> list[str]:
-    """Waits until every job has ended, and says what went wrong with each.
+def _watch(jobs: Sequence[submitit.Job[list[str]]], runs: Sequence[int]) -> list[list[str]]:
+    """Waits until every job, of so many `runs`, has ended, and says what went wrong with each run.
 
     A job's result is what it wrote; one that ended without any was killed, which only the queue knows.
     """
-    reasons: dict[int, str] = {}
+    reasons: dict[int, list[str]] = {}
     gone: dict[int, float] = {}
-    with tqdm(total=len(jobs), desc="all runs", unit="run", disable=None) as bar:
+    with tqdm(total=sum(runs), desc="all runs", unit="run", disable=None) as bar:
         while True:
             states = _ask_slurm()
             for folder in {job.paths.folder for job in jobs}:
@@ -148,15 +161,17 @@ def _watch(jobs: Sequence[submitit.Job[str]]) -> list[str]:
                 if place in reasons:
                     continue
                 if job.paths.result_pickle.is_file():
-                    reasons[place] = _read(job)
+                    reasons[place] = _read(job, runs[place])
                 elif state not in ("gone", *_ENDED):
                     gone.pop(place, None)
                 elif time.monotonic() - gone.setdefault(place, time.monotonic()) >= _GRACE_S:
-                    reasons[place] = f"Slurm job {job.job_id} ended without a result ({state}) [{job.paths.stdout}]"
-            bar.update(len(reasons) - bar.n)
+                    said = f"Slurm job {job.job_id} ended without a result ({state}) [{job.paths.stdout}]"
+                    reasons[place] = [said] * runs[place]
+            bar.update(sum(map(len, reasons.values())) - bar.n)
             active = [state for state in (states or {}).values() if state not in _ENDED]
             waiting = sum(state in _WAITING for state in active)
-            bar.set_postfix(running=len(active) - waiting, waiting=waiting, failed=sum(map(bool, reasons.values())))
+            failed = sum(map(bool, itertools.chain(*reasons.values())))
+            bar.set_postfix(jobs_running=len(active) - waiting, jobs_waiting=waiting, failed=failed)
             if len(reasons) == len(jobs):
                 return [reasons[place] for place in range(len(jobs))]
             time.sleep(_LOOK_S)
@@ -172,9 +187,9 @@ def _ask_slurm() -> dict[str, str] | None:
     return dict(line.split(maxsplit=1) for line in answer.splitlines())
 
 
-def _read(job: submitit.Job[str]) -> str:
-    """What a job that ended by itself says went wrong."""
+def _read(job: submitit.Job[list[str]], runs: int) -> list[str]:
+    """What a job that ended by itself says went wrong with each of its runs."""
     outcome, result = pickle_load(job.paths.result_pickle)
     if outcome == "success":
-        return result
-    return f"{str(result).strip().splitlines()[-1]} [{job.paths.stdout}]"
+        return list(result)
+    return [f"{str(result).strip().splitlines()[-1]} [{job.paths.stdout}]"] * runs

@@ -1,22 +1,23 @@
 """Doing a sweep: plan it, launch what is left, show what came out."""
 
 import contextlib
-import os
+import functools
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-import torch
 from omegaconf import DictConfig
 from rich.console import Console
 from tqdm.auto import tqdm
 
 from robust.configuration import compose
 from robust.errors import FaultsError, one_line, print_error
+from robust.learn import on_gpu
+from robust.pack import best_pack, visible_gpus, work_off
 from robust.prepare import Run, prepare
 from robust.run import BEGUN, execute
 from robust.runs import ClaimedError, State, Status, claimed, collect, read_end, read_status, write_status
 from robust.sweep.plan import plan, print_plan
-from robust.sweep.workers import work_off
 from robust.track import Subject, make_tracker, track_report
 
 _WAIT_S = 2.0  # between two looks at runs that another process does
@@ -115,33 +116,49 @@ def run_job(config: DictConfig, *, since: float = BEGUN) -> str:
     return status.reason if status.state is State.FAILED else ""
 
 
-def launch(jobs: Sequence[list[str]], *, workers: int) -> list[str]:
-    """Does the runs of these overrides on this machine, `workers` at a time; returns what went wrong with each."""
-    title = "all runs"
-    if workers > 1 and len(jobs) > 1:
-        return work_off(jobs, _run_beside_others, workers=min(workers, len(jobs)), title=title, gpus=_visible_gpus())
+def launch(jobs: Sequence[list[str]], *, pack: int | str, since: float = BEGUN) -> list[str]:
+    """Does the runs of these overrides, of a sweep that began at the time `since`, on this machine: `pack` at a time on
+    each GPU, or on a machine that has none; "auto": as many as train fastest together. Returns what went wrong with
+    each."""
+    title, gpus = "all runs", _gpus_for(jobs)
+    devices = max(1, len(gpus))
+    if pack == "auto":
+        pack = _find_pack(jobs, most=math.ceil(len(jobs) / devices), gpu=gpus[0] if gpus else None)
+    workers = min(int(pack) * devices, len(jobs))
+    if workers > 1:
+        return work_off(
+            jobs, functools.partial(_run_beside_others, since=since), workers=workers, title=title, gpus=gpus
+        )
     reasons: list[str] = []
     with tqdm(jobs, desc=title, unit="run", disable=None, leave=False) as bar:
         for job in bar:
-            reasons.append(run_job(compose(job)))
+            reasons.append(run_job(compose(job), since=since))
             bar.set_postfix(failed=sum(map(bool, reasons)))
     return reasons
 
 
-def _visible_gpus() -> list[str]:
-    """The GPUs of this machine that this process may use, as CUDA names them."""
-    if not torch.cuda.is_available():
-        return []
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return chosen.split(",") if chosen else [str(number) for number in range(torch.cuda.device_count())]
+def _gpus_for(jobs: Sequence[list[str]]) -> list[str]:
+    """The GPUs that runs are shared out over: none where each takes as many as it says."""
+    trainers = [compose(job).trainer for job in jobs]
+    return visible_gpus() if all(one.devices == 1 and on_gpu(one.accelerator) for one in trainers) else []
 
 
-def _run_beside_others(job: list[str]) -> str:
+def _find_pack(jobs: Sequence[list[str]], *, most: int, gpu: str | None) -> int:
+    """How many at a time are fastest, by the first run that learns from data; said before it is used."""
+    if most == 1:
+        return 1
+    Console().print("pack=auto: trying how many runs at a time train fastest")
+    found = best_pack(compose(jobs[0]), most=most, gpu=gpu)
+    Console().print(f"pack={found}")
+    return found
+
+
+def _run_beside_others(job: list[str], *, since: float) -> str:
     config = compose(job)
     config.trainer.progress = False
     if config.trainer.threads is None:
         config.trainer.threads = 1  # as conf/trainer says: several runs would fight over the cores
-    return run_job(config)
+    return run_job(config, since=since)
 
 
 def run_alone(config: DictConfig, launcher: str = "robust") -> None:

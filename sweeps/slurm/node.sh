@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A whole sweep on one node with several GPUs: its runs are shared out over them, several to a GPU, since one alone leaves a GPU idle.
-# Command   sbatch sweeps/slurm/node.sh sweep=strategies            (whatever train.py takes)
-#           sbatch --gpus-per-node=4 --export=ALL,RUNS_PER_GPU=8 sweeps/slurm/node.sh -m perturb=noise,blur
-#           Without a GPU: sbatch --gpus-per-node=0 --cpus-per-task=32 sweeps/slurm/node.sh sweep=strategies_mnist
+# A whole sweep on one node with several GPUs: its runs are shared out over them, pack=... to a GPU, since one alone leaves a GPU idle.
+# Command   sbatch sweeps/slurm/node.sh sweep=strategies pack=auto          (whatever train.py takes)
+#           sbatch --gpus-per-node=4 sweeps/slurm/node.sh -m perturb=noise,blur pack=8
+#           Without a GPU: sbatch --gpus-per-node=0 --cpus-per-task=32 sweeps/slurm/node.sh sweep=strategies_mnist pack=32
 # What is cut off by the time limit, by preemption or with a node is queued again and goes on where it was.
 #SBATCH --job-name=robust
 #SBATCH --nodes=1
@@ -16,9 +16,6 @@
 #SBATCH --output=robust-%j.log
 set -euo pipefail
 
-gpus=${SLURM_GPUS_ON_NODE:-0}
-workers=$((gpus > 0 ? gpus * ${RUNS_PER_GPU:-4} : SLURM_CPUS_PER_TASK))
-
 trap 'echo "time is up: queued again"; scontrol requeue "$SLURM_JOB_ID"' USR1
-"${PYTHON:-python}" train.py "$@" workers="$workers" &
+"${PYTHON:-python}" train.py "$@" &
 wait $! || wait $! # a signal ends the first wait, not the sweep

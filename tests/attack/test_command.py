@@ -61,6 +61,21 @@ def test_runs_are_attacked_once_and_stand_in_one_table(runs: Path, command: Call
     assert "robust accuracy, %" in page
 
 
+def test_an_attack_leaves_tests_and_starts_as_they_are(tmp_path: Path) -> None:
+    """Of runs whose recipes and levels are not those of the file, and which start from others."""
+    short = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "retrain", "pretext", "finetune")]
+    common = [f"runs_dir={tmp_path}", *short, "trainer.threads=1", "trainer.accelerator=cpu", "evaluation.trials=1"]
+    few = ["evaluation=all", "evaluation.families=[pixel]", "evaluation.levels.hot=[2]", "evaluation.levels.stuck=[2]"]
+    for settings in (["technique=finetune"], ["technique=retrain"]):
+        status = execute(prepare(compose([*common, *few, *settings])))
+        assert status.state is State.DONE, status.reason
+    before = {path: path.read_bytes() for path in tmp_path.rglob("rows.csv")}
+    assert len(before) == 4
+    attack_runs([str(path.parent) for path in before if "digits_rotation" not in str(path)], FGSM)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("rows.csv")} == before
+    assert len(attacks_of(tmp_path)) == 3
+
+
 def test_an_image_withstands_only_if_no_target_is_reached(runs: Path) -> None:
     folder = sorted(runs.iterdir())[0]
     attack_runs([str(folder)], ["attack=gradient_sign", "attack.images=2", "attack.max_steps=5", "attack.step=0.02"])

@@ -94,8 +94,8 @@ def test_what_goes_wrong_in_several_processes_is_said_as_in_one(make_run: Callab
 def test_a_batch_that_processes_cannot_share_is_refused_before_anything_starts(make_run: Callable[..., Run]) -> None:
     with pytest.raises(ValueError, match=r"`data.batch_size` must be a multiple of the 3 processes .*; got 100"):
         make_run("trainer=ddp", "trainer.devices=3")
-    with pytest.raises(ValueError, match=r"`workers` must be 1 where a run takes several devices .*; got 4"):
-        make_run(*TWO, "workers=4")
+    with pytest.raises(ValueError, match=r"`pack` must be 1 where a run takes several devices .*; got 4"):
+        make_run(*TWO, "pack=4")
 
 
 def test_several_machines_need_processes_that_slurm_started(make_run: Callable[..., Run]) -> None:

@@ -38,6 +38,14 @@ def test_perturbed_is_what_all_were_tested_under(tmp_path: Path) -> None:
     assert attacks_table(folders)["perturbed"].isna().all()
 
 
+def test_perturbed_is_a_mean_over_conditions_however_many_trials_each_had(tmp_path: Path) -> None:
+    folder = attacked_run(tmp_path, "natural", tests=["natural", "noise", "blur"])
+    rows = pd.read_csv(folder / ROWS, index_col=0, keep_default_na=False)
+    again = rows[rows["test_perturbation"] == "noise"]
+    pd.concat([rows, *(again.assign(trial=trial) for trial in range(1, 5))]).to_csv(folder / ROWS)
+    assert attacks_table([folder])["perturbed"].item() == pytest.approx(0.45)
+
+
 def test_settings_of_one_technique_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = [
         attacked_run(tmp_path, "trades", tests=["natural"], kind=kind, seed=seed)

@@ -23,8 +23,10 @@ def lines() -> pd.DataFrame:
     found = []
     for seed, start in enumerate((0.50, 0.60, 0.40)):
         about = {"data": "digits", "model": "convnet", "labels": 0.1, "seed": seed, "folder": Path(), "kind": "one"}
-        found.append({**about, "trained": SCRATCH, "natural": start, "perturbed": 0.2})
-        found.append({**about, "trained": "finetune rotation", "natural": start + 0.04 + 0.01 * seed, "perturbed": 0.1})
+        about["reference"] = f"natural-{seed}"
+        anew = {"run": f"natural-{seed}", "trained": SCRATCH, "anew": True, "natural": start, "perturbed": 0.2}
+        tuned = {"run": f"tuned-{seed}", "trained": "finetune rotation", "anew": False, "perturbed": 0.1}
+        found += [{**about, **anew}, {**about, **tuned, "natural": start + 0.04 + 0.01 * seed}]
     return pd.DataFrame(found)
 
 
@@ -41,16 +43,27 @@ def test_what_is_won_is_over_the_network_of_the_same_seed() -> None:
 def test_claims_are_decided_by_intervals() -> None:
     tasks = pd.DataFrame({"data": "digits", "model": "convnet", "task": ["rotation"], "seeds": [3], "accuracy": [0.55]})
     tasks[["accuracy_low", "accuracy_high"]] = [0.5, 0.59]
-    claims = pretext_claims(tasks, downstream_table(lines())).set_index("id")
+    claims = pretext_claims(tasks, downstream_table(lines()), data="digits").set_index("id")
     assert claims.loc["rotation", "met"] == "no"
     assert claims.loc["few-labels", "met"] == "yes"
     worse = lines()
     worse.loc[worse["trained"] != SCRATCH, "natural"] -= np.array([0.0, 0.0, 0.05])
-    assert pretext_claims(tasks, downstream_table(worse)).set_index("id").loc["few-labels", "met"] == "no"
+    assert (
+        pretext_claims(tasks, downstream_table(worse), data="digits").set_index("id").loc["few-labels", "met"] == "no"
+    )
     twice = lines().assign(seed=0, kind=["one", "one", "two", "two", "three", "three"])
     assert len(downstream_table(twice)) == 6, "of several settings none speaks for the others"
     few = downstream_table(lines()[lines()["seed"] < 2])
-    assert pretext_claims(tasks.assign(seeds=2), few).empty
+    assert pretext_claims(tasks.assign(seeds=2), few, data="digits").empty
+
+
+def test_each_is_held_against_the_run_of_its_own_settings() -> None:
+    """A second kind of natural run beside the first, which nothing is held against."""
+    others = lines()[lambda table: table["anew"]].assign(kind="two", natural=0.0)
+    others["run"] += "-other"
+    table = downstream_table(pd.concat([lines(), others], ignore_index=True)).set_index("trained")
+    assert table.loc["finetune rotation", "natural_won"] == pytest.approx(0.05)
+    assert set(table.index) == {f"{SCRATCH} (one)", f"{SCRATCH} (two)", "finetune rotation"}
 
 
 def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:

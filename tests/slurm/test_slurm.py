@@ -46,7 +46,7 @@ def slurm(*command: str) -> str:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runs of LONG, without Slurm."""
     runs = tmp_path_factory.mktemp("undisturbed")
-    assert train("-m", *LONG, "workers=2", f"runs_dir={runs}").returncode == 0
+    assert train("-m", *LONG, "pack=2", f"runs_dir={runs}").returncode == 0
     return runs
 
 
@@ -66,7 +66,7 @@ def test_a_sweep_through_slurm_gives_the_rows_of_one_machine(tmp_path: Path) -> 
     grid = ["technique=constant,incremental,transfer", "perturb=noise,blur", "seed=0,1", "trainer.max_epochs=2"]
     there = train("-m", *grid, *COMMON, *SLURM, "hydra.launcher.gpus_per_node=1", f"runs_dir={tmp_path / 'slurm'}")
     assert there.returncode == 0, there.stderr
-    here = train("-m", *grid, *COMMON, "workers=2", f"runs_dir={tmp_path / 'here'}")
+    here = train("-m", *grid, *COMMON, "pack=2", f"runs_dir={tmp_path / 'here'}")
     assert here.returncode == 0, here.stderr
     assert_same_rows(tmp_path / "slurm", tmp_path / "here", 14)
     records = statuses(tmp_path / "slurm")

@@ -15,7 +15,7 @@ ModuleNotFoundError: No module named 'robust'
 """
 
 
-def job(folder: Path, name: str, result: tuple[str, str] | None = None) -> Any:
+def job(folder: Path, name: str, result: tuple[str, str | list[str]] | None = None) -> Any:
     paths = SimpleNamespace(folder=folder, result_pickle=folder / f"{name}.pkl", stdout=folder / f"{name}.out")
     if result:
         paths.result_pickle.write_bytes(cloudpickle.dumps(result))
@@ -24,8 +24,8 @@ def job(folder: Path, name: str, result: tuple[str, str] | None = None) -> Any:
 
 def test_a_jobs_end_is_what_it_wrote_or_that_it_wrote_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = [
-        job(tmp_path, "1_0", ("success", "")),
-        job(tmp_path, "1_1", ("success", "Training diverged.")),
+        job(tmp_path, "1_0", ("success", ["", "A bad name."])),
+        job(tmp_path, "1_1", ("success", ["Training diverged."])),
         job(tmp_path, "1_2", ("error", TRACE)),
         job(tmp_path, "1_3"),
         job(tmp_path, "1_4"),
@@ -40,19 +40,19 @@ def test_a_jobs_end_is_what_it_wrote_or_that_it_wrote_nothing(tmp_path: Path, mo
     monkeypatch.setattr(slurm, "_ask_slurm", lambda: looks.pop(0) if len(looks) > 1 else looks[0])
     monkeypatch.setattr(slurm, "_LOOK_S", 0)
     monkeypatch.setattr(slurm, "_GRACE_S", 0)
-    assert slurm._watch(jobs) == [
-        "",
-        "Training diverged.",
-        f"ModuleNotFoundError: No module named 'robust' [{tmp_path}/1_2.out]",
-        f"Slurm job 1_3 ended without a result (CANCELLED) [{tmp_path}/1_3.out]",
-        f"Slurm job 1_4 ended without a result (gone) [{tmp_path}/1_4.out]",
+    assert slurm._watch(jobs, [2, 1, 1, 2, 1]) == [
+        ["", "A bad name."],
+        ["Training diverged."],
+        [f"ModuleNotFoundError: No module named 'robust' [{tmp_path}/1_2.out]"],
+        [f"Slurm job 1_3 ended without a result (CANCELLED) [{tmp_path}/1_3.out]"] * 2,
+        [f"Slurm job 1_4 ended without a result (gone) [{tmp_path}/1_4.out]"],
     ]
 
 
 def test_without_slurm_it_says_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     settings = {"submitit_folder": str(tmp_path), "max_num_timeout": 1}
-    with pytest.raises(ValueError, match=r"needs Slurm's commands .* this machine has none.*`workers=N`"):
+    with pytest.raises(ValueError, match=r"needs Slurm's commands .* this machine has none.*`pack=N`"):
         slurm.launch_on_slurm([["technique=natural"]], settings)
 
 

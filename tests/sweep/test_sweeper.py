@@ -181,7 +181,7 @@ def test_a_run_that_another_process_left_is_taken_over(
             other.kill()
             other.wait()
             return [""] * len(left)
-        return launch(left, workers=1)
+        return launch(left, pack=1)
 
     sweep(
         [[*quick, f"runs_dir={tmp_path / 'runs'}"], ["technique=natural", *quick, f"runs_dir={tmp_path / 'runs'}"]],

@@ -178,7 +178,7 @@ def test_the_report_of_a_sweep_is_a_run_of_its_own(
     quick: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs = [["perturb=noise", *quick, *WANDB, "logger.group=both", f"runs_dir={tmp_path / 'runs'}"]]
-    sweep(jobs, lambda left: launch(left, workers=1))
+    sweep(jobs, lambda left: launch(left, pack=1))
     said = capsys.readouterr().out
     assert f"tracked: W&B project robust, offline; wandb sync --yes {tmp_path}/runs/*/wandb/offline-run-*" in said
     runs = sorted((tmp_path / "runs").glob("*/wandb"))

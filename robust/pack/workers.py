@@ -1,4 +1,4 @@
-"""Several runs at a time on one machine, each in a process that is used again for the next."""
+"""Several runs at a time, each in a process that is used again for the next."""
 
 import contextlib
 import multiprocessing
@@ -6,12 +6,13 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
+import torch
 from tqdm.auto import tqdm
 
 Job = TypeVar("Job")
@@ -69,6 +70,14 @@ def work_off(
     return reasons
 
 
+def visible_gpus() -> list[str]:
+    """The GPUs of this machine that this process may use, as CUDA names them."""
+    if not torch.cuda.is_available():
+        return []
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return chosen.split(",") if chosen else [str(number) for number in range(torch.cuda.device_count())]
+
+
 def _hand_out(waiting: deque[tuple[int, int]], staff: Sequence[_Worker], jobs: Sequence[Job]) -> None:
     for worker in staff:
         if worker.job is None and waiting:
@@ -95,9 +104,23 @@ def _exit(process: BaseProcess) -> str:
 def _hire(context: multiprocessing.context.SpawnContext, do: Callable[[Job], str], gpu: str | None) -> _Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, do, gpu))  # not a daemon: a training may start processes
-    process.start()
+    with _deaf():
+        process.start()
     theirs.close()
     return _Worker(process, ours, gpu)
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignores interrupts for the while, as does a process that is started then, until it says otherwise."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _heard_from(staff: Sequence[_Worker]) -> list[_Worker]:
@@ -116,6 +139,7 @@ def _end_with_parent() -> None:
 
 def _serve(pipe: Connection, do: Callable[[Job], str], gpu: str | None) -> None:
     """A worker's life: jobs until the pipe is closed, or the process that hands them out is gone."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as it started it was deaf
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu

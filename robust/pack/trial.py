@@ -1,0 +1,143 @@
+"""How many runs at a time one device trains fastest: found out by trying."""
+
+import functools
+import logging
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig
+
+from robust.prepare import prepare
+from robust.run import fit
+
+_log = logging.getLogger(__name__)
+#: runs at a time, at most
+MOST = 16
+_GAIN = 1.1  # by which twice as many must be faster to be worth it
+_FULL = 0.9  # of the memory
+_WARM = 5  # steps before the clock starts
+_PATIENCE_S = 120.0  # for the others to come to where the clock starts
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast one run trains beside others."""
+
+    steps_per_s: float
+    memory: float  # that is taken of the device's, by everybody: a fraction
+
+
+def best_pack(config: DictConfig, *, most: int, gpu: str | None = None, seconds: float = 4.0) -> int:
+    """How many runs like that of a configuration, at most `most`, train fastest together on the GPU `gpu`, or on this
+    machine: 1, 2, 4, ... are tried, so many `seconds` each, while that makes them faster and leaves memory for twice as
+    many."""
+    cores = len(os.sched_getaffinity(0))
+    return grow(lambda count: paces(config, count, gpu=gpu, seconds=seconds), most=min(most, cores, MOST))
+
+
+def grow(measure: Callable[[int], list[Pace]], *, most: int) -> int:
+    """The last of 1, 2, 4, ..., `most` for which `measure` finds more than that before, by a tenth; one that cannot be
+    measured ends the search."""
+    best, fastest, count = 1, 0.0, 1
+    while count <= most:
+        try:
+            paces = measure(count)
+        except RuntimeError as error:  # a process died, or a GPU's memory was full
+            _log.info("%d at a time: %s", count, error)
+            break
+        speed = sum(one.steps_per_s for one in paces)
+        _log.info("%d at a time: %.1f steps/s, %.0f %% of the memory", count, speed, 100 * paces[0].memory)
+        if speed < _GAIN * fastest:
+            break
+        best, fastest = count, speed
+        if 2 * max(one.memory for one in paces) > _FULL:
+            break
+        count = min(2 * count, most) if count < most else most + 1
+    return best
+
+
+def paces(config: DictConfig, count: int, *, gpu: str | None = None, seconds: float) -> list[Pace]:
+    """The paces of so many runs at a time, each in a process of its own, over so many seconds. Raises RuntimeError
+    where they cannot run together."""
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(count)
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(start, gpu)) as pool:
+        return list(pool.map(functools.partial(_pace, count=count, seconds=seconds), [config] * count))
+
+
+_start: Any = None
+
+
+def _begin(start: Any, gpu: str | None) -> None:
+    global _start
+    _start = start
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+
+
+def _pace(config: DictConfig, *, count: int, seconds: float) -> Pace:
+    """The pace of one of so many."""
+    config = config.copy()
+    config.trainer.progress = False
+    config.trainer.max_epochs = 10**6  # the clock ends it
+    if config.trainer.threads is None and count > 1:
+        config.trainer.threads = 1
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        config.runs_dir = folder
+        run, clock = prepare(config), _Clock(_start, seconds)
+        try:
+            fit(run, run.build_network(), Path(folder), callbacks=[clock])
+        except _TimeIsUpError:
+            return Pace(clock.steps / clock.seconds, clock.memory)
+    raise AssertionError
+
+
+class _TimeIsUpError(Exception):
+    """There were steps enough."""
+
+
+class _Clock(pl.Callback):
+    """Counts the steps in some seconds that begin for all runs at the same time."""
+
+    def __init__(self, start: Any, seconds: float) -> None:
+        self.start = start
+        self.seconds = seconds
+        self.steps = -_WARM
+        self.memory = 0.0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        self.steps += 1
+        device = trainer.strategy.root_device
+        if not self.steps:
+            _finish_steps(device)
+            self.start.wait(_PATIENCE_S)
+            self.begun = time.monotonic()
+        elif self.steps > 0 and time.monotonic() - self.begun > self.seconds:
+            _finish_steps(device)
+            self.seconds = time.monotonic() - self.begun
+            self.memory = _memory_taken(device)
+            raise _TimeIsUpError
+
+
+def _finish_steps(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _memory_taken(device: torch.device) -> float:
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return 1 - free / total
+    return psutil.virtual_memory().percent / 100

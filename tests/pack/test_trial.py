@@ -1,0 +1,44 @@
+"""How many runs at a time: by what was measured."""
+
+import pytest
+
+from robust.configuration import compose
+from robust.pack.trial import Pace, best_pack, grow
+
+
+@pytest.mark.parametrize(
+    ("speeds", "most", "expected"),
+    [
+        ({1: 10, 2: 19, 4: 34, 8: 36}, 16, 4),  # eight are hardly faster
+        ({1: 10, 2: 9}, 16, 1),
+        ({1: 10, 2: 20, 4: 40, 6: 55}, 6, 6),  # as far as there are runs, or cores
+        ({1: 10, 2: 20}, 16, 2),  # four cannot be measured
+        ({}, 16, 1),
+    ],
+)
+def test_it_grows_while_that_is_faster(speeds: dict[int, float], most: int, expected: int) -> None:
+    def measure(count: int) -> list[Pace]:
+        if count not in speeds:
+            raise RuntimeError("CUDA out of memory.")
+        return [Pace(speeds[count] / count, memory=0.01)] * count
+
+    assert grow(measure, most=most) == expected
+
+
+def test_it_does_not_try_what_memory_has_no_room_for() -> None:
+    tried = []
+
+    def measure(count: int) -> list[Pace]:
+        tried.append(count)
+        return [Pace(10, memory=0.3 * count)] * count
+
+    assert grow(measure, most=16) == 2
+    assert tried == [1, 2]
+
+
+def test_a_trial_trains_and_leaves_nothing_behind(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many runs are faster here, it says a number of them."""
+    config = compose(["technique=natural", "trainer.accelerator=cpu", f"runs_dir={tmp_path / 'runs'}"])
+    assert best_pack(config, most=2, seconds=0.2) in (1, 2)
+    assert not (tmp_path / "runs").exists()
+    assert config.runs_dir == str(tmp_path / "runs")
