@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slurm lint check bench lock clean
+.PHONY: help setup demo test test-slurm lint check bench bench-gpu lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ check: lint test ## all that CI runs
 
 bench: $(READY) ## measure our speed against what else there is (writes results/bench/)
 	$(BIN)/python -m robust.bench
+
+bench-gpu: $(READY) ## measure many runs on one GPU, or on the CPU where there is none (writes results/bench/packing/)
+	$(BIN)/python -m robust.bench.packing
 
 lock: $(READY) ## pin the newest versions of the dependencies again
 	VIRTUAL_ENV=.venv $(BIN)/python -m uv pip compile pyproject.toml --extra dev --universal --upgrade --generate-hashes \

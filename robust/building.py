@@ -205,7 +205,7 @@ def build_trainer(
 ) -> pl.Trainer:
     """Lightning's Trainer. Raises ValueError where it cannot be made of the configuration's settings."""
     try:
-        make = build(config.trainer, without=["threads", "channels_last"], _partial_=True)
+        make = build(config.trainer, without=["threads", "channels_last", "compile"], _partial_=True)
         return make(title=title, checkpoint=checkpoint, callbacks=callbacks, logger=logger)
     except Exception as error:
         raise ValueError(f"`trainer` cannot be made of these settings: {one_line(error)}") from error

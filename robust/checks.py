@@ -31,6 +31,7 @@ _SWITCHES = (
     "trainer.channels_last",
     "trainer.progress",
 )
+_MODES = (None, "default", "reduce-overhead", "max-autotune")
 _WORDS = ("data.dir", "data.path", "evaluation.natural_adversarial", "runs_dir")
 
 
@@ -51,6 +52,8 @@ def check_values(config: DictConfig) -> None:
             f"`pack` must be 1 where a run takes several devices (trainer.devices={devices}); got {pack}. Runs that "
             "are packed share one."
         )
+    mode = OmegaConf.select(config, "trainer.compile")
+    _demand(mode in _MODES, "trainer.compile", f"null or one of {', '.join(filter(None, _MODES))}", mode)
     for name in _SWITCHES:
         value = OmegaConf.select(config, name, default=False)
         _demand(isinstance(value, bool), name, "true or false", value)

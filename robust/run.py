@@ -197,6 +197,8 @@ def fit(
     config, checkpoint = run.config, folder / CHECKPOINT
     if config.trainer.channels_last:
         network.to(memory_format=torch.channels_last)
+    if mode := config.trainer.get("compile"):
+        network.compile(mode=mode)
     task = build_task(config, network)
     trainer = build_trainer(
         config,

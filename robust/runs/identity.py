@@ -15,7 +15,10 @@ _LEFT_OUT = frozenset(
     {
         *("as_reference", "attack", "evaluation", "logger", "plan", "recipe", "runs_dir", "pack", "sweep", "workers"),
         *(f"data.{place}{name}" for place in ("", "source.") for name in _PLACES),
-        *(f"trainer.{name}" for name in ("accelerator", "channels_last", "checkpoint_every_s", "progress", "threads")),
+        *(
+            f"trainer.{name}"
+            for name in ("accelerator", "channels_last", "checkpoint_every_s", "compile", "progress", "threads")
+        ),
         *("task.name", "task.none", "task.recipe", "task.tested", "trainer.devices", "trainer.num_nodes"),
         "data.categories",
     }

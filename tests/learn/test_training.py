@@ -120,3 +120,17 @@ def test_a_resumed_training_ends_bit_for_bit_where_an_undisturbed_one_does(
     resumed = trained(run)
     assert all(torch.equal(value, resumed[name]) for name, value in undisturbed.items())
     assert pd.read_csv(run.folder / "metrics.csv")["epoch"].to_list() == [0, 1, 2, 3, 4]
+
+
+def test_a_network_is_compiled_where_that_is_asked_for(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, *, mode: modes.append(mode))
+    settings = ["technique=natural", "trainer.max_epochs=1"]
+    compiled = make_run(*settings, "trainer.compile=reduce-overhead")
+    trained(compiled)
+    assert modes == ["reduce-overhead"]
+    assert make_run(*settings).identity == compiled.identity
+    with pytest.raises(ValueError, match=r"`trainer.compile` must be null or one of default, .*got fast"):
+        make_run("trainer.compile=fast")

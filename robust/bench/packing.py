@@ -1,0 +1,322 @@
+"""`make bench-gpu`: how fast a grid of small runs goes through one GPU, and what holds it back; writes
+results/bench/packing/. Without a GPU it measures the same on the CPU, and says so."""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from matplotlib.figure import Figure
+from omegaconf import DictConfig, OmegaConf
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from robust.bench.together import Steps, in_turn, on_streams, stacked
+from robust.building import build_assaults, build_conditions, build_perturbation, build_splits
+from robust.configuration import CONF, compose
+from robust.data import to_float
+from robust.errors import one_line, reported
+from robust.files import write_whole
+from robust.measure import Condition, measure, planned_tests
+from robust.pack import MOST, paces
+from robust.perturb import ImageRandom
+from robust.prepare import Run, prepare
+from robust.report.figures import COLOURS, MARKERS, STYLE
+from robust.runs import git_commit
+from robust.sweep import list_jobs
+
+_OUT = Path(__file__).parent.parent.parent / "results" / "bench" / "packing"
+_SECONDS = 3.0  # of each measurement
+_DATA = ("mnist", "cifar10")
+_SWITCHES = {
+    "float32": [],
+    "channels_last": ["trainer.channels_last=true"],
+    "bf16": ["trainer.precision=bf16-mixed"],
+    "bf16, channels_last": ["trainer.precision=bf16-mixed", "trainer.channels_last=true"],
+}
+_COMPILED = {
+    f"bf16, channels_last, compile={mode}": [*_SWITCHES["bf16, channels_last"], f"trainer.compile={mode}"]
+    for mode in ("default", "reduce-overhead")
+}
+_TESTS = ["hot", "noise", "blur"]
+_ATTACKS = {
+    "fgsm": ["attack.images=100", "attack.eps=8/255"],
+    "pgd": ["attack.images=20", "attack.eps=8/255"],
+    "gradient_sign": ["attack.images=20"],
+    "one_pixel": ["attack.images=1"],
+}
+_GRID = "strategies"
+#: techniques with the recipes of the grid: of models from the start, and of transferred ones
+_RECIPES = {"processes": "natural", "processes, transferred": "retrain"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure: what was measured, on what, how, and what came out."""
+
+    section: str
+    data: str
+    how: str
+    at_a_time: int
+    figure: float
+    unit: str
+    note: str = ""
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m robust.bench.packing", description="Measures how fast a grid goes through one GPU, or this CPU."
+    )
+    parser.add_argument("--data", default=",".join(_DATA), help=f"data sets whose networks are trained ({_DATA})")
+    parser.add_argument("--out", type=Path, default=_OUT, help="the folder to write to (results/bench/packing)")
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("There is no GPU here: the same is measured on the CPU, where CUDA graphs and compilation are left out.")
+    lines: list[Line] = []
+    for name in arguments.data.split(","):
+        try:
+            build_splits(compose([f"data={name}"]).data)
+        except (OSError, ValueError) as error:
+            print(f"left out: {name} ({one_line(error)})")
+            continue
+        for line in _sections(name):
+            print(f"{line.section}, {line.data}, {line.how}, {line.at_a_time} at a time: {_shown(line)}; {line.note}")
+            lines.append(line)
+    if not lines:
+        raise FileNotFoundError("None of these data sets can be read. Set ROBUST_DATA to the folder that holds them.")
+    lines += [*_perturbations(), *_grid(lines)]
+    _write(lines, arguments.out)
+    print(f"page: {arguments.out / 'README.md'}")
+
+
+def _sections(data: str) -> Iterator[Line]:
+    steps = []
+    for line in _steps(data):
+        steps.append(line)
+        yield line
+    yield from _packs(data, max(steps, key=lambda line: line.figure).how)
+    yield from _tests(data)
+    yield from _attacks(data)
+
+
+def _shown(line: Line) -> str:
+    return f"{line.figure:,.4g} {line.unit}"
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _config(data: str, *settings: str, technique: str = "natural") -> DictConfig:
+    return compose([f"data={data}", f"technique={technique}", "evaluation=none", *settings])
+
+
+@cache
+def _run(data: str) -> Run:
+    with tempfile.TemporaryDirectory() as folder:
+        return prepare(_config(data, f"runs_dir={folder}"))
+
+
+def _steps(data: str) -> Iterator[Line]:
+    """Steps of one run alone, as a run does them, with each switch; and their share of the device's peak."""
+    run, size = _run(data), _run(data).config.data.batch_size
+    model, images = run.build_network(), to_float(run.splits.train.images[:size])
+    with FlopCounterMode(display=False) as counted:
+        functional.cross_entropy(model(images), run.splits.train.labels[:size]).backward()
+    work = counted.get_total_flops()
+    for how, settings in {**_SWITCHES, **(_COMPILED if torch.cuda.is_available() else {})}.items():
+        (pace,) = paces(_config(data, *settings), 1, seconds=_SECONDS)
+        rate, peak = pace.steps_per_s * work, _peak(torch.bfloat16 if "bf16" in how else torch.float32)
+        note = f"{rate / 1e12:.3g} TFLOP/s, {100 * rate / peak:.1f} % of the {peak / 1e12:.3g} of a product of matrices"
+        yield Line("step", data, how, 1, pace.steps_per_s, "steps/s", note)
+
+
+@cache
+def _peak(dtype: torch.dtype) -> float:
+    """Floating-point operations a second in a product of matrices."""
+    size = 8192 if torch.cuda.is_available() else 2048
+    matrix = torch.randn(size, size, device=_device()).to(dtype)
+    return 2 * size**3 * _rate(lambda: matrix @ matrix, 1)
+
+
+def _rate(call: Callable[[], object], count: float) -> float:
+    """How many a second, of `count` in a call."""
+    call()
+    _wait()
+    start, calls = time.perf_counter(), 0
+    while not calls or time.perf_counter() - start < _SECONDS / 3:
+        call()
+        _wait()
+        calls += 1
+    return count * calls / (time.perf_counter() - start)
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _counts() -> list[int]:
+    cores = len(os.sched_getaffinity(0))
+    return [count for count in (1, 2, 4, 8, MOST) if count <= cores]
+
+
+def _packs(data: str, how: str) -> Iterator[Line]:
+    """Several runs at a time, with these switches: as `pack=N` does it; and the bare steps of several models in one
+    process."""
+    settings = {**_SWITCHES, **_COMPILED}[how]
+    for name, technique in _RECIPES.items():
+        config = _config(data, *settings, technique=technique)
+        for count in _counts():
+            try:
+                found = paces(config, count, seconds=_SECONDS)
+            except RuntimeError as error:
+                yield Line("pack", data, name, count, float("nan"), "steps/s", one_line(error))
+                break
+            memory = f"{100 * max(pace.memory for pace in found):.0f} % of the memory"
+            note = f"batches of {config.data.batch_size}, {how}; {memory}"
+            yield Line("pack", data, name, count, sum(pace.steps_per_s for pace in found), "steps/s", note)
+    run, size = _run(data), _run(data).config.data.batch_size
+    images = to_float(run.splits.train.images[:size]).to(_device())
+    labels = run.splits.train.labels[:size].to(_device())
+    ways: dict[str, Callable[..., Steps]] = {
+        "one process, in turn": in_turn,
+        "one process, CUDA graphs on streams": on_streams,
+        "one process, models stacked": stacked,
+    }
+    for name, way in ways.items():
+        for count in _counts():
+            models = [run.build_network().to(_device()) for _ in range(count)]
+            try:
+                rate = _rate(way(models, images, labels), count)
+            except RuntimeError as error:
+                yield Line("pack", data, name, count, float("nan"), "steps/s", one_line(error))
+                break
+            yield Line("pack", data, name, count, rate, "steps/s", "the bare step, no trainer around it")
+
+
+def _tests(data: str) -> Iterator[Line]:
+    run, model = _run(data), _run(data).build_network().to(_device())
+    names = [(name, build_perturbation(compose([f"perturb={name}"]).perturb)) for name in _TESTS]
+    for name, perturbation in [("natural", None), *names]:
+        for size in (1000, 10_000):
+            test = run.splits.test.to(_device())
+            rate = _rate(
+                lambda perturbation=perturbation, size=size, test=test: measure(  # type: ignore[misc]
+                    model, test, [Condition(perturbation)], trials=1, batch_size=size
+                ),
+                len(test),
+            )
+            yield Line("test", data, f"{name}, batches of {size}", 1, rate, "images/s")
+
+
+def _attacks(data: str) -> Iterator[Line]:
+    run, model = _run(data), _run(data).build_network().eval().to(_device())
+    test = run.splits.test
+    for name, settings in _ATTACKS.items():
+        (assault,) = build_assaults(compose([f"data={data}", f"attack={name}", *settings]).attack)
+        pairs = list(assault.missing(test, None))[:10]
+        count = sum(len(assault.chosen(test, *pair)) for pair in pairs)
+        start = time.perf_counter()
+        for pair in pairs:
+            assault.attack(model, test, pair)
+        _wait()
+        seconds = time.perf_counter() - start
+        yield Line("attack", data, name, 1, count / seconds, "attacks/s", f"{count} attacks, an untrained network")
+
+
+def _perturbations() -> Iterator[Line]:
+    """Every perturbation there is, on colour pictures of 32 x 32."""
+    count = 10_000 if torch.cuda.is_available() else 1000
+    images, indices = torch.rand(count, 3, 32, 32, device=_device()), torch.arange(count, device=_device())
+    for file in sorted((CONF / "perturb").glob("*.yaml")):
+        if (perturbation := build_perturbation(compose([f"perturb={file.stem}"]).perturb)) is not None:
+            rate = _rate(lambda: perturbation.perturb(images, ImageRandom(0, indices)), count)
+            line = Line("perturb", "32 x 32 x 3", f"{file.stem} {perturbation.level:g}", 1, rate, "images/s")
+            print(f"{line.section}, {line.how}: {_shown(line)}")
+            yield line
+
+
+def _grid(lines: list[Line]) -> Iterator[Line]:
+    """What all models of the paper take with their tests, by what was measured."""
+    sweep = OmegaConf.load(CONF / "sweep" / f"{_GRID}.yaml")
+    products = OmegaConf.to_container(sweep.sweep.products)
+    assert isinstance(products, list)
+    jobs = list_jobs(products, [], OverridesParser.create().parse_overrides)
+    for data in dict.fromkeys(line.data for line in lines if line.section == "step"):
+        seconds = tests = models = 0.0
+        best = {
+            name: max(
+                (line for line in lines if (line.section, line.data, line.how) == ("pack", data, name)),
+                key=lambda line: np.nan_to_num(line.figure),
+            )
+            for name in _RECIPES
+        }
+        splits = build_splits(compose([f"data={data}"]).data)
+        for job in jobs:
+            if f"data={data}" not in job:
+                continue
+            config = compose([*job, "evaluation=all"] if "evaluation=impact" not in job else job)
+            steps = config.trainer.max_epochs * (len(splits.train) // config.data.batch_size)
+            name = next(name for name in _RECIPES if ("transferred" in name) == (config.task.recipe == "retrain"))
+            seconds += steps / best[name].figure
+            conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
+            tests += len(planned_tests(conditions, trials=config.evaluation.trials, seed=0)) * len(splits.test)
+            models += 1
+        tested = min(line.figure for line in lines if (line.section, line.data) == ("test", data))
+        note = (
+            f"extrapolated: {models:.0f} models trained in {seconds / 60:,.1f} minutes, {tests:,.0f} images tested in "
+            f"{tests / tested / 60:,.1f}, one after the other"
+        )
+        minutes = (seconds + tests / tested) / 60
+        yield Line("grid", data, "train and test", best["processes"].at_a_time, minutes, "minutes", note)
+
+
+def _write(lines: list[Line], out: Path) -> None:
+    table = pd.DataFrame([asdict(line) for line in lines])
+    machine = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores, no GPU"
+    text = [
+        "# Many models on one device",
+        "",
+        f"`make bench-gpu` on {machine}, torch {torch.__version__}, commit {git_commit() or 'unknown'}.",
+        "",
+        "![Steps a second against the number of runs at a time](packing.svg)",
+        "",
+        "| what | data | how | at a time | figure | |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {line.section} | {line.data} | {line.how} | {line.at_a_time} | {_shown(line)} | {line.note} |"
+            for line in lines
+        ),
+    ]
+    write_whole(out / "packing.csv", table.to_csv(index=False))
+    write_whole(out / "README.md", "\n".join(text) + "\n")
+    _draw(table[table["section"] == "pack"]).savefig(out / "packing.svg")
+
+
+def _draw(packs: pd.DataFrame) -> Figure:
+    sets = list(dict.fromkeys(packs["data"]))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4 * len(sets), 3.4), layout="constrained")
+        for axis, data in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
+            mine = packs[(packs["data"] == data) & packs["figure"].notna()]
+            for place, (how, each) in enumerate(mine.groupby("how", sort=False)):
+                axis.plot(each["at_a_time"], each["figure"], color=COLOURS[place], marker=MARKERS[place], label=how)
+            axis.set_xticks(sorted(mine["at_a_time"].unique()))
+            axis.set(title=data, xlabel="runs at a time", ylabel="steps a second, of all", ylim=(0, None))
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", frameon=False)
+    return figure
+
+
+if __name__ == "__main__":
+    reported(main)
