@@ -48,11 +48,13 @@ _COMPILED = {
     for mode in ("default", "reduce-overhead")
 }
 _TESTS = ["hot", "noise", "blur"]
+_TESTED = 1000, 10_000  # images, on a CPU and on a GPU
+#: images of a class, on a CPU and on a GPU, and settings
 _ATTACKS = {
-    "fgsm": ["attack.images=100", "attack.eps=8/255"],
-    "pgd": ["attack.images=20", "attack.eps=8/255"],
-    "gradient_sign": ["attack.images=20"],
-    "one_pixel": ["attack.images=1"],
+    "fgsm": (10, 1000, ["attack.eps=8/255"]),
+    "pgd": (2, 200, ["attack.eps=8/255"]),
+    "gradient_sign": (2, 100, []),
+    "one_pixel": (1, 10, []),
 }
 _GRID = "strategies"
 #: techniques with the recipes of the grid: of models from the start, and of transferred ones
@@ -110,11 +112,15 @@ def _sections(data: str) -> Iterator[Line]:
 
 
 def _shown(line: Line) -> str:
-    return f"{line.figure:,.4g} {line.unit}"
+    return "" if np.isnan(line.figure) else f"{line.figure:,.4g} {line.unit}"
 
 
 def _device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _of_device(cpu: int, gpu: int) -> int:
+    return gpu if torch.cuda.is_available() else cpu
 
 
 def _config(data: str, *settings: str, technique: str = "natural") -> DictConfig:
@@ -144,7 +150,7 @@ def _steps(data: str) -> Iterator[Line]:
 @cache
 def _peak(dtype: torch.dtype) -> float:
     """Floating-point operations a second in a product of matrices."""
-    size = 8192 if torch.cuda.is_available() else 2048
+    size = _of_device(2048, 8192)
     matrix = torch.randn(size, size, device=_device()).to(dtype)
     return 2 * size**3 * _rate(lambda: matrix @ matrix, 1)
 
@@ -208,11 +214,11 @@ def _packs(data: str, how: str) -> Iterator[Line]:
 def _tests(data: str) -> Iterator[Line]:
     run, model = _run(data), _run(data).build_network().to(_device())
     names = [(name, build_perturbation(compose([f"perturb={name}"]).perturb)) for name in _TESTS]
+    test = run.splits.test[: _of_device(*_TESTED)].to(_device())
     for name, perturbation in [("natural", None), *names]:
-        for size in (1000, 10_000):
-            test = run.splits.test.to(_device())
+        for size in dict.fromkeys((1000, len(test))):
             rate = _rate(
-                lambda perturbation=perturbation, size=size, test=test: measure(  # type: ignore[misc]
+                lambda perturbation=perturbation, size=size: measure(  # type: ignore[misc]
                     model, test, [Condition(perturbation)], trials=1, batch_size=size
                 ),
                 len(test),
@@ -223,9 +229,10 @@ def _tests(data: str) -> Iterator[Line]:
 def _attacks(data: str) -> Iterator[Line]:
     run, model = _run(data), _run(data).build_network().eval().to(_device())
     test = run.splits.test
-    for name, settings in _ATTACKS.items():
-        (assault,) = build_assaults(compose([f"data={data}", f"attack={name}", *settings]).attack)
-        pairs = list(assault.missing(test, None))[:10]
+    for name, (few, many, settings) in _ATTACKS.items():
+        choice = [f"attack={name}", f"attack.images={_of_device(few, many)}", *settings]
+        (assault,) = build_assaults(compose([f"data={data}", *choice]).attack)
+        pairs = list(assault.missing(test, None))[: len(test.classes)]
         count = sum(len(assault.chosen(test, *pair)) for pair in pairs)
         start = time.perf_counter()
         for pair in pairs:
@@ -237,7 +244,7 @@ def _attacks(data: str) -> Iterator[Line]:
 
 def _perturbations() -> Iterator[Line]:
     """Every perturbation there is, on colour pictures of 32 x 32."""
-    count = 10_000 if torch.cuda.is_available() else 1000
+    count = _of_device(1000, 10_000)
     images, indices = torch.rand(count, 3, 32, 32, device=_device()), torch.arange(count, device=_device())
     for file in sorted((CONF / "perturb").glob("*.yaml")):
         if (perturbation := build_perturbation(compose([f"perturb={file.stem}"]).perturb)) is not None:

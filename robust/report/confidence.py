@@ -9,13 +9,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from robust.measure import NATURAL, expected_calibration_error
-from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing
+from robust.report.figures import COLOURS, STYLE, Drawing, line_styles
 from robust.report.section import Section, Table
 from robust.report.tables import percent, run_title, told_apart
 from robust.results import known_confidence
 from robust.runs import read_rows
 
-_KIND = ["data", "model", "trained", "kind"]
+_KIND = ["data", "model", "trained", "technique", "kind"]
 _BINS = ["bin_counts", "bin_right", "bin_confidence"]
 _MOST = len(COLOURS)  # kinds of networks in a figure
 _LEAST = 30  # predictions of a bin that is drawn
@@ -33,7 +33,7 @@ def confidence_section(folders: Sequence[Path]) -> Section:
         **{name: table[name] for name in [*several, "trained", "tested"]},
         "accuracy, %": table["accuracy"].map(percent),
         "confidence, %": table["confidence"].map(percent),
-        "where wrong, %": table["confidence_wrong"].map(percent),
+        "confidence where wrong, %": table["confidence_wrong"].map(percent),
         "ECE, %": table["expected_calibration_error"].map(percent),
         f"accuracy on the surest {_ANSWERED:.0%}": table["accuracy_answered"].map(percent),
     }
@@ -58,7 +58,8 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
         found = found.explode(_BINS).astype(dict.fromkeys(_BINS, float))
         found["bin"] = found.groupby(level=0).cumcount()
         found["tested"] = np.where(found["test_perturbation"] == NATURAL, NATURAL, "perturbed")
-        about = {"data": run["data"], "model": run["model"], "trained": run_title(run), "kind": run["kind"]}
+        about = {"data": run["data"], "model": run["model"], "trained": run_title(run)}
+        about |= {"technique": run["technique"], "kind": run["kind"]}
         tables.append(found.groupby(["tested", "bin"], as_index=False)[_BINS].sum().assign(**about))
     if not tables:
         return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
@@ -96,20 +97,20 @@ def answered(counts: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _drawing(bins: pd.DataFrame) -> Drawing:
-    tests = list(bins["tested"].unique())
+    tests, several = list(bins["tested"].unique()), [name for name in _KIND[:2] if bins[name].nunique() > 1]
+    bins = bins.assign(title=bins[[*several, "trained"]].agg(" ".join, axis=1))
+    styles = line_styles(bins)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.5, 3.1 * len(tests) + 0.4), layout="constrained")
         axes = figure.subplots(len(tests), 2, squeeze=False)
         for (reliable, abstaining), tested in zip(axes, tests, strict=True):
             reliable.plot([0, 100], [0, 100], color="0.7", linestyle="--", linewidth=1)
             mine = bins[bins["tested"] == tested]
-            for place, (about, group) in enumerate(mine.groupby(_KIND, sort=False)):
-                style = {"color": COLOURS[place], "marker": MARKERS[place], "markersize": 3, "linewidth": 1.1}
-                named = [str(one) for one, name in zip(about, _KIND[:2], strict=False) if mine[name].nunique() > 1]
-                label = " ".join([*named, str(about[2])])
+            for title, group in mine.groupby("title", sort=False):
+                style = {**styles[title], "markersize": 3, "linewidth": 1.1}
                 wide = group[_BINS].to_numpy().reshape(len(group) // 4, 4, 3).sum(1)
                 counts, right, confidence = wide[wide[:, 0] >= _LEAST].T
-                reliable.plot(100 * confidence / counts, 100 * right / counts, label=label, **style)
+                reliable.plot(100 * confidence / counts, 100 * right / counts, **style)
                 share, accuracy = answered(*(group[name].to_numpy() for name in _BINS[:2]))
                 abstaining.plot(100 * share, 100 * accuracy, **{**style, "marker": ""})
             reliable.set(xlabel="confidence, %", ylabel="accuracy, %", xlim=(0, 101), ylim=(0, 101))

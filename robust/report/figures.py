@@ -120,7 +120,7 @@ def accuracy_figure(lines: pd.DataFrame) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.4 * columns, 2.9 * height + 0.5), layout="constrained")
         axes = figure.subplots(height, columns, squeeze=False, sharey=True).flatten()
-        styles = _line_styles(lines)
+        styles = line_styles(lines)
         for name, axis in zip(names, axes, strict=False):
             _draw_panel(axis, lines, name, styles)
         for axis in axes[len(names) :]:
@@ -134,8 +134,9 @@ def accuracy_figure(lines: pd.DataFrame) -> Figure:
     return figure
 
 
-def _line_styles(lines: pd.DataFrame) -> dict[str, Any]:
-    """How to draw the line of each title: natural models grey and dashed, the others each in its colour."""
+def line_styles(lines: pd.DataFrame) -> dict[str, Any]:
+    """How to draw the line of each `title`, by its `technique`: natural models grey and dashed, the others each in its
+    colour."""
     titles = lines.drop_duplicates("title").set_index("title")["technique"]
     styles = {}
     for place, title in enumerate(titles.index[titles == NATURAL]):
