@@ -220,7 +220,7 @@ def maps_figure(model: nn.Module, splits: Splits, conditions: Sequence[Condition
         axes = figure.subplots(len(pictures), len(columns), squeeze=False)
         for line, (title, _, image, maps) in zip(axes, pictures, strict=True):
             show_image(line[0], image.numpy())
-            line[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=7)
+            line[0].set_ylabel(title.replace(" ", "\n"), rotation=0, ha="right", va="center", fontsize=7)
             for axis, values in zip(line[1:], maps.values(), strict=True):
                 axis.imshow(values.numpy(), cmap="magma", vmin=0)
                 bare(axis)
