@@ -80,6 +80,18 @@ def test_a_sweep_through_slurm_gives_the_rows_of_one_machine(tmp_path: Path) -> 
             assert begun >= ended[name.partition("seed")[2][0]], "a child waits for its natural run"
 
 
+def test_a_job_does_a_pack_of_runs(tmp_path: Path) -> None:
+    grid = ["perturb=noise,blur,hot", "seed=0,1", "trainer.max_epochs=2", *COMMON]
+    packed = ["hydra/launcher=slurm", "pack=3", "hydra.launcher.cpus_per_task=2", "hydra.launcher.mem_gb=3"]
+    there = train("-m", *grid, *packed, f"runs_dir={tmp_path / 'slurm'}")
+    assert there.returncode == 0, there.stderr
+    here = train("-m", *grid, f"runs_dir={tmp_path / 'here'}")
+    assert here.returncode == 0, here.stderr
+    assert_same_rows(tmp_path / "slurm", tmp_path / "here", 8)
+    jobs = [record["job"] for record in statuses(tmp_path / "slurm").values()]
+    assert sorted(jobs.count(job) for job in set(jobs)) == [2, 3, 3]
+
+
 def catch(runs: Path, name: str) -> dict[str, Any]:
     """The claim of the run of this name, as soon as it has something to resume from."""
     for _ in range(1200):
