@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
@@ -25,7 +25,7 @@ from robust.models import Standardize
 from robust.perturb import ImageRandom, key
 from robust.report.figures import STYLE, Drawing, bare, heat_map, show_image
 from robust.report.section import Section, Table
-from robust.report.tables import percent
+from robust.report.tables import percent, told_apart
 from robust.runs import load, read_rows
 
 _MOVED = ["moved", "moved_overall"]
@@ -48,15 +48,17 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
             kinds.setdefault(table["kind"].iloc[0], []).append(folder)
     if not kinds:
         raise ValueError("There is no natural run among these: it is their layers that are looked at.")
-    sections = [_section(natural, rows, images, several=len(kinds) > 1) for natural in kinds.values()]
+    configs = [recorded(natural[0]) for natural in kinds.values()]
+    names = pd.Series([f"{config.data.name} {model_name(config.model)}" for config in configs])
+    names = told_apart(names, pd.Series(list(kinds))) if len(kinds) > 1 else pd.Series([""])
+    sections = [_section(natural, rows, images, name) for natural, name in zip(kinds.values(), names, strict=True)]
     return sections, [folder for natural in kinds.values() for folder in natural]
 
 
-def _section(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame], images: int, *, several: bool) -> Section:
-    """Of the natural networks of one kind."""
-    config = OmegaConf.load(natural[0] / "config.yaml")
-    assert isinstance(config, DictConfig)
-    splits, conditions = build_splits(config.data, images=config.task.get("images")), _tested(rows[natural[0]])
+def _section(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame], images: int, name: str) -> Section:
+    """Of the natural networks of one kind; `name` tells it from the others, where there are any."""
+    config = recorded(natural[0])
+    splits, conditions = build_splits(config.data), _tested(rows[natural[0]])
     if not conditions:
         raise ValueError(
             f"{natural[0].name} was tested on natural images alone. Test it under perturbations: evaluation=world."
@@ -66,8 +68,7 @@ def _section(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame], images:
         [measure_layers(load(folder), splits.test, conditions, count=images, seed=seed) for folder in natural]
     )
     table = layer_table(moved, gains(natural, rows))
-    name = f"{config.data.name} {model_name(config.model)}"
-    end = f"-{config.model.name}-{rows[natural[0]]['kind'].iloc[0]}" if several else ""
+    end = f"-{config.model.name}-{rows[natural[0]]['kind'].iloc[0]}" if name else ""
     drawings = {
         f"layers{end}": movement_figure(table),
         f"maps{end}": maps_figure(load(natural[0]), splits, conditions, seed=seed),
@@ -89,7 +90,7 @@ def _section(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame], images:
         }
     )
     tables = {f"layers{end}": Table(shown, table, note)}
-    return Section(f"Which layers? {name}" if several else "Which layers?", recommendation(table), drawings, tables)
+    return Section(f"Which layers? {name}".strip(), recommendation(table), drawings, tables)
 
 
 def _tested(rows: pd.DataFrame) -> list[Condition]:
