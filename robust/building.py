@@ -99,11 +99,18 @@ def as_level(perturb: DictConfig, key: str = "perturb.level") -> Iterator[None]:
     raw = OmegaConf.to_container(perturb)
     assert isinstance(raw, dict)
     arguments = [name for name, value in (raw["transform"] or {}).items() if value == "${..level}"]
+    with _renamed(dict.fromkeys(arguments, key)):
+        yield
+
+
+@contextlib.contextmanager
+def _renamed(keys: Mapping[str, str]) -> Iterator[None]:
+    """Calls by their keys what an error calls by the arguments of a constructor."""
     try:
         yield
     except ValueError as error:
         text = str(error)
-        for argument in arguments:
+        for argument, key in keys.items():
             text = text.replace(f"`{argument}`", f"`{key}`")
         raise ValueError(text) from error
 
@@ -178,15 +185,10 @@ def build_task(config: DictConfig, network: nn.Module) -> Task:
             f"`technique={config.technique.name}` does. Choose another technique."
         )
     goes_on = config.technique.start is not None and config.technique.head is None
-    return build(
-        config.task.module,
-        model=network,
-        optimizer=optimizer,
-        rate=rate,
-        objective=objective,
-        goes_on=goes_on,
-        seed=config.seed,
-    )
+    parts = {"model": network, "optimizer": optimizer, "rate": rate, "objective": objective}
+    views = config.task.module.get("views") or {}
+    with _renamed({str(name): f"task.module.views.{name}" for name in views}):
+        return build(config.task.module, **parts, goes_on=goes_on, seed=config.seed)
 
 
 def build_schedule(config: DictConfig) -> Schedule:

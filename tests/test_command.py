@@ -174,7 +174,7 @@ def test_a_sweep_ends_with_the_same_rows_shared_by_two_processes_or_killed_at_ra
 
     arguments = [*SWEEP, f"runs_dir={killed}"]
     moments, interrupted = random.Random(0), 0
-    for _ in range(3):
+    for _ in range(2):
         process = subprocess.Popen(
             [sys.executable, *arguments], cwd=root, stdout=subprocess.DEVNULL, start_new_session=True
         )
@@ -185,7 +185,7 @@ def test_a_sweep_ends_with_the_same_rows_shared_by_two_processes_or_killed_at_ra
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         interrupted += len(claims)
-    assert interrupted >= 3
+    assert interrupted >= 2
     assert command(*arguments).returncode == 0
     assert len(list(killed.glob("*/status.json"))) == 5
     pd.testing.assert_frame_equal(all_rows(killed), all_rows(shared))

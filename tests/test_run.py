@@ -21,6 +21,7 @@ from robust.run import execute
 from robust.runs import ClaimedError, State, Status, claimed, find_runs, read_rows, read_status, write_status
 
 CONTENTS = [
+    "composed.yaml",
     "config.yaml",
     "confusion.csv",
     "log.txt",

@@ -26,12 +26,12 @@ class ContrastView(Perturbation):
     def __init__(self, *, level: float = 0.5, smallest: float = 0.2):
         super().__init__()
         unit = "the strength of views, from 0 to 1, e.g. 0.5"
-        self.level = check_level("task.module.views.level", level, unit)
+        self.level = check_level("level", level, unit)
         if level > 1:
-            raise ValueError(f"`task.module.views.level` must be at most 1; got {level}. It is {unit}.")
+            raise ValueError(f"`level` must be at most 1; got {level}. It is {unit}.")
         if not 0 < smallest <= 1:
             raise ValueError(
-                f"`task.module.views.smallest` must be above 0 and at most 1; got {smallest}. It is the least "
+                f"`smallest` must be above 0 and at most 1; got {smallest}. It is the least "
                 "share of a picture's area that a view shows, e.g. 0.2."
             )
         self.smallest = smallest
