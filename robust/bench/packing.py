@@ -6,32 +6,26 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-import pandas as pd
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from matplotlib.figure import Figure
 from omegaconf import DictConfig, OmegaConf
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from robust.bench.packing_page import Line, shown, write_page
 from robust.bench.together import Steps, in_turn, on_streams, stacked
 from robust.building import build_assaults, build_conditions, build_perturbation, build_splits
 from robust.configuration import CONF, compose
 from robust.data import to_float
 from robust.errors import one_line, reported
-from robust.files import write_whole
 from robust.measure import Condition, measure, planned_tests
 from robust.pack import MOST, paces
 from robust.perturb import ImageRandom
 from robust.prepare import Run, prepare
-from robust.report.figures import COLOURS, MARKERS, STYLE
-from robust.runs import git_commit
 from robust.sweep import list_jobs
 
 _OUT = Path(__file__).parent.parent.parent / "results" / "bench" / "packing"
@@ -61,19 +55,6 @@ _GRID = "strategies"
 _RECIPES = {"processes": "natural", "processes, transferred": "retrain"}
 
 
-@dataclass(frozen=True)
-class Line:
-    """One figure: what was measured, on what, how, and what came out."""
-
-    section: str
-    data: str
-    how: str
-    at_a_time: int
-    figure: float
-    unit: str
-    note: str = ""
-
-
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(
@@ -92,12 +73,12 @@ def main() -> None:
             print(f"left out: {name} ({one_line(error)})")
             continue
         for line in _sections(name):
-            print(f"{line.section}, {line.data}, {line.how}, {line.at_a_time} at a time: {_shown(line)}; {line.note}")
+            print(f"{line.section}, {line.data}, {line.how}, {line.at_a_time} at a time: {shown(line)}; {line.note}")
             lines.append(line)
     if not lines:
         raise FileNotFoundError("None of these data sets can be read. Set ROBUST_DATA to the folder that holds them.")
     lines += [*_perturbations(), *_grid(lines)]
-    _write(lines, arguments.out)
+    write_page(lines, arguments.out)
     print(f"page: {arguments.out / 'README.md'}")
 
 
@@ -109,10 +90,6 @@ def _sections(data: str) -> Iterator[Line]:
     yield from _packs(data, max(steps, key=lambda line: line.figure).how)
     yield from _tests(data)
     yield from _attacks(data)
-
-
-def _shown(line: Line) -> str:
-    return "" if np.isnan(line.figure) else f"{line.figure:,.4g} {line.unit}"
 
 
 def _device() -> torch.device:
@@ -250,7 +227,7 @@ def _perturbations() -> Iterator[Line]:
         if (perturbation := build_perturbation(compose([f"perturb={file.stem}"]).perturb)) is not None:
             rate = _rate(lambda: perturbation.perturb(images, ImageRandom(0, indices)), count)
             line = Line("perturb", "32 x 32 x 3", f"{file.stem} {perturbation.level:g}", 1, rate, "images/s")
-            print(f"{line.section}, {line.how}: {_shown(line)}")
+            print(f"{line.section}, {line.how}: {shown(line)}")
             yield line
 
 
@@ -287,42 +264,6 @@ def _grid(lines: list[Line]) -> Iterator[Line]:
         )
         minutes = (seconds + tests / tested) / 60
         yield Line("grid", data, "train and test", best["processes"].at_a_time, minutes, "minutes", note)
-
-
-def _write(lines: list[Line], out: Path) -> None:
-    table = pd.DataFrame([asdict(line) for line in lines])
-    machine = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores, no GPU"
-    text = [
-        "# Many models on one device",
-        "",
-        f"`make bench-gpu` on {machine}, torch {torch.__version__}, commit {git_commit() or 'unknown'}.",
-        "",
-        "![Steps a second against the number of runs at a time](packing.svg)",
-        "",
-        "| what | data | how | at a time | figure | |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *(
-            f"| {line.section} | {line.data} | {line.how} | {line.at_a_time} | {_shown(line)} | {line.note} |"
-            for line in lines
-        ),
-    ]
-    write_whole(out / "packing.csv", table.to_csv(index=False))
-    write_whole(out / "README.md", "\n".join(text) + "\n")
-    _draw(table[table["section"] == "pack"]).savefig(out / "packing.svg")
-
-
-def _draw(packs: pd.DataFrame) -> Figure:
-    sets = list(dict.fromkeys(packs["data"]))
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4 * len(sets), 3.4), layout="constrained")
-        for axis, data in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
-            mine = packs[(packs["data"] == data) & packs["figure"].notna()]
-            for place, (how, each) in enumerate(mine.groupby("how", sort=False)):
-                axis.plot(each["at_a_time"], each["figure"], color=COLOURS[place], marker=MARKERS[place], label=how)
-            axis.set_xticks(sorted(mine["at_a_time"].unique()))
-            axis.set(title=data, xlabel="runs at a time", ylabel="steps a second, of all", ylim=(0, None))
-        figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", frameon=False)
-    return figure
 
 
 if __name__ == "__main__":
