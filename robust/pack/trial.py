@@ -1,7 +1,6 @@
 """How many runs at a time one device trains fastest: found out by trying."""
 
 import functools
-import logging
 import multiprocessing
 import os
 import tempfile
@@ -17,10 +16,10 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
+from robust.errors import one_line
 from robust.prepare import prepare
 from robust.run import fit
 
-_log = logging.getLogger(__name__)
 #: runs at a time, at most
 MOST = 16
 _GAIN = 1.1  # by which twice as many must be faster to be worth it
@@ -37,30 +36,35 @@ class Pace:
     memory: float  # that is taken of the device's, by everybody: a fraction
 
 
-def best_pack(config: DictConfig, *, most: int, gpu: str | None = None, seconds: float = 4.0) -> int:
+def best_pack(
+    config: DictConfig, *, most: int, gpu: str | None = None, seconds: float = 4.0, say: Callable[[str], object] = print
+) -> int:
     """How many runs like that of a configuration, at most `most`, train fastest together on the GPU `gpu`, or on this
     machine: 1, 2, 4, ... are tried, so many `seconds` each, while that makes them faster and leaves memory for twice as
-    many."""
-    cores = len(os.sched_getaffinity(0))
-    return grow(lambda count: paces(config, count, gpu=gpu, seconds=seconds), most=min(most, cores, MOST))
+    many. What comes of each is told to `say`."""
+    most = min(most, len(os.sched_getaffinity(0)), MOST)
+    others = 0.0 if gpu is not None else psutil.virtual_memory().percent / 100
+    return grow(lambda count: paces(config, count, gpu=gpu, seconds=seconds), most=most, others=others, say=say)
 
 
-def grow(measure: Callable[[int], list[Pace]], *, most: int) -> int:
+def grow(
+    measure: Callable[[int], list[Pace]], *, most: int, others: float = 0.0, say: Callable[[str], object] = print
+) -> int:
     """The last of 1, 2, 4, ..., `most` for which `measure` finds more than that before, by a tenth; one that cannot be
-    measured ends the search."""
+    measured ends the search. Others than these runs take a share of the memory too."""
     best, fastest, count = 1, 0.0, 1
     while count <= most:
         try:
             paces = measure(count)
         except RuntimeError as error:  # a process died, or a GPU's memory was full
-            _log.info("%d at a time: %s", count, error)
+            say(f"{count} at a time: {one_line(error)}")
             break
-        speed = sum(one.steps_per_s for one in paces)
-        _log.info("%d at a time: %.1f steps/s, %.0f %% of the memory", count, speed, 100 * paces[0].memory)
+        speed, memory = sum(one.steps_per_s for one in paces), max(one.memory for one in paces)
+        say(f"{count} at a time: {speed:.3g} steps/s in all, {memory:.0%} of the memory")
         if speed < _GAIN * fastest:
             break
         best, fastest = count, speed
-        if 2 * max(one.memory for one in paces) > _FULL:
+        if 2 * memory - others > _FULL:
             break
         count = min(2 * count, most) if count < most else most + 1
     return best

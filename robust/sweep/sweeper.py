@@ -144,11 +144,11 @@ def _gpus_for(jobs: Sequence[list[str]]) -> list[str]:
 
 
 def _find_pack(jobs: Sequence[list[str]], *, most: int, gpu: str | None) -> int:
-    """How many at a time are fastest, by the first run that learns from data; said before it is used."""
+    """How many at a time are fastest, by a trial of the first run."""
     if most == 1:
         return 1
     Console().print("pack=auto: trying how many runs at a time train fastest")
-    found = best_pack(compose(jobs[0]), most=most, gpu=gpu)
+    found = best_pack(compose(jobs[0]), most=most, gpu=gpu, say=Console().print)
     Console().print(f"pack={found}")
     return found
 

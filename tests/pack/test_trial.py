@@ -38,6 +38,12 @@ def test_it_does_not_try_what_memory_has_no_room_for() -> None:
     assert tried == [1, 2]
 
 
+def test_what_others_take_of_the_memory_does_not_grow_with_the_pack(capsys: pytest.CaptureFixture[str]) -> None:
+    found = grow(lambda count: [Pace(10, memory=0.6 + 0.02 * count)] * count, most=8, others=0.6)
+    assert found == 8
+    assert capsys.readouterr().out.splitlines()[1] == "2 at a time: 20 steps/s in all, 64% of the memory"
+
+
 def test_a_trial_trains_and_leaves_nothing_behind(tmp_path: Path) -> None:
     config = compose(["technique=natural", "trainer.accelerator=cpu", f"runs_dir={tmp_path / 'runs'}"])
     found = paces(config, 2, seconds=0.2)
