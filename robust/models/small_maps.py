@@ -32,10 +32,13 @@ class _SmallMapConv2d(nn.Conv2d):
     def forward(self, maps: Tensor) -> Tensor:
         if not self._pays(maps):
             return super().forward(maps)
-        return _Products.apply(maps, self.weight, self.stride, self.padding)
+        weight = self.weight
+        if torch.is_autocast_enabled("cpu"):
+            maps, weight = (one.to(torch.get_autocast_dtype("cpu")) for one in (maps, weight))
+        return _Products.apply(maps, weight, self.stride, self.padding)
 
     def _pays(self, maps: Tensor) -> bool:
-        if maps.device.type != "cpu" or maps.dtype != self.weight.dtype or torch.is_autocast_enabled("cpu"):
+        if maps.device.type != "cpu" or (maps.dtype != self.weight.dtype and not torch.is_autocast_enabled("cpu")):
             return False
         if isinstance(self.padding, str) or torch.compiler.is_compiling() or len(maps) < _IMAGES:
             return False
@@ -65,8 +68,9 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         maps, weight, gradient = (one.permute(0, 2, 3, 1) for one in (*ctx.saved_tensors, gradients[0]))
-        of_maps = torch.zeros_like(maps) if ctx.needs_input_grad[0] else None
-        of_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        sums = torch.promote_types(gradient.dtype, torch.float32)  # of several products: not in half precision
+        of_maps = torch.zeros_like(maps, dtype=sums) if ctx.needs_input_grad[0] else None
+        of_weight = torch.zeros_like(weight, dtype=sums) if ctx.needs_input_grad[1] else None
         for row, column, on_map, of_kernel in _positions(*_windows(maps, weight, *ctx.window)):
             here = gradient[:, row, column]
             if of_maps is not None:
@@ -75,7 +79,8 @@ class _Products(torch.autograd.Function):
             if of_weight is not None:
                 part = of_weight[of_kernel]
                 part += (here.t() @ maps[on_map].flatten(1)).view_as(part)
-        return *(None if one is None else one.permute(0, 3, 1, 2) for one in (of_maps, of_weight)), None, None
+        found = (None if one is None else one.to(gradient.dtype).permute(0, 3, 1, 2) for one in (of_maps, of_weight))
+        return *found, None, None
 
 
 def _windows(

@@ -42,6 +42,28 @@ def test_results_and_gradients_of_every_order_are_pytorchs(
         torch.testing.assert_close(ours, theirs)
 
 
+def test_half_precision_is_as_precise_as_pytorchs() -> None:
+    torch.manual_seed(0)
+    convolution, maps = nn.Conv2d(64, 64, 3, padding=1, bias=False), torch.randn(32, 64, 2, 2)
+
+    def in_half() -> list[Tensor]:
+        own = maps.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            result = convolution(own)
+        gradients = torch.autograd.grad(result.float().square().sum(), (own, convolution.weight))
+        return [result.detach(), *gradients]
+
+    (exact,) = torch.autograd.grad(convolution(maps).square().sum(), convolution.weight)
+    theirs = in_half()
+    multiply_small_maps(convolution)
+    ours = in_half()
+    assert [one.dtype for one in ours] == [one.dtype for one in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one.float(), other.float(), rtol=0.02, atol=0.02 * float(other.abs().max()))
+    errors = [float((one[2] - exact).abs().mean()) for one in (ours, theirs)]
+    assert errors[0] < 1.2 * errors[1]
+
+
 def test_frozen_weights_get_no_gradient() -> None:
     convolution = nn.Conv2d(5, 7, 3, padding=1, bias=False).requires_grad_(False)
     multiply_small_maps(convolution)
