@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from robust.models.standardize import Per, Standardize
@@ -56,7 +57,7 @@ class ConvNet(nn.Module):
                 layers.append(nn.BatchNorm2d(outputs))
             layers.append(_ACTIVATIONS[activation]())
             if place % pool_every == 0:
-                layers.append(MaxPool() if max_pool else nn.AvgPool2d(2))
+                layers.append(MaxPool() if max_pool else MeanPool())
                 if dropout:
                     layers.append(nn.Dropout(dropout))
             inputs = outputs
@@ -85,8 +86,24 @@ def folded(network: nn.Module) -> nn.Module:
     return network
 
 
+def _window(maps: Tensor) -> tuple[int, int]:
+    """Of 2 x 2; of maps that have come down to a single row or column, of that."""
+    height, width = maps.shape[-2:]
+    return min(2, height), min(2, width)
+
+
+class MeanPool(nn.AvgPool2d):
+    """The mean of each 2 x 2 window; a last odd row or column is left out, a single one stays."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return functional.avg_pool2d(maps, _window(maps))
+
+
 class MaxPool(nn.MaxPool2d):
-    """The maximum of each 2 x 2 window; a last odd row or column is left out.
+    """The maximum of each 2 x 2 window; a last odd row or column is left out, a single one stays.
 
     Where no gradient is wanted, on a CPU, the maximum of strided views: the same values ten times as fast, and most of
     the time that testing a small network takes.
@@ -95,11 +112,11 @@ class MaxPool(nn.MaxPool2d):
     def __init__(self) -> None:
         super().__init__(2)
 
-    def forward(self, images: Tensor) -> Tensor:
-        height, width = (size // 2 * 2 for size in images.shape[-2:])
-        if torch.is_grad_enabled() or images.device.type != "cpu" or not height * width:
-            return super().forward(images)
-        rows = torch.maximum(images[..., :height:2, :width], images[..., 1:height:2, :width])
+    def forward(self, maps: Tensor) -> Tensor:
+        height, width = (size // 2 * 2 for size in maps.shape[-2:])
+        if torch.is_grad_enabled() or maps.device.type != "cpu" or not height * width:
+            return functional.max_pool2d(maps, _window(maps))
+        rows = torch.maximum(maps[..., :height:2, :width], maps[..., 1:height:2, :width])
         return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
