@@ -327,7 +327,10 @@ def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> N
         (["task=simclr", "task.module.views.level=2"], "`task.module.views.level` must be at most 1; got 2"),
         (["task=simclr", "technique=natural", "data.batch_size=1"], "at least 2 with `task=simclr`, .*; got 1"),
         (["task=simclr", "technique=natural", "task.module.temperature=0"], "temperature` must be above 0; got 0"),
-        (["task=patches", "technique=natural"], "cannot be learnt by this model: Images of 7 x 7 pixels are too small"),
+        (
+            ["task=patches", "technique=natural", "task.images.gap=3"],
+            "cannot be learnt by this model: Images of 6 x 6 pixels are too small",
+        ),
         (
             ["task=rotation", "technique=natural", "data.labels=0.5"],
             "must be left out with `task=rotation`, .*; got 0.5",
