@@ -149,7 +149,7 @@ class Run:
                 raise
             raise ValueError(
                 f"`task={self.config.task.name}` cannot be learnt by this model: {error} Take a model for small "
-                "pictures (model=convnet_small), or data with larger ones."
+                "pictures (model=resnet18), or data with larger ones."
             ) from error
         if self.config.weights is not None:
             take_published(network, str(self.config.weights))
