@@ -1,13 +1,11 @@
 """Plain convolutional networks."""
 
-import copy
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from robust.models.standardize import Per, Standardize
 
@@ -66,24 +64,6 @@ class ConvNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(self.standardize(images)))
-
-
-def folded(network: nn.Module) -> nn.Module:
-    """A network for tests alone, a third faster: of a `ConvNet`, a copy in eval mode whose batch norms are folded into
-    the convolutions before them, its logits the same up to rounding; any other network itself."""
-    if not isinstance(network, ConvNet):
-        return network
-    network = copy.deepcopy(network).eval()
-    layers: list[nn.Module] = []
-    for layer in network.features:
-        if isinstance(layer, nn.BatchNorm2d):
-            convolution = layers.pop()
-            assert isinstance(convolution, nn.Conv2d)
-            layers.append(fuse_conv_bn_eval(convolution, layer))
-        elif not isinstance(layer, nn.Dropout):
-            layers.append(nn.ReLU(inplace=True) if isinstance(layer, nn.ReLU) else layer)
-    network.features = nn.Sequential(*layers).eval()
-    return network
 
 
 def _window(maps: Tensor) -> tuple[int, int]:

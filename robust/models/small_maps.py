@@ -22,12 +22,12 @@ def multiply_small_maps(network: nn.Module) -> None:
 
 
 def _is_plain(convolution: nn.Conv2d) -> bool:
-    only = (convolution.groups, convolution.dilation, convolution.padding_mode, convolution.bias)
-    return only == (1, (1, 1), "zeros", None) and convolution.kernel_size > (1, 1)
+    only = (convolution.groups, convolution.dilation, convolution.padding_mode)
+    return only == (1, (1, 1), "zeros") and convolution.kernel_size > (1, 1)
 
 
 class _SmallMapConv2d(nn.Conv2d):
-    """PyTorch's, without groups, dilation and bias."""
+    """PyTorch's, without groups and dilation."""
 
     def forward(self, maps: Tensor) -> Tensor:
         if not self._pays(maps):
@@ -35,7 +35,8 @@ class _SmallMapConv2d(nn.Conv2d):
         weight = self.weight
         if torch.is_autocast_enabled("cpu"):
             maps, weight = (one.to(torch.get_autocast_dtype("cpu")) for one in (maps, weight))
-        return _Products.apply(maps, weight, self.stride, self.padding)
+        found = _Products.apply(maps, weight, self.stride, self.padding)
+        return found if self.bias is None else found + self.bias.to(found.dtype)[:, None, None]
 
     def _pays(self, maps: Tensor) -> bool:
         if maps.device.type != "cpu" or (maps.dtype != self.weight.dtype and not torch.is_autocast_enabled("cpu")):

@@ -6,7 +6,7 @@ from torch import nn
 
 from robust.building import build
 from robust.configuration import compose
-from robust.models import ConvNet, folded, linear_head
+from robust.models import ConvNet, linear_head
 from robust.models.convnet import MaxPool, MeanPool
 
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
@@ -200,24 +200,3 @@ def test_pooling_without_gradients_gives_the_same_values(
     assert torch.equal(pooled.nan_to_num(), expected.detach().nan_to_num())
     expected.nan_to_num().sum().backward()
     assert images.grad is not None
-
-
-@every_network
-@pytest.mark.parametrize("changes", [{}, {"batch_norm": False}, {"activation": "tanh"}, {"dropout": 0.0}], ids=str)
-def test_a_folded_network_gives_the_same_logits(name, changes):
-    model = make(name, **changes)
-    for _ in range(3):
-        model(some_images(name, 8))  # batch norms that have seen something
-    model.train()
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    with torch.inference_mode():
-        logits = folded(model)(some_images(name))
-    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in folded(model).features)
-    assert model.training
-    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items()), "a copy is folded"
-    torch.testing.assert_close(logits, model.eval()(some_images(name)), rtol=1e-4, atol=1e-4)
-
-
-def test_any_other_network_is_left_as_it_is():
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
-    assert folded(model) is model
