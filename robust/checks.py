@@ -101,7 +101,7 @@ def check_technique(config: DictConfig, perturbation: Perturbation | None) -> No
 def check_task(
     config: DictConfig,
     splits: Splits,
-    perturbation: Perturbation | None = None,
+    perturbation: Perturbation | None,
     *,
     needs: Sequence[str],
     least_batch: int = 1,
