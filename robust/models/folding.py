@@ -16,11 +16,11 @@ def folded(network: nn.Module) -> nn.Module:
         return network
     network = copy.deepcopy(network).eval()
     _fold(network)
-    return network
+    return network.eval()  # what took the norms' places too
 
 
 def _fold(part: nn.Module) -> None:
-    """Parts of these networks are used in the order in which they stand."""
+    """In these networks a batch norm stands right behind the convolution that it follows."""
     before = "", part
     for name, layer in part.named_children():
         holder, place = (layer, "0") if isinstance(layer, nn.Sequential) else (part, name)  # 0: squeezed behind it

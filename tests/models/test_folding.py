@@ -42,6 +42,7 @@ def test_a_folded_network_gives_the_same_logits(
         logits = quick(images)
         norms = [one for one in quick.modules() if isinstance(one, nn.BatchNorm2d)]
         assert not norms
+        assert not any(part.training for part in quick.modules())
         assert model.training
         assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items()), "a copy is folded"
         torch.testing.assert_close(logits, model.eval()(images), rtol=1e-3, atol=1e-3)
