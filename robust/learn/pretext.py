@@ -35,7 +35,7 @@ class Contrasting(Task):
 
     least_batch: ClassVar[int] = 2
 
-    def __init__(self, *arguments: Any, views: Perturbation, temperature: float = 0.5, **settings: Any):
+    def __init__(self, *arguments: Any, views: Perturbation, temperature: float, **settings: Any):
         super().__init__(*arguments, **settings)
         if not temperature > 0:
             raise ValueError(f"`task.module.temperature` must be above 0; got {temperature}.")
@@ -52,7 +52,7 @@ class Contrasting(Task):
         return loss, {"accuracy": right / 2}
 
 
-def nt_xent(found: Tensor, others: Tensor, *, place: int = 0, temperature: float = 0.5) -> tuple[Tensor, Tensor]:
+def nt_xent(found: Tensor, others: Tensor, *, place: int = 0, temperature: float) -> tuple[Tensor, Tensor]:
     """The normalised, temperature-scaled cross entropy (Chen et al. 2020), a mean over views, and how many views are
     nearest to the other of the same picture.
 

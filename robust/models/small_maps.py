@@ -15,7 +15,8 @@ Slices = tuple[slice, ...]
 
 def multiply_small_maps(network: nn.Module) -> None:
     """Has the convolutions of a network be products of matrices where they come down to maps of at most 2x2 on a CPU:
-    4 times as fast as oneDNN's, which mostly multiplies by padding. Weights and results stay what they are."""
+    4 times as fast as oneDNN's, which mostly multiplies by padding. Weights and results stay what they are.
+    (`torch.func` maps over PyTorch's convolutions, not over these.)"""
     for module in network.modules():
         if type(module) is nn.Conv2d and _is_plain(module):
             module.__class__ = _SmallMapConv2d  # holds what it held, and is saved as it was
@@ -33,7 +34,7 @@ class _SmallMapConv2d(nn.Conv2d):
         if not self._pays(maps):
             return super().forward(maps)
         weight = self.weight
-        if torch.is_autocast_enabled("cpu"):
+        if torch.is_autocast_enabled("cpu") and maps.dtype != torch.float64:
             maps, weight = (one.to(torch.get_autocast_dtype("cpu")) for one in (maps, weight))
         found = _Products.apply(maps, weight, self.stride, self.padding)
         return found if self.bias is None else found + self.bias.to(found.dtype)[:, None, None]
@@ -41,7 +42,7 @@ class _SmallMapConv2d(nn.Conv2d):
     def _pays(self, maps: Tensor) -> bool:
         if maps.device.type != "cpu" or (maps.dtype != self.weight.dtype and not torch.is_autocast_enabled("cpu")):
             return False
-        if isinstance(self.padding, str) or torch.compiler.is_compiling() or len(maps) < _IMAGES:
+        if maps.dim() != 4 or isinstance(self.padding, str) or torch.compiler.is_compiling() or len(maps) < _IMAGES:
             return False
         positions = 1
         for size, kernel, stride, padding in zip(

@@ -1,10 +1,12 @@
 """Convolutions of small maps are what PyTorch's are."""
 
+from unittest import mock
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from robust.models.small_maps import multiply_small_maps
+from robust.models.small_maps import _Products, multiply_small_maps
 
 
 def _results(convolution: nn.Module, maps: Tensor) -> list[Tensor]:
@@ -15,6 +17,12 @@ def _results(convolution: nn.Module, maps: Tensor) -> list[Tensor]:
     first = torch.autograd.grad(result.square().sum(), learnt, create_graph=True)
     second = torch.autograd.grad(sum(one.square().sum() for one in first), learnt)
     return [result, *first, *second]
+
+
+def _multiplies(convolution: nn.Module, maps: Tensor) -> bool:
+    with mock.patch.object(_Products, "apply", side_effect=_Products.apply) as taken:
+        convolution(maps)
+    return taken.called
 
 
 @pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last], ids=["planes", "channels_last"])
@@ -39,24 +47,28 @@ def test_results_and_gradients_of_every_order_are_pytorchs(
     expected = _results(convolution, maps)
     multiply_small_maps(convolution)
     assert type(convolution) is not nn.Conv2d
+    assert _multiplies(convolution, maps) == (size != (8, 8))
     for ours, theirs in zip(_results(convolution, maps), expected, strict=True):
         torch.testing.assert_close(ours, theirs)
 
 
-def test_half_precision_is_as_precise_as_pytorchs() -> None:
+@pytest.mark.parametrize("bias", [False, True])
+def test_half_precision_is_as_precise_as_pytorchs(bias: bool) -> None:
     torch.manual_seed(0)
-    convolution, maps = nn.Conv2d(64, 64, 3, padding=1, bias=False), torch.randn(32, 64, 2, 2)
+    convolution, maps = nn.Conv2d(64, 64, 3, padding=1, bias=bias), torch.randn(32, 64, 2, 2)
 
     def in_half() -> list[Tensor]:
         own = maps.clone().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16):
             result = convolution(own)
-        gradients = torch.autograd.grad(result.float().square().sum(), (own, convolution.weight))
+        gradients = torch.autograd.grad(result.float().square().sum(), (own, *convolution.parameters()))
         return [result.detach(), *gradients]
 
     (exact,) = torch.autograd.grad(convolution(maps).square().sum(), convolution.weight)
     theirs = in_half()
     multiply_small_maps(convolution)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert _multiplies(convolution, maps)
     ours = in_half()
     assert [one.dtype for one in ours] == [one.dtype for one in theirs]
     for one, other in zip(ours, theirs, strict=True):
