@@ -27,7 +27,8 @@ def claim_line(
     tolerance: float = 0.0,
     digits: int = 2,
 ) -> dict[str, object]:
-    """A line of `COLUMNS`. `met` is `yes` where the interval reaches what was published, give or take the tolerance."""
+    """A line of `COLUMNS`. `met` is `yes` where the interval reaches what was published, give or take the
+    tolerance; of what is to be surely above it, where all of the interval is."""
     # Decided by the figures that are written, so that a reader comes to the same verdict.
     measured, low, high = (round(float(value), digits) + 0.0 for value in (measured, *interval))
     met = _reaches(comparison, published, tolerance, low, high)
@@ -63,6 +64,7 @@ def _reaches(comparison: Comparison, published: float, tolerance: float, low: fl
     return {
         "at least": high >= published,
         "above": high > published,
+        "surely above": low > published,
         "at most": low <= published,
         "below": low < published,
     }[comparison]

@@ -24,11 +24,17 @@ _SUFFIXES = (".svg", ".png", ".pdf", ".csv", ".tex", ".md")
 _MOST_ROWS = 30  # of a table in the README
 
 
-def write_report(folders: Sequence[Path], out: Path | None = None, found: Sequence[Section] | None = None) -> Path:
+def write_report(
+    folders: Sequence[Path],
+    out: Path | None = None,
+    found: Sequence[Section] | None = None,
+    *,
+    untested: Sequence[Path] = (),
+) -> Path:
     """Writes the report of these runs and returns the path of its page.
 
-    `found` is what `sections` has to say of them, where that is known. `out` is a folder; by default one beside the
-    runs, named by what they are. In it: index.html; README.md; all rows
+    `found` is what `sections` has to say of them, where that is known; it may speak of `untested` runs too. `out` is a
+    folder; by default one beside the runs, named by what they are. In it: index.html; README.md; all rows
     (rows.parquet); figures/, each as SVG, PNG and PDF with its numbers as CSV; tables/, each as CSV, LaTeX and
     Markdown; claims.csv where the paper's claims can be decided.
     """
@@ -46,9 +52,9 @@ def write_report(folders: Sequence[Path], out: Path | None = None, found: Sequen
     _remove_others(out, [*drawings, *(name for section in found for name in section.tables)])
     content = {
         "data": ", ".join(rows["data"].unique()),
-        "models": rows["run"].nunique(),
+        "models": rows["run"].nunique() + len(untested),
         "sections": [_describe(section, pictures) for section in found],
-        **_circumstances(folders),
+        **_circumstances([*folders, *untested]),
     }
     write_whole(out / "rows.parquet", rows.to_parquet(index=False, compression="zstd"))
     write_whole(out / "README.md", _fill("page.md", content))

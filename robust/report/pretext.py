@@ -18,14 +18,17 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from robust.report.page import write_report
+    from robust.report.pretext_tables import pretext_runs
     from robust.report.self_supervised import self_supervised
     from robust.runs import find_runs
 
     folders = find_runs(arguments.runs)
+    untested = [run.folder for run in pretext_runs(folders) if run.folder not in folders]
     found = [section for section in self_supervised(folders) if section.title]
     for section in found:
         print(f"{section.title}. {section.text}")
-    print("page:", write_report(folders, arguments.out or folders[0].parent / "pretext", found))
+    out = arguments.out or folders[0].parent / "pretext"
+    print("page:", write_report(folders, out, found, untested=untested))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from robust.runs import load
 _COLUMNS = 8  # images that a task shows
 _POINTS = 600  # images of a map
 _FEW = 10  # classes that a legend names
+_BESIDE = 1.06  # times the share of labels
+_MAPS = 4  # beside one another
 
 
 def tasks_figure(configs: Mapping[str, DictConfig]) -> Drawing:
@@ -71,7 +73,7 @@ def _shown(config: DictConfig) -> list[tuple[str, np.ndarray]]:
 
 
 def curves_figure(runs: Sequence[PretextRun]) -> Drawing:
-    """Neighbours' accuracy against the epoch, a line for each run; dashed what the untrained trunk has."""
+    """Neighbours' accuracy against the epoch, a line for each run, from the untrained trunk on."""
     tasks, seen = list(dict.fromkeys(run.title for run in runs)), set()
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5, 3), layout="constrained")
@@ -80,14 +82,15 @@ def curves_figure(runs: Sequence[PretextRun]) -> Drawing:
             style: Any = {"color": COLOURS[tasks.index(run.title) % len(COLOURS)], "linewidth": 1.2}
             label = None if run.title in seen else run.title
             seen.add(run.title)
-            axis.plot(run.curve["epoch"] + 1, 100 * run.curve["knn_accuracy"], label=label, **style)
-            axis.axhline(100 * run.curve["knn_untrained"].iloc[-1], linestyle="--", alpha=0.5, **style)
+            epochs = [0, *(run.curve["epoch"] + 1)]
+            accuracies = 100 * np.array([run.curve["knn_untrained"].iloc[-1], *run.curve["knn_accuracy"]])
+            axis.plot(epochs, accuracies, label=label, marker="o", markersize=3, **style)
         axis.set(xlabel="epochs without labels", ylabel="neighbours' accuracy, %")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False)
     caption = (
-        "How much of the classes is in the features, by the nearest neighbours, while a network learns without labels; "
-        "dashed: of the untrained trunk."
+        "How much of the classes is in the features, by the nearest neighbours, while a network learns without labels. "
+        "Epoch 0: the untrained trunk."
     )
     numbers = pd.concat([run.curve.assign(task=run.title, seed=int(run.config.seed)) for run in runs])
     return Drawing(figure, caption, numbers[["task", "seed", "epoch", "knn_accuracy", "knn_untrained"]])
@@ -95,25 +98,26 @@ def curves_figure(runs: Sequence[PretextRun]) -> Drawing:
 
 def labels_figure(table: pd.DataFrame) -> Drawing:
     """Accuracy against the share of labels, a panel for natural images, perturbed ones and each attack, a line for each
-    way of training; `table` as `downstream_table` makes it."""
+    way of training, in the colour of its task; `table` as `downstream_table` makes it."""
     figures = [name.removesuffix("_won") for name in table if name.endswith("_won")]
     figures = [name for name in figures if table[name].notna().any()]
     ways = list(dict.fromkeys(table["trained"]))
+    techniques, tasks = (list(dict.fromkeys(way.partition(" ")[part] for way in ways)) for part in (0, 2))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.2 * len(figures), 3.4), layout="constrained")
         axes = figure.subplots(1, len(figures), squeeze=False)[0]
         for axis, name in zip(axes, figures, strict=True):
             for place, way in enumerate(ways):
                 mine = table[table["trained"] == way].sort_values("labels")
-                turn, number = divmod(place, len(COLOURS))
-                style: Any = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": ("-", ":")[turn % 2]}
+                technique, _, task = way.partition(" ")
+                marker = MARKERS[techniques.index(technique) % len(MARKERS)]
+                style: Any = {"color": COLOURS[tasks.index(task) % len(COLOURS)], "marker": marker, "linestyle": "-"}
                 if mine["anew"].all():
                     style |= {"color": "0.35", "marker": "x", "linestyle": "--"}
                 errors = 100 * (mine[[f"{name}_low", f"{name}_high"]].to_numpy() - mine[[name]].to_numpy())
                 bars = None if np.isnan(errors).any() else np.abs(errors.T)
-                axis.errorbar(
-                    100 * mine["labels"], 100 * mine[name], yerr=bars, label=way, markersize=4, capsize=2, **style
-                )
+                beside = 100 * mine["labels"] * _BESIDE ** (place - (len(ways) - 1) / 2)  # so that bars do not meet
+                axis.errorbar(beside, 100 * mine[name], yerr=bars, label=way, markersize=4, capsize=2, **style)
             axis.set_xscale("log")
             shares = sorted(table["labels"].unique())
             axis.set_xticks([100 * share for share in shares], [f"{100 * share:g}" for share in shares])
@@ -125,9 +129,10 @@ def labels_figure(table: pd.DataFrame) -> Drawing:
     return Drawing(figure, caption, table)
 
 
-def features_figure(models: Mapping[str, Path]) -> Drawing:
+def features_figure(models: Mapping[str, Path], labels: float) -> Drawing:
     """A map of what networks make of natural and perturbed images: t-SNE (van der Maaten and Hinton 2008) of the
-    features of test images, by class. `models` are runs' folders, by what they are called."""
+    features of test images, by class. `models` are runs' folders, by what they are called; `labels` is the share of
+    labels that they had."""
     from sklearn.manifold import TSNE
 
     config = OmegaConf.load(next(iter(models.values())) / "config.yaml")
@@ -153,30 +158,32 @@ def features_figure(models: Mapping[str, Path]) -> Drawing:
             about = {"network": name, "images": kind, "image": rows, "label": test.labels[rows]}
             points.append(pd.DataFrame({**about, "x": x, "y": y}))
     numbers = pd.concat(points, ignore_index=True)
-    return Drawing(_draw_maps(numbers, test.classes, list(models), list(shown)), _MAP_CAPTION, numbers)
-
-
-_MAP_CAPTION = (
-    "Maps of the features of test images (t-SNE, one map for both kinds of images): those near one another look alike "
-    "to the network. Axes mean nothing."
-)
+    caption = (
+        f"Maps of the features of test images (t-SNE, one map for both kinds of images) of networks that had "
+        f"{100 * labels:g} % of the labels: those near one another look alike to the network. Axes mean nothing."
+    )
+    return Drawing(_draw_maps(numbers, test.classes, list(models), list(shown)), caption, numbers)
 
 
 def _draw_maps(numbers: pd.DataFrame, classes: Sequence[str], networks: Sequence[str], kinds: Sequence[str]) -> Figure:
     colours = matplotlib.colormaps["tab20" if len(classes) > _FEW else "tab10"]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(2.3 * len(networks), 2.3 * len(kinds) + 0.6), layout="constrained")
-        axes = figure.subplots(len(kinds), len(networks), squeeze=False)
-        for line, kind in zip(axes, kinds, strict=True):
-            for axis, name in zip(line, networks, strict=True):
+        columns = min(_MAPS, len(networks))
+        height = -(-len(networks) // columns) * len(kinds)
+        figure = Figure(figsize=(2.3 * columns, 2.3 * height + 0.6), layout="constrained")
+        axes = figure.subplots(height, columns, squeeze=False)
+        for axis in axes.flatten():
+            axis.axis("off")
+        for place, name in enumerate(networks):
+            row, column = divmod(place, columns)
+            for axis, kind in zip(axes[row * len(kinds) :, column], kinds, strict=False):
                 mine = numbers[(numbers["network"] == name) & (numbers["images"] == kind)]
                 for label in sorted(mine["label"].unique()):
                     own = mine[mine["label"] == label]
                     axis.scatter(own["x"], own["y"], s=4, color=colours(label % colours.N), label=classes[label])
+                axis.axis("on")
                 bare(axis)
-            line[0].set_ylabel(kind)
-        for axis, name in zip(axes[0], networks, strict=True):
-            axis.set_title(name, fontsize=8)
+                axis.set_title(f"{name}, {kind}", fontsize=8)
         if len(classes) <= _FEW:
             handles = axes[0][0].get_legend_handles_labels()
             figure.legend(*handles, loc="outside lower center", ncols=5, frameon=False, markerscale=3)

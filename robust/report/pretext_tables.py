@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from robust.configuration import is_pretext, model_name, plain
+from robust.configuration import is_pretext, model_name, plain, recorded
 from robust.measure import NATURAL
 from robust.report.attacks import attack_lines
 from robust.report.claim import over_several
 from robust.report.tables import perturbed_accuracy, told_apart
 from robust.results import ATTACKS
 from robust.runs import State, identify, read_rows, read_status
+from robust.starting import starts
 
 SCRATCH = "from the start"
 #: what tells networks apart
@@ -46,20 +47,28 @@ class PretextRun:
 
     @property
     def kind(self) -> str:
-        """The same for runs that differ by their seed alone."""
-        return identify(plain(self.config), model=self.model, perturbation="none", level=0, data_digest=None).kind
+        return _kind(self.config)
+
+
+def _kind(config: DictConfig) -> str:
+    """The same for runs that differ by their seed alone."""
+    model = model_name(config.model)
+    return identify(plain(config), model=model, perturbation="none", level=0, data_digest=None).kind
 
 
 def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
-    """The finished runs without labels among these folders and beside them."""
-    found = {}
+    """The finished runs without labels that some of these runs start from, and those of other seeds beside them."""
+    configs = [recorded(place) for place in places]
+    wanted = {_kind(starts(config)[""]) for config in configs if _is_started(config)}
+    runs = []
     for root in dict.fromkeys(place.parent for place in places):
         for file in sorted(root.glob("*/config.yaml")):
             config = OmegaConf.load(file)
             assert isinstance(config, DictConfig)
-            if "task" in config and is_pretext(config.task) and read_status(file.parent).state is State.DONE:
-                found[file.parent] = PretextRun(file.parent, config, pd.read_csv(file.parent / _CURVE))
-    runs = list(found.values())
+            if "task" not in config or not is_pretext(config.task) or _kind(config) not in wanted:
+                continue
+            if read_status(file.parent).state is State.DONE:
+                runs.append(PretextRun(file.parent, config, pd.read_csv(file.parent / _CURVE)))
     tasks, kinds, *within = (
         pd.Series([getattr(run, name) for run in runs], dtype=object) for name in ("task", "kind", *NETWORK)
     )
@@ -85,18 +94,19 @@ def pretext_table(runs: Sequence[PretextRun]) -> pd.DataFrame:
 
 
 def downstream_lines(folders: Sequence[Path]) -> list[dict[str, object]]:
-    """A line for each run with a classifier that starts without labels, and for each natural run: folder, run, data,
-    model, labels, trained, anew (whether nothing was learnt before), kind, seed, reference, natural and perturbed
-    accuracy (the latter over the conditions that all runs of the data were tested under), and the accuracy that each
-    attack leaves, by its title."""
+    """A line for each run with a classifier that starts without labels, and for each that it is held against: folder,
+    run, data, model, labels, trained, anew (whether nothing was learnt before), kind, seed, reference, natural and
+    perturbed accuracy (the latter over the conditions that all runs of the data were tested under), and the accuracy
+    that each attack leaves, by its title."""
     found = []
     for folder in folders:
         config = OmegaConf.load(folder / "config.yaml")
         assert isinstance(config, DictConfig)
-        started = config.technique.start not in (None, NATURAL)
-        if is_pretext(config.task) or not (started or config.technique.name == NATURAL):
-            continue
-        found.append((folder, config, started, read_rows(folder)))
+        started = _is_started(config)
+        if started or (config.technique.name == NATURAL and not is_pretext(config.task)):
+            found.append((folder, config, started, read_rows(folder)))
+    references = {rows["reference"].iloc[0] for *_, started, rows in found if started}
+    found = [one for one in found if one[2] or one[0].name in references]
     perturbed = perturbed_accuracy(pd.concat([rows for *_, rows in found])) if found else pd.Series()
     return [
         {
@@ -116,6 +126,11 @@ def downstream_lines(folders: Sequence[Path]) -> list[dict[str, object]]:
         }
         for folder, config, started, rows in found
     ]
+
+
+def _is_started(config: DictConfig) -> bool:
+    """Whether something was learnt without labels before."""
+    return config.technique.start not in (None, NATURAL) and not is_pretext(config.task)
 
 
 def _robust(folder: Path, rows: pd.DataFrame) -> dict[str, object]:

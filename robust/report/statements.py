@@ -15,7 +15,7 @@ NOISE_TESTS = (0.0255, 0.03775, 0.05)
 BLUR_TESTS = (0.5, 0.75, 1.0)
 BLUR = {"mnist": "blur", "cifar10": "blur_channels"}  # the published filter takes in a colour image's channels
 
-Comparison = Literal["equal", "at least", "above", "at most", "below"]
+Comparison = Literal["equal", "at least", "above", "surely above", "at most", "below"]
 
 
 class Setting(NamedTuple):
