@@ -8,7 +8,7 @@ from torch import nn
 
 from robust.building import build
 from robust.configuration import compose
-from robust.models import folded
+from robust.models import Siamese, folded
 
 NETWORKS = [
     ("convnet_mnist", (1, 28, 28), {}),
@@ -22,12 +22,19 @@ NETWORKS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "shape", "changes"), NETWORKS, ids=str)
+@pytest.mark.parametrize(
+    ("name", "shape", "changes", "siamese"),
+    [*((*network, False) for network in NETWORKS), ("resnet18", (3, 16, 16), {}, True)],
+    ids=str,
+)
 def test_a_folded_network_gives_the_same_logits(
-    name: str, shape: tuple[int, int, int], changes: dict[str, Any]
+    name: str, shape: tuple[int, int, int], changes: dict[str, Any], siamese: bool
 ) -> None:
     torch.manual_seed(0)
     model = build(compose([f"model={name}"]).model, image_shape=shape, num_classes=10, **changes)
+    if siamese:
+        shape = (shape[0], shape[1], 2 * shape[2])
+        model = Siamese(network=model, image_shape=shape, num_classes=8)
     images = torch.rand(20, *shape)
     with torch.no_grad():
         for _ in range(3):
