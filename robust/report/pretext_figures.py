@@ -115,7 +115,7 @@ def labels_figure(table: pd.DataFrame) -> Drawing:
                 if mine["anew"].all():
                     style |= {"color": "0.35", "marker": "x", "linestyle": "--"}
                 errors = 100 * (mine[[f"{name}_low", f"{name}_high"]].to_numpy() - mine[[name]].to_numpy())
-                bars = None if np.isnan(errors).any() else np.abs(errors.T)
+                bars = None if np.isnan(errors).all() else np.abs(np.nan_to_num(errors.T))  # none of a single seed
                 beside = 100 * mine["labels"] * _BESIDE ** (place - (len(ways) - 1) / 2)  # so that bars do not meet
                 axis.errorbar(beside, 100 * mine[name], yerr=bars, label=way, markersize=4, capsize=2, **style)
             axis.set_xscale("log")
