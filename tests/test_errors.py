@@ -134,7 +134,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             ["technique=adversarial", "technique.objective.steps=0"],
             "error: `technique.objective.steps` must be at least",
         ),
-        (["data.source.size=8"], "error: Images of 8 x 8 pixels are too small for this network"),
+        (["data.source.size=6"], "error: Images of 6 x 6 pixels are too small for this network"),
     ],
 )
 def test_wrong_input_is_explained_in_one_line(

@@ -128,7 +128,7 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         "minds_eye_open": 2,
         "natural": 27,
         "one_for_all": 9,
-        "pretext": 54,
+        "pretext": 36,
         "strategies": 240,
         "strategies_cifar10": 120,
         "strategies_mnist": 120,
