@@ -23,11 +23,12 @@ def main() -> None:
     from robust.runs import find_runs
 
     folders = find_runs(arguments.runs)
-    untested = [run.folder for run in pretext_runs(folders) if run.folder not in folders]
-    found = [section for section in self_supervised(folders) if section.title]
+    runs = pretext_runs(folders)
+    found = [section for section in self_supervised(folders, runs) if section.title]
     for section in found:
         print(f"{section.title}. {section.text}")
     out = arguments.out or folders[0].parent / "pretext"
+    untested = [run.folder for run in runs if run.folder not in folders]
     print("page:", write_report(folders, out, found, untested=untested))
 
 

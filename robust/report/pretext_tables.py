@@ -1,5 +1,6 @@
 """What learning without labels is worth, in numbers: a line for each task, and for each way of training with labels."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,8 +59,10 @@ def _kind(config: DictConfig) -> str:
 
 def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
     """The finished runs without labels that some of these runs start from, and those of other seeds beside them."""
-    configs = [recorded(place) for place in places]
-    wanted = {_kind(starts(config)[""]) for config in configs if _is_started(config)}
+    wanted = set()
+    for started in filter(_is_started, map(recorded, places)):
+        with contextlib.suppress(ValueError):  # from a folder that is gone
+            wanted.add(_kind(starts(started)[""]))
     runs = []
     for root in dict.fromkeys(place.parent for place in places):
         for file in sorted(root.glob("*/config.yaml")):

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from omegaconf import DictConfig
 
 from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line
 from robust.report.pretext_figures import curves_figure, features_figure, labels_figure, tasks_figure
 from robust.report.pretext_tables import (
     NETWORK,
     SCRATCH,
+    PretextRun,
     downstream_lines,
     downstream_table,
-    pretext_runs,
     pretext_table,
 )
 from robust.report.section import Section, Table
@@ -22,16 +23,16 @@ from robust.report.statements import Comparison
 from robust.report.tables import percent
 
 
-def self_supervised(folders: Sequence[Path]) -> list[Section]:
-    """What there is to say of what starts without labels among these runs, for each data set and network. Raises
-    ValueError where nothing does."""
+def self_supervised(folders: Sequence[Path], runs: Sequence[PretextRun]) -> list[Section]:
+    """What there is to say of what starts without labels among these runs, for each data set and network, and of the
+    `runs` that it starts from. Raises ValueError where nothing does."""
     lines = pd.DataFrame(downstream_lines(folders))
     if lines.empty or lines["anew"].all():
         raise ValueError(
             "No run among these starts from a task without labels. Make some: technique=finetune "
             "technique.start=rotation."
         )
-    runs, down = pretext_runs(folders), downstream_table(lines)
+    down = downstream_table(lines)
     places = list(
         dict.fromkeys([*((run.data, run.model) for run in runs), *lines[NETWORK].itertuples(index=False, name=None)])
     )
@@ -42,7 +43,9 @@ def self_supervised(folders: Sequence[Path]) -> list[Section]:
         each, table = (one[(one["data"] == data) & (one["model"] == model)] for one in (lines, down))
         tasks = pretext_table(mine) if mine else pd.DataFrame()
         if mine:
-            first = {run.title: run.config for run in sorted(mine, key=lambda run: -int(run.config.seed))}
+            first: dict[str, DictConfig] = {}
+            for run in mine:
+                first.setdefault(run.title, run.config)
             shown = {f"tasks{end}": tasks_figure(first), f"curves{end}": curves_figure(mine)}
             learnt = {f"pretext{end}": Table(_shown_tasks(tasks), tasks, _TASKS_NOTE)}
             found.append(Section(f"Learning without labels{name}", _tasks_text(tasks), shown, learnt))

@@ -74,7 +74,8 @@ def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
         run = prepare(compose([f"runs_dir={tmp_path}", *QUICK, *SHORT, "data.labels=0.1", *settings]))
         assert execute(run).state is State.DONE
     folders = find_runs([tmp_path])
-    sections = [one for one in self_supervised(folders) if one.title]
+    runs = pretext_runs(folders)
+    sections = [one for one in self_supervised(folders, runs) if one.title]
     drawings = {name: one for section in sections for name, one in section.drawings.items()}
     assert set(drawings) == {"tasks", "curves", "labels", "features"}
     assert set(drawings["tasks"].numbers["task"]) == {"simclr", "rotation"}
@@ -82,12 +83,12 @@ def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
     table = next(section.tables["downstream"].numbers for section in sections if "downstream" in section.tables)
     assert table["trained"].iloc[0] == SCRATCH
     assert set(table["trained"]) == {SCRATCH, "probe simclr", "finetune rotation"}
-    untested = [run.folder for run in pretext_runs(folders) if run.folder not in folders]
+    untested = [run.folder for run in runs if run.folder not in folders]
     assert [folder.name.partition("-")[0] for folder in untested] == ["digits_simclr"]
     page = write_report(folders, tmp_path / "page", sections, untested=untested)
     assert f"{len(folders) + 1} models" in page.with_name("README.md").read_text()
     with pytest.raises(ValueError, match="No run among these starts from a task without labels"):
-        self_supervised([folder for folder in folders if "natural" in folder.name and "rotation" not in folder.name])
+        self_supervised([one for one in folders if "natural" in one.name and "rotation" not in one.name], [])
 
 
 def test_a_task_that_is_not_tested_shows_its_training(tmp_path: Path) -> None:
