@@ -27,12 +27,12 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> dict[Run, lis
     families: defaultdict[Path, dict[str, None]] = defaultdict(dict)
     runs: dict[Path, tuple[Run, list[str]]] = {}
     faults: dict[str, None] = {}
+    wrong: defaultdict[str, list[str]] = defaultdict(list)  # what is wrong, and with which jobs
     for job in tqdm(jobs, desc="checking", unit="run", delay=2, leave=False, disable=None):
         try:
             run = prepare(compose(job), elsewhere=elsewhere)
         except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
-            shown = " ".join(job)
-            faults[f"{one_line(error)}{f' [{shown}]' if len(jobs) > 1 else ''}"] = None
+            wrong[one_line(error)].append(" ".join(job))
             continue
         other, before = runs.setdefault(run.folder, (run, job))
         if other.config.evaluation != run.config.evaluation:
@@ -43,6 +43,9 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> dict[Run, lis
         natural_run = run.folder.parent / run.reference
         references.setdefault(natural_run, job)
         families[natural_run].update(dict.fromkeys(tested_families(run.config)))
+    for what, mine in wrong.items():
+        others = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
+        faults[f"{what} [{mine[0]}{others}]" if len(jobs) > 1 else what] = None
     if faults:
         raise FaultsError(faults)
     first = {}
