@@ -70,6 +70,12 @@ def changes(model: str) -> dict[str, str]:
     return dict(re.findall(r" (\w+)=(.*?)(?= \w+=|$)", model))
 
 
+def shared_changes(models: Iterable[str]) -> list[str]:
+    """What was changed of all of these networks alike, such as "dropout=0.0"."""
+    each = [changes(model).items() for model in set(models)]
+    return [f"{name}={value}" for name, value in each[0] if all((name, value) in others for others in each)]
+
+
 def points_of(rows: pd.DataFrame) -> pd.DataFrame:
     """One line for each training and test: seeds, trials (of a seed), mean (over seeds of the mean over trials), std
     (over all trials of all seeds; NaN for one)."""

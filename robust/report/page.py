@@ -14,6 +14,7 @@ from jinja2 import Environment
 from tqdm.auto import tqdm
 
 from robust.files import write_whole
+from robust.report.choice import shared_changes
 from robust.report.figures import Drawing, draw
 from robust.report.section import Section, Table
 from robust.report.sections import sections
@@ -42,7 +43,12 @@ def write_report(
         names = "\n".join(sorted(folder.name for folder in folders))
         out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
     rows = collect(folders)
-    found = sections(folders, rows) if found is None else found
+    shared = shared_changes(rows["model"])  # said once
+    alike = re.compile(r"|".join(rf"(?<=\S)\s+{re.escape(change)}(?![\w.])" for change in shared) or "(?!)")
+    found = [
+        section.reworded(lambda text: alike.sub("", text))
+        for section in (sections(folders, rows) if found is None else found)
+    ]
     drawings = {_slug(name): one for section in found for name, one in section.drawings.items()}
     pictures = {}
     for name, drawing in tqdm(drawings.items(), desc="drawing", unit="figure", delay=1, leave=False, disable=None):
@@ -52,6 +58,7 @@ def write_report(
     _remove_others(out, [*drawings, *(name for section in found for name in section.tables)])
     content = {
         "data": ", ".join(rows["data"].unique()),
+        "shared": shared,
         "models": rows["run"].nunique() + len(untested),
         "sections": [_describe(section, pictures) for section in found],
         **_circumstances([*folders, *untested]),
