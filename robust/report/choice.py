@@ -1,7 +1,7 @@
 """Which runs one line of a figure stands for, where several kinds claim it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
@@ -74,6 +74,12 @@ def shared_changes(models: Iterable[str]) -> list[str]:
     """What was changed of all of these networks alike, such as "dropout=0.0"."""
     each = [changes(model).items() for model in set(models)]
     return [f"{name}={value}" for name, value in each[0] if all((name, value) in others for others in each)]
+
+
+def without(shared: Iterable[str]) -> Callable[[str], str]:
+    """What takes these changes out of a text that names networks."""
+    alike = re.compile("|".join(rf"(?<=\S)\s+{re.escape(change)}(?![\w.])" for change in shared) or "(?!)")
+    return lambda text: alike.sub("", text)
 
 
 def points_of(rows: pd.DataFrame) -> pd.DataFrame:

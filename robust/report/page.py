@@ -14,7 +14,7 @@ from jinja2 import Environment
 from tqdm.auto import tqdm
 
 from robust.files import write_whole
-from robust.report.choice import shared_changes
+from robust.report.choice import shared_changes, without
 from robust.report.figures import Drawing, draw
 from robust.report.section import Section, Table
 from robust.report.sections import sections
@@ -44,11 +44,7 @@ def write_report(
         out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
     rows = collect(folders)
     shared = shared_changes(rows["model"])  # said once
-    alike = re.compile(r"|".join(rf"(?<=\S)\s+{re.escape(change)}(?![\w.])" for change in shared) or "(?!)")
-    found = [
-        section.reworded(lambda text: alike.sub("", text))
-        for section in (sections(folders, rows) if found is None else found)
-    ]
+    found = [one.reworded(without(shared)) for one in (sections(folders, rows) if found is None else found)]
     drawings = {_slug(name): one for section in found for name, one in section.drawings.items()}
     pictures = {}
     for name, drawing in tqdm(drawings.items(), desc="drawing", unit="figure", delay=1, leave=False, disable=None):

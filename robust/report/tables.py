@@ -8,6 +8,7 @@ from rich.table import Table
 from scipy.stats import t
 
 from robust.measure import NATURAL, SURENESS, condition_title, summarize
+from robust.report.choice import shared_changes, without
 
 _MOST = 40  # lines in a terminal
 _WIDE = 160  # characters of a line in a file
@@ -149,8 +150,10 @@ def print_results(rows: pd.DataFrame) -> None:
     """The score of every run, in the terminal."""
     scores = score_table(summary_table(rows))
     several = varying(scores)
+    shared = shared_changes(rows["model"])
+    short = without(shared)
     table = Table(
-        title="test accuracy, %",
+        title="test accuracy, %" + (f" (every network: {', '.join(shared)})" if shared else ""),
         box=SIMPLE_HEAD,
         padding=(0, 1),
         pad_edge=False,
@@ -165,7 +168,7 @@ def print_results(rows: pd.DataFrame) -> None:
     for heading in ("natural", "mean", "hardest test", "there"):
         table.add_column(heading, justify="left" if heading == "hardest test" else "right", no_wrap=True)
     for _, line in scores.head(_MOST).iterrows():
-        named = [str(line[name]) for name in ("title", *several)]
+        named = [short(str(line[name])) for name in ("title", *several)]
         before = [float("nan")] * 2 if pd.isna(line["won"]) else [line["mean_before"], line["before"]]
         mean, there = map(_from_to, before, [line["mean"], line["after"]])
         table.add_row(*named, percent(line["natural"]), mean, line["hardest"], there)
