@@ -34,7 +34,8 @@ def neighbours_accuracy(model: nn.Module, known: ImageSet, asked: ImageSet, *, c
     bank, queries = (functional.normalize(features(model, one.images)) for one in (known, asked))
     right = 0
     for rows in torch.arange(len(asked)).split(500):
-        near, which = (queries[rows] @ bank.T).topk(min(count, len(bank)))
+        with torch.autocast("cpu", enabled=False):  # of many that are nearly as near
+            near, which = (queries[rows] @ bank.T).topk(min(count, len(bank)))
         votes = torch.zeros(len(rows), len(known.classes))
         votes.scatter_add_(1, known.labels[which], (near / _TEMPERATURE).exp())
         right += int((votes.argmax(1) == asked.labels[rows]).sum())

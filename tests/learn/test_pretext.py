@@ -166,6 +166,8 @@ def test_features_are_what_the_head_is_given() -> None:
     labels = torch.arange(7) % 4
     known = ImageSet(images, labels, tuple("abcd"))
     assert neighbours_accuracy(network, known, known, count=1) == 1
+    with torch.autocast("cpu", torch.bfloat16):  # as a callback of a trainer does
+        assert neighbours_accuracy(network, known, known, count=1) == 1
     assert not network.head._forward_pre_hooks
 
 
