@@ -55,11 +55,12 @@ class ParentError(RuntimeError):
     """The run that another starts from is not there."""
 
 
-def execute(run: Run, *, since: float = BEGUN) -> Status:
-    """Does what is left of a run: trains or resumes it, measures what is missing.
+def execute(run: Run, *, since: float = BEGUN, patient: bool = True) -> Status:
+    """Does what is left of a run: trains or resumes it, measures what is missing; before it, of those it starts from.
 
     A failure is recorded and returned, not raised; a run to start from that failed since the time `since`, when the
-    sweep began, is not tried again. Raises ClaimedError where another process is at work on it.
+    sweep began, is not tried again. Raises ClaimedError where another process is at work on it, or on one to start
+    from, unless it is `patient` and waits for that.
     """
     if run.status.state is State.DONE:
         return run.status
@@ -69,7 +70,7 @@ def execute(run: Run, *, since: float = BEGUN) -> Status:
         return follow(run)
     for parent in run.parents.values():
         if parent.status.state is not State.DONE:
-            finish_parent(parent, since=since)
+            finish_parent(parent, since=since, patient=patient)
     with claimed(run.folder), logged(run.folder / "log.txt"):
         ended = read_end(run.folder)  # again: another process may have had it since
         if not ended or ended.state is not State.DONE or run.is_incomplete():
@@ -152,16 +153,18 @@ def _join(run: Run) -> None:
         time.sleep(_LOOK_S)
 
 
-def finish_parent(parent: Run, *, since: float) -> None:
+def finish_parent(parent: Run, *, since: float, patient: bool) -> None:
     """Does a run that others start from, or waits for the process that does it. If it failed `since` then, so will
-    they."""
+    they. Raises ClaimedError where it would have to wait and is not `patient`."""
     said = ""
     while True:
         if _failed_since(read_status(parent.folder), since):
             return  # each of its children would try in vain
         try:
-            execute(parent, since=since)
+            execute(parent, since=since, patient=patient)
         except ClaimedError as error:
+            if not patient:
+                raise
             if said != str(error):
                 said = str(error)
                 _log.info("waiting: %s", said)

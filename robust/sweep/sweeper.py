@@ -4,7 +4,7 @@ import contextlib
 import functools
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -41,14 +41,15 @@ def sweep(
     print_plan(_look_at(planned))
     if any(run.config.plan for run in planned):
         return
+    left = [run for run in planned if run.status.state is not State.DONE]
     before: dict[Run, Status] = {}
-    left = {run: status for run, status in _look_at(planned).items() if status.state is not State.DONE}
-    while left and left != before:  # what nothing moves `finish` names
-        reasons = launch([planned[run] for run in left])
-        _wait_for_others(left)
-        _record(left, reasons)
-        passed = [run for run, reason in zip(left, reasons, strict=True) if not reason]
-        before, left = left, {run: status for run, status in _look_at(passed).items() if status.state not in _ENDED}
+    while left and (now := _look_at(_with_ancestors(left))) != before:  # what nothing moves `finish` names
+        free = [run for run in left if all(now[one].state is not State.RUNNING for one in _with_ancestors([run]))]
+        reasons = dict(zip(free, launch([planned[run] for run in free]), strict=True)) if free else {}
+        if not free:
+            _wait_for_others(left)
+        _record(reasons)
+        before, left = now, [run for run in left if not reasons.get(run) and not _ends(run, now, tried=run in reasons)]
     finish(list(planned))
 
 
@@ -56,10 +57,21 @@ def _look_at(runs: Iterable[Run]) -> dict[Run, Status]:
     return {run: run.status for run in runs}
 
 
-def _record(runs: Iterable[Run], reasons: Sequence[str]) -> None:
+def _with_ancestors(runs: Iterable[Run]) -> list[Run]:
+    """These runs and all that they start from."""
+    return [one for run in runs for one in (run, *_with_ancestors(run.parents.values()))]
+
+
+def _ends(run: Run, before: Mapping[Run, Status], *, tried: bool) -> bool:
+    """Whether a run is done or failed since then; one that had failed before is to be tried once."""
+    status = run.status
+    return status.state in _ENDED and (tried or status != before[run])
+
+
+def _record(reasons: Mapping[Run, str]) -> None:
     """Keeps what went wrong with runs that could not record it themselves: they never started, or their process
     died."""
-    for run, reason in zip(runs, reasons, strict=True):
+    for run, reason in reasons.items():
         status = read_status(run.folder)  # what is trained and was tested otherwise stays done
         if reason and status.state not in (State.DONE, State.RUNNING) and status.reason != reason:
             with contextlib.suppress(ClaimedError), claimed(run.folder):
@@ -69,11 +81,13 @@ def _record(runs: Iterable[Run], reasons: Sequence[str]) -> None:
 
 
 def _wait_for_others(runs: Iterable[Run]) -> None:
-    """Waits while another process is at work on some of these runs, or died elsewhere and may be."""
-    others = [run for run, status in _look_at(runs).items() if status.state is State.RUNNING]
-    for run in tqdm(others, desc="done elsewhere", unit="run", disable=None, leave=False, delay=2 * _WAIT_S):
-        while run.status.state is State.RUNNING:
+    """Waits until another process is through with one of these runs or of those they start from, or with all that it
+    can have been at work on before it died elsewhere."""
+    others = [run for run, status in _look_at(_with_ancestors(runs)).items() if status.state is State.RUNNING]
+    with tqdm(desc="under way elsewhere", unit="s", disable=None, leave=False, delay=2 * _WAIT_S) as bar:
+        while others and all(run.status.state is State.RUNNING for run in others):
             time.sleep(_WAIT_S)
+            bar.update(_WAIT_S)
 
 
 def finish(runs: Sequence[Run]) -> None:
@@ -107,9 +121,9 @@ def _describe(run: Run, status: Status) -> str:
 def run_job(config: DictConfig, *, since: float = BEGUN) -> str:
     """Does one run of a sweep that began at the time `since`; returns what went wrong, "" for nothing."""
     try:
-        status = execute(prepare(config), since=since)
+        status = execute(prepare(config), since=since, patient=False)
     except ClaimedError:
-        return ""  # another process does it; the sweep waits for that
+        return ""  # another process does it, or what it starts from; the sweep comes back to it
     except Exception as error:  # noqa: BLE001, one run must not end the others
         print_error(error)
         return one_line(error)

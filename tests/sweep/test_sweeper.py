@@ -2,6 +2,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,11 +14,11 @@ from omegaconf import OmegaConf
 
 from robust.configuration import CONF, compose
 from robust.errors import FaultsError
-from robust.prepare import Run
-from robust.runs import State
+from robust.prepare import Run, prepare
+from robust.runs import State, claimed
 from robust.sweep.jobs import list_jobs
 from robust.sweep.plan import plan, print_plan
-from robust.sweep.sweeper import launch, sweep
+from robust.sweep.sweeper import launch, run_job, sweep
 
 
 def jobs(*arguments: str, products: Sequence[dict[str, str]] = ({},)) -> list[list[str]]:
@@ -189,6 +190,31 @@ def test_a_run_that_another_process_left_is_taken_over(
     )
     assert run.status.state is State.DONE
     assert len(launched) == 2
+
+
+def test_a_run_whose_start_is_under_way_elsewhere_lets_others_go_first(quick: list[str], tmp_path: Path) -> None:
+    settings = [*quick, f"runs_dir={tmp_path / 'runs'}"]
+    child = ["technique=transfer", *settings]
+    natural = prepare(compose(["technique=natural", *settings]))
+    trains = threading.Event()
+    launched = []
+
+    def elsewhere() -> None:
+        with claimed(natural.folder):
+            trains.set()
+            time.sleep(3)
+
+    def recorded(left: list[list[str]]) -> list[str]:
+        launched.append([prepare(compose(job)).identity.technique for job in left])
+        return launch(left, pack=1)
+
+    other = threading.Thread(target=elsewhere)
+    other.start()
+    trains.wait()
+    assert run_job(compose(child)) == "", "what it starts from is another process's"
+    sweep([child, ["perturb=blur", *settings]], recorded)
+    other.join()
+    assert launched == [["constant"], ["natural", "transfer"]]
 
 
 def test_a_launcher_that_does_nothing_ends_with_what_is_to_do(quick: list[str], tmp_path: Path) -> None:
