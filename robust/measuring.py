@@ -12,12 +12,20 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from robust.attack import ANY, Assault
+from robust.building import build_splits
 from robust.files import write_whole
 from robust.learn import on_gpu
-from robust.measure import measure_in_parts, measure_natural_adversarial, measure_stages, take_samples, take_views
-from robust.models import TripleStaged, folded
+from robust.measure import (
+    measure_in_parts,
+    measure_natural_adversarial,
+    measure_stages,
+    neighbours_accuracy,
+    take_samples,
+    take_views,
+)
+from robust.models import TripleStaged, folded, trunk_of
 from robust.prepare import Run
-from robust.results import STAGES, VIEWS, write_attacks, write_natural_adversarial, write_tables
+from robust.results import STAGES, VIEWS, write_attacks, write_natural_adversarial, write_neighbours, write_tables
 from robust.runs import load
 
 _log = logging.getLogger(__name__)
@@ -44,10 +52,18 @@ def measure_missing(run: Run) -> None:
 
 
 def measure_others(run: Run) -> None:
-    """Tests on natural adversarial examples, where that is asked for and missing."""
+    """Tests on natural adversarial examples, where that is asked for and missing; asks how much of the classes is in
+    the features of what learnt without labels, before and after: all test images among all that it learnt from."""
     if others := run.missing_natural_adversarial():
         found = measure_natural_adversarial(load_for_tests(run), others, batch_size=run.config.evaluation.batch_size)
         write_natural_adversarial(run.folder, found, others.digest, run.identity, run.reference)
+    if run.misses_neighbours():
+        splits, trained, untrained = build_splits(run.config.data), load(run.folder), run.build_network()
+        trunk_of(untrained).standardize = trunk_of(trained).standardize  # known without training
+        before, after = (
+            neighbours_accuracy(_as_tested(one, run), splits.train, splits.test) for one in (untrained, trained)
+        )
+        write_neighbours(run.folder, untrained=before, trained=after)
 
 
 def attack_missing(run: Run) -> None:
@@ -92,7 +108,11 @@ def _toward(pair: tuple[int, int], classes: Sequence[str]) -> str:
 
 def load_for_tests(run: Run) -> nn.Module:
     """The run's trained model, as it is tested, where it is tested."""
-    model = folded(load(run.folder))
+    return _as_tested(load(run.folder), run)
+
+
+def _as_tested(model: nn.Module, run: Run) -> nn.Module:
+    model = folded(model)
     if run.config.trainer.channels_last:
         model.to(memory_format=torch.channels_last)
     return model.to("cuda") if on_gpu(run.config.trainer.accelerator) else model

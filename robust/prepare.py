@@ -37,7 +37,7 @@ from robust.learn import (
 from robust.measure import NATURAL, Condition, Test, planned_tests
 from robust.models import evaluating, published_digest, take_published, trunk_of
 from robust.perturb import Perturbation, key
-from robust.results import known_natural_adversarial, known_tests, made_attacks
+from robust.results import NEIGHBOURS, known_natural_adversarial, known_tests, made_attacks
 from robust.runs import Identity, State, Status, identify, read_status
 from robust.starting import starts, take_start
 from robust.track import Subject, make_tracker
@@ -80,7 +80,11 @@ class Run:
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
         left = self.missing_tests() or self.missing_attacks() or self.missing_natural_adversarial()
-        return bool(left) or not make_tracker(self.config, Subject(self.folder, "", "")).knows()
+        return (
+            bool(left)
+            or self.misses_neighbours()
+            or not make_tracker(self.config, Subject(self.folder, "", "")).knows()
+        )
 
     @property
     def rank(self) -> int:
@@ -107,6 +111,10 @@ class Run:
         """The natural adversarial examples that it is to be tested on and was not yet."""
         others = self.natural_adversarial
         return None if others and known_natural_adversarial(self.folder) == others.digest else others
+
+    def misses_neighbours(self) -> bool:
+        """Whether it learnt without labels, and nobody asked yet how much of the classes is in its features."""
+        return is_pretext(self.config.task) and not (self.folder / NEIGHBOURS).is_file()
 
     def build_data(self) -> PerturbedData:
         """The data module."""

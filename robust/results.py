@@ -34,6 +34,7 @@ COLUMNS = [
 PREDICTIONS, ATTACKS = "predictions.parquet", "attacks.parquet"
 STAGES, VIEWS = "stages.parquet", "views.npz"
 NATURAL_ADVERSARIAL = "natural_adversarial.csv"
+NEIGHBOURS = "neighbours.csv"
 _ATTACK_KEY = ["attack", "settings", "image", "target", "threshold"]
 _IMAGES = ("original", "adversarial")
 
@@ -140,6 +141,11 @@ def write_natural_adversarial(
     """Writes how a run does on natural adversarial examples, in place of what was known; `images` is their digest."""
     table = _with_run(measured.assign(images=images), identity, reference)
     write_whole(folder / NATURAL_ADVERSARIAL, table.to_csv(index=False))
+
+
+def write_neighbours(folder: Path, **figures: float) -> None:
+    """Writes how much of the classes is in a network's features (see `neighbours_accuracy`)."""
+    write_whole(folder / NEIGHBOURS, pd.DataFrame([figures]).to_csv(index=False))
 
 
 def _read(path: Path, columns: list[str] | None = None) -> pd.DataFrame | None:

@@ -71,8 +71,8 @@ def nt_xent(found: Tensor, others: Tensor, *, place: int = 0, temperature: float
 
 class Neighbours(pl.Callback):
     """Logs how much of the classes is in a network's features, though it never saw a label: `knn_accuracy` after each
-    epoch, and `knn_untrained` before the first (see `neighbours_accuracy`): of 10,000 test images at most, among 5,000
-    that the network learns from, in the trainer's precision."""
+    epoch, and `knn_untrained` before the first (see `neighbours_accuracy`), a curve that costs little: of 10,000 test
+    images at most, among 5,000 that the network learns from, in the trainer's precision."""
 
     def __init__(self, splits: Splits):
         step = -(-len(splits.test) // _ASKED)

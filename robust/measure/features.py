@@ -8,6 +8,7 @@ from robust.data import ImageSet, to_float
 from robust.models import device_of, evaluating, trunk_of
 
 _TEMPERATURE = 0.07
+_NEIGHBOURS, _SHARE = 200, 250  # as published for 50,000 images: one of each 250
 
 
 def features(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tensor:
@@ -27,10 +28,12 @@ def features(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tens
     return torch.cat(kept)
 
 
-def neighbours_accuracy(model: nn.Module, known: ImageSet, asked: ImageSet, *, count: int = 20) -> float:
+def neighbours_accuracy(model: nn.Module, known: ImageSet, asked: ImageSet, *, count: int | None = None) -> float:
     """How many of the images `asked` have the class of their neighbours: of the `count` images of `known` whose
     features point most nearly the same way, each with a vote of exp(cosine / 0.07) (Wu et al. 2018, arXiv 1805.01978).
-    A fraction; nothing is trained for it."""
+    A fraction; nothing is trained for it. `count` is 200, or of fewer than 50,000 known images one of each 250."""
+    if count is None:
+        count = max(1, min(_NEIGHBOURS, len(known) // _SHARE))
     bank, queries = (functional.normalize(features(model, one.images)) for one in (known, asked))
     right = 0
     for rows in torch.arange(len(asked)).split(500):

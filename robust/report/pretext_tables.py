@@ -14,7 +14,7 @@ from robust.measure import NATURAL
 from robust.report.attacks import attack_lines
 from robust.report.claim import over_several
 from robust.report.tables import perturbed_accuracy, told_apart
-from robust.results import ATTACKS
+from robust.results import ATTACKS, NEIGHBOURS
 from robust.runs import State, identify, read_rows, read_status
 from robust.starting import starts
 
@@ -70,7 +70,7 @@ def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
             assert isinstance(config, DictConfig)
             if "task" not in config or not is_pretext(config.task) or _kind(config) not in wanted:
                 continue
-            if read_status(file.parent).state is State.DONE:
+            if read_status(file.parent).state is State.DONE and (file.parent / NEIGHBOURS).is_file():
                 runs.append(PretextRun(file.parent, config, pd.read_csv(file.parent / _CURVE)))
     tasks, kinds, *within = (
         pd.Series([getattr(run, name) for run in runs], dtype=object) for name in ("task", "kind", *NETWORK)
@@ -89,7 +89,7 @@ def pretext_table(runs: Sequence[PretextRun]) -> pd.DataFrame:
         if run.config.task.tested:
             rows = read_rows(run.folder)
             own = rows.loc[rows["test_perturbation"] == NATURAL, "accuracy"].mean()
-        known = {"untrained": last["knn_untrained"], "neighbours": last["knn_accuracy"]}
+        (known,) = pd.read_csv(run.folder / NEIGHBOURS).rename(columns={"trained": "neighbours"}).to_dict("records")
         about = {"data": run.data, "model": run.model, "task": run.title, "seed": run.config.seed}
         lines.append({**about, "accuracy": own, **known, "won": known["neighbours"] - known["untrained"]})
     table = pd.DataFrame(lines)

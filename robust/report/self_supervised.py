@@ -59,8 +59,8 @@ def self_supervised(folders: Sequence[Path], runs: Sequence[PretextRun]) -> list
 
 _TASKS_NOTE = (
     "Accuracy: in the task itself, on test images; of SimCLR, how often a view is nearest to the other of its picture, "
-    "in training. Neighbours: how many test images have the class of the 20 training images with the nearest features, "
-    "of the trunk before and after. Intervals: over seeds (Student)."
+    "in training. Neighbours: how many test images have the class of the training images with the nearest features "
+    "(200, or of fewer than 50,000 one of each 250), of the trunk before and after. Intervals: over seeds (Student)."
 )
 _DOWNSTREAM_NOTE = (
     "Labels: of which share of the training images the class is known. Perturbed: the mean over the perturbed "

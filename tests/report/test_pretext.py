@@ -101,4 +101,10 @@ def test_a_task_that_is_not_tested_shows_its_training(tmp_path: Path) -> None:
     (line,) = pretext_table(pretext_runs(find_runs([tmp_path]))).to_dict("records")
     curve = pd.read_csv(parent.folder / "metrics.csv").iloc[-1]
     assert line["accuracy"] == pytest.approx(curve["train_accuracy"])
-    assert line["won"] == pytest.approx(curve["knn_accuracy"] - curve["knn_untrained"])
+    asked = pd.read_csv(parent.folder / "neighbours.csv").iloc[0]
+    assert line["won"] == pytest.approx(asked["trained"] - asked["untrained"])
+    assert asked["untrained"] == pytest.approx(curve["knn_untrained"], abs=0.01), "all digits are among the curve's"
+    assert asked["trained"] == pytest.approx(curve["knn_accuracy"], abs=0.01)
+    (parent.folder / "neighbours.csv").unlink()
+    assert execute(parent).state is State.DONE, "asked again where nobody knows"
+    pd.testing.assert_series_equal(pd.read_csv(parent.folder / "neighbours.csv").iloc[0], asked)
