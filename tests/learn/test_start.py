@@ -116,7 +116,7 @@ def test_a_run_waits_for_the_process_that_does_its_natural_run(
 def test_a_run_whose_natural_run_failed_says_so(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run("technique=transfer")
 
-    def fail(parent: Run, *, since: float) -> None:
+    def fail(parent: Run, *, since: float, patient: bool) -> None:
         parent.folder.mkdir(parents=True)
         write_status(parent.folder, State.FAILED, reason="out of memory", durations_s={})
 
