@@ -90,7 +90,7 @@ def curves_figure(runs: Sequence[PretextRun]) -> Drawing:
         axis.legend(frameon=False)
     caption = (
         "How much of the classes is in the features, by the nearest neighbours, while a network learns without labels. "
-        "Epoch 0: the untrained trunk. Of 10,000 test images at most, among 5,000 training images."
+        "Epoch 0: the untrained trunk. A curve asks few images; the table asks all."
     )
     numbers = pd.concat([run.curve.assign(task=run.title, seed=int(run.config.seed)) for run in runs])
     return Drawing(figure, caption, numbers[["task", "seed", "epoch", "knn_accuracy", "knn_untrained"]])
