@@ -49,7 +49,7 @@ def sweep(
         if not free:
             _wait_for_others(left)
         _record(reasons)
-        before, left = now, [run for run in left if not reasons.get(run) and not _ends(run, now, tried=run in reasons)]
+        before, left = now, [run for run in left if not (reasons.get(run) or _has_ended(run, since=now[run]))]
     finish(list(planned))
 
 
@@ -62,10 +62,10 @@ def _with_ancestors(runs: Iterable[Run]) -> list[Run]:
     return [one for run in runs for one in (run, *_with_ancestors(run.parents.values()))]
 
 
-def _ends(run: Run, before: Mapping[Run, Status], *, tried: bool) -> bool:
-    """Whether a run is done or failed since then; one that had failed before is to be tried once."""
+def _has_ended(run: Run, *, since: Status) -> bool:
+    """Whether a run is done or failed since it was looked at; one that had failed before is to be tried again."""
     status = run.status
-    return status.state in _ENDED and (tried or status != before[run])
+    return status.state in _ENDED and status != since
 
 
 def _record(reasons: Mapping[Run, str]) -> None:

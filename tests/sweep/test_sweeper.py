@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from robust.configuration import CONF, compose
 from robust.errors import FaultsError
 from robust.prepare import Run, prepare
-from robust.runs import State, claimed
+from robust.runs import State, claimed, write_status
 from robust.sweep.jobs import list_jobs
 from robust.sweep.plan import plan, print_plan
 from robust.sweep.sweeper import launch, run_job, sweep
@@ -195,7 +195,9 @@ def test_a_run_that_another_process_left_is_taken_over(
 def test_a_run_whose_start_is_under_way_elsewhere_lets_others_go_first(quick: list[str], tmp_path: Path) -> None:
     settings = [*quick, f"runs_dir={tmp_path / 'runs'}"]
     child = ["technique=transfer", *settings]
-    natural = prepare(compose(["technique=natural", *settings]))
+    natural, transferred = (prepare(compose(one)) for one in (["technique=natural", *settings], child))
+    transferred.folder.mkdir(parents=True)
+    write_status(transferred.folder, State.FAILED, reason="the disk was full", durations_s={})
     trains = threading.Event()
     launched = []
 
@@ -215,6 +217,28 @@ def test_a_run_whose_start_is_under_way_elsewhere_lets_others_go_first(quick: li
     sweep([child, ["perturb=blur", *settings]], recorded)
     other.join()
     assert launched == [["constant"], ["natural", "transfer"]]
+    assert transferred.status.state is State.DONE
+
+
+def test_what_had_failed_is_tried_again_after_what_it_starts_from(quick: list[str], tmp_path: Path) -> None:
+    child = ["technique=transfer", *quick, f"runs_dir={tmp_path / 'runs'}"]
+    run = prepare(compose(child))
+    run.folder.mkdir(parents=True)
+    write_status(run.folder, State.FAILED, reason="the disk was full", durations_s={})
+    sizes = []
+
+    def put_off(left: list[list[str]]) -> list[str]:
+        """Two at a time: while one process does the natural run, the other comes upon what starts from it."""
+        sizes.append(len(left))
+        if len(sizes) == 1:
+            natural = [job for job in left if prepare(compose(job)).identity.technique == "natural"]
+            launch(natural, pack=1)
+            return [""] * len(left)
+        return launch(left, pack=1)
+
+    sweep([child], put_off)
+    assert sizes == [2, 1]
+    assert run.status.state is State.DONE
 
 
 def test_a_launcher_that_does_nothing_ends_with_what_is_to_do(quick: list[str], tmp_path: Path) -> None:
