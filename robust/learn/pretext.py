@@ -1,5 +1,6 @@
 """Tasks that images label themselves, to learn from without anybody's labels."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -75,7 +76,7 @@ class Neighbours(pl.Callback):
     images at most, among 5,000 that the network learns from, in the trainer's precision."""
 
     def __init__(self, splits: Splits):
-        step = -(-len(splits.test) // _ASKED)
+        step = math.ceil(len(splits.test) / _ASKED)
         self.known, self.asked = splits.train[slice(_KNOWN)], splits.test[slice(None, None, step)]
         self.untrained: float | None = None
 

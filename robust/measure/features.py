@@ -28,17 +28,16 @@ def features(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tens
     return torch.cat(kept)
 
 
-def neighbours_accuracy(model: nn.Module, known: ImageSet, asked: ImageSet, *, count: int | None = None) -> float:
-    """How many of the images `asked` have the class of their neighbours: of the `count` images of `known` whose
-    features point most nearly the same way, each with a vote of exp(cosine / 0.07) (Wu et al. 2018, arXiv 1805.01978).
-    A fraction; nothing is trained for it. `count` is 200, or of fewer than 50,000 known images one of each 250."""
-    if count is None:
-        count = max(1, min(_NEIGHBOURS, len(known) // _SHARE))
+def neighbours_accuracy(model: nn.Module, known: ImageSet, asked: ImageSet) -> float:
+    """How many of the images `asked` have the class of their neighbours: of the 200 images of `known`, or of fewer than
+    50,000 one of each 250, whose features point most nearly the same way, each with a vote of exp(cosine / 0.07) (Wu et
+    al. 2018, arXiv 1805.01978). A fraction; nothing is trained for it."""
+    count = max(1, min(_NEIGHBOURS, len(known) // _SHARE))
     bank, queries = (functional.normalize(features(model, one.images)) for one in (known, asked))
     right = 0
     for rows in torch.arange(len(asked)).split(500):
         with torch.autocast("cpu", enabled=False):  # of many that are nearly as near
-            near, which = (queries[rows] @ bank.T).topk(min(count, len(bank)))
+            near, which = (queries[rows] @ bank.T).topk(count)
         votes = torch.zeros(len(rows), len(known.classes))
         votes.scatter_add_(1, known.labels[which], (near / _TEMPERATURE).exp())
         right += int((votes.argmax(1) == asked.labels[rows]).sum())

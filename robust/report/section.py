@@ -46,6 +46,7 @@ class Section:
 
 
 def _reworded(drawing: Drawing, reword: Callable[[str], str]) -> Drawing:
+    """The drawing, its figure changed in place."""
     for axes in drawing.figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(labels := axis.get_major_formatter(), FixedFormatter):

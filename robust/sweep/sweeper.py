@@ -81,8 +81,8 @@ def _record(reasons: Mapping[Run, str]) -> None:
 
 
 def _wait_for_others(runs: Iterable[Run]) -> None:
-    """Waits until another process is through with one of these runs or of those they start from, or with all that it
-    can have been at work on before it died elsewhere."""
+    """Waits until one of these runs, or of those they start from, that is under way in another process no longer is:
+    done, failed, or left by a process that died."""
     others = [run for run, status in _look_at(_with_ancestors(runs)).items() if status.state is State.RUNNING]
     with tqdm(desc="under way elsewhere", unit="s", disable=None, leave=False, delay=2 * _WAIT_S) as bar:
         while others and all(run.status.state is State.RUNNING for run in others):

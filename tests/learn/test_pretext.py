@@ -1,5 +1,6 @@
 """Learning from images that label themselves, and what starts from it."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 from torchvision.transforms.v2.functional import rotate
 
 from robust.building import build_splits
@@ -165,10 +167,27 @@ def test_features_are_what_the_head_is_given() -> None:
     torch.testing.assert_close(network.head(found), network(images / 255), rtol=1e-4, atol=1e-5)
     labels = torch.arange(7) % 4
     known = ImageSet(images, labels, tuple("abcd"))
-    assert neighbours_accuracy(network, known, known, count=1) == 1
+    assert neighbours_accuracy(network, known, known) == 1
     with torch.autocast("cpu", torch.bfloat16):  # as a callback of a trainer does
-        assert neighbours_accuracy(network, known, known, count=1) == 1
+        assert neighbours_accuracy(network, known, known) == 1
     assert not network.head._forward_pre_hooks
+
+
+def test_neighbours_vote_by_how_near_they_are() -> None:
+    network = ConvNet(image_shape=(3, 8, 8), num_classes=4, units=[5], kernel_size=3).eval()
+    known, asked = (
+        ImageSet(torch.randint(256, (size, 3, 8, 8), dtype=torch.uint8), torch.randint(4, (size,)), tuple("abcd"))
+        for size in (1000, 40)
+    )
+    bank, queries = (functional.normalize(features(network, one.images)) for one in (known, asked))
+    right = 0
+    for query, label in zip(queries, asked.labels, strict=True):
+        cosines = bank @ query
+        votes = [0.0] * 4
+        for place in cosines.argsort(descending=True)[:4]:  # one of each 250
+            votes[known.labels[place]] += math.exp(cosines[place] / 0.07)
+        right += votes.index(max(votes)) == label
+    assert neighbours_accuracy(network, known, asked) == pytest.approx(right / 40)
 
 
 def test_contrasts_bring_classes_together(tmp_path: Path) -> None:
