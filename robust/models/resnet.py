@@ -1,5 +1,6 @@
 """Residual networks, plain and with squeeze-and-excitation, for small images."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ _REDUCTION = 16  # of channels in a squeeze: Hu et al. 2018
 class ResNet(nn.Module):
     """torchvision's residual network of a `depth` (18, 34 or 50 layers) with a stem for small images: one convolution,
     3x3 (or 7x7, as published), of a stride (1 or, about four times as fast, 2), and pooling behind it (`stem_pool`, as
-    published, about four times as fast again) or none.
+    published, about four times as fast again) or none. `stem` has `width` channels, 64 as
+    published, and so has a block of `layer1`; each later layer has twice as many as the one before.
 
     Takes images in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes). With
     `squeeze` every block weighs its channels before they are added (Hu et al. 2018, arXiv 1709.01507). Its parts are
@@ -34,6 +36,7 @@ class ResNet(nn.Module):
         stem_kernel: int = 3,
         stem_stride: int = 1,
         stem_pool: bool = False,
+        width: int = 64,
         standardize: Per = "channel",
         head: Sequence[int] = (),
     ):
@@ -44,26 +47,28 @@ class ResNet(nn.Module):
             raise ValueError(f"`model.stem_kernel` must be 3 or 7; got {stem_kernel}.")
         if stem_stride not in (1, 2):
             raise ValueError(f"`model.stem_stride` must be 1 or 2; got {stem_stride}.")
+        if width < 1:
+            raise ValueError(f"`model.width`, the stem's channels, must be at least 1; got {width}.")
         from torchvision.models.resnet import BasicBlock, Bottleneck
-        from torchvision.models.resnet import ResNet as Published
 
-        published = Published(Bottleneck if depth >= 50 else BasicBlock, list(_LAYERS[depth]))
         self.depth = depth
         self.standardize = Standardize(image_shape=image_shape, per=standardize)
         convolution = nn.Conv2d(
-            image_shape[0], 64, stem_kernel, stride=stem_stride, padding=stem_kernel // 2, bias=False
+            image_shape[0], width, stem_kernel, stride=stem_stride, padding=stem_kernel // 2, bias=False
         )
-        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-        pool = [published.maxpool] if stem_pool else []
-        self.stem = nn.Sequential(convolution, published.bn1, nn.ReLU(inplace=True), *pool)
-        self.layer1, self.layer2 = published.layer1, published.layer2
-        self.layer3, self.layer4 = published.layer3, published.layer4
+        pool = [nn.MaxPool2d(3, stride=2, padding=1)] if stem_pool else []
+        self.stem = nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True), *pool)
+        block = Bottleneck if depth >= 50 else BasicBlock
+        layers = [_layer(block, width, place, count=count) for place, count in enumerate(_LAYERS[depth])]
+        self.layer1, self.layer2, self.layer3, self.layer4 = layers
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
         if squeeze:
-            for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-                for block in layer:
-                    _squeeze(block)
+            for each in itertools.chain(*layers):
+                _squeeze(each)
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.head = linear_head(published.fc.in_features, num_classes, hidden=head)
+        self.head = linear_head(8 * width * block.expansion, num_classes, hidden=head)
         multiply_small_maps(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -71,6 +76,17 @@ class ResNet(nn.Module):
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             features = layer(features)
         return self.head(self.pool(features))
+
+
+def _layer(block: Any, width: int, place: int, *, count: int) -> nn.Sequential:
+    """The layer of a `place`, from 0: `count` of torchvision's blocks. The first changes the number of maps, and behind
+    the first layer their size, and so needs a convolution beside it."""
+    channels = width * 2**place
+    outside, before = channels * block.expansion, channels // 2 * block.expansion if place else width
+    stride, beside = 2 if place else 1, None
+    if before != outside:
+        beside = nn.Sequential(nn.Conv2d(before, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
+    return nn.Sequential(block(before, channels, stride, beside), *(block(outside, channels) for _ in range(count - 1)))
 
 
 def _squeeze(block: Any) -> None:

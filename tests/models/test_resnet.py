@@ -56,11 +56,22 @@ def test_a_stride_in_the_stem_halves_what_follows(images):
     assert pooled.stem(images).shape == published.maxpool(published.conv1(images)).shape == (2, 64, 16, 16)
 
 
+def test_half_the_width_is_half_the_channels_everywhere(images):
+    wide, narrow = (ResNet(image_shape=SHAPE, num_classes=7, width=width, squeeze=True).eval() for width in (64, 32))
+    of_wide, of_narrow = images, images
+    for part in ("stem", "layer1", "layer2", "layer3", "layer4"):
+        of_wide, of_narrow = wide.get_submodule(part)(of_wide), narrow.get_submodule(part)(of_narrow)
+        assert of_narrow.shape[2:] == of_wide.shape[2:]
+        assert 2 * of_narrow.shape[1] == of_wide.shape[1]
+    assert narrow(images).shape == (2, 7)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"depth": 20}, "`model.depth` must be one of 18, 34, 50; got 20"),
         ({"stem_stride": 4}, "`model.stem_stride` must be 1 or 2; got 4"),
+        ({"width": 0}, "`model.width`, the stem's channels, must be at least 1; got 0"),
     ],
 )
 def test_other_networks_are_refused(settings, message):
