@@ -26,6 +26,7 @@ from robust.perturb import (
 
 _COUNT = 500
 _ROUNDS = 9
+_EITHER_WAY = (-30.0, 30.0, -30.0, 30.0)  # a slant along x alone reads pixels in their order
 _SIZES: dict[str, Any] = {"scale": (0.075, 0.3), "ratio": (0.5, 2.0)}
 
 
@@ -55,8 +56,8 @@ def _rivals() -> Iterator[tuple[DrawnStrength, dict[str, Callable[[Tensor], Tens
         ),
         (
             Shear(level=30),
-            kornia.RandomAffine(0, shear=30, p=1.0),
-            torchvision.RandomAffine(0, shear=30, **bilinear),
+            kornia.RandomAffine(0, shear=_EITHER_WAY, p=1.0),
+            torchvision.RandomAffine(0, shear=_EITHER_WAY, **bilinear),
         ),
         (Rotation(level=45), kornia.RandomRotation(45, p=1.0), torchvision.RandomRotation(45, **bilinear)),
         (Perspective(level=50), kornia.RandomPerspective(0.5, p=1.0), torchvision.RandomPerspective(0.5, p=1.0)),

@@ -38,14 +38,13 @@ def _grid(matrices: Tensor, half: Tensor, height: int, width: int) -> Tensor:
     """The places that `grid_sample` takes pixels from, of a picture that reaches from -`half` to `half`."""
     units = torch.cat([half, half.new_ones(1)])
     matrices = matrices * units / units[:, None]
-    if (matrices[:, 2, :2] == 0).all() and (matrices[:, 2, 2] == 1).all():  # as most are, and twice as fast
-        return functional.affine_grid(matrices[:, :2], [len(matrices), 1, height, width], align_corners=False)
     x, y = ((torch.arange(size, device=half.device, dtype=half.dtype) * 2 + 1) / size - 1 for size in (width, height))
     across, along, depth = (
-        row[:, 0, None, None] * x + (row[:, 1, None, None] * y[:, None] + row[:, 2, None, None])
+        (row[:, 0, None] * x)[:, None] + (row[:, 1, None] * y + row[:, 2, None])[..., None]
         for row in matrices.unbind(1)
     )
-    return torch.stack([across, along], dim=-1) / depth.clamp_min(_NEAREST)[..., None]
+    depth = depth.clamp_min(_NEAREST)
+    return torch.stack([across / depth, along / depth], dim=-1)
 
 
 class Warp(DrawnStrength):
