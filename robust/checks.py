@@ -32,6 +32,7 @@ _SWITCHES = (
     "trainer.progress",
 )
 _MODES = (None, "default", "reduce-overhead", "max-autotune")
+_MAY_DIFFER = ("dropout", "name", "standardize")  # of a network and of what it starts from
 _WORDS = ("data.dir", "data.path", "evaluation.natural_adversarial", "runs_dir")
 
 
@@ -137,6 +138,23 @@ def check_task(
         raise ValueError(
             f"`model.parameters` must be those of the data, {', '.join(known)}; got {', '.join(named)}. Set "
             "`data.parameters`."
+        )
+
+
+def check_start(config: DictConfig, other: DictConfig, folder: Path) -> None:
+    """Raises ValueError where the run that another starts from is not in the `folder` of its settings, or has another
+    network, even where its weights would fit: a stride is none of them."""
+    start = config.technique.start
+    if folder != Path(start).absolute():
+        raise ValueError(
+            f"`technique.start` must name a run's folder as it was made; by its settings {start} would be {folder}. "
+            "Give it its name again, or leave `technique.start` to a task."
+        )
+    known = [name for name in config.model if name in other.model and name not in _MAY_DIFFER]
+    if differ := [str(name) for name in known if config.model[name] != other.model[name]]:
+        own, its = (", ".join(f"model.{name}={one.model[name]}" for name in differ) for one in (config, other))
+        raise ValueError(
+            f"`technique.start` must be a run of the same network; got {start}, which has {its}, where this has {own}."
         )
 
 

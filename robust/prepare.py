@@ -25,7 +25,7 @@ from robust.building import (
     make,
     task_of,
 )
-from robust.checks import check_task, check_technique, check_values, check_writable
+from robust.checks import check_start, check_task, check_technique, check_values, check_writable
 from robust.configuration import is_pretext, is_run, model_name, plain, reference, require_complete, start_title
 from robust.data import ImageSet, NaturalAdversarial, PerturbedData, Splits, natural_adversarial
 from robust.errors import one_line
@@ -218,11 +218,8 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
         return {part: prepare(one, elsewhere=elsewhere) for part, one in configs.items()}
 
     start, parents = config.technique.start, prepare_all(starts(config))
-    if is_run(start) and parents[""].folder != Path(start).absolute():
-        raise ValueError(
-            f"`technique.start` must name a run's folder as it was made; by its settings {start} would be "
-            f"{parents[''].folder}. Give it its name again, or leave `technique.start` to a task."
-        )
+    if is_run(start):
+        check_start(config, parents[""].config, parents[""].folder)
     identity = _identify(config, perturbation, splits, parents)
     if start == NATURAL:
         against = parents[""].identity

@@ -26,7 +26,7 @@ from robust.perturb import (
 
 _COUNT = 500
 _ROUNDS = 9
-_EITHER_WAY = (-30.0, 30.0, -30.0, 30.0)  # a slant along x alone reads pixels in their order
+_EITHER_WAY: Any = (-30.0, 30.0, -30.0, 30.0)  # a slant along x alone reads pixels in their order
 _SIZES: dict[str, Any] = {"scale": (0.075, 0.3), "ratio": (0.5, 2.0)}
 
 
