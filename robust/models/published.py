@@ -13,6 +13,7 @@ from robust.models.resnet import ResNet
 
 IMAGENET = "imagenet"
 _OWN = ("standardize.", "head.")  # what is this project's, or depends on the classes
+_WIDTH = 64
 _NOT_IN_OLD_FILES = ".num_batches_tracked"  # of norms with a momentum, which do not need it
 
 
@@ -27,6 +28,9 @@ def take_published(network: nn.Module, weights: str) -> None:
             f"`weights` must be left out with a {type(network).__name__}: there are some for residual networks, such "
             "as `model=resnet18`."
         )
+    width = network.state_dict()["stem.0.weight"].shape[0]
+    if weights == IMAGENET and width != _WIDTH:
+        raise ValueError(f"`weights=imagenet` are those of `model.width={_WIDTH}`; got {width}.")
     state = _download(network) if weights == IMAGENET else _read(Path(weights))
     ours = {_ours(name): value for name, value in state.items() if not name.startswith("fc.")}
     wanted = {name: value for name, value in network.state_dict().items() if not name.startswith(_OWN)}

@@ -47,8 +47,8 @@ class ResNet(nn.Module):
             raise ValueError(f"`model.stem_kernel` must be 3 or 7; got {stem_kernel}.")
         if stem_stride not in (1, 2):
             raise ValueError(f"`model.stem_stride` must be 1 or 2; got {stem_stride}.")
-        if width < 1:
-            raise ValueError(f"`model.width`, the stem's channels, must be at least 1; got {width}.")
+        if not isinstance(width, int) or width < 1:
+            raise ValueError(f"`model.width`, the stem's channels, must be a whole number >= 1; got {width}.")
         from torchvision.models.resnet import BasicBlock, Bottleneck
 
         self.depth = depth

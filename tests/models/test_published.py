@@ -67,6 +67,8 @@ def test_weights_of_another_network_are_named(file: Path, tmp_path: Path) -> Non
         take_published(network(squeeze=True), str(file))
     with pytest.raises(ValueError, match=r"Set `model.stem_kernel=7`, and take colour images\."):
         take_published(network(stem_kernel=3), str(file))
+    with pytest.raises(ValueError, match=r"`weights=imagenet` are those of `model\.width=64`; got 32\."):
+        take_published(network(width=32), "imagenet")
     plain = ConvNet(image_shape=SHAPE, num_classes=5, units=[8], kernel_size=3)
     with pytest.raises(ValueError, match="`weights` must be left out with a ConvNet"):
         take_published(plain, str(file))

@@ -71,7 +71,8 @@ def test_half_the_width_is_half_the_channels_everywhere(images):
     [
         ({"depth": 20}, "`model.depth` must be one of 18, 34, 50; got 20"),
         ({"stem_stride": 4}, "`model.stem_stride` must be 1 or 2; got 4"),
-        ({"width": 0}, "`model.width`, the stem's channels, must be at least 1; got 0"),
+        ({"width": 0}, "`model.width`, the stem's channels, must be a whole number >= 1; got 0"),
+        ({"width": 3.5}, "`model.width`, the stem's channels, must be a whole number >= 1; got 3.5"),
     ],
 )
 def test_other_networks_are_refused(settings, message):
