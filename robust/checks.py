@@ -32,6 +32,7 @@ _SWITCHES = (
     "trainer.progress",
 )
 _MODES = (None, "default", "reduce-overhead", "max-autotune")
+_FEWEST_CLASSES = 2
 _MAY_DIFFER = ("dropout", "name", "standardize")  # of a network and of what it starts from
 _WORDS = ("data.dir", "data.path", "evaluation.natural_adversarial", "runs_dir")
 
@@ -107,13 +108,18 @@ def check_task(
     needs: Sequence[str],
     least_batch: int = 1,
 ) -> None:
-    """Raises ValueError where the images lack what the task `needs` to know of them, a batch holds too few, a
-    perturbation would make another answer right, or it and the data differ in what there is."""
+    """Raises ValueError where the images lack classes or what else the task `needs` to know of them, a batch holds too
+    few, a perturbation would make another answer right, or it and the data differ in what there is."""
     missing = [name for name in needs if name not in splits.train.extras]
     if missing:
         raise ValueError(
             f"`task={config.task.name}` needs images of which {', '.join(missing)} are known, as of `data=scenes`; got "
             f"`data={config.data.name}`."
+        )
+    if config.task.name == "classify" and len(splits.train.classes) < _FEWEST_CLASSES:
+        raise ValueError(
+            f"`task=classify` needs images of at least two classes; got {', '.join(splits.train.classes)} alone. "
+            "Networks learn without classes too: task=rotation, patches or simclr."
         )
     if config.data.batch_size < least_batch:
         raise ValueError(

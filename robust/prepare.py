@@ -113,8 +113,13 @@ class Run:
         return None if others and known_natural_adversarial(self.folder) == others.digest else others
 
     def misses_neighbours(self) -> bool:
-        """Whether it learnt without labels, and nobody asked yet how much of the classes is in its features."""
-        return is_pretext(self.config.task) and not (self.folder / NEIGHBOURS).is_file()
+        """Whether nobody asked yet how much of the classes is in the features of what learnt without labels."""
+        return self.has_neighbours and not (self.folder / NEIGHBOURS).is_file()
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether it learns without labels, from images that have classes for all that."""
+        return is_pretext(self.config.task) and len(build_splits(self.config.data).train.classes) > 1
 
     def build_data(self) -> PerturbedData:
         """The data module."""

@@ -18,7 +18,7 @@ from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from robust.building import build_schedule, build_splits, build_task, build_trainer
-from robust.configuration import COMPOSED, is_pretext, is_run
+from robust.configuration import COMPOSED, is_run
 from robust.errors import one_line
 from robust.files import write_whole
 from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours
@@ -211,7 +211,7 @@ def fit(
         callbacks=[
             Curriculum(build_schedule(config)),
             FrozenNorms(),
-            *([Neighbours(build_splits(config.data))] if is_pretext(config.task) else []),
+            *([Neighbours(build_splits(config.data))] if run.has_neighbours else []),
             Curve(folder / "metrics.csv"),
             *callbacks,
         ],

@@ -19,11 +19,13 @@ _SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", 
 _WNID = re.compile(r"n\d{8}")
 _IMAGES_A_JOB = 256
 _WORTH_WORKERS = 5_000  # images; to start the workers takes some seconds
-_LAYOUT = "Expected train/<class>/<image> and test/<class>/<image>"
+_LAYOUT = "Expected train/<class>/<image> and test/<class>/<image>, or train/<image> and test/<image> without classes"
+_NO_CLASSES = "unlabelled"  # what is called the class of all
 
 
 def folder(*, path: str, size: int, channels: int = 3, cache_dir: str | None = None) -> Splits:
-    """The images in `path`: train/<class>/* and test/<class>/*, in the order of the classes' names.
+    """The images in `path`: train/<class>/* and test/<class>/*, in the order of the classes' names; or train/* and
+    test/*, without classes: of one, `unlabelled`.
 
     An image is resized until its shorter side has `size` pixels, then its middle is cut out; `channels` is 3 (colour)
     or 1 (grey). Training images come in a fixed random order, so that a batch holds every class. The decoded images are
@@ -37,7 +39,7 @@ def folder(*, path: str, size: int, channels: int = 3, cache_dir: str | None = N
     root = Path(path)
     if not root.is_dir():
         raise FileNotFoundError(f"`data.path` must be a folder of images; {root} is not there. {_LAYOUT}.")
-    files = {part: list_classes(root / part, expected=_LAYOUT) for part in ("train", "test")}
+    files = {part: _list(root / part) for part in ("train", "test")}
     classes = tuple(files["train"])
     if only := set(files["train"]) ^ set(files["test"]):
         raise ValueError(
@@ -58,6 +60,14 @@ def folder(*, path: str, size: int, channels: int = 3, cache_dir: str | None = N
 def is_image(name: str) -> bool:
     """Whether a file of this name is taken for an image."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in _SUFFIXES
+
+
+def _list(part: Path) -> dict[str, list[os.DirEntry[str]]]:
+    entries = list(os.scandir(part)) if part.is_dir() else []
+    if any(entry.is_dir() and not entry.name.startswith(".") for entry in entries):
+        return list_classes(part, expected=_LAYOUT)
+    images = sorted((entry for entry in entries if is_image(entry.name)), key=lambda entry: entry.name)
+    return {_NO_CLASSES: images} if images else list_classes(part, expected=_LAYOUT)
 
 
 def list_classes(part: Path, *, expected: str) -> dict[str, list[os.DirEntry[str]]]:

@@ -299,7 +299,7 @@ def test_another_class_name_makes_another_digest(tmp_path):
 
 # What is refused
 
-LAYOUT = "Expected train/<class>/<image> and test/<class>/<image>."
+LAYOUT = "Expected train/<class>/<image> and test/<class>/<image>, or train/<image> and test/<image> without classes."
 
 
 def exactly(text):
@@ -320,8 +320,22 @@ def test_both_parts_must_be_there(tmp_path, part):
         read(tmp_path)
 
 
-def test_a_folder_without_classes_is_refused(tmp_path):
-    save(tmp_path / "train" / "0.png", noise(0))
+def test_images_without_classes_are_of_one(tmp_path):
+    whole = make_folder(tmp_path / "whole", classes=["unlabelled"])
+    for part in ("train", "test"):
+        shutil.copytree(whole / part / "unlabelled", tmp_path / "bare" / part)
+    (tmp_path / "bare" / "train" / "notes.txt").write_text("no image")
+    bare = read(tmp_path / "bare")
+    assert bare.train.classes == ("unlabelled",)
+    assert bare.digest == read(whole).digest
+    shutil.copytree(make_folder(tmp_path / "other") / "test", tmp_path / "bare" / "test", dirs_exist_ok=True)
+    with pytest.raises(ValueError, match="only one of them has ant, bee, unlabelled"):
+        read(tmp_path / "bare")
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "notes.txt").write_text("no image")
     with pytest.raises(ValueError, match=exactly(f"{tmp_path}/train holds no class folders. {LAYOUT}")):
         read(tmp_path)
 

@@ -200,6 +200,24 @@ def test_contrasts_bring_classes_together(tmp_path: Path) -> None:
     assert load(learnt.folder).head[-1].out_features == 64
 
 
+def test_images_without_classes_are_learnt_from(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 20), ("test", 8)):
+        (tmp_path / "mine" / part).mkdir(parents=True)
+        for number in range(count):
+            pixels = generator.integers(256, size=(28, 28), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "mine" / part / f"{number}.png")
+    mine = ["data=folder", f"data.path={tmp_path / 'mine'}", "data.size=28", "data.channels=1", "model=convnet_mnist"]
+    short = ["recipe.pretext.max_epochs=1", "recipe.pretext.batch_size=10", "recipe.finetune.max_epochs=1"]
+    parent = run(tmp_path / "runs", "task=rotation", *mine, *short)
+    assert not (parent.folder / "neighbours.csv").exists(), "all are of one class"
+    assert not parent.is_incomplete()
+    child = run(tmp_path / "runs", "technique=finetune", f"technique.start={parent.folder}", short[-1])
+    assert len(read_rows(child.folder)) > 0
+    with pytest.raises(ValueError, match="needs images of at least two classes; got unlabelled alone"):
+        prepare(compose([f"runs_dir={tmp_path}", *QUICK, "technique=natural", *mine]))
+
+
 def test_what_starts_from_a_folder_takes_that_run(tmp_path: Path) -> None:
     short = ["recipe.pretext.max_epochs=1", "recipe.finetune.max_epochs=1"]
     parent = run(tmp_path, "task=rotation", "technique=natural", *short)
