@@ -81,6 +81,11 @@ def test_the_impact_study_has_its_levels_and_the_grids() -> None:
     assert set(titles_of("evaluation=all")) <= set(titles)
 
 
+def test_camera_and_world_are_both() -> None:
+    camera, world, both = (titles_of(f"evaluation={name}") for name in ("all", "world", "camera_and_world"))
+    assert both == [*camera, *world[1:]]
+
+
 def test_a_changed_network_has_another_name() -> None:
     assert model_name(compose(["data=digits"]).model) == "convnet_mnist"
     assert model_name(compose(["model.dropout=0"]).model) == "convnet_mnist dropout=0"
