@@ -80,20 +80,21 @@ def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
 
 
 def pretext_table(runs: Sequence[PretextRun]) -> pd.DataFrame:
-    """A line for each task: data, model, task, seeds, and as fractions accuracy, untrained and neighbours, and won
-    (neighbours less untrained), each with `_low` and `_high` where there are several seeds."""
+    """A line for each task: data, model, task, seeds, and as fractions accuracy and that on perturbed images, untrained
+    and neighbours, and won (neighbours less untrained), each with `_low` and `_high` where there are several seeds."""
+    tested = {run.folder: read_rows(run.folder) for run in runs if run.config.task.tested}
+    perturbed = perturbed_accuracy(pd.concat(tested.values())) if tested else pd.Series()
     lines = []
     for run in runs:
-        last = run.curve.iloc[-1]
-        own = last["train_accuracy"]
-        if run.config.task.tested:
-            rows = read_rows(run.folder)
+        own = run.curve["train_accuracy"].iloc[-1]
+        if (rows := tested.get(run.folder)) is not None:
             own = rows.loc[rows["test_perturbation"] == NATURAL, "accuracy"].mean()
         (known,) = pd.read_csv(run.folder / NEIGHBOURS).rename(columns={"trained": "neighbours"}).to_dict("records")
         about = {"data": run.data, "model": run.model, "task": run.title, "seed": run.config.seed}
-        lines.append({**about, "accuracy": own, **known, "won": known["neighbours"] - known["untrained"]})
+        accuracy = {"accuracy": own, "perturbed": perturbed.get(run.folder.name, np.nan)}
+        lines.append({**about, **accuracy, **known, "won": known["neighbours"] - known["untrained"]})
     table = pd.DataFrame(lines)
-    return _over_seeds(table, [*NETWORK, "task"], ["accuracy", "untrained", "neighbours", "won"])
+    return _over_seeds(table, [*NETWORK, "task"], ["accuracy", "perturbed", "untrained", "neighbours", "won"])
 
 
 def downstream_lines(folders: Sequence[Path]) -> list[dict[str, object]]:

@@ -59,8 +59,9 @@ def self_supervised(folders: Sequence[Path], runs: Sequence[PretextRun]) -> list
 
 _TASKS_NOTE = (
     "Accuracy: in the task itself, on test images; of SimCLR, how often a view is nearest to the other of its picture, "
-    "in training. Neighbours: how many test images have the class of the training images with the nearest features "
-    "(200, or of fewer than 50,000 one of each 250), of the trunk before and after. Intervals: over seeds (Student)."
+    "in training. Perturbed: the mean over the perturbed conditions that move nothing. Neighbours: how many test "
+    "images have the class of the training images with the nearest features (200, or of fewer than 50,000 one of each "
+    "250), of the trunk before and after. Intervals: over seeds (Student)."
 )
 _DOWNSTREAM_NOTE = (
     "Labels: of which share of the training images the class is known. Perturbed: the mean over the perturbed "
@@ -84,6 +85,7 @@ def _shown_tasks(table: pd.DataFrame) -> pd.DataFrame:
             "task": table["task"],
             "seeds": table["seeds"],
             "accuracy, %": _column(table, "accuracy"),
+            "perturbed, %": np.where(table["perturbed"].isna(), "", _column(table, "perturbed")),
             "neighbours, untrained, %": _column(table, "untrained"),
             "neighbours, %": _column(table, "neighbours"),
             "won, points": _column(table, "won", sign=True),

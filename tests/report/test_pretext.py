@@ -12,7 +12,7 @@ from robust.report import write_report
 from robust.report.pretext_tables import SCRATCH, downstream_table, pretext_runs, pretext_table
 from robust.report.self_supervised import pretext_claims, self_supervised
 from robust.run import execute
-from robust.runs import State, find_runs
+from robust.runs import State, find_runs, read_rows
 
 SHORT = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "pretext", "finetune", "probe")]
 QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=world", "evaluation.trials=1"]
@@ -76,6 +76,10 @@ def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
     folders = find_runs([tmp_path])
     runs = pretext_runs(folders)
     sections = [one for one in self_supervised(folders, runs) if one.title]
+    tasks = sections[0].tables["pretext"].numbers.set_index("task")
+    (rotation,) = (read_rows(run.folder) for run in runs if run.task == "rotation")
+    each = rotation[rotation["test_perturbation"] != "natural"]["accuracy"]
+    assert tasks.loc["rotation", "perturbed"] == pytest.approx(each.mean()), "a trial of each condition"
     drawings = {name: one for section in sections for name, one in section.drawings.items()}
     assert set(drawings) == {"tasks", "curves", "labels", "features"}
     assert set(drawings["tasks"].numbers["task"]) == {"simclr", "rotation"}
@@ -101,6 +105,7 @@ def test_a_task_that_is_not_tested_shows_its_training(tmp_path: Path) -> None:
     (line,) = pretext_table(pretext_runs(find_runs([tmp_path]))).to_dict("records")
     curve = pd.read_csv(parent.folder / "metrics.csv").iloc[-1]
     assert line["accuracy"] == pytest.approx(curve["train_accuracy"])
+    assert np.isnan(line["perturbed"])
     asked = pd.read_csv(parent.folder / "neighbours.csv").iloc[0]
     assert line["won"] == pytest.approx(asked["trained"] - asked["untrained"])
     assert asked["untrained"] == pytest.approx(curve["knn_untrained"], abs=0.01), "all digits are among the curve's"
