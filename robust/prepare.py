@@ -123,15 +123,16 @@ class Run:
 
     def build_data(self) -> PerturbedData:
         """The data module."""
-        settings, few = self.config.data, self.config.data.get("labels") is not None
-        whole = self.config.task.get("network") is None  # else a picture holds two, which nothing may move
+        settings, few, task = self.config.data, self.config.data.get("labels") is not None, self.config.task
+        whole = task.get("network") is None  # else a picture holds two, which nothing may move
+        shuffled = few or task.get("shuffle", False)  # few: what one epoch leaves over another takes
         return PerturbedData(
             self.splits,
             batch_size=min(settings.batch_size, len(self.splits.train)) if few else settings.batch_size,
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
-            shuffle=settings.shuffle or few,  # what one epoch leaves over another takes
+            shuffle=settings.shuffle or shuffled,
             augmentation=build(settings.augment) if settings.augment is not None and whole else None,
             every=self.training_images if few else None,
         )

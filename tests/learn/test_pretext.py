@@ -207,7 +207,14 @@ def test_images_without_classes_are_learnt_from(tmp_path: Path) -> None:
         for number in range(count):
             pixels = generator.integers(256, size=(28, 28), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "mine" / part / f"{number}.png")
-    mine = ["data=folder", f"data.path={tmp_path / 'mine'}", "data.size=28", "data.channels=1", "model=convnet_mnist"]
+    mine = [
+        "data=folder",
+        f"data.path={tmp_path / 'mine'}",
+        "data.size=28",
+        "data.channels=1",
+        "model=convnet_mnist",
+        f"data.dir={tmp_path}",
+    ]
     short = ["recipe.pretext.max_epochs=1", "recipe.pretext.batch_size=10", "recipe.finetune.max_epochs=1"]
     parent = run(tmp_path / "runs", "task=rotation", *mine, *short)
     assert not (parent.folder / "neighbours.csv").exists(), "all are of one class"
@@ -259,6 +266,8 @@ def test_pairs_are_not_mirrored_and_few_labels_are_all_seen(make_run: Callable[.
     small = ["model.kernel_size=3", "model.stride=1", "model.units=[4]", "technique=natural", augment.replace("+", "")]
     assert make_run("task=patches", *small).build_data().augmentation is None
     assert make_run("task=rotation", *small).build_data().augmentation is not None
+    for task, shuffled in (("task=simclr", True), ("task=patches", True), ("task=rotation", False)):
+        assert make_run(task, *small).build_data().shuffle is shuffled, "in most, no batch's images are compared"
     data = make_run("technique=natural", "data.labels=0.15", "data.batch_size=150").build_data()
     assert 190 < len(data.splits.train) < 200
     seen = set()
