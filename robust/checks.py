@@ -126,6 +126,13 @@ def check_task(
             f"`data.batch_size` must be at least {least_batch} with `task={config.task.name}`, which compares images; "
             f"got {config.data.batch_size}."
         )
+    outputs = config.task.get("outputs", 1)
+    _demand(isinstance(outputs, int) and outputs >= 1, "task.outputs", "a whole number >= 1, of the head", outputs)
+    if is_pretext(config.task) and config.technique.start is not None:
+        raise ValueError(
+            f"`task={config.task.name}` is learnt from the start; got `technique={config.technique.name}`, which goes "
+            "on from another run. Leave `technique` out."
+        )
     if is_pretext(config.task) and config.data.get("labels") is not None:
         raise ValueError(
             f"`data.labels` must be left out with `task={config.task.name}`, which needs none; got "

@@ -35,7 +35,7 @@ from robust.learn import (
     is_one_of_several,
 )
 from robust.measure import NATURAL, Condition, Test, planned_tests
-from robust.models import evaluating, published_digest, take_published, trunk_of
+from robust.models import ImagesTooSmallError, evaluating, published_digest, take_published, trunk_of
 from robust.perturb import Perturbation, key
 from robust.results import NEIGHBOURS, known_natural_adversarial, known_tests, made_attacks
 from robust.runs import Identity, State, Status, identify, read_status
@@ -126,15 +126,16 @@ class Run:
         settings, few, task = self.config.data, self.config.data.get("labels") is not None, self.config.task
         whole = task.get("network") is None  # else a picture holds two, which nothing may move
         shuffled = few or task.get("shuffle", False)  # few: what one epoch leaves over another takes
+        most = len(self.splits.train) // self.processes * self.processes
         return PerturbedData(
             self.splits,
-            batch_size=min(settings.batch_size, len(self.splits.train)) if few else settings.batch_size,
+            batch_size=min(settings.batch_size, most) if few and most else settings.batch_size,
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
             shuffle=settings.shuffle or shuffled,
             augmentation=build(settings.augment) if settings.augment is not None and whole else None,
-            every=self.training_images if few else None,
+            every=self.training_images if few and self.training_images is not self.splits.train else None,
         )
 
     @property
@@ -158,7 +159,7 @@ class Run:
         torch.manual_seed(key("weights", self.config.seed))
         try:
             network = make(self.architecture())
-        except ValueError as error:
+        except ImagesTooSmallError as error:
             if self.config.task.get("images") is None:
                 raise
             raise ValueError(
@@ -178,7 +179,7 @@ class Run:
         if is_pretext(task):
             model["standardize"] = "channel"  # pixel by pixel, what turns or moves a picture would stand out
         channels, height, width = self.splits.train.shape
-        classes = task.get("outputs") or len(self.splits.train.classes)
+        classes = len(self.splits.train.classes) if task.get("outputs") is None else task.outputs
         head = self.config.technique.head if self.config.technique.head is not None else task.get("head")
         given = {
             "image_shape": [channels, height, width],

@@ -63,11 +63,18 @@ def is_image(name: str) -> bool:
 
 
 def _list(part: Path) -> dict[str, list[os.DirEntry[str]]]:
-    entries = list(os.scandir(part)) if part.is_dir() else []
-    if any(entry.is_dir() and not entry.name.startswith(".") for entry in entries):
+    """The images of each class, or of the one that all are of where there are no classes' folders."""
+    entries = sorted(os.scandir(part), key=lambda entry: entry.name) if part.is_dir() else []
+    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    bare = [entry for entry in entries if is_image(entry.name) and entry not in folders]
+    if not bare:
         return list_classes(part, expected=_LAYOUT)
-    images = sorted((entry for entry in entries if is_image(entry.name)), key=lambda entry: entry.name)
-    return {_NO_CLASSES: images} if images else list_classes(part, expected=_LAYOUT)
+    if folders:
+        raise ValueError(
+            f"{part} holds folders ({folders[0].name}) and, beside them, {len(bare)} images ({bare[0].name}). "
+            f"{_LAYOUT}."
+        )
+    return {_NO_CLASSES: bare}
 
 
 def list_classes(part: Path, *, expected: str) -> dict[str, list[os.DirEntry[str]]]:
@@ -83,7 +90,7 @@ def list_classes(part: Path, *, expected: str) -> dict[str, list[os.DirEntry[str
             kinds = ", ".join(sorted(_SUFFIXES))
             raise ValueError(f"Class {name} has no images in {part / name}. Add some ({kinds}), or remove the folder.")
     if not classes:
-        raise ValueError(f"{part} holds no class folders. {expected}.")
+        raise ValueError(f"{part} holds no images. {expected}.")
     return classes
 
 

@@ -38,8 +38,8 @@ class Contrasting(Task):
 
     def __init__(self, *arguments: Any, views: Perturbation, temperature: float, **settings: Any):
         super().__init__(*arguments, **settings)
-        if not temperature > 0:
-            raise ValueError(f"`task.module.temperature` must be above 0; got {temperature}.")
+        if not isinstance(temperature, int | float) or not temperature > 0:
+            raise ValueError(f"`task.module.temperature` must be a number above 0; got {temperature}.")
         self.views, self.temperature = views, temperature
 
     def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:

@@ -1,7 +1,7 @@
 """Networks: images in [0, 1] in, logits out."""
 
 from robust.models.alexnet import AlexNet
-from robust.models.convnet import ConvNet, linear_head
+from robust.models.convnet import ConvNet, ImagesTooSmallError, linear_head
 from robust.models.folding import folded
 from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, Projector, TripleStaged, View
 from robust.models.mode import device_of, evaluating
@@ -18,6 +18,7 @@ __all__ = [
     "Comparator",
     "ConvNet",
     "Estimator",
+    "ImagesTooSmallError",
     "Projector",
     "ResNet",
     "Siamese",

@@ -109,14 +109,18 @@ def linear_head(inputs: int, num_classes: int, *, hidden: Sequence[int] = ()) ->
     return nn.Sequential(*layers, nn.Linear(inputs, num_classes))
 
 
+class ImagesTooSmallError(ValueError):
+    """Nothing of the images would be left behind a network's convolutions."""
+
+
 def count_features(features: nn.Module, image_shape: tuple[int, int, int]) -> int:
-    """How many features come out of images of this shape. Raises ValueError where they are too small."""
+    """How many features come out of images of this shape. Raises ImagesTooSmallError where there are none."""
     training = features.training
     try:
         with torch.no_grad():
             return features.eval()(torch.zeros(1, *image_shape)).shape[1]
     except RuntimeError as error:
-        raise ValueError(
+        raise ImagesTooSmallError(
             f"Images of {image_shape[1]} x {image_shape[2]} pixels are too small for this network ({error})."
         ) from error
     finally:

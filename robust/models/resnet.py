@@ -16,9 +16,9 @@ _REDUCTION = 16  # of channels in a squeeze: Hu et al. 2018
 
 class ResNet(nn.Module):
     """torchvision's residual network of a `depth` (18, 34 or 50 layers) with a stem for small images: one convolution,
-    3x3 (or 7x7, as published), of a stride (1 or, about four times as fast, 2), and pooling behind it (`stem_pool`, as
-    published, about four times as fast again) or none. `stem` has `width` channels, 64 as
-    published, and so has a block of `layer1`; each later layer has twice as many as the one before.
+    3x3 (or 7x7, as published), of a stride (1 or, with a quarter of the work, 2), and pooling behind it (`stem_pool`,
+    as published: a quarter again) or none. `stem` has `width` channels, 64 as published, and so has a block of
+    `layer1`; each later layer has twice as many as the one before.
 
     Takes images in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes). With
     `squeeze` every block weighs its channels before they are added (Hu et al. 2018, arXiv 1709.01507). Its parts are
@@ -47,7 +47,7 @@ class ResNet(nn.Module):
             raise ValueError(f"`model.stem_kernel` must be 3 or 7; got {stem_kernel}.")
         if stem_stride not in (1, 2):
             raise ValueError(f"`model.stem_stride` must be 1 or 2; got {stem_stride}.")
-        if not isinstance(width, int) or width < 1:
+        if type(width) is not int or width < 1:
             raise ValueError(f"`model.width`, the stem's channels, must be a whole number >= 1; got {width}.")
         from torchvision.models.resnet import BasicBlock, Bottleneck
 

@@ -17,8 +17,8 @@ _WIDEST = 4 / 3  # a cut's width over its height, and the other way round
 class ContrastView(Perturbation):
     """A cut of at least `smallest` of the picture's area, drawn to its size; mirrored half of the time; four
     times in five with another brightness and contrast and, of colour pictures, saturation (each by up to 0.8 of it) and
-    hue (by up to a fifth of the circle); of these once in five without all colour. `level`, from 0 to 1, scales the cut
-    and the change of colours; published for small pictures is 0.5."""
+    hue (by up to a fifth of the circle), all of it times `level`; one in five without colours. `level`, from 0 to 1,
+    scales the cut too, until it is 0.5, as published for small pictures."""
 
     name = "view"
     moves = True

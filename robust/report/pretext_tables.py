@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from robust.configuration import is_pretext, model_name, plain, recorded
+from robust.configuration import is_pretext, is_run, model_name, plain, recorded
 from robust.measure import NATURAL
 from robust.report.attacks import attack_lines
 from robust.report.claim import over_several
@@ -134,7 +134,10 @@ def downstream_lines(folders: Sequence[Path]) -> list[dict[str, object]]:
 
 def _is_started(config: DictConfig) -> bool:
     """Whether something was learnt without labels before."""
-    return config.technique.start not in (None, NATURAL) and not is_pretext(config.task)
+    start = config.technique.start
+    if start in (None, NATURAL) or is_pretext(config.task):
+        return False
+    return not is_run(start) or is_pretext(recorded(Path(start)).task)
 
 
 def _robust(folder: Path, rows: pd.DataFrame) -> dict[str, object]:

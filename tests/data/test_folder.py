@@ -329,14 +329,18 @@ def test_images_without_classes_are_of_one(tmp_path):
     assert bare.train.classes == ("unlabelled",)
     assert bare.digest == read(whole).digest
     shutil.copytree(make_folder(tmp_path / "other") / "test", tmp_path / "bare" / "test", dirs_exist_ok=True)
-    with pytest.raises(ValueError, match="only one of them has ant, bee, unlabelled"):
+    with pytest.raises(ValueError, match=r"/test holds folders \(ant\) and, beside them, 2 images \(0\.png\)\."):
         read(tmp_path / "bare")
+    shutil.copytree(tmp_path / "other" / "test", tmp_path / "mixed" / "test")
+    shutil.copytree(tmp_path / "bare" / "train", tmp_path / "mixed" / "train")
+    with pytest.raises(ValueError, match="only one of them has ant, bee, unlabelled"):
+        read(tmp_path / "mixed")
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "notes.txt").write_text("no image")
-    with pytest.raises(ValueError, match=exactly(f"{tmp_path}/train holds no class folders. {LAYOUT}")):
+    with pytest.raises(ValueError, match=exactly(f"{tmp_path}/train holds no images. {LAYOUT}")):
         read(tmp_path)
 
 

@@ -270,6 +270,10 @@ def test_pairs_are_not_mirrored_and_few_labels_are_all_seen(make_run: Callable[.
         assert make_run(task, *small).build_data().shuffle is shuffled, "in most, no batch's images are compared"
     data = make_run("technique=natural", "data.labels=0.15", "data.batch_size=150").build_data()
     assert 190 < len(data.splits.train) < 200
+    assert (left := len(data.splits.train) % 8) > 0
+    several = ["trainer=ddp", "trainer.devices=8", "data.batch_size=200"]
+    shared = make_run("technique=natural", "data.labels=0.15", *several).build_data()
+    assert shared.batch_size == len(shared.splits.train) - left, "as many as eight processes can share"
     seen = set()
     for epoch in range(8):
         data.start_epoch(epoch, 0)
@@ -378,7 +382,11 @@ def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> N
         (["technique=probe", "technique.start=rotatoin"], "got rotatoin. Did you mean `rotation`"),
         (["task=simclr", "task.module.views.level=2"], "`task.module.views.level` must be at most 1; got 2"),
         (["task=simclr", "technique=natural", "data.batch_size=1"], "at least 2 with `task=simclr`, .*; got 1"),
-        (["task=simclr", "technique=natural", "task.module.temperature=0"], "temperature` must be above 0; got 0"),
+        (["task=simclr", "technique=natural", "task.module.temperature=0"], "must be a number above 0; got 0"),
+        (["task=simclr", "task.module.temperature=hot"], "must be a number above 0; got hot"),
+        (["task=simclr", "task.outputs=0"], "`task.outputs` must be a whole number >= 1, of the head; got 0"),
+        (["task=simclr", "technique=finetune"], "`task=simclr` is learnt from the start; got `technique=finetune`"),
+        (["task=patches", "model=resnet18", "model.width=0"], "^`model.width`, the stem's channels, must be"),
         (
             ["task=patches", "technique=natural", "task.images.gap=3"],
             "cannot be learnt by this model: Images of 6 x 6 pixels are too small",

@@ -109,7 +109,7 @@ def test_what_does_not_fit_is_refused_before_training(images: Path, others: Path
     with pytest.raises(FileNotFoundError, match=r"must be a folder of <wnid>/<image>.*nowhere is not there"):
         natural_adversarial(str(tmp_path / "nowhere"), splits)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"holds no class folders\. Expected <wnid>/<image>"):
+    with pytest.raises(ValueError, match=r"holds no images\. Expected <wnid>/<image>"):
         natural_adversarial(str(tmp_path / "empty"), splits)
     paint(tmp_path / "foreign" / "n99999999" / "0.png", 9)
     with pytest.raises(ValueError, match=r"none of the 1 in .*foreign \(such as n99999999\) is among its wnids"):
