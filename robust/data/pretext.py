@@ -10,6 +10,7 @@ _TURNS = ("0°", "90°", "180°", "270°")
 #: where the other patch lies, row by row
 _PLACES = ("above left", "above", "above right", "left", "right", "below left", "below", "below right")
 _LEAST = 6  # pixels of a patch's side
+_BLOCK = 8  # pixels of a block of JPEG
 _GREY = (0.299, 0.587, 0.114)
 _AT_ONCE = 1000
 
@@ -28,50 +29,52 @@ def turned(splits: Splits) -> Splits:
     return Splits(train, ImageSet(images, labels, _TURNS), splits.digest)
 
 
-def paired(splits: Splits, *, gap: int = 2, jitter: int = 1) -> Splits:
+def paired(splits: Splits, *, gap: int = 1, jitter: int = 1) -> Splits:
     """Of each image the patch in its middle and one of the eight around it, side by side, to be told which (Doersch et
     al. 2015, arXiv 1505.05192): eight pairs an image, of shape (channels, side, 2 side), one after the other.
 
     Between any two patches of an image lie at least `gap` pixels, and each is shifted by up to `jitter` pixels, both
-    ways drawn for it, so that edges give nothing away; they are grey, since the colours of a lens's edge would. Raises
-    ValueError where that leaves patches of fewer than 6 pixels a side.
+    ways drawn for it, so that edges give nothing away; they are grey, since the colours of a lens's edge would; and
+    they lie a multiple of 8 pixels apart before they are shifted, since the blocks of JPEG would: where they meet is
+    then the same in all nine. Raises ValueError where that leaves patches of fewer than 6 pixels a side.
     """
     for name, value in (("gap", gap), ("jitter", jitter)):
         if not (isinstance(value, int) and value >= 0):
             raise ValueError(f"`task.images.{name}` must be a whole number >= 0, of pixels; got {value}.")
     _, height, width = splits.train.shape
-    side = (min(height, width) - 2 * gap - 3 * jitter) // 3
-    if side < _LEAST:
+    pitch = (min(height, width) + gap) // 3 // _BLOCK * _BLOCK
+    if pitch - gap - jitter < _LEAST:
+        least = -(-(_LEAST + gap + jitter) // _BLOCK) * _BLOCK
         raise ValueError(
-            f"`task=patches` needs images that hold nine patches of {_LEAST} x {_LEAST} pixels, {gap} apart and moved "
-            f"by up to {jitter}: of {3 * _LEAST + 2 * gap + 3 * jitter} pixels a side; got {height} x {width}. Lower "
-            "task.images.gap or task.images.jitter."
+            f"`task=patches` needs images that hold nine patches of {_LEAST} x {_LEAST} pixels, {gap} apart, moved by up "
+            f"to {jitter}, each a block of {_BLOCK} pixels, or several, from the next: of {3 * least - gap} pixels a side; "
+            f"got {height} x {width}. Take larger ones, or lower task.images.gap or task.images.jitter."
         )
     train, test = (
-        _pairs(part, key("patches", name), side, gap, jitter)
+        _pairs(part, key("patches", name), pitch, gap, jitter)
         for name, part in (("train", splits.train), ("test", splits.test))
     )
     return Splits(train, test, splits.digest)
 
 
-def _pairs(images: ImageSet, seed: int, side: int, gap: int, jitter: int) -> ImageSet:
+def _pairs(images: ImageSet, seed: int, pitch: int, gap: int, jitter: int) -> ImageSet:
     """All eight pairs of every image, image by image."""
     weights = torch.tensor(_GREY if images.shape[0] == len(_GREY) else [1 / images.shape[0]] * images.shape[0])
     pairs = []
     for rows in torch.arange(len(images)).split(_AT_ONCE):
         grey = torch.einsum("nchw,c->nhw", images.images[rows].float(), weights).round().to(torch.uint8)
         moved = ImageRandom(seed, rows).integers(jitter + 1, 9, 2)
-        patches = [_patch(grey, row, column, moved, side, gap, jitter) for row in range(3) for column in range(3)]
+        patches = [_patch(grey, row, column, moved, pitch, gap, jitter) for row in range(3) for column in range(3)]
         middle = patches.pop(4)
         pairs.append(torch.stack([torch.cat([middle, other], dim=-1) for other in patches], dim=1).flatten(0, 1))
     shown = torch.cat(pairs)[:, None].expand(-1, images.shape[0], -1, -1)
     return ImageSet(shown, torch.arange(len(_PLACES)).repeat(len(images)), _PLACES)
 
 
-def _patch(grey: Tensor, row: int, column: int, moved: Tensor, side: int, gap: int, jitter: int) -> Tensor:
+def _patch(grey: Tensor, row: int, column: int, moved: Tensor, pitch: int, gap: int, jitter: int) -> Tensor:
     """One of the nine patches of each grey image, shape (batch, height, width): (batch, side, side)."""
-    pitch = side + gap + jitter
-    margins = [(size - 3 * side - 2 * gap - 3 * jitter) // 2 for size in grey.shape[1:]]
+    side = pitch - gap - jitter
+    margins = [(size - 3 * pitch + gap) // 2 for size in grey.shape[1:]]
     down, right = (
         margin + place * pitch + moved[:, 3 * row + column, axis]
         for axis, (margin, place) in enumerate(zip(margins, (row, column), strict=True))
