@@ -46,9 +46,9 @@ def paired(splits: Splits, *, gap: int = 1, jitter: int = 1) -> Splits:
     if pitch - gap - jitter < _LEAST:
         least = -(-(_LEAST + gap + jitter) // _BLOCK) * _BLOCK
         raise ValueError(
-            f"`task=patches` needs images that hold nine patches of {_LEAST} x {_LEAST} pixels, {gap} apart, moved by up "
-            f"to {jitter}, each a block of {_BLOCK} pixels, or several, from the next: of {3 * least - gap} pixels a side; "
-            f"got {height} x {width}. Take larger ones, or lower task.images.gap or task.images.jitter."
+            f"`task=patches` needs images that hold nine patches of {_LEAST} x {_LEAST} pixels, {gap} apart, moved by "
+            f"up to {jitter}, each {least} pixels from the next: of {3 * least - gap} pixels a side; got {height} x "
+            f"{width}. Take larger ones, or lower task.images.gap or task.images.jitter."
         )
     train, test = (
         _pairs(part, key("patches", name), pitch, gap, jitter)

@@ -78,7 +78,7 @@ def test_which_way_up_a_digit_is_can_be_learnt_and_tested(tmp_path: Path) -> Non
 
 
 def test_pairs_are_patches_of_the_picture_that_never_touch() -> None:
-    gap, jitter, size, side = 2, 2, 41, 10
+    gap, jitter, size, side = 2, 2, 48, 12
     images = torch.randint(256, (3, 1, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     part = ImageSet(images, torch.zeros(3, dtype=torch.int64), ("a",))
     train = paired(Splits(part, part), gap=gap, jitter=jitter).train
@@ -100,14 +100,24 @@ def test_pairs_are_patches_of_the_picture_that_never_touch() -> None:
     assert len(places) > 16, "they are moved"
 
 
+def test_where_blocks_of_a_codec_meet_gives_no_place_away() -> None:
+    block = torch.randint(256, (1, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for size in (32, 48, 64):
+        images = block.repeat(1, 1, 8, 8)[..., :size, :size]  # nothing but blocks
+        pairs = paired(Splits(*(2 * [ImageSet(images, torch.zeros(1, dtype=torch.int64), ("a",))])), jitter=0).train
+        assert (pairs.images == pairs.images[:1]).all(), "all eight look alike"
+
+
 def test_pairs_show_no_colour_and_images_must_hold_them() -> None:
     splits = some(size=(40, 32))
     pairs = paired(splits).train.images
-    assert pairs.shape == (96, 3, 8, 16)
+    assert pairs.shape == (96, 3, 6, 12)
     assert (pairs == pairs[:, :1]).all()
     assert torch.equal(paired(splits).train.images, pairs)
-    with pytest.raises(ValueError, match="nine patches of 6 x 6 pixels, 2 apart and moved by up to 1: of 25 pixels"):
-        paired(some(size=(24, 30)))
+    with pytest.raises(ValueError, match="up to 1, each 8 pixels from the next: of 23 pixels a side; got 22 x 3"):
+        paired(some(size=(22, 30)))
+    with pytest.raises(ValueError, match="each 16 pixels from the next: of 45 pixels a side; got 32 x 32"):
+        paired(some(size=(32, 32)), gap=3)
     with pytest.raises(ValueError, match=r"`task\.images\.gap` must be a whole number >= 0, of pixels; got -1"):
         paired(splits, gap=-1)
 
@@ -117,10 +127,10 @@ def test_where_an_obvious_patch_lies_is_learnt(tmp_path: Path) -> None:
     for part, count in (("train", 60), ("test", 20)):
         (tmp_path / "slopes" / part / "any").mkdir(parents=True)
         for number in range(count):
-            right, down = np.meshgrid(np.arange(30), np.arange(30))
-            picture = (20 + number / 2 + 2 * right + 5 * down).astype(np.uint8)
+            right, down = np.meshgrid(np.arange(48), np.arange(48))
+            picture = (20 + number / 2 + right + 2.5 * down).astype(np.uint8)
             Image.fromarray(picture).save(tmp_path / "slopes" / part / "any" / f"{number}.png")
-    folder = ["data=folder", f"data.path={tmp_path / 'slopes'}", "data.size=30", f"data.dir={tmp_path}"]
+    folder = ["data=folder", f"data.path={tmp_path / 'slopes'}", "data.size=48", f"data.dir={tmp_path}"]
     settings = ["technique=natural", "task=patches", "data.batch_size=40", "optimizer.lr=0.01", "trainer.max_epochs=12"]
     learnt = run(tmp_path / "runs", *folder, "model.units=[8]", "model.dropout=0", *settings)
     assert read_rows(learnt.folder)["accuracy"].item() > 0.8
@@ -388,7 +398,7 @@ def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> N
         (["task=simclr", "technique=finetune"], "`task=simclr` is learnt from the start; got `technique=finetune`"),
         (["task=patches", "model=resnet18", "model.width=0"], "^`model.width`, the stem's channels, must be"),
         (
-            ["task=patches", "technique=natural", "task.images.gap=3"],
+            ["task=patches", "technique=natural"],
             "cannot be learnt by this model: Images of 6 x 6 pixels are too small",
         ),
         (
