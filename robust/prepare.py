@@ -125,7 +125,6 @@ class Run:
         """The data module."""
         settings, few, task = self.config.data, self.config.data.get("labels") is not None, self.config.task
         whole = task.get("network") is None  # else a picture holds two, which nothing may move
-        shuffled = few or task.get("shuffle", False)  # few: what one epoch leaves over another takes
         most = len(self.splits.train) // self.processes * self.processes
         return PerturbedData(
             self.splits,
@@ -133,7 +132,7 @@ class Run:
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
-            shuffle=settings.shuffle or shuffled,
+            shuffle=any([settings.shuffle, few, task.get("shuffle")]),  # few: what one epoch leaves over another takes
             augmentation=build(settings.augment) if settings.augment is not None and whole else None,
             every=self.training_images if few and self.training_images is not self.splits.train else None,
         )

@@ -276,20 +276,27 @@ def test_pairs_are_not_mirrored_and_few_labels_are_all_seen(make_run: Callable[.
     small = ["model.kernel_size=3", "model.stride=1", "model.units=[4]", "technique=natural", augment.replace("+", "")]
     assert make_run("task=patches", *small).build_data().augmentation is None
     assert make_run("task=rotation", *small).build_data().augmentation is not None
-    for task, shuffled in (("task=simclr", True), ("task=patches", True), ("task=rotation", False)):
-        assert make_run(task, *small).build_data().shuffle is shuffled, "in most, no batch's images are compared"
     data = make_run("technique=natural", "data.labels=0.15", "data.batch_size=150").build_data()
     assert 190 < len(data.splits.train) < 200
-    assert (left := len(data.splits.train) % 8) > 0
-    several = ["trainer=ddp", "trainer.devices=8", "data.batch_size=200"]
-    shared = make_run("technique=natural", "data.labels=0.15", *several).build_data()
-    assert shared.batch_size == len(shared.splits.train) - left, "as many as eight processes can share"
     seen = set()
     for epoch in range(8):
         data.start_epoch(epoch, 0)
         seen |= {int(number) for batch in data.train_dataloader() for number in batch["indices"]}
     assert seen == set(data.splits.train.places.tolist()), "by their places in the whole data set"
     assert sum(map(len, data.training_images())) == 1300, "what is fitted to images needs no labels"
+
+
+@pytest.mark.parametrize(("task", "shuffled"), [("simclr", True), ("patches", True), ("rotation", False)])
+def test_tasks_whose_batches_matter_shuffle_them(task: str, shuffled: bool, make_run: Callable[..., Run]) -> None:
+    small = ["model.kernel_size=3", "model.stride=1", "model.units=[4]"]
+    assert make_run(f"task={task}", *small).build_data().shuffle is shuffled
+
+
+def test_few_labelled_images_make_a_batch_that_processes_can_share(make_run: Callable[..., Run]) -> None:
+    several = ["trainer=ddp", "trainer.devices=8", "data.batch_size=200"]
+    data = make_run("technique=natural", "data.labels=0.15", *several).build_data()
+    assert (left := len(data.splits.train) % 8) > 0
+    assert data.batch_size == len(data.splits.train) - left
 
 
 def test_few_labelled_images_are_perturbed_as_among_all(make_run: Callable[..., Run]) -> None:

@@ -70,12 +70,14 @@ def test_each_is_held_against_the_run_of_its_own_settings() -> None:
 def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
     started = (["technique=probe", "technique.start=simclr"], ["technique=finetune"])
     other = ["technique=natural", "model.dropout=0.5"]  # nothing is held against it
-    jobs = [["technique=natural"], other, *started]
-    for settings in jobs:
+
+    def done(*settings: str) -> Path:
         run = prepare(compose([f"runs_dir={tmp_path}", *QUICK, *SHORT, "data.labels=0.1", *settings]))
         assert execute(run).state is State.DONE
-        if len(jobs) == len(started) + 2:  # nor does it start without labels
-            jobs.append(["technique=finetune", f"technique.start={run.folder}"])
+        return run.folder
+
+    labelled = [done(*settings) for settings in (["technique=natural"], other, *started)][0]
+    done("technique=finetune", f"technique.start={labelled}")  # which learnt with labels
     folders = find_runs([tmp_path])
     runs = pretext_runs(folders)
     sections = [one for one in self_supervised(folders, runs) if one.title]
