@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from robust.evaluation import evaluate
+    from robust.experiment.given import evaluate
     from robust.runs import load
 
 __all__ = ["evaluate", "load"]
@@ -15,7 +15,7 @@ def __getattr__(name: str) -> Any:  # torch takes seconds to import: not before 
 
         return load
     if name == "evaluate":
-        from robust.evaluation import evaluate
+        from robust.experiment.given import evaluate
 
         return evaluate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,7 +40,7 @@ def known_keys() -> list[str]:
     """Every key and group of the default configuration."""
     from omegaconf import OmegaConf
 
-    from robust.configuration import compose, leaves
+    from robust.experiment.compose import compose, leaves
 
     raw = OmegaConf.to_container(compose())
     assert isinstance(raw, dict)

@@ -71,9 +71,9 @@ def store(
     """
     import pandas as pd
 
-    from robust.building import build_perturbation, build_splits
-    from robust.checks import check_values
-    from robust.configuration import compose_each
+    from robust.experiment.build import build_perturbation, build_splits
+    from robust.experiment.compose import compose_each
+    from robust.experiment.validate import check_values
     from robust.files import write_whole
 
     configs = compose_each(settings, perturb="world")

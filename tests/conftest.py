@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from robust.configuration import compose
-from robust.prepare import Run, prepare
+from robust.experiment.compose import compose
+from robust.experiment.experiment import Run, prepare
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ROBUST_DATA", ROOT / "data"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.prepare import Run
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run
 from robust.results import COLUMNS
-from robust.run import execute
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from robust.attack.__main__ import attack_runs
-from robust.configuration import compose
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import prepare
 from robust.export import FORMATS, export, load_safetensors
 from robust.models import ResNet
-from robust.prepare import prepare
 from robust.report import attacks_table
-from robust.run import execute
 from robust.runs import State, load, read_rows, save_model
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from robust.building import build_splits
-from robust.configuration import compose
 from robust.data import folder as read_folder
+from robust.experiment.build import build_splits
+from robust.experiment.compose import compose
 from robust.perturb import ImageRandom, Rotation, key, warp
 from robust.store import store
 

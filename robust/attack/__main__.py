@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from robust.errors import reported
 
 if TYPE_CHECKING:
-    from robust.prepare import Run
+    from robust.experiment.experiment import Run
 
 _UNKNOWN = object()
 
@@ -41,8 +41,8 @@ def main() -> None:
 def attack_runs(runs: Sequence[str], settings: Sequence[str]) -> list[Path]:
     """Attacks these runs, or those in these folders, as `settings`, as on the command line, say; returns their folders.
     Raises ValueError where they cannot be attacked so, before any is."""
+    from robust.experiment.execute import execute
     from robust.files import write_whole
-    from robust.run import execute
     from robust.runs import STATUS, State, find_runs
 
     folders = find_runs(runs)
@@ -65,9 +65,9 @@ def _is_of_attack(setting: str) -> bool:
 def _prepare(folder: Path, settings: Sequence[str]) -> "Run":
     from omegaconf import OmegaConf, open_dict
 
-    from robust.building import build_assaults
-    from robust.configuration import compose, recorded
-    from robust.prepare import prepare
+    from robust.experiment.build import build_assaults
+    from robust.experiment.compose import compose, recorded
+    from robust.experiment.experiment import prepare
 
     config = recorded(folder)
     chosen = compose(["evaluation=none", *(one for one in settings if _is_of_attack(one))])

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from robust.attack import fgsm, gradient_sign, one_pixel, pgd
 from robust.attack.libraries import torchattacks
 from robust.bench.pairs import Result, at_least, at_most, in_turn
-from robust.configuration import compose
 from robust.data import to_float
-from robust.prepare import prepare
-from robust.run import execute
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import prepare
 from robust.runs import load
 
 _IMAGES, _STEPS, _STEP, _EPS = 256, 100, 1 / 255, 0.1

@@ -18,15 +18,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from robust.bench.packing_page import Line, shown, write_page
 from robust.bench.together import Steps, in_turn, on_streams, stacked
-from robust.building import build_assaults, build_conditions, build_perturbation, build_splits
-from robust.configuration import CONF, compose
 from robust.data import to_float
 from robust.errors import one_line, reported
+from robust.experiment.build import build_assaults, build_conditions, build_perturbation, build_splits
+from robust.experiment.compose import CONF, compose
+from robust.experiment.experiment import Run, prepare
 from robust.measure import Condition, measure, planned_tests
-from robust.pack import MOST, paces
 from robust.perturb import ImageRandom
-from robust.prepare import Run, prepare
 from robust.sweep import list_jobs
+from robust.sweep.tune import MOST, paces
 
 _OUT = Path(__file__).parent.parent.parent / "results" / "bench" / "packing"
 _SECONDS = 3.0  # of each measurement

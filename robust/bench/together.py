@@ -1,4 +1,4 @@
-"""Training several models in one process, the ways that were turned down for `robust.pack`, to be measured beside it:
+"""Training several models in one process, the ways that were turned down for `pack`, to be measured beside it:
 their steps in turn, as CUDA graphs on streams of their own, and as one step of stacked models."""
 
 import copy

@@ -12,13 +12,13 @@ from torch import nn
 from torch.nn import functional
 
 from robust.bench.pairs import Result, at_most, in_turn, seconds
-from robust.configuration import compose
 from robust.data import to_float
+from robust.experiment.compose import compose
+from robust.experiment.execute import train
+from robust.experiment.experiment import Run, prepare
 from robust.measure import Condition, measure
 from robust.models import ResNet
 from robust.perturb import GaussianBlur, GaussianNoise, HotPixels, ImageRandom, key
-from robust.prepare import Run, prepare
-from robust.run import train
 
 _PAIRS = 4
 _TEST_PAIRS = 7

@@ -10,8 +10,8 @@ import pandas as pd
 from omegaconf import OmegaConf
 from scipy.stats import spearmanr
 
-from robust.building import build_splits
 from robust.data import NONE
+from robust.experiment.build import build_splits
 from robust.measure import (
     NATURAL,
     Samples,

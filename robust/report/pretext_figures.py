@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from omegaconf import DictConfig, OmegaConf
 
-from robust.building import build, build_perturbation, build_splits
-from robust.configuration import compose
 from robust.data import one_of_each, to_float
+from robust.experiment.build import build, build_perturbation, build_splits
+from robust.experiment.compose import compose
 from robust.measure import NATURAL, features
 from robust.perturb import ImageRandom, key
 from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, bare, show_image

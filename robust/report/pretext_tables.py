@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from robust.configuration import is_pretext, is_run, model_name, plain, recorded
+from robust.experiment.compose import is_pretext, is_run, model_name, plain, recorded
+from robust.experiment.start import starts
 from robust.measure import NATURAL
 from robust.report.attacks import attack_lines
 from robust.report.claim import over_several
 from robust.report.tables import perturbed_accuracy, told_apart
 from robust.results import ATTACKS, NEIGHBOURS
 from robust.runs import State, identify, read_rows, read_status
-from robust.starting import starts
 
 SCRATCH = "from the start"
 #: what tells networks apart

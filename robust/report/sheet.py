@@ -40,9 +40,9 @@ def contact_sheet(settings: Sequence[str] = (), *, images: int = 3) -> Any:
     import matplotlib
     from matplotlib.figure import Figure
 
-    from robust.building import build_perturbation, build_splits
-    from robust.configuration import compose_each
     from robust.data import one_of_each, to_float
+    from robust.experiment.build import build_perturbation, build_splits
+    from robust.experiment.compose import compose_each
     from robust.perturb import DrawnStrength
     from robust.report.figures import STYLE, show_image
 

@@ -17,9 +17,9 @@ from omegaconf import OmegaConf
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from robust.building import build_perturbation, build_splits
-from robust.configuration import compose, is_pretext, model_name, recorded
 from robust.data import Splits, one_of_each, to_float
+from robust.experiment.build import build_perturbation, build_splits
+from robust.experiment.compose import compose, is_pretext, model_name, recorded
 from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, layers, measure_layers
 from robust.models import Standardize
 from robust.perturb import ImageRandom, key

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from tqdm.auto import tqdm
 
-from robust.configuration import compose, tested_families
 from robust.errors import FaultsError, one_line
-from robust.prepare import Run, prepare
+from robust.experiment.compose import compose, tested_families
+from robust.experiment.experiment import Run, prepare
 from robust.runs import State, Status
 
 

@@ -15,9 +15,9 @@ from submitit.core.utils import pickle_load
 from submitit.helpers import DelayedSubmission
 from tqdm.auto import tqdm
 
-from robust.configuration import compose
-from robust.pack import MOST
+from robust.experiment.compose import compose
 from robust.sweep.sweeper import launch
+from robust.sweep.tune import MOST
 
 _LOOK_S = 5.0  # between two looks at the queue
 _GRACE_S = 15.0  # in which the result of a job that has left the queue may still appear on a shared disk

@@ -10,14 +10,15 @@ from omegaconf import DictConfig
 from rich.console import Console
 from tqdm.auto import tqdm
 
-from robust.configuration import compose
 from robust.errors import FaultsError, one_line, print_error
+from robust.experiment.compose import compose
+from robust.experiment.execute import BEGUN, execute
+from robust.experiment.experiment import Run, prepare
 from robust.learn import on_gpu
-from robust.pack import best_pack, visible_gpus, work_off
-from robust.prepare import Run, prepare
-from robust.run import BEGUN, execute
 from robust.runs import ClaimedError, State, Status, claimed, collect, read_end, read_status, write_status
 from robust.sweep.plan import plan, print_plan
+from robust.sweep.pool import visible_gpus, work_off
+from robust.sweep.tune import best_pack
 from robust.track import Subject, make_tracker, track_report
 
 _WAIT_S = 2.0  # between two looks at runs that another process does

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from robust.building import build
-from robust.configuration import plain
+from robust.experiment.build import build
+from robust.experiment.compose import plain
 from robust.measure import condition_title
 from robust.runs import MODEL, Identity, read_rows
 from robust.track.tracker import Picture, Subject, Tracker

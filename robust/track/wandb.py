@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 from pytorch_lightning.loggers import WandbLogger
 
-from robust.configuration import leaves
+from robust.experiment.compose import leaves
 from robust.files import write_whole
 from robust.track.tracker import Picture, Subject, Tracker
 

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from robust.attack.__main__ import attack_runs
-from robust.configuration import compose
-from robust.prepare import prepare
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import prepare
 from robust.report import write_report
 from robust.report.attacks import attacks_table
 from robust.results import known_attacks
-from robust.run import execute
 from robust.runs import State
 
 SETTINGS = ["evaluation=natural", "trainer.max_epochs=2", "trainer.threads=1", "trainer.accelerator=cpu"]

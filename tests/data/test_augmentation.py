@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from robust.data import Augmentation
+from robust.experiment.experiment import Run
 from robust.perturb import ImageRandom, key
-from robust.prepare import Run
 
 
 def random(count: int, epoch: int = 0) -> ImageRandom:

@@ -3,9 +3,9 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run
 from robust.learn import Constant, Cosine, Linear, Schedule, Steps
-from robust.prepare import Run
-from robust.run import execute
 
 PROGRESS = [0, 0.25, 0.5, 0.75]
 

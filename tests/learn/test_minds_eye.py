@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run
 from robust.learn.minds_eye import assume, balanced, cut
-from robust.prepare import Run
-from robust.run import execute
 from robust.runs import State, load
 
 SCENES = ["data=scenes", "technique=natural", "evaluation=natural", "data.train=64", "data.test=8"]

@@ -12,12 +12,12 @@ from scipy.stats import entropy
 from torch import nn
 
 from robust.attack import pgd
-from robust.configuration import compose
 from robust.data import Batch, to_float
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import prepare
 from robust.learn import Classifier, Consistent, SignAdversary, Trades
 from robust.perturb import AugMix, ImageRandom, key
-from robust.prepare import prepare
-from robust.run import execute
 from robust.runs import State, load, read_rows
 
 

@@ -13,14 +13,14 @@ from PIL import Image
 from torch.nn import functional
 from torchvision.transforms.v2.functional import rotate
 
-from robust.building import build_splits
-from robust.configuration import compose
 from robust.data import Batch, ImageSet, Splits, labelled, paired, turned
+from robust.experiment.build import build_splits
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run, prepare
 from robust.learn import Contrasting, Turning, nt_xent
 from robust.measure import features, neighbours_accuracy
 from robust.models import ConvNet, Siamese, trunk_of
-from robust.prepare import Run, prepare
-from robust.run import execute
 from robust.runs import State, load, read_rows
 
 QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=natural"]

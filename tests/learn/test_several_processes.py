@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from robust.data import ImageSet, PerturbedData, Splits
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run
 from robust.perturb import GaussianNoise
-from robust.prepare import Run
-from robust.run import execute
 from robust.runs import State, load
 
 PLAIN = ["model.batch_norm=false", "model.dropout=0"]  # what sees a whole batch, and what is random in each process

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from robust import run as run_module
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run
 from robust.learn import freeze, take_weights
-from robust.prepare import Run
-from robust.run import execute
 from robust.runs import State, claimed, load, write_status
 
 FROZEN = ["technique=transfer", "technique.trainable=[head.*]"]
@@ -105,7 +105,7 @@ def test_a_run_waits_for_the_process_that_does_its_natural_run(
     claim.__enter__()
     monkeypatch.setattr(run_module, "_WAIT_S", 0.01)
     monkeypatch.setattr(logging.getLogger("robust"), "propagate", True)
-    caplog.set_level(logging.INFO, "robust.run")
+    caplog.set_level(logging.INFO, "robust.experiment.execute")
     release = threading.Timer(0.3, claim.__exit__, (None, None, None))
     release.start()
     assert execute(run).state is State.DONE

@@ -7,10 +7,10 @@ import torch
 from torch.nn import functional
 
 from robust.data import to_float
+from robust.experiment.execute import train
+from robust.experiment.experiment import Run
 from robust.learn import Constant, DivergedError
 from robust.perturb import ImageRandom, key
-from robust.prepare import Run
-from robust.run import train
 from robust.runs import load
 
 

@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 
 import robust
-from robust.configuration import compose
 from robust.data import Splits, folder, natural_adversarial
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import prepare
 from robust.measure import measure_natural_adversarial
-from robust.prepare import prepare
 from robust.report.page import write_report
 from robust.results import NATURAL_ADVERSARIAL
-from robust.run import execute
 from robust.runs import State, read_rows
 
 WNIDS = ("n01443537", "n02058221", "n02124075", "n04067472")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from robust.building import build
-from robust.configuration import compose
+from robust.experiment.build import build
+from robust.experiment.compose import compose
 from robust.models import Siamese, folded
 
 NETWORKS = [

@@ -9,9 +9,9 @@ import torch
 from omegaconf import OmegaConf
 from torchvision.models import resnet18, resnet34
 
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run
 from robust.models import ConvNet, ResNet, take_published
-from robust.prepare import Run
-from robust.run import execute
 from robust.runs import State
 
 SETTINGS = ("model=resnet18", "model.stem_kernel=7", "technique=natural")

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from robust.building import build_perturbation
-from robust.configuration import compose
+from robust.experiment.build import build_perturbation
+from robust.experiment.compose import compose
 from robust.perturb import OneOf
 
 RANGES = {"stuck": (1, 10), "hot": (1, 10), "dead": (1, 10), "noise": (0.001, 0.05), "blur": (0.04, 1.0)}

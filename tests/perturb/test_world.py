@@ -6,8 +6,8 @@ import pytest
 import torch
 from kornia.geometry.transform import homography_warp
 
-from robust.building import build_perturbation
-from robust.configuration import compose
+from robust.experiment.build import build_perturbation
+from robust.experiment.compose import compose
 from robust.perturb import (
     DrawnStrength,
     Erasing,

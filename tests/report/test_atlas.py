@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.configuration import compose
-from robust.prepare import prepare
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import prepare
 from robust.report import sections
 from robust.report.atlas import atlas_claims, atlas_sections, read_atlases
 from robust.report.confidence import answered, confidence_section, confidence_table
 from robust.results import known_attacks
-from robust.run import execute
 from robust.runs import State, collect
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.configuration import compose
-from robust.prepare import prepare
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import prepare
 from robust.report import write_report
 from robust.report.minds_eye.claims import _false_negatives, _false_positives, _left_out
 from robust.report.minds_eye.results import Network, pose_errors, read_networks, verdicts
 from robust.report.minds_eye.tables import best_error, effort_table, error_table, recognition_table
-from robust.run import execute
 from robust.runs import State
 
 SETTINGS = [

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from robust.configuration import compose
-from robust.prepare import Run, prepare
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run, prepare
 from robust.report import write_report
 from robust.report.tables import over_seeds, percent, score_table, summary_table
-from robust.run import execute
 from robust.runs import collect, find_runs
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

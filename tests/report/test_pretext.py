@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.configuration import compose
-from robust.prepare import prepare
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import prepare
 from robust.report import write_report
 from robust.report.pretext_tables import SCRATCH, downstream_table, pretext_runs, pretext_table
 from robust.report.self_supervised import pretext_claims, self_supervised
-from robust.run import execute
 from robust.runs import State, find_runs, read_rows
 
 SHORT = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "pretext", "finetune", "probe")]
@@ -76,7 +76,7 @@ def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
         assert execute(run).state is State.DONE
         return run.folder
 
-    labelled = [done(*settings) for settings in (["technique=natural"], other, *started)][0]
+    labelled, *_ = [done(*settings) for settings in (["technique=natural"], other, *started)]
     done("technique=finetune", f"technique.start={labelled}")  # which learnt with labels
     folders = find_runs([tmp_path])
     runs = pretext_runs(folders)

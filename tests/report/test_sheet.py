@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robust.building import build_perturbation
-from robust.configuration import compose
+from robust.experiment.build import build_perturbation
+from robust.experiment.compose import compose
 from robust.report.sheet import contact_sheet
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from robust.configuration import compose
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import prepare
 from robust.models import ConvNet
-from robust.prepare import prepare
 from robust.report.which_layers import gains, layer_table, look, recommendation, which_layers
-from robust.run import execute
 from robust.runs import State, read_rows
 
 LAYERS = ["features.0", "features.5", "features.10", "head"]

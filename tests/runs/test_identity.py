@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from robust.prepare import Run
+from robust.experiment.experiment import Run
 
 NOT_THE_RUN = [
     "runs_dir=elsewhere",

@@ -12,9 +12,9 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from robust.configuration import CONF, compose
 from robust.errors import FaultsError
-from robust.prepare import Run, prepare
+from robust.experiment.compose import CONF, compose
+from robust.experiment.experiment import Run, prepare
 from robust.runs import State, claimed, write_status
 from robust.sweep.jobs import list_jobs
 from robust.sweep.plan import plan, print_plan

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from robust.prepare import Run
-from robust.run import execute
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run
 from robust.runs import State
 
 

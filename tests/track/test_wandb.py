@@ -15,10 +15,10 @@ import wandb
 import yaml
 from wandb.sdk.lib.wbauth.wbnetrc import write_netrc_auth
 
-from robust.configuration import compose
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run, prepare
 from robust.learn import Curve
-from robust.prepare import Run, prepare
-from robust.run import execute
 from robust.runs import State
 from robust.sweep import launch, sweep
 from robust.track import dashboard as dashboards

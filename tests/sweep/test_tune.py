@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from robust.configuration import compose
-from robust.pack.trial import Pace, grow, paces
+from robust.experiment.compose import compose
+from robust.sweep.tune import Pace, grow, paces
 
 
 @pytest.mark.parametrize(

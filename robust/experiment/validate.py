@@ -7,8 +7,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from robust.configuration import is_pretext
 from robust.data import Splits
+from robust.experiment.compose import is_pretext
 from robust.perturb import Perturbation
 
 _LEAST = {

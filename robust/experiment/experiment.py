@@ -11,7 +11,9 @@ from omegaconf import DictConfig
 from torch import nn
 
 from robust.attack import Assault
-from robust.building import (
+from robust.data import ImageSet, NaturalAdversarial, PerturbedData, Splits, natural_adversarial
+from robust.errors import one_line
+from robust.experiment.build import (
     as_level,
     build,
     build_assaults,
@@ -25,10 +27,9 @@ from robust.building import (
     make,
     task_of,
 )
-from robust.checks import check_start, check_task, check_technique, check_values, check_writable
-from robust.configuration import is_pretext, is_run, model_name, plain, reference, require_complete, start_title
-from robust.data import ImageSet, NaturalAdversarial, PerturbedData, Splits, natural_adversarial
-from robust.errors import one_line
+from robust.experiment.compose import is_pretext, is_run, model_name, plain, reference, require_complete, start_title
+from robust.experiment.start import starts, take_start
+from robust.experiment.validate import check_start, check_task, check_technique, check_values, check_writable
 from robust.learn import (
     count_devices,
     freeze,
@@ -39,7 +40,6 @@ from robust.models import ImagesTooSmallError, evaluating, published_digest, tak
 from robust.perturb import Perturbation, key
 from robust.results import NEIGHBOURS, known_natural_adversarial, known_tests, made_attacks
 from robust.runs import Identity, State, Status, identify, read_status
-from robust.starting import starts, take_start
 from robust.track import Subject, make_tracker
 
 

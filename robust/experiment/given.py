@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 from torch import nn
 
-from robust.building import build_conditions, build_splits
-from robust.checks import check_values
-from robust.configuration import compose, require_complete
 from robust.data import ImageSet
+from robust.experiment.build import build_conditions, build_splits
+from robust.experiment.compose import compose, require_complete
+from robust.experiment.validate import check_values
 from robust.measure import Condition, measure
 from robust.results import complete_rows
 from robust.runs import Identity

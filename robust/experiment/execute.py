@@ -17,14 +17,15 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from robust.building import build_schedule, build_splits, build_task, build_trainer
-from robust.configuration import COMPOSED, is_run
 from robust.errors import one_line
+from robust.experiment.build import build_schedule, build_splits, build_task, build_trainer
+from robust.experiment.compose import COMPOSED, is_run
+from robust.experiment.evaluate import attack_missing, measure_missing, measure_others
+from robust.experiment.experiment import Run
+from robust.experiment.start import take_start
 from robust.files import write_whole
 from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours
-from robust.measuring import attack_missing, measure_missing, measure_others
 from robust.models import IMAGENET
-from robust.prepare import Run
 from robust.runs import (
     CHECKPOINT,
     MODEL,
@@ -41,7 +42,6 @@ from robust.runs import (
     scheduler,
     write_status,
 )
-from robust.starting import take_start
 from robust.track import track_run, tracked
 
 _log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from robust.errors import did_you_mean
 
-CONF = Path(__file__).parent.parent / "conf"
+CONF = Path(__file__).parent.parent.parent / "conf"
 #: beside config.yaml, which says all values: where values that refer to others still do
 COMPOSED = "composed.yaml"
 _MACHINE = ("accelerator", "checkpoint_every_s", "devices", "num_nodes", "progress", "threads")  # of the trainer's keys

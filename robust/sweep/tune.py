@@ -17,8 +17,8 @@ import torch
 from omegaconf import DictConfig
 
 from robust.errors import one_line
-from robust.prepare import prepare
-from robust.run import fit
+from robust.experiment.execute import fit
+from robust.experiment.experiment import prepare
 
 #: runs at a time, at most
 MOST = 16

@@ -5,8 +5,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from robust.building import build_conditions, build_perturbation
-from robust.configuration import CONF, compose, model_name
+from robust.experiment.build import build_conditions, build_perturbation
+from robust.experiment.compose import CONF, compose, model_name
 from robust.perturb import Perturbation
 
 

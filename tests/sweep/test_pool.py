@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from robust.pack.workers import work_off
+from robust.sweep.pool import work_off
 
 
 def note(job: tuple[Path, str]) -> str:
@@ -87,7 +87,7 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path, monkeypatch: pytest.Monke
             time.sleep(0.05)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("robust.pack.workers._heard_from", interrupt)
+    monkeypatch.setattr("robust.sweep.pool._heard_from", interrupt)
     with pytest.raises(KeyboardInterrupt):
         work_off(jobs(tmp_path), sleep_long, workers=2, title="")
     for path in tmp_path.iterdir():

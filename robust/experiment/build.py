@@ -15,9 +15,9 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from robust.attack import Assault
-from robust.configuration import plain
 from robust.data import Splits, labelled
 from robust.errors import one_line
+from robust.experiment.compose import plain
 from robust.learn import Classifier, Constant, Schedule, Task
 from robust.measure import Condition
 from robust.perturb import Perturbation

@@ -13,11 +13,11 @@ from hydra import compose, initialize_config_dir
 import robust
 from robust import results
 from robust import run as run_module
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Run
 from robust.measure import Condition, trials
 from robust.perturb import GaussianNoise
-from robust.prepare import Run
 from robust.results import COLUMNS
-from robust.run import execute
 from robust.runs import ClaimedError, State, Status, claimed, find_runs, read_rows, read_status, write_status
 
 CONTENTS = [

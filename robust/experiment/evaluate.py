@@ -12,7 +12,8 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from robust.attack import ANY, Assault
-from robust.building import build_splits
+from robust.experiment.build import build_splits
+from robust.experiment.experiment import Run
 from robust.files import write_whole
 from robust.learn import on_gpu
 from robust.measure import (
@@ -24,7 +25,6 @@ from robust.measure import (
     take_views,
 )
 from robust.models import TripleStaged, folded, trunk_of
-from robust.prepare import Run
 from robust.results import STAGES, VIEWS, write_attacks, write_natural_adversarial, write_neighbours, write_tables
 from robust.runs import load
 

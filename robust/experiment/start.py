@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from omegaconf import DictConfig
 from torch import nn
 
-from robust.configuration import pretext, reference, stage
+from robust.experiment.compose import pretext, reference, stage
 from robust.learn import NEW, take_weights
 from robust.measure import NATURAL
 from robust.models import trunk_of

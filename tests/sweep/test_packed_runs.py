@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.configuration import compose
-from robust.prepare import prepare
-from robust.run import execute
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.experiment import prepare
 from robust.runs import State, read_status
 from robust.sweep import launch
 

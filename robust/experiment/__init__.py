@@ -1,0 +1,1 @@
+"""One run: composed, validated, built, trained, evaluated, recorded."""
