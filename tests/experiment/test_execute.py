@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 
 import robust
 from robust import results
-from robust import run as run_module
+from robust.experiment import execute as run_module
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Run
 from robust.measure import Condition, trials

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from robust import run as run_module
+from robust.experiment import execute as run_module
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Run
 from robust.learn import freeze, take_weights
