@@ -17,20 +17,21 @@ from torch import nn
 from robust.attack import Assault
 from robust.data import Splits, labelled
 from robust.errors import one_line
-from robust.experiment.compose import plain
+from robust.experiment.compose import perturbation_choices
 from robust.learn import Classifier, Constant, Schedule, Task
 from robust.measure import Condition
 from robust.perturb import Perturbation
+from robust.runs.config import Config
 
 
-def build_optimizer(optimizer: DictConfig, **arguments: Any) -> Any:
+def build_optimizer(optimizer: Config, **arguments: Any) -> Any:
     """The optimiser that a node describes, with its own defaults where that says null."""
-    return build(optimizer, without=[name for name, value in plain(optimizer).items() if value is None], **arguments)
+    return build(optimizer, without=[name for name, value in optimizer.items() if value is None], **arguments)
 
 
-def build(node: DictConfig, *, without: Container[str] = ("name",), **arguments: Any) -> Any:
+def build(node: Config, *, without: Container[str] = ("name",), **arguments: Any) -> Any:
     """The object that a configuration node describes; `arguments` are added. A `name` is for people."""
-    return make(plain(node, without=without), **arguments)
+    return make(node.without(without), **arguments)
 
 
 def make(description: Mapping[str, Any], **arguments: Any) -> Any:
@@ -48,15 +49,16 @@ def make(description: Mapping[str, Any], **arguments: Any) -> Any:
         raise
 
 
-def build_splits(data: DictConfig, *, images: DictConfig | None = None, seed: int = 0) -> Splits:
+def build_splits(data: Config, *, images: Config | None = None, seed: int = 0) -> Splits:
     """The data set's images, or what `images`, a function by its configuration, makes of them, with labels of its own;
     of `data.labels`, where that is a share, so many training images, drawn by the seed. The same ones at the second
     time."""
+    source = json.dumps(data.source)
     if images is not None:
-        return _read_splits(json.dumps(plain(data.source)), images=json.dumps(plain(images)))
+        return _read_splits(source, images=json.dumps(images))
     if data.get("labels") is not None:
-        return _read_splits(json.dumps(plain(data.source)), labels=data.labels, seed=seed)
-    return _read_splits(json.dumps(plain(data.source)))
+        return _read_splits(source, labels=data.labels, seed=seed)
+    return _read_splits(source)
 
 
 @functools.lru_cache(maxsize=3)
@@ -68,38 +70,33 @@ def _read_splits(source: str, *, images: str | None = None, labels: float | None
     return make(json.loads(source))
 
 
-def build_perturbation(
-    perturb: DictConfig, level: float | None = None, *, key: str = "perturb.level"
-) -> Perturbation | None:
-    """The perturbation of a `conf/perturb` choice, at its own level or at another; None for `perturb=none`.
+def build_perturbation(perturb: Config, *, key: str = "perturb.level") -> Perturbation | None:
+    """The perturbation that a choice of `perturb` describes; None for `perturb=none`. Errors call the level by `key`.
 
-    Errors call the level by `key`.
+    Raises ValueError for a level without a perturbation, and for one that it does not take.
     """
-    return _build_perturbation(json.dumps(OmegaConf.to_container(perturb)), level, key)
-
-
-@functools.lru_cache(maxsize=256)
-def _build_perturbation(perturb: str, level: float | None, key: str) -> Perturbation | None:
-    node = OmegaConf.create({"perturb": json.loads(perturb)}).perturb
-    if level is not None:
-        node.level = level
-    if node.transform is None:
-        if node.level != 0:
+    if perturb.transform is None:
+        if perturb.level != 0:
             raise ValueError(
-                f"`{key}` must be left out with `perturb=none`; got {node.level}. Name a perturbation, or no level."
+                f"`{key}` must be left out with `perturb=none`; got {perturb.level}. Name a perturbation, or no level."
             )
         return None
-    with as_level(node, key):
-        return build(node.transform)
+    with as_level(perturb, key):
+        return _build_perturbation(json.dumps(perturb.transform))
+
+
+@functools.lru_cache(maxsize=512)
+def _build_perturbation(transform: str) -> Perturbation:
+    return make(json.loads(transform))
 
 
 @contextlib.contextmanager
-def as_level(perturb: DictConfig, key: str = "perturb.level") -> Iterator[None]:
+def as_level(perturb: Config, key: str = "perturb.level") -> Iterator[None]:
     """Calls by its key what a perturbation's error calls by its constructor's argument."""
-    raw = OmegaConf.to_container(perturb)
-    assert isinstance(raw, dict)
-    arguments = [name for name, value in (raw["transform"] or {}).items() if value == "${..level}"]
-    with _renamed(dict.fromkeys(arguments, key)):
+    transform = perturb.transform or {}
+    likely = [name for name, value in transform.items() if repr(value) == repr(perturb.level)]
+    names = ["level"] if "level" in transform else likely
+    with _renamed(dict.fromkeys(names, key)):
         yield
 
 
@@ -115,58 +112,87 @@ def _renamed(keys: Mapping[str, str]) -> Iterator[None]:
         raise ValueError(text) from error
 
 
-def build_assaults(attack: DictConfig) -> list[Assault]:
-    """The attacks of a `conf/attack` choice: one, several or none."""
+def build_assaults(attack: Config) -> list[Assault]:
+    """The attacks of a choice of `attack`: one, several or none."""
+    if attack.get("_target_", "several") is None:
+        return []
     every = list(attack.several.values()) if "several" in attack else [attack]
-    return [_build_assault(one) for one in every if one is not None and one._target_ is not None]
+    return [_build_assault(json.dumps(one)) for one in every if one is not None]
 
 
-def _build_assault(attack: DictConfig) -> Assault:
+@functools.lru_cache(maxsize=256)
+def _build_assault(described: str) -> Assault:
+    attack = Config.of(json.loads(described))
     if "perturbation" not in attack:
         return build(attack, without=[])
     perturbation = build_perturbation(attack.perturbation, key="attack.perturbation.level")
-    described = json.dumps({} if perturbation is None else {"perturbation": plain(attack.perturbation.transform)})
-    return build(attack, without=["perturbation"], perturbation=perturbation, described=described)
+    through = json.dumps({} if perturbation is None else {"perturbation": attack.perturbation.transform})
+    return build(attack, without=["perturbation"], perturbation=perturbation, described=through)
 
 
 def build_conditions(
-    evaluation: DictConfig, shape: tuple[int, int, int], own_family: str | None = None
+    evaluation: Config, shape: tuple[int, int, int], own_family: str | None = None
 ) -> list[Condition]:
-    """What `conf/evaluation` says: natural images, then each chosen perturbation at each of its levels.
+    """What `evaluation` says: natural images, then each chosen perturbation at each of its levels.
 
     Chosen are the perturbations of `own_family`, if `evaluation.own_family` asks for that and there are any, else those
     of `evaluation.families`. Nothing at all with `evaluation=none`. Raises ValueError for what images of `shape`
     (channels, height, width) cannot be tested under.
     """
-    if evaluation.levels is None:
+    if evaluation.conditions is None:
         return []
-    known = {perturb.family for perturb in evaluation.conditions.values()}
-    if unknown := set(evaluation.families) - known:
+    own = own_family if evaluation.own_family else None
+    return list(_build_conditions(json.dumps(evaluation.conditions), tuple(evaluation.families), shape, own))
+
+
+@functools.lru_cache(maxsize=64)
+def _build_conditions(
+    described: str, families: tuple[str, ...], shape: tuple[int, int, int], own_family: str | None
+) -> tuple[Condition, ...]:
+    levels: dict[str, list[float]] = json.loads(described)
+    choices = perturbation_choices(levels)
+    known = {choice.family for choice in choices.values()}
+    if unknown := set(families) - known:
         raise ValueError(
             f"`evaluation.families` must be among {', '.join(sorted(known))}; got {', '.join(sorted(unknown))}."
         )
-    chosen = [own_family] if evaluation.own_family and own_family in known else evaluation.families
+    chosen = [own_family] if own_family in known else families
     conditions = [Condition()]
-    for name, perturb in evaluation.conditions.items():
-        key = f"evaluation.levels.{name}"
-        for level in dict.fromkeys(evaluation.levels.get(name) or ()):
+    for name, choice in choices.items():
+        key = f"evaluation.conditions.{name}"
+        for level in dict.fromkeys(levels[name] or ()):
+            perturb = at_level(choice, level)
+            condition = Condition(build_perturbation(perturb, key=key))
             with as_level(perturb, key):
-                condition = Condition(build_perturbation(perturb, level, key=key))
                 condition.check(shape)
-            if perturb.family in chosen:
+            if choice.family in chosen:
                 conditions.append(condition)
-    return conditions
+    return tuple(conditions)
 
 
-def task_of(config: DictConfig) -> type[Task]:
+def at_level(choice: DictConfig, level: float) -> Config:
+    """A choice of `perturb` at a level."""
+    changed = choice.copy()
+    changed.level = level
+    return Config.of(OmegaConf.to_container(changed, resolve=True))
+
+
+def tested_families(config: Config) -> list[str]:
+    """The families that a run is tested under, with its own where there are tests of that."""
+    evaluation, own = config.evaluation, config.perturb.family
+    known = {choice.family for choice in perturbation_choices(evaluation.conditions or ()).values()}
+    return [*evaluation.families, *([own] if evaluation.own_family and own in known else [])]
+
+
+def task_of(config: Config) -> type[Task]:
     """The LightningModule for the run's task."""
-    return get_class(config.task.module._target_)
+    return get_class(config.task.module["_target_"])
 
 
-def build_task(config: DictConfig, network: nn.Module) -> Task:
+def build_task(config: Config, network: nn.Module) -> Task:
     """The LightningModule that trains a network for the run's task."""
     optimizer = build_optimizer(config.optimizer, _partial_=True)
-    rate = build(config.rate) if config.rate is not None else None
+    scheduler = build(config.lr_scheduler) if config.lr_scheduler is not None else None
     task = task_of(config)
     if not isinstance(network, task.networks):
         raise ValueError(
@@ -185,20 +211,20 @@ def build_task(config: DictConfig, network: nn.Module) -> Task:
             f"`technique={config.technique.name}` does. Choose another technique."
         )
     goes_on = config.technique.start is not None and config.technique.head is None
-    parts = {"model": network, "optimizer": optimizer, "rate": rate, "objective": objective}
+    parts = {"model": network, "optimizer": optimizer, "lr_scheduler": scheduler, "objective": objective}
     views = config.task.module.get("views") or {}
     with _renamed({str(name): f"task.module.views.{name}" for name in views}):
         return build(config.task.module, **parts, goes_on=goes_on, seed=config.seed)
 
 
-def build_schedule(config: DictConfig) -> Schedule:
+def build_schedule(config: Config) -> Schedule:
     """Which share of a batch is perturbed; for a technique without one, none."""
     share = config.technique.share
-    return build(share) if share is not None else Constant(share=0)
+    return build(share) if share is not None else Constant(value=0)
 
 
 def build_trainer(
-    config: DictConfig,
+    config: Config,
     *,
     title: str,
     checkpoint: Path,
@@ -207,7 +233,7 @@ def build_trainer(
 ) -> pl.Trainer:
     """Lightning's Trainer. Raises ValueError where it cannot be made of the configuration's settings."""
     try:
-        make = build(config.trainer, without=["threads", "channels_last", "compile"], _partial_=True)
-        return make(title=title, checkpoint=checkpoint, callbacks=callbacks, logger=logger)
+        make_it = build(config.trainer, without=["threads", "channels_last", "compile"], _partial_=True)
+        return make_it(title=title, checkpoint=checkpoint, callbacks=callbacks, logger=logger)
     except Exception as error:
         raise ValueError(f"`trainer` cannot be made of these settings: {one_line(error)}") from error

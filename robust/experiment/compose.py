@@ -1,8 +1,8 @@
-"""The configuration of a run, and of those that it starts from or is held against."""
+"""The configuration of a run, of what the command line says: composed by Hydra, as plain values."""
 
 import functools
-import os
-from collections.abc import Container, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,214 +11,193 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
-from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationToMissingValueError
 
-from robust.errors import did_you_mean
+from robust.experiment.search_path import CONF, project_folders, search_path
+from robust.runs.config import Config, leaves
 
-CONF = Path(__file__).parent.parent.parent / "conf"
-#: beside config.yaml, which says all values: where values that refer to others still do
-COMPOSED = "composed.yaml"
-_MACHINE = ("accelerator", "checkpoint_every_s", "devices", "num_nodes", "progress", "threads")  # of the trainer's keys
+_MISSING = "???"
+_WORD = re.compile(r"(\.*)([A-Za-z_]\w*(?:\.\w+)*)")
 
 
-def compose(overrides: Sequence[str] = ()) -> DictConfig:
+def compose(overrides: Sequence[str] = ()) -> Config:
     """The configuration that `python train.py OVERRIDES` would run, also inside any program that uses Hydra itself.
 
-    Of many compositions, those that choose the same files share Hydra's work: values are set in a copy, as Hydra sets
-    them last of all.
+    What chooses files is composed by Hydra once; a plain value is set in what came of that, and what refers to it is
+    resolved again. Raises ValueError for a value that is still to be given, and what Hydra raises.
     """
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    values = [one for one in parsed if _sets_a_value(one)]
-    if any(one.is_sweep_override() for one in values):
-        return _compose(tuple(overrides)).copy()
-    config = _compose(tuple(one.input_line for one in parsed if one not in values)).copy()
-    for one in values:
-        try:
-            OmegaConf.update(config, one.key_or_group, one.value())
-        except OmegaConfBaseException:
-            return _compose(tuple(overrides)).copy()  # fails too, with Hydra's message
-    return config
+    parsed = [parse(one) for one in overrides]
+    choices = tuple(one.input_line for one in parsed if not _may_be_set(one))
+    values = [one for one in parsed if _may_be_set(one)]
+    base = _base(choices, _projects())
+    if not all(base.has(one.key_or_group) for one in values):
+        more = tuple(one.input_line for one in values if not base.has(one.key_or_group))
+        base = _base((*choices, *more), _projects())
+        values = [one for one in values if one.input_line not in more]
+    return base.with_values({one.key_or_group: one.value() for one in values})
 
 
-def compose_each(settings: Sequence[str], *, perturb: str) -> list[DictConfig]:
+def compose_each(settings: Sequence[str], *, perturb: str) -> list[Config]:
     """A configuration for each perturbation that `settings`, as on the command line, name (perturb=noise,blur), else
     for those of `perturb`. Raises ValueError for none and for what no run could start with."""
     named = [one.partition("=")[2] for one in settings if one.startswith("perturb=")]
     others = [one for one in settings if not one.startswith("perturb=")]
     configs = [compose([*others, f"perturb={name}"]) for name in (named[-1] if named else perturb).split(",")]
     for config in configs:
-        require_complete(config)
         if config.perturb.transform is None:
             raise ValueError("`perturb` must name perturbations; got none. Name some: perturb=shift,zoom.")
     return configs
 
 
-def _sets_a_value(override: Override) -> bool:
-    """Whether an override sets a value that is there, rather than adding, deleting or choosing a file."""
-    return override.type is OverrideType.CHANGE and override.package is None and not _is_group(override.key_or_group)
+@functools.lru_cache(maxsize=4096)
+def parse(override: str) -> Override:
+    """An override as Hydra reads it; what is said of a parent may add to it."""
+    return OverridesParser.create().parse_override(f"++{override}" if override.startswith("parent.") else override)
 
 
-@functools.cache
-def _is_group(key: str) -> bool:
-    return (CONF / key).is_dir()
+def as_overrides(node: Mapping[str, Any]) -> list[str]:
+    """Nested settings as overrides of the command line."""
+    return [f"{name}={_text(value)}" for name, value in leaves(node) if not isinstance(value, Mapping)]
+
+
+def _text(value: Any) -> str:
+    """A value in the command line's grammar."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_text, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{name}: {_text(inner)}' for name, inner in value.items())}}}"
+    return repr(value) if isinstance(value, int | float) else f"'{_escaped(value)}'"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), str(text))
+
+
+def _may_be_set(override: Override) -> bool:
+    """Whether it gives a key, rather than a group, one plain value."""
+    plain = override.type is OverrideType.CHANGE and override.package is None and not override.is_sweep_override()
+    return plain and _is_plain(override.value())
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_plain(one) for one in value)
+    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and "${" not in value)
+
+
+class _Base:
+    """What Hydra composed, and how its values hang together."""
+
+    def __init__(self, composed: DictConfig) -> None:
+        self.composed = composed
+        raw = OmegaConf.to_container(composed)
+        assert isinstance(raw, dict)
+        self.raw = {name: value for name, value in leaves(raw) if not isinstance(value, dict)}
+        if missing := [name for name, value in self.raw.items() if value == _MISSING]:
+            raise ValueError(f"`{missing[0]}` must be given: {missing[0]}=VALUE.")
+        try:
+            self.resolved: Config = Config.of(OmegaConf.to_container(composed, resolve=True))
+        except InterpolationToMissingValueError as error:
+            raise ValueError(f"A value that others refer to must be given: {error.msg}") from error
+        self.refers = {name: _words(name, value) for name, value in self.raw.items() if "${" in str(value)}
+
+    def has(self, key: str) -> bool:
+        """Whether there is a value, and no more than that, under a key."""
+        return key in self.raw
+
+    def with_values(self, values: Mapping[str, Any]) -> Config:
+        """The configuration with other values; all that they do not touch is shared."""
+        if not values:
+            return self.resolved
+        refreshed = self._touched(frozenset(values)) - {*values}
+        if not refreshed:
+            return self.resolved.changed(values)
+        try:
+            for name, value in values.items():
+                OmegaConf.update(self.composed, name, value, merge=False)
+            found = {name: _resolved(OmegaConf.select(self.composed, name)) for name in refreshed}
+        finally:
+            for name in values:
+                OmegaConf.update(self.composed, name, self.raw[name], merge=False)
+        return self.resolved.changed({**values, **found})
+
+    @functools.lru_cache(maxsize=256)  # noqa: B019, as many as there are sweeps over some keys
+    def _touched(self, keys: frozenset[str]) -> frozenset[str]:
+        """These keys, and all whose values may hang on them."""
+        touched = set(keys)
+        while more := {
+            name
+            for name, words in self.refers.items()
+            if name not in touched and any(_overlap(word, one) for word in words for one in touched)
+        }:
+            touched |= more
+        return frozenset(touched)
+
+
+def _words(name: str, value: Any) -> frozenset[str]:
+    """The keys, or beginnings of keys, that a value with interpolations may refer to, and some words more."""
+    where = name.split(".")
+    return frozenset(
+        ".".join([*where[: len(where) - len(dots)], word]) if dots else word
+        for dots, word in _WORD.findall(str(value))
+    )
+
+
+def _overlap(word: str, key: str) -> bool:
+    return f"{key}.".startswith(f"{word}.") or f"{word}.".startswith(f"{key}.")
+
+
+def _resolved(value: Any) -> Any:
+    return Config.of(OmegaConf.to_container(value, resolve=True)) if OmegaConf.is_config(value) else value
+
+
+def _projects() -> tuple[Path, ...]:
+    return tuple(project_folders())
 
 
 @functools.lru_cache(maxsize=256)
-def _compose(overrides: tuple[str, ...]) -> DictConfig:
+def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:
+    return _Base(_by_hydra("train", [*overrides]))
+
+
+def _by_hydra(name: str | None, overrides: list[str]) -> DictConfig:
     around = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base=None):
-            return hydra_compose("train", list(overrides))
+            return hydra_compose(name, overrides)
     finally:
         GlobalHydra.instance().hydra = around
 
 
-def recorded(folder: Path) -> DictConfig:
-    """The configuration of the run in a folder, where values that refer to others still do, so that others can be set.
-    Raises OSError where there is none."""
-    composed = folder / COMPOSED
-    config = OmegaConf.load(composed if composed.is_file() else folder / "config.yaml")  # of runs before there was one
-    assert isinstance(config, DictConfig)
-    return config
-
-
-def reference(config: DictConfig) -> DictConfig:
-    """The configuration of the natural run that a run is held against: of the same data, model, seed and settings."""
-    natural = config.copy()
-    natural.as_reference = False
-    with open_dict(natural):
-        natural.technique = _read(CONF / "technique" / "natural.yaml").technique
-        natural.perturb = _read(CONF / "perturb" / "none.yaml")
-        _leave_to_the_agent(natural)
-    return natural
-
-
-def pretext(config: DictConfig, task: str) -> DictConfig:
-    """The configuration of the run without anybody's labels that a run starts from: of the same data, model, seed and
-    settings; or that of the run in the folder `task`. Raises ValueError for what is neither."""
-    if is_run(task):
-        return _brought_here(Path(task), config)
-    raw = {file.stem: _read(file) for file in (CONF / "task").glob("*.yaml")}
-    known = sorted(name for name, content in raw.items() if is_pretext(content.get("task", content)))
-    if task not in known:
-        raise ValueError(
-            f"`technique.start` must be null, natural, a task without labels ({', '.join(known)}) or the folder of a "
-            f"run; got {task}.{did_you_mean(task, known)}"
-        )
-    other = reference(config)
-    with open_dict(other):
-        other.task = compose([f"task={task}"]).task
-        other.data.labels = None
-        other.evaluation.natural_adversarial = None
-        other.attack = _read(CONF / "attack" / "none.yaml")
-    return other
-
-
-def _brought_here(folder: Path, config: DictConfig) -> DictConfig:
-    """The configuration of the run in a folder, on the machine and with the data of the run of `config`."""
-    other = recorded(folder)
-    with open_dict(other):
-        other.runs_dir = str(folder.absolute().parent)
-        other.logger = config.logger
-        for name in _MACHINE:
-            other.trainer[name] = config.trainer[name]
-        for node in (other.data, other.data.source):
-            for name in {"dir", "cache_dir"} & set(node):
-                node[name] = config.data[name]
-    return other
-
-
-def is_run(start: object) -> bool:
-    """Whether that is the folder of a run."""
-    return isinstance(start, str) and (Path(start) / "config.yaml").is_file()
-
-
-def start_title(config: DictConfig) -> str:
-    """What learning without labels a run starts from, in words: a task, or that of the run in a folder; "" for none."""
-    start = config.technique.start
-    if start in (None, "natural"):
-        return ""
-    if not is_run(start):
-        return str(start)
-    other = recorded(Path(start))
-    return f"{other.task.name} of {other.data.name}"
-
-
-def is_pretext(task: DictConfig) -> bool:
-    """Whether images label themselves for a task."""
-    raw = OmegaConf.to_container(task)
-    assert isinstance(raw, dict)
-    return raw.get("recipe") == "pretext"
-
-
-def _leave_to_the_agent(config: DictConfig) -> None:
-    """Has nobody told of a run where an agent's process is one W&B run, which is not this one."""
-    if "WANDB_SWEEP_ID" in os.environ:
-        config.logger = _read(CONF / "logger" / "none.yaml")
-
-
-def stage(config: DictConfig, model: str) -> DictConfig:
-    """The configuration of the run, of another model and its task, that a part of a run's network starts from: of the
-    same data, technique, seed and settings, those of the model too where both have them."""
-    other, own = config.copy(), compose([f"model={model}"])
-    other.as_reference = False
-    with open_dict(other):
-        other.task, other.model = own.task, own.model
-        if "none" in other.data:
-            other.data.none = "${task.none}"
-        _leave_to_the_agent(other)
-    raw = OmegaConf.to_container(config.model)
-    assert isinstance(raw, dict)
-    for name in set(own.model) & set(config.model) - {"name", "_target_"}:
-        OmegaConf.update(other.model, str(name), raw[name])
-    return other
+def perturbation_choices(names: Iterable[str]) -> dict[str, DictConfig]:
+    """The choices of `perturb` by name, as they stand in their files. Raises what Hydra raises for an unknown one."""
+    wanted = dict.fromkeys(names)
+    known = _known_perturbations(_projects())
+    if missing := [name for name in wanted if name not in known]:
+        places = f"hydra.searchpath={_text(search_path())}"
+        found = _by_hydra(None, [places, *(f"+perturb@{name}={name}" for name in missing)])
+        known.update({name: found[name] for name in missing})
+    return {name: known[name] for name in wanted}
 
 
 @functools.cache
-def _read(file: Path) -> DictConfig:
-    content = OmegaConf.load(file)
-    assert isinstance(content, DictConfig)
-    return content
+def _known_perturbations(projects: tuple[Path, ...]) -> dict[str, DictConfig]:
+    return {}
 
 
-def require_complete(config: DictConfig) -> None:
-    """Raises ValueError where a value is still to be given."""
-    raw = OmegaConf.to_container(config)
-    assert isinstance(raw, dict)
-    if missing := [name for name, value in leaves(raw) if value == "???"]:
-        raise ValueError(f"`{missing[0]}` must be given: {missing[0]}=VALUE.")
-
-
-def leaves(node: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value in nested mappings, with its dotted name; mappings themselves too."""
-    for name, value in node.items():
-        yield f"{path}{name}", value
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{path}{name}.")
-
-
-def plain(node: DictConfig, *, without: Container[str] = ()) -> dict[str, Any]:
-    """A configuration node, resolved, as ordinary values, less some of its keys."""
-    values = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(values, dict)
-    return {str(name): value for name, value in values.items() if name not in without}
-
-
-def model_name(model: DictConfig) -> str:
-    """What to call a network: its name, and what was set otherwise than in the file of that name."""
-    file = CONF / "model" / f"{model.name}.yaml"
-    content = _read(file) if file.is_file() else model
-    usual, raw = (OmegaConf.to_container(node) for node in (content.get("model", content), model))
-    assert isinstance(usual, dict)
-    assert isinstance(raw, dict)
-    changed = [f"{name}={value}" for name, value in plain(model).items() if usual.get(name) != raw[name]]
-    return " ".join([model.name, *changed])
-
-
-def tested_families(config: DictConfig) -> list[str]:
-    """The families that a run is tested under, with its own where there are tests of that."""
-    evaluation, own = config.evaluation, config.perturb.family
-    known = {perturb.family for perturb in evaluation.conditions.values()}
-    return [*evaluation.families, *([own] if evaluation.own_family and own in known else [])]
+def model_title(model: Config) -> str:
+    """What to call a network: the name of its choice, and what was set otherwise than there."""
+    try:
+        base = _base((f"model={model.name}",), _projects())
+    except Exception:  # noqa: BLE001, the name of no choice: it says what there is
+        return str(model.name)
+    usual = base.resolved.model
+    referring = {name.removeprefix("model.") for name in base.refers}
+    changed = [
+        f"{name}={value}" for name, value in model.items() if name not in referring and usual.get(name) != value
+    ]
+    return " ".join([str(model.name), *changed])

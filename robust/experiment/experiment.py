@@ -1,13 +1,13 @@
 """A run as its configuration describes it, checked before anything long starts."""
 
+import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
 from torch import nn
 
 from robust.attack import Assault
@@ -27,35 +27,34 @@ from robust.experiment.build import (
     make,
     task_of,
 )
-from robust.experiment.compose import is_pretext, is_run, model_name, plain, reference, require_complete, start_title
-from robust.experiment.start import starts, take_start
-from robust.experiment.validate import check_start, check_task, check_technique, check_values, check_writable
-from robust.learn import (
-    count_devices,
-    freeze,
-    is_one_of_several,
-)
-from robust.measure import NATURAL, Condition, Test, planned_tests
+from robust.experiment.compose import compose, model_title
+from robust.experiment.parents import is_run, is_self_supervised, natural, starts
+from robust.experiment.start import start_title, take_start
+from robust.experiment.validate import check_same_network, check_task, check_technique, check_values, check_writable
+from robust.learn import count_devices, freeze, is_one_of_several
+from robust.measure import Condition, Test, planned_tests
 from robust.models import ImagesTooSmallError, evaluating, published_digest, take_published, trunk_of
 from robust.perturb import Perturbation, key
 from robust.results import NEIGHBOURS, known_natural_adversarial, known_tests, made_attacks
 from robust.runs import Identity, State, Status, identify, read_status
-from robust.track import Subject, make_tracker
+from robust.runs.config import Config
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """A run that was checked and can start: its configuration and the parts it describes."""
+class Experiment:
+    """A run that was checked and can start: what was asked for, its configuration and the parts it describes."""
 
-    config: DictConfig
-    splits: Splits
+    overrides: tuple[str, ...]
+    config: Config
+    identity: Identity
     perturbation: Perturbation | None
     conditions: list[Condition]
     assaults: list[Assault]
     natural_adversarial: NaturalAdversarial | None
-    identity: Identity
-    reference: str  # the name of the natural run that it is held against
-    parents: "dict[str, Run]"  # whose weights it starts from, by the part of the network; "" for all but the head
+    #: the natural run that it is compared with; None for itself
+    reference: "Experiment | None" = None
+    #: the runs whose weights it starts from, by the part of the network; "" for all but the head
+    parents: "dict[str, Experiment]" = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -63,13 +62,27 @@ class Run:
         return Path(self.config.runs_dir).absolute() / self.identity.folder
 
     @property
+    def reference_name(self) -> str:
+        """The name of the natural run that it is compared with."""
+        return (self.reference or self).identity.folder
+
     def status(self) -> Status:
-        """How far it has come; to do again where tests are missing that this evaluation asks for, or nobody was told
-        of them."""
+        """How far it has come; to do again where tests are missing that this evaluation asks for, or the tracker was
+        not told of them."""
         status = read_status(self.folder)
         if status.state is State.DONE and self.is_incomplete():
             return Status(State.ABSENT, "tests are missing")
         return status
+
+    def is_incomplete(self) -> bool:
+        """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
+        left = self.missing_tests() or self.missing_attacks() or self.missing_natural_adversarial()
+        return bool(left) or self.misses_neighbours()
+
+    @property
+    def splits(self) -> Splits:
+        """The images it learns from and is tested on; kept in memory for a few data sets."""
+        return build_splits(self.config.data, images=self.config.task.get("images"), seed=self.config.seed)
 
     @property
     def is_shared(self) -> bool:
@@ -77,19 +90,16 @@ class Run:
         trainer = self.config.trainer
         return is_one_of_several(trainer.devices, trainer.num_nodes, trainer.accelerator)
 
-    def is_incomplete(self) -> bool:
-        """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
-        left = self.missing_tests() or self.missing_attacks() or self.missing_natural_adversarial()
-        return (
-            bool(left)
-            or self.misses_neighbours()
-            or not make_tracker(self.config, Subject(self.folder, "", "")).knows()
-        )
-
     @property
     def rank(self) -> int:
         """Which process this is of those that a cluster started to train it together; 0 for the first, or only one."""
         return int(os.environ["SLURM_PROCID"]) if self.is_shared else 0
+
+    @property
+    def processes(self) -> int:
+        """How many train it together."""
+        settings = self.config.trainer
+        return settings.num_nodes * count_devices(settings.devices, settings.accelerator)
 
     def missing_tests(self) -> list[Test]:
         """The tests this evaluation asks for that were not made yet."""
@@ -100,8 +110,10 @@ class Run:
 
     def missing_attacks(self) -> list[tuple[Assault, tuple[int, int]]]:
         """The attacks, and the pairs of label and target, that were not made yet."""
-        known = made_attacks(self.folder) if self.assaults else None
-        return [(assault, pair) for assault in self.assaults for pair in assault.missing(self.splits.test, known)]
+        if not self.assaults:
+            return []
+        known, test = made_attacks(self.folder), self.splits.test
+        return [(assault, pair) for assault in self.assaults for pair in assault.missing(test, known)]
 
     def attacks_left(self) -> int:
         """How many attacks, each on an image, are still to be made."""
@@ -113,51 +125,58 @@ class Run:
         return None if others and known_natural_adversarial(self.folder) == others.digest else others
 
     def misses_neighbours(self) -> bool:
-        """Whether nobody asked yet how much of the classes is in the features of what learnt without labels."""
+        """Whether the k-NN accuracy of what it learnt without labels is still to be measured."""
         return self.has_neighbours and not (self.folder / NEIGHBOURS).is_file()
 
     @property
     def has_neighbours(self) -> bool:
-        """Whether it learns without labels, from images that have classes for all that."""
-        return is_pretext(self.config.task) and len(build_splits(self.config.data).train.classes) > 1
+        """Whether it is self-supervised, on images that have classes for all that."""
+        return is_self_supervised(self.config.task) and len(build_splits(self.config.data).train.classes) > 1
 
     def build_data(self) -> PerturbedData:
         """The data module."""
-        settings, few, task = self.config.data, self.config.data.get("labels") is not None, self.config.task
+        settings, few, task = self.config.data, self.config.data.labels is not None, self.config.task
+        splits = self.splits
         whole = task.get("network") is None  # else a picture holds two, which nothing may move
-        most = len(self.splits.train) // self.processes * self.processes
+        most = len(splits.train) // self.processes * self.processes
         return PerturbedData(
-            self.splits,
+            splits,
             batch_size=min(settings.batch_size, most) if few and most else settings.batch_size,
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
             shuffle=any([settings.shuffle, few, task.get("shuffle")]),  # few: what one epoch leaves over another takes
             augmentation=build(settings.augment) if settings.augment is not None and whole else None,
-            every=self.training_images if few and self.training_images is not self.splits.train else None,
+            every=self.training_images if few and self.training_images is not splits.train else None,
         )
-
-    @property
-    def processes(self) -> int:
-        """How many train it together."""
-        settings = self.config.trainer
-        return settings.num_nodes * count_devices(settings.devices, settings.accelerator)
 
     @property
     def training_images(self) -> ImageSet:
         """All of the data set, labelled or not."""
-        if self.config.data.get("labels") is None:
+        if self.config.data.labels is None:
             return self.splits.train
-        data = self.config.data.copy()
-        data.labels = None
-        return build_splits(data, images=self.config.task.get("images")).train
+        return build_splits(self.config.data.changed({"labels": None}), images=self.config.task.get("images")).train
 
     def build_network(self) -> nn.Module:
         """The untrained network: its weights drawn from the run's seed, or others' where `weights` says so; its layers
         frozen as the technique says."""
         torch.manual_seed(key("weights", self.config.seed))
+        network = self._make_network()
+        if self.config.weights is not None:
+            take_published(network, str(self.config.weights))
+        self._freeze(network)
+        return network
+
+    def sketch_network(self) -> nn.Module:
+        """The same without numbers: shapes on the `meta` device, to be checked."""
+        with torch.device("meta"):
+            network = self._make_network()
+        self._freeze(network)
+        return network
+
+    def _make_network(self) -> nn.Module:
         try:
-            network = make(self.architecture())
+            return make(self.architecture())
         except ImagesTooSmallError as error:
             if self.config.task.get("images") is None:
                 raise
@@ -165,20 +184,19 @@ class Run:
                 f"`task={self.config.task.name}` cannot be learnt by this model: {error} Take a model for small "
                 "pictures (model=resnet18), or data with larger ones."
             ) from error
-        if self.config.weights is not None:
-            take_published(network, str(self.config.weights))
+
+    def _freeze(self, network: nn.Module) -> None:
         for chosen in (self.config.task.trainable, self.config.technique.trainable):
             if chosen is not None:
                 freeze(network, chosen)
-        return network
 
     def architecture(self) -> dict[str, Any]:
         """The network's constructor (`_target_`) and all its arguments, as plain values."""
-        model, task = plain(self.config.model, without=["name"]), self.config.task
-        if is_pretext(task):
+        model, task, train = {**self.config.model.without(["name"])}, self.config.task, self.splits.train
+        if is_self_supervised(task):
             model["standardize"] = "channel"  # pixel by pixel, what turns or moves a picture would stand out
-        channels, height, width = self.splits.train.shape
-        classes = len(self.splits.train.classes) if task.get("outputs") is None else task.outputs
+        channels, height, width = train.shape
+        classes = len(train.classes) if task.get("outputs") is None else task.outputs
         head = self.config.technique.head if self.config.technique.head is not None else task.get("head")
         given = {
             "image_shape": [channels, height, width],
@@ -191,23 +209,89 @@ class Run:
         return {"_target_": task.network, "network": {**model, **shown}, **given}
 
 
-def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
-    """Checks everything that can be checked before training; with `elsewhere` not the devices, which another machine
-    has. Raises ValueError or OSError, with what to do."""
-    if config.as_reference:
-        config = reference(config)
-    if config.task.recipe not in config.recipe:
-        raise ValueError(
-            f"`recipe` must say how `task={config.task.name}` is trained; that of `data={config.data.name}` has no "
-            f"`{config.task.recipe}`. Add it in conf/recipe, or choose other data, such as `data=scenes`."
-        )
-    require_complete(config)
-    check_values(config)
-    perturbation = build_perturbation(config.perturb)
-    check_technique(config, perturbation)
-    splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
-    task = task_of(config)
-    check_task(config, splits, perturbation, needs=task.needs, least_batch=task.least_batch)
+class Preparation:
+    """Prepares runs: each, each that others start from, and each part that several share, once.
+
+    With `elsewhere` not the devices are checked, which another machine has.
+    """
+
+    def __init__(self, *, elsewhere: bool = False) -> None:
+        self.elsewhere = elsewhere
+        self._known: dict[tuple[str, ...], Experiment] = {}
+        self._fits: set[str] = set()
+
+    def prepare(self, overrides: Sequence[str]) -> Experiment:
+        """The run that these overrides describe, with everything checked that can be before training. Raises
+        ValueError or OSError, with what to do."""
+        known = tuple(sorted(overrides))
+        if known not in self._known:
+            self._known[known] = self._prepare(tuple(overrides), compose(overrides))
+        return self._known[known]
+
+    def _prepare(self, overrides: tuple[str, ...], config: Config) -> Experiment:
+        check_values(config)
+        perturbation = build_perturbation(config.perturb)
+        check_technique(config, perturbation)
+        splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
+        task = task_of(config)
+        check_task(config, splits, perturbation, needs=task.needs, least_batch=task.least_batch)
+        parents = {part: self.prepare(one) for part, one in starts(overrides, config).items()}
+        if is_run(config.technique.start):
+            parents[""] = reopen(Path(config.technique.start))
+            check_same_network(config, parents[""].config)
+        identity = _identify(config, perturbation, splits, parents)
+        against = self._reference(overrides, config)
+        conditions, assaults, others = _tests(config, splits)
+        run = Experiment(overrides, config, identity, perturbation, conditions, assaults, others, against, parents)
+        self._check(run, splits)
+        return run
+
+    def _reference(self, overrides: tuple[str, ...], config: Config) -> Experiment | None:
+        """The natural run that a run is compared with; None for itself."""
+        wanted = natural(overrides, config)
+        if config.technique.name == "natural" and compose(wanted) == config.changed({"parent": {}}):
+            return None
+        return self.prepare(wanted)
+
+    def _check(self, run: Experiment, splits: Splits) -> None:
+        """Builds what was not built alike before, so that what does not fit is said now."""
+        config = run.config
+        with as_level(config.perturb):
+            run.build_data().take_part(0, run.processes)
+        shape = [*splits.train.shape]
+        about = [config.model, config.task, config.technique, config.optimizer, config.lr_scheduler, config.weights]
+        if self._is_new("network", *about, shape, *(one.architecture() for one in run.parents.values())):
+            _check_network(run)
+        if self._is_new("attack", config.attack, config.model, config.technique.head, shape) and run.assaults:
+            network = run.build_network()
+            for assault in run.assaults:
+                assault.check(network, splits.test)
+        if not self.elsewhere and self._is_new("trainer", config.trainer):
+            build_trainer(config, title="", checkpoint=Path(), callbacks=[])
+        if self._is_new("runs_dir", config.runs_dir):
+            check_writable(Path(config.runs_dir))
+
+    def _is_new(self, *about: Any) -> bool:
+        """Whether that was not looked at yet; it will have been."""
+        found = json.dumps(about)
+        if found in self._fits:
+            return False
+        self._fits.add(found)
+        return True
+
+
+def prepare(overrides: Sequence[str], *, elsewhere: bool = False) -> Experiment:
+    """The run that these overrides describe, checked, as `Preparation.prepare` does."""
+    return Preparation(elsewhere=elsewhere).prepare(overrides)
+
+
+def reopen(folder: Path) -> Experiment:
+    """The run in a folder, as it is."""
+    raise NotImplementedError
+
+
+def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Assault], NaturalAdversarial | None]:
+    """What a run is tested under, attacked with, and tested on besides."""
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
     assaults = build_assaults(config.attack)
     path = config.evaluation.natural_adversarial
@@ -215,56 +299,30 @@ def prepare(config: DictConfig, *, elsewhere: bool = False) -> Run:
     if others and not conditions:
         raise ValueError("`evaluation.natural_adversarial` comes on top of other tests; got `evaluation=none`.")
     if not config.task.tested:
-        conditions, assaults, others = [], [], None
+        return [], [], None
     if config.task.get("images") is not None:
         conditions = [one for one in conditions if not one.moves]  # another answer would be right
-    natural = reference(config)
-
-    def prepare_all(configs: Mapping[str, DictConfig]) -> dict[str, Run]:
-        return {part: prepare(one, elsewhere=elsewhere) for part, one in configs.items()}
-
-    start, parents = config.technique.start, prepare_all(starts(config))
-    if is_run(start):
-        check_start(config, parents[""].config, parents[""].folder)
-    identity = _identify(config, perturbation, splits, parents)
-    if start == NATURAL:
-        against = parents[""].identity
-    elif plain(natural) == plain(config):
-        against = identity
-    else:
-        against = _identify(natural, None, splits, prepare_all(starts(natural)))
-    run = Run(config, splits, perturbation, conditions, assaults, others, identity, against.folder, parents)
-    _build_all(run, elsewhere=elsewhere)
-    check_writable(Path(config.runs_dir))
-    return run
+    return conditions, assaults, others
 
 
-def _build_all(run: Run, *, elsewhere: bool) -> None:
-    """Builds every part once, so that what does not fit is said now."""
+def _check_network(run: Experiment) -> None:
+    """Raises ValueError where the network, or how it is to learn, cannot be made, or does not fit what it starts
+    from."""
     config = run.config
-    with as_level(config.perturb):
-        data = run.build_data()
-    data.take_part(0, run.processes)
-    network = run.build_network()
+    network = run.sketch_network() if config.weights is None else run.build_network()
     build_optimizer(config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
     build_task(config, network)
-    _check_trunk(run, network)
-    if config.technique.start != NATURAL:  # which is the same network
-        take_start(network, config, {part: parent.build_network() for part, parent in run.parents.items()})
-    for assault in run.assaults:
-        assault.check(network, run.splits.test)
     build_schedule(config)
-    if not elsewhere:
-        build_trainer(config, title="", checkpoint=Path(), callbacks=[])
-    make_tracker(config, Subject(Path(), "", ""))
+    _check_trunk(run)
+    take_start(network, config, {part: parent.sketch_network() for part, parent in run.parents.items()})
 
 
-def _check_trunk(run: Run, network: nn.Module) -> None:
+def _check_trunk(run: Experiment) -> None:
     """Raises ValueError where the trunk of a network that sees parts of pictures cannot see whole ones."""
     task = run.config.task
     if task.get("network") is None:
         return
-    shape = build_splits(run.config.data).test.shape
+    network, shape = run.build_network(), build_splits(run.config.data).test.shape
     try:
         with torch.no_grad(), evaluating(network):
             trunk_of(network)(torch.zeros(1, *shape))
@@ -276,21 +334,21 @@ def _check_trunk(run: Run, network: nn.Module) -> None:
 
 
 def _identify(
-    config: DictConfig, perturbation: Perturbation | None, splits: Splits, parents: Mapping[str, Run]
+    config: Config, perturbation: Perturbation | None, splits: Splits, parents: dict[str, Experiment]
 ) -> Identity:
-    settings = plain(config)
-    if is_pretext(config.task):
-        settings["data"]["name"] += f"_{config.task.name}"  # other labels: another data set
-    if is_run(config.technique.start):
-        settings["technique"]["start"] = "run"  # which one its own identity says
-    if settings["weights"] is not None:
-        settings["weights"] = published_digest(str(settings["weights"]))
+    settings = config
+    if is_self_supervised(config.task):  # other labels: another data set
+        settings = settings.changed({"data.name": f"{config.data.name}_{config.task.name}"})
+    if is_run(config.technique.start):  # which one its own identity says
+        settings = settings.changed({"technique.start": "run"})
+    if settings.weights is not None:
+        settings = settings.changed({"weights": published_digest(str(settings.weights))})
     return identify(
         settings,
-        model=model_name(config.model),
+        model=model_title(config.model),
         perturbation=perturbation.name if perturbation else "none",
         level=perturbation.level if perturbation else 0,
         data_digest=splits.digest,
         parents={part: parent.identity for part, parent in parents.items()},
-        start=start_title(config),
+        start=start_title(config, parents),
     )

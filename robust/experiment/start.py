@@ -1,31 +1,21 @@
-"""What a network starts from: other runs, whose weights it takes."""
+"""What a network starts from: the weights of other runs."""
 
 from collections.abc import Mapping
 
-from omegaconf import DictConfig
 from torch import nn
 
-from robust.experiment.compose import pretext, reference, stage
+from robust.experiment.parents import NATURAL, is_run
 from robust.learn import NEW, take_weights
-from robust.measure import NATURAL
 from robust.models import trunk_of
+from robust.runs.config import Config
 
 
-def starts(config: DictConfig) -> dict[str, DictConfig]:
-    """The configurations of the runs that a network starts from, by the part of it that takes their weights; "" for all
-    but a new head. Raises ValueError for a start that there is not."""
-    start = config.technique.start
-    if start is None:
-        return {part: stage(config, named.partition(".")[0]) for part, named in config.task.start.items()}
-    return {"": reference(config) if start == NATURAL else pretext(config, str(start))}
-
-
-def take_start(network: nn.Module, config: DictConfig, others: Mapping[str, nn.Module]) -> None:
+def init_from_parents(network: nn.Module, config: Config, others: Mapping[str, nn.Module]) -> None:
     """Gives a network, or parts of it, the weights of `others`, by part as in `starts`. Raises ValueError where they do
     not fit."""
     for part, other in others.items():
         if part:
-            _take_part(network, other, part=part, named=config.task.start[part], model=config.model.name)
+            _init_part(network, other, part=part, named=config.task.start[part], model=config.model.name)
             continue
         try:
             own = NEW if config.technique.head is not None else ()
@@ -36,7 +26,16 @@ def take_start(network: nn.Module, config: DictConfig, others: Mapping[str, nn.M
             ) from error
 
 
-def _take_part(network: nn.Module, other: nn.Module, *, part: str, named: str, model: str) -> None:
+def start_title(config: Config, start: Config | None) -> str:
+    """What self-supervised learning a run starts from, in words: a task, or that of the run whose configuration is
+    `start`; "" for none."""
+    named = config.technique.start
+    if named in (None, NATURAL) or start is None:
+        return ""
+    return f"{start.task.name} of {start.data.name}" if is_run(named) else str(named)
+
+
+def _init_part(network: nn.Module, other: nn.Module, *, part: str, named: str, model: str) -> None:
     try:
         wanted, given = network.get_submodule(part), other.get_submodule(named.partition(".")[2])
     except AttributeError as error:

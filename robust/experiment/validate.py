@@ -1,89 +1,113 @@
-"""What no run can start with."""
+"""What a configuration must fulfil: a table of rules for single keys, then those that hold between several."""
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from typing import Any, NamedTuple
 
 from robust.data import Splits
-from robust.experiment.compose import is_pretext
+from robust.experiment.parents import is_self_supervised
 from robust.perturb import Perturbation
+from robust.runs.config import Config
 
-_LEAST = {
-    "data.batch_size": 1,
-    "evaluation.batch_size": 1,
-    "evaluation.seed": 0,
-    "evaluation.trials": 1,
-    "seed": 0,
-    "trainer.max_epochs": 1,
-    "trainer.num_nodes": 1,
-    "trainer.threads": 1,
-}
-_SWITCHES = (
-    "data.download",
-    "data.none",
-    "data.shuffle",
-    "evaluation.own_family",
-    "perturb.fresh",
-    "plan",
-    "trainer.channels_last",
-    "trainer.progress",
-)
-_MODES = (None, "default", "reduce-overhead", "max-autotune")
+_MODES = ("default", "reduce-overhead", "max-autotune")
 _FEWEST_CLASSES = 2
 _MAY_DIFFER = ("dropout", "name", "standardize")  # of a network and of what it starts from
-_WORDS = ("data.dir", "data.path", "evaluation.natural_adversarial", "runs_dir")
 
 
-def check_values(config: DictConfig) -> None:
+class Rule(NamedTuple):
+    """What a value must be, in words, and whether it is."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+    def check(self, name: str, value: object) -> None:
+        """Raises ValueError unless it holds."""
+        if not self.holds(value):
+            raise ValueError(f"`{name}` must be {self.words}; got {value}.")
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(least: int, *, besides: Any = (), words: str = "") -> Rule:
+    return Rule(f"a whole number >= {least}{words}", lambda value: _is_whole(value, least) or value in besides)
+
+
+_SWITCH = Rule("true or false", lambda value: isinstance(value, bool))
+_FOLDER = Rule("a folder", lambda value: isinstance(value, str))
+_LIST = Rule("a list such as [noise, blur]", lambda value: isinstance(value, list))
+_POSITIVE = Rule("a number > 0", lambda value: _is_number(value) and value > 0)
+
+#: the keys that every run has
+RULES = {
+    "data.batch_size": _whole(1),
+    "data.dir": _FOLDER,
+    "data.shuffle": _SWITCH,
+    "evaluation.batch_size": _whole(1),
+    "evaluation.conditions": Rule(
+        "lists of levels by the name of a perturbation, such as {noise: [0.05]}, or null",
+        lambda value: value is None or isinstance(value, dict),
+    ),
+    "evaluation.families": _LIST,
+    "evaluation.natural_adversarial": Rule("a folder", lambda value: value is None or isinstance(value, str)),
+    "evaluation.own_family": _SWITCH,
+    "evaluation.seed": _whole(0),
+    "evaluation.trials": _whole(1),
+    "optimizer.lr": _POSITIVE,
+    "pack": _whole(1, besides=("auto",), words=", or auto (as many runs as are fastest)"),
+    "perturb.fresh": _SWITCH,
+    "plan": _SWITCH,
+    "runs_dir": _FOLDER,
+    "seed": _whole(0),
+    "trainer.channels_last": _SWITCH,
+    "trainer.checkpoint_every_s": Rule("a number >= 0", lambda value: _is_number(value) and value >= 0),
+    "trainer.compile": Rule(f"null or one of {', '.join(_MODES)}", lambda value: value is None or value in _MODES),
+    "trainer.devices": _whole(1, besides=("auto",), words=", or auto (all GPUs)"),
+    "trainer.max_epochs": _whole(1),
+    "trainer.num_nodes": _whole(1),
+    "trainer.progress": _SWITCH,
+    "trainer.threads": _whole(1, besides=(None,)),
+}
+#: those that some data sets or tasks have
+OPTIONAL_RULES = {
+    "data.download": _SWITCH,
+    "data.none": _SWITCH,
+    "data.path": _FOLDER,
+    "task.outputs": _whole(1, words=", of the head"),
+}
+
+
+def check_values(config: Config) -> None:
     """Raises ValueError for values that no run can start with."""
-    for name, least in _LEAST.items():
-        value = OmegaConf.select(config, name)
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
-        _demand(whole or (value is None and name == "trainer.threads"), name, f"a whole number >= {least}", value)
-    devices = config.trainer.devices
-    counted = isinstance(devices, int) and not isinstance(devices, bool) and devices >= 1
-    _demand(counted or devices == "auto", "trainer.devices", "a whole number >= 1, or auto (all GPUs)", devices)
-    pack = config.pack
-    packed = isinstance(pack, int) and not isinstance(pack, bool) and pack >= 1
-    _demand(packed or pack == "auto", "pack", "a whole number >= 1, or auto (as many runs as are fastest)", pack)
-    if devices != 1 and pack != 1:
-        raise ValueError(
-            f"`pack` must be 1 where a run takes several devices (trainer.devices={devices}); got {pack}. Runs that "
-            "are packed share one."
+    for name, rule in RULES.items():
+        rule.check(name, config.select(name))
+    for name, rule in OPTIONAL_RULES.items():
+        if (value := config.select(name)) is not None:
+            rule.check(name, value)
+    for name, levels in (config.evaluation.conditions or {}).items():
+        Rule("a list such as [0.05]", lambda value: isinstance(value, list)).check(
+            f"evaluation.conditions.{name}", levels
         )
-    mode = OmegaConf.select(config, "trainer.compile")
-    _demand(mode in _MODES, "trainer.compile", f"null or one of {', '.join(filter(None, _MODES))}", mode)
-    for name in _SWITCHES:
-        value = OmegaConf.select(config, name, default=False)
-        _demand(isinstance(value, bool), name, "true or false", value)
-    for name in _WORDS:
-        value = OmegaConf.select(config, name, default=".")
-        optional = value is None and name == "evaluation.natural_adversarial"
-        _demand(isinstance(value, str) or optional, name, "a folder", value)
-    for name, rule in (("optimizer.lr", "a number > 0"), ("trainer.checkpoint_every_s", "a number >= 0")):
-        value = OmegaConf.select(config, name)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        _demand(number and (value > 0 or (value == 0 and ">=" in rule)), name, rule, value)
-    _check_evaluation(config.evaluation)
+    if config.trainer.devices != 1 and config.pack != 1:
+        raise ValueError(
+            f"`pack` must be 1 where a run takes several devices (trainer.devices={config.trainer.devices}); got "
+            f"{config.pack}. Runs that are packed share one."
+        )
+    if config.task.stage not in config.recipe:
+        raise ValueError(
+            f"`recipe` must say how `task={config.task.name}` is trained; that of `data={config.data.name}` has no "
+            f"`{config.task.stage}`. Add it to the recipe, or choose other data, such as `data=scenes`."
+        )
 
 
-def _check_evaluation(evaluation: DictConfig) -> None:
-    families, levels = evaluation.families, evaluation.levels
-    _demand(isinstance(families, ListConfig), "evaluation.families", "a list such as [noise, blur]", families)
-    _demand(levels is None or isinstance(levels, DictConfig), "evaluation.levels", "lists by name", levels)
-    for name, values in (levels or {}).items():
-        _demand(isinstance(values, ListConfig), f"evaluation.levels.{name}", "a list such as [0.05]", values)
-
-
-def _demand(fulfilled: bool, name: str, rule: str, value: object) -> None:
-    if not fulfilled:
-        raise ValueError(f"`{name}` must be {rule}; got {value}.")
-
-
-def check_technique(config: DictConfig, perturbation: Perturbation | None) -> None:
+def check_technique(config: Config, perturbation: Perturbation | None) -> None:
     """Raises ValueError unless the technique has a perturbation exactly if it needs one."""
     technique = config.technique
     if perturbation and config.perturb.fresh and not perturbation.random:
@@ -101,7 +125,7 @@ def check_technique(config: DictConfig, perturbation: Perturbation | None) -> No
 
 
 def check_task(
-    config: DictConfig,
+    config: Config,
     splits: Splits,
     perturbation: Perturbation | None,
     *,
@@ -110,64 +134,61 @@ def check_task(
 ) -> None:
     """Raises ValueError where the images lack classes or what else the task `needs` to know of them, a batch holds too
     few, a perturbation would make another answer right, or it and the data differ in what there is."""
+    task, data = config.task, config.data
     missing = [name for name in needs if name not in splits.train.extras]
     if missing:
         raise ValueError(
-            f"`task={config.task.name}` needs images of which {', '.join(missing)} are known, as of `data=scenes`; got "
-            f"`data={config.data.name}`."
+            f"`task={task.name}` needs images of which {', '.join(missing)} are known, as of `data=scenes`; got "
+            f"`data={data.name}`."
         )
-    if config.task.name == "classify" and len(splits.train.classes) < _FEWEST_CLASSES:
+    if task.name == "classify" and len(splits.train.classes) < _FEWEST_CLASSES:
         raise ValueError(
             f"`task=classify` needs images of at least two classes; got {', '.join(splits.train.classes)} alone. "
             "Networks learn without classes too: task=rotation, patches or simclr."
         )
-    if config.data.batch_size < least_batch:
+    if data.batch_size < least_batch:
         raise ValueError(
-            f"`data.batch_size` must be at least {least_batch} with `task={config.task.name}`, which compares images; "
-            f"got {config.data.batch_size}."
+            f"`data.batch_size` must be at least {least_batch} with `task={task.name}`, which compares images; "
+            f"got {data.batch_size}."
         )
-    outputs = config.task.get("outputs", 1)
-    _demand(isinstance(outputs, int) and outputs >= 1, "task.outputs", "a whole number >= 1, of the head", outputs)
-    if is_pretext(config.task) and config.technique.start is not None:
+    if is_self_supervised(task):
+        _check_self_supervised(config)
+    if task.get("images") is not None and perturbation and perturbation.moves:
         raise ValueError(
-            f"`task={config.task.name}` is learnt from the start; got `technique={config.technique.name}`, which goes "
-            "on from another run. Leave `technique` out."
-        )
-    if is_pretext(config.task) and config.data.get("labels") is not None:
-        raise ValueError(
-            f"`data.labels` must be left out with `task={config.task.name}`, which needs none; got "
-            f"{config.data.labels}."
-        )
-    if config.task.get("images") is not None and perturbation and perturbation.moves:
-        raise ValueError(
-            f"`task={config.task.name}` asks where things are, and needs pictures that are not moved; got "
+            f"`task={task.name}` asks where things are, and needs pictures that are not moved; got "
             f"`perturb={perturbation.name}`. Choose noise, blur or faulty pixels, or leave it out."
         )
-    none = config.data.get("none", config.task.none)
-    if none != config.task.none and config.task.name != "classify":
-        raise ValueError(f"`data.none` must be left out with `task={config.task.name}`, which sets it; got {none}.")
-    named, known = config.model.get("parameters"), config.data.get("parameters")
-    if named is not None and known is not None and list(named) != list(known):
+    none = data.get("none", task.none)
+    if none != task.none and task.name != "classify":
+        raise ValueError(f"`data.none` must be left out with `task={task.name}`, which sets it; got {none}.")
+    named, known = config.model.get("parameters"), data.get("parameters")
+    if named is not None and known is not None and named != known:
         raise ValueError(
             f"`model.parameters` must be those of the data, {', '.join(known)}; got {', '.join(named)}. Set "
             "`data.parameters`."
         )
 
 
-def check_start(config: DictConfig, other: DictConfig, folder: Path) -> None:
-    """Raises ValueError where the run that another starts from is not in the `folder` of its settings, or has another
-    network, even where its weights would fit: a stride is none of them."""
-    start = config.technique.start
-    if folder != Path(start).absolute():
+def _check_self_supervised(config: Config) -> None:
+    task, technique, labels = config.task, config.technique, config.data.labels
+    if technique.start is not None:
         raise ValueError(
-            f"`technique.start` must name a run's folder as it was made; by its settings {start} would be {folder}. "
-            "Give it its name again, or leave `technique.start` to a task."
+            f"`task={task.name}` is learnt from the start; got `technique={technique.name}`, which goes on from "
+            "another run. Leave `technique` out."
         )
+    if labels is not None:
+        raise ValueError(f"`data.labels` must be left out with `task={task.name}`, which needs none; got {labels}.")
+
+
+def check_same_network(config: Config, other: Config) -> None:
+    """Raises ValueError where the run that another starts from has another network, even where its weights would fit: a
+    stride is none of them."""
     known = [name for name in config.model if name in other.model and name not in _MAY_DIFFER]
     if differ := [str(name) for name in known if config.model[name] != other.model[name]]:
         own, its = (", ".join(f"model.{name}={one.model[name]}" for name in differ) for one in (config, other))
         raise ValueError(
-            f"`technique.start` must be a run of the same network; got {start}, which has {its}, where this has {own}."
+            f"`technique.start` must be a run of the same network; got {config.technique.start}, which has {its}, "
+            f"where this has {own}."
         )
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytorch_lightning as pl
 
-_MEANING = "It is the perturbed part of a batch (`technique.share`), or a part of the learning rate (`rate`)."
+_MEANING = "It is the perturbed share of a batch (`technique.share`), or a factor of the learning rate (`lr_scheduler`)."
 
 
 class Schedule(Protocol):
@@ -17,17 +17,17 @@ class Schedule(Protocol):
 
 
 class Constant:
-    """The same share in every epoch: 0 for natural training, 1 for constant learning."""
+    """The same value in every epoch: as a share 0 for natural training, 1 for constant learning."""
 
-    def __init__(self, *, share: float):
-        self.share = check_share("share", share)
+    def __init__(self, *, value: float):
+        self.value = check_share("value", value)
 
     def __call__(self, progress: float) -> float:
-        return self.share
+        return self.value
 
 
 class Linear:
-    """From the share `start` to `end`, evenly. From 0 to 1: incremental learning (arXiv 2004.03452, section VI-B)."""
+    """From `start` to `end`, evenly. From 0 to 1: incremental learning (arXiv 2004.03452, section VI-B)."""
 
     def __init__(self, *, start: float = 0.0, end: float = 1.0):
         self.start = check_share("start", start)
@@ -38,22 +38,22 @@ class Linear:
 
 
 class Cosine(Linear):
-    """From the share `start` to `end` along half a cosine: slow, fast, slow."""
+    """From `start` to `end` along half a cosine: slow, fast, slow."""
 
     def __call__(self, progress: float) -> float:
         return super().__call__((1 - math.cos(math.pi * progress)) / 2)
 
 
 class Steps:
-    """The first of `shares` at first, then the next, each for as many epochs."""
+    """The first of `values` at first, then the next, each for as many epochs."""
 
-    def __init__(self, *, shares: Sequence[float]):
-        if not shares:
-            raise ValueError("The `shares` of a schedule must name at least one; got none. " + _MEANING)
-        self.shares = [check_share("shares", share) for share in shares]
+    def __init__(self, *, values: Sequence[float]):
+        if not values:
+            raise ValueError("The `values` of a schedule must name at least one; got none. " + _MEANING)
+        self.values = [check_share("values", value) for value in values]
 
     def __call__(self, progress: float) -> float:
-        return self.shares[min(int(progress * len(self.shares)), len(self.shares) - 1)]
+        return self.values[min(int(progress * len(self.values)), len(self.values) - 1)]
 
 
 def check_share(name: str, share: float) -> float:

@@ -22,7 +22,7 @@ class DivergedError(RuntimeError):
 class Task(pl.LightningModule):
     """Trains `model`. Logs the means of the loss, and of what else `learn` returns, over each epoch.
 
-    `rate` is the part of the optimiser's learning rate that each step takes, by the progress of training. An
+    `lr_scheduler` gives the factor of the optimiser's learning rate at each step, by the progress of training. An
     `objective` takes the place of the loss, to make the network robust. A network that `goes_on` was trained before and
     keeps its head, and so its standardisation. Whatever is random in a
     step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start goes on as if nothing had
@@ -44,7 +44,7 @@ class Task(pl.LightningModule):
         model: nn.Module,
         *,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
-        rate: Schedule | None = None,
+        lr_scheduler: Schedule | None = None,
         objective: Objective | None = None,
         goes_on: bool = False,
         seed: int = 0,
@@ -52,7 +52,7 @@ class Task(pl.LightningModule):
         super().__init__()
         self.model = model
         self.make_optimizer = optimizer
-        self.rate = rate
+        self.lr_scheduler = lr_scheduler
         self.objective = objective
         self.goes_on = goes_on
         self.seed = seed
@@ -83,10 +83,10 @@ class Task(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer([one for one in self.parameters() if one.requires_grad])
-        if self.rate is None:
+        if self.lr_scheduler is None:
             return optimizer
-        rate, steps = self.rate, self.trainer.estimated_stepping_batches
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(min(step / steps, 1)))
+        factor, steps = self.lr_scheduler, self.trainer.estimated_stepping_batches
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(min(step / steps, 1)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_start(self) -> None:

@@ -1,0 +1,130 @@
+"""The runs that a run starts from, and the natural one that it is compared with: composed from what both share.
+
+A parent is the run that its own command line would make: it takes over the overrides on data, model, seed and machine,
+and learns by its own recipe. Only where both are trained in one stage, from scratch, does it take over the optimiser,
+the number of epochs and the batch size too: such a pair is compared, and so trained alike. Whoever wants another
+parent says so: parent.optimizer.lr=0.1.
+"""
+
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.types import Override
+from omegaconf import OmegaConf
+
+from robust.errors import did_you_mean
+from robust.experiment.compose import as_overrides, compose, parse
+from robust.experiment.search_path import CONF, project_folders
+from robust.runs.config import Config
+
+NATURAL = "natural"
+PRETRAIN = "pretrain"
+_SCRATCH = "scratch"  # the stage of a natural run
+#: of the trainer's keys those that say where and how it is computed, not what is learnt
+_MACHINE = frozenset(
+    f"trainer.{name}"
+    for name in (
+        *("accelerator", "channels_last", "checkpoint_every_s", "compile", "devices", "num_nodes", "precision"),
+        *("progress", "threads"),
+    )
+)
+_UNSHARED = ("parent", "perturb", "technique")
+
+
+def natural(overrides: Sequence[str], config: Config) -> list[str]:
+    """The overrides of the natural run that a run is compared with, or starts from."""
+    alike = config.task.stage == _SCRATCH
+    return [*_shared(overrides, alike=alike), "technique=natural", "perturb=none", *_of_parent(config)]
+
+
+def starts(overrides: Sequence[str], config: Config) -> dict[str, list[str]]:
+    """The overrides of the runs that a network starts from, by the part of it that takes their weights; "" for all but
+    a new head. None for a folder, whose run is as it is. Raises ValueError for a start that there is not."""
+    start = config.technique.start
+    if start is None:
+        return {part: _stage(overrides, config, named.partition(".")[0]) for part, named in config.task.start.items()}
+    if start == NATURAL:
+        return {"": natural(overrides, config)}
+    return {} if is_run(start) else {"": _pretraining(overrides, config, str(start))}
+
+
+def is_run(start: object) -> bool:
+    """Whether that is the folder of a run."""
+    return isinstance(start, str) and (Path(start) / "config.yaml").is_file()
+
+
+def is_self_supervised(task: Config) -> bool:
+    """Whether images label themselves for a task."""
+    return bool(task.stage == PRETRAIN)
+
+
+def _pretraining(overrides: Sequence[str], config: Config, task: str) -> list[str]:
+    """The overrides of the self-supervised run of a task that a run starts from."""
+    if task not in (known := _self_supervised_tasks()):
+        raise ValueError(
+            f"`technique.start` must be null, natural, a self-supervised task ({', '.join(known)}) or the folder of a "
+            f"run; got {task}.{did_you_mean(task, known)}"
+        )
+    return [
+        *_shared(overrides, alike=False, without=("attack", "task", "data.labels", "evaluation.natural_adversarial")),
+        *(f"task={task}", "technique=natural", "perturb=none", "attack=none"),
+        *("data.labels=null", "evaluation.natural_adversarial=null"),
+        *_of_parent(config),
+    ]
+
+
+def _stage(overrides: Sequence[str], config: Config, model: str) -> list[str]:
+    """The overrides of the run, of another model and its task, that a part of a run's network starts from: trained
+    with the same technique."""
+    known = {*compose([f"model={model}"]).model} - {"name", "_target_"}
+    kept = [
+        one
+        for one in _shared(overrides, alike=False, without=("task",), unshared=("parent",))
+        if not _is_of(one, ("model",)) or _key(parse(one)).removeprefix("model.") in known
+    ]
+    return [*kept, f"model={model}", *_of_parent(config)]
+
+
+def _shared(
+    overrides: Sequence[str], *, alike: bool, without: Collection[str] = (), unshared: Collection[str] = _UNSHARED
+) -> list[str]:
+    """Those of a run's overrides that its parent takes over."""
+    if "WANDB_SWEEP_ID" in os.environ:  # an agent's process is one W&B run, which is not the parent
+        return [*_shared_anywhere(overrides, alike, (*without, *unshared, "logger")), "logger=none"]
+    return _shared_anywhere(overrides, alike, (*without, *unshared))
+
+
+def _shared_anywhere(overrides: Sequence[str], alike: bool, without: Collection[str]) -> list[str]:
+    kept = [one for one in overrides if not _is_of(one, without)]
+    return kept if alike else [one for one in kept if not _is_of_training(_key(parse(one)))]
+
+
+def _is_of(override: str, keys: Collection[str]) -> bool:
+    """Whether it sets one of these keys, or something within."""
+    key = _key(parse(override))
+    return any(f"{key}.".startswith(f"{one}.") for one in keys)
+
+
+def _key(override: Override) -> str:
+    """What it sets: of a choice that goes elsewhere (schedule@technique.share), where it goes."""
+    return override.package or override.key_or_group.replace("/", ".")
+
+
+def _is_of_training(key: str) -> bool:
+    """Whether a key says how the weights are learnt."""
+    return (
+        key.partition(".")[0] in ("optimizer", "lr_scheduler")
+        or key == "data.batch_size"
+        or (key.startswith("trainer.") and key not in _MACHINE)
+    )
+
+
+def _of_parent(config: Config) -> list[str]:
+    return as_overrides(config.parent)
+
+
+def _self_supervised_tasks() -> list[str]:
+    files = [file for folder in (CONF, *project_folders()) for file in sorted((folder / "task").glob("*.yaml"))]
+    contents = {file.stem: OmegaConf.load(file) for file in files}
+    return [name for name, one in contents.items() if one.get("task", one).get("stage") == PRETRAIN]

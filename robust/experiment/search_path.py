@@ -1,0 +1,72 @@
+"""Where configurations are found: in this package, in installed ones, in a project of one's own.
+
+A project is a folder of choices, such as `conf/perturb/mine.yaml`, and the modules beside it that they name. It is given by
+`--config-dir conf`, or by ROBUST_CONF, which every process that a command starts inherits. An installed package adds
+its folder of choices by an entry point of the group `robust.conf`, whose value is the package that holds them.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+VARIABLE = "ROBUST_CONF"
+_PACKAGE = Path(__file__).parent.parent
+#: our own choices and sweeps: in the package, or in a checkout beside it
+CONF = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (folder / "train.yaml").is_file())
+SWEEPS = next(folder for folder in (CONF / "sweep", CONF.parent / "sweeps") if folder.is_dir())
+
+
+def use_project(folder: str | Path) -> None:
+    """Adds a folder of choices to those that this process, and what it starts, composes from. Raises ValueError where
+    there is none."""
+    path = Path(folder).absolute()
+    if not path.is_dir():
+        raise ValueError(f"`--config-dir` must be a folder of choices, such as conf/perturb/mine.yaml; got {folder}.")
+    given = [str(path), *(str(one) for one in project_folders() if one != path)]
+    os.environ[VARIABLE] = os.pathsep.join(given)
+    import_from_projects()
+
+
+def project_folders() -> list[Path]:
+    """The folders of choices of the user's own."""
+    return [Path(one) for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one]
+
+
+def import_from_projects() -> None:
+    """Lets Python find the modules that lie beside the folders of choices."""
+    for folder in project_folders():
+        if (beside := str(folder.parent)) not in sys.path:
+            sys.path.insert(0, beside)
+
+
+def search_path() -> list[str]:
+    """Where Hydra looks beside CONF, as it writes places. Raises ValueError for a folder in ROBUST_CONF that is not
+    there."""
+    folders = project_folders()
+    if missing := [folder for folder in folders if not folder.is_dir()]:
+        raise ValueError(f"`{VARIABLE}` must name folders of choices; got {missing[0]}, which is none.")
+    import_from_projects()
+    return ["sweeps://robust", *(f"file://{folder}" for folder in folders), *_installed()]
+
+
+def networks_of_projects() -> Iterator[str]:
+    """The networks that the user's own choices of a model name: dotted names."""
+    for folder in project_folders():
+        for file in sorted(folder.glob("model/*.yaml")):
+            content = OmegaConf.load(file)
+            for node in (content, content.get("model")):
+                if node is not None and isinstance(name := node.get("_target_"), str):
+                    yield name
+
+
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    return tuple(f"pkg://{one.value}" for one in entry_points(group="robust.conf"))
+
+
+OmegaConf.register_new_resolver("robust.searchpath", search_path, replace=True)

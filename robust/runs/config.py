@@ -1,0 +1,55 @@
+"""The configuration of a run as plain values."""
+
+from collections.abc import Container, Iterator, Mapping
+from typing import Any
+
+
+class Config(dict[str, Any]):
+    """Nested settings, by key or by attribute; not to be changed once made: runs share parts of theirs."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"there is no setting {name!r}") from None
+
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        """Nested mappings as configurations, everything else as it is."""
+        if isinstance(value, Mapping):
+            return cls({str(name): cls.of(inner) for name, inner in value.items()})
+        return [cls.of(one) for one in value] if isinstance(value, list | tuple) else value
+
+    def select(self, key: str, default: Any = None) -> Any:
+        """The value of a dotted key, or the default where there is none."""
+        node: Any = self
+        for part in key.split("."):
+            if not isinstance(node, Mapping) or part not in node:
+                return default
+            node = node[part]
+        return node
+
+    def changed(self, values: Mapping[str, Any]) -> "Config":
+        """A copy in which these dotted keys have these values; all else is shared with this one."""
+        config = self
+        for key, value in values.items():
+            config = config._with(key.split("."), value)
+        return config
+
+    def _with(self, path: list[str], value: Any) -> "Config":
+        name, *rest = path
+        inner = self.get(name)
+        inside = inner if isinstance(inner, Config) else Config()
+        return Config({**self, name: inside._with(rest, value) if rest else Config.of(value)})
+
+    def without(self, names: Container[str]) -> "Config":
+        """The same less some of its keys."""
+        return Config({name: value for name, value in self.items() if name not in names})
+
+
+def leaves(node: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in nested mappings, with its dotted name; mappings themselves too."""
+    for name, value in node.items():
+        yield f"{path}{name}", value
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{path}{name}.")
