@@ -2,7 +2,6 @@
 perturb=noise,blur,pixel`."""
 
 import os
-from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -10,18 +9,22 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from robust.errors import reported
+from robust.experiment.search_path import CONF
 
 
-@hydra.main(config_path=str(Path(__file__).parent / "conf"), config_name="train", version_base=None)
+@hydra.main(config_path=str(CONF), config_name="train", version_base=None)
 def train(config: DictConfig) -> str:
     """One run of the command, or of its multirun; returns what went wrong with the latter."""
+    import time
+
     from robust import sweep  # imports torch: not for --help
 
     hydra_config = HydraConfig.get()
+    overrides = [str(one) for one in hydra_config.overrides.task]
     if hydra_config.mode is RunMode.MULTIRUN:
-        return sweep.run_job(config)
+        return sweep.run_job(overrides, since=time.time())
     launcher = hydra_config.runtime.choices["hydra/launcher"]
-    reported(lambda: sweep.run_alone(config, launcher))  # not raised through Hydra, which would add words of its own
+    reported(lambda: sweep.run_alone(overrides, launcher))  # not raised through Hydra, which would add words of its own
     return ""
 
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 class RobustSweeper(Sweeper):
-    """Expands the command line to runs, adds the natural ones they are held against, and launches what is not done."""
+    """Expands the command line to runs, adds the natural ones they are compared with, and launches what is not done."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.loader = hydra_context.config_loader

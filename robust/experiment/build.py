@@ -22,6 +22,7 @@ from robust.learn import Classifier, Constant, Schedule, Task
 from robust.measure import Condition
 from robust.perturb import Perturbation
 from robust.runs.config import Config
+from robust.track import TrackedRun, Tracker
 
 
 def build_optimizer(optimizer: Config, **arguments: Any) -> Any:
@@ -47,6 +48,11 @@ def make(description: Mapping[str, Any], **arguments: Any) -> Any:
         if isinstance(cause, Exception):
             raise cause from None
         raise
+
+
+def build_tracker(logger: Config, tracked: TrackedRun) -> Tracker:
+    """The tracker that `logger` names, not opened. Raises ValueError where it cannot be."""
+    return build(logger, without=["look"], _partial_=True)(tracked)
 
 
 def build_splits(data: Config, *, images: Config | None = None, seed: int = 0) -> Splits:

@@ -1,4 +1,4 @@
-"""What is measured of a trained run: tests, natural adversarial examples, attacks; what is there already stays."""
+"""What is measured: of a trained run what is missing, of anybody's model what is asked for."""
 
 import itertools
 import logging
@@ -12,11 +12,15 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from robust.attack import ANY, Assault
-from robust.experiment.build import build_splits
-from robust.experiment.experiment import Run
-from robust.files import write_whole
+from robust.data import ImageSet
+from robust.experiment.build import build_conditions, build_splits
+from robust.experiment.compose import compose
+from robust.experiment.experiment import Experiment
+from robust.experiment.validate import check_values
 from robust.learn import on_gpu
 from robust.measure import (
+    Condition,
+    measure,
     measure_in_parts,
     measure_natural_adversarial,
     measure_stages,
@@ -25,48 +29,49 @@ from robust.measure import (
     take_views,
 )
 from robust.models import TripleStaged, folded, trunk_of
-from robust.results import STAGES, VIEWS, write_attacks, write_natural_adversarial, write_neighbours, write_tables
-from robust.runs import load
+from robust.runs import Identity
+from robust.runs.tables import complete_rows
 
 _log = logging.getLogger(__name__)
 
 
-def measure_missing(run: Run) -> None:
+def measure_missing(run: Experiment) -> None:
     """Measures the trials that are missing and writes the run's tables."""
     if not (missing := run.missing_tests()):
         return
-    config, folder, images = run.config, run.folder, run.splits.test
+    config, folder, images = run.config, run.files, run.splits.test
     model = load_for_tests(run)
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
-    if not samples.are_among(folder / "samples.npz"):
-        samples.save(folder / "samples.npz")
+    kept = folder.read_samples()
+    if kept is None or not samples.are_among(kept):
+        folder.write_samples(samples)
     title = f"testing {run.identity.title}" if config.trainer.progress else None
     batch_size = config.evaluation.batch_size
-    if isinstance(model, TripleStaged) and not (folder / STAGES).is_file():
-        take_views(model, images, batch_size=batch_size).save(folder / VIEWS)
+    if isinstance(model, TripleStaged) and not folder.stages.is_file():
+        views = take_views(model, images, batch_size=batch_size)
         stages = measure_stages(model, images, parameters=config.model.parameters, batch_size=batch_size, title=title)
-        write_whole(folder / STAGES, stages.to_parquet(index=False, compression="zstd"))
+        folder.write_views(views, stages)
     every_s = config.trainer.checkpoint_every_s
     for measured in measure_in_parts(model, images, missing, batch_size=batch_size, every_s=every_s, title=title):
-        write_tables(folder, measured, run.identity, run.reference, images.classes)
+        folder.write_tests(measured, run.identity, run.reference_name, images.classes)
 
 
-def measure_others(run: Run) -> None:
+def measure_others(run: Experiment) -> None:
     """Tests on natural adversarial examples, where that is asked for and missing; asks how much of the classes is in
     the features of what learnt without labels, before and after: all test images among all that it learnt from."""
     if others := run.missing_natural_adversarial():
         found = measure_natural_adversarial(load_for_tests(run), others, batch_size=run.config.evaluation.batch_size)
-        write_natural_adversarial(run.folder, found, others.digest, run.identity, run.reference)
+        run.files.write_natural_adversarial(found, others.digest, run.identity, run.reference_name)
     if run.misses_neighbours():
-        splits, trained, untrained = build_splits(run.config.data), load(run.folder), run.build_network()
+        splits, trained, untrained = build_splits(run.config.data), run.load(), run.build_network()
         trunk_of(untrained).standardize = trunk_of(trained).standardize  # known without training
         before, after = (
             neighbours_accuracy(_as_tested(one, run), splits.train, splits.test) for one in (untrained, trained)
         )
-        write_neighbours(run.folder, untrained=before, trained=after)
+        run.files.write_neighbours(untrained=before, trained=after)
 
 
-def attack_missing(run: Run) -> None:
+def attack_missing(run: Experiment) -> None:
     """Makes the attacks that are missing, one after the other; of each the log says how long all of it takes, at the
     pace of its first pair of label and target."""
     if not (missing := run.missing_attacks()):
@@ -76,7 +81,7 @@ def attack_missing(run: Run) -> None:
         _attack(run, model, assault, [pair for _, pair in pairs])
 
 
-def _attack(run: Run, model: nn.Module, assault: Assault, pairs: Sequence[tuple[int, int]]) -> None:
+def _attack(run: Experiment, model: nn.Module, assault: Assault, pairs: Sequence[tuple[int, int]]) -> None:
     """Makes one attack, and writes from time to time what came of it."""
     test, training, settings = run.splits.test, run.training_images, run.config.trainer
     counts = [len(assault.chosen(test, *pair)) for pair in pairs]
@@ -94,11 +99,11 @@ def _attack(run: Run, model: nn.Module, assault: Assault, pairs: Sequence[tuple[
                     minutes = (time.monotonic() - begun) * sum(counts) / count / 60
                     _log.info("%s: %d attacks, about %.1f minutes", assault.name, sum(counts), minutes)
                 if time.monotonic() - written > settings.checkpoint_every_s:
-                    write_attacks(run.folder, pd.concat(found), run.identity.folder)
+                    run.files.add_attacks(pd.concat(found))
                     found, written = [], time.monotonic()
         finally:
             if found:
-                write_attacks(run.folder, pd.concat(found), run.identity.folder)
+                run.files.add_attacks(pd.concat(found))
 
 
 def _toward(pair: tuple[int, int], classes: Sequence[str]) -> str:
@@ -106,13 +111,61 @@ def _toward(pair: tuple[int, int], classes: Sequence[str]) -> str:
     return f"{label} to {target}"
 
 
-def load_for_tests(run: Run) -> nn.Module:
+def load_for_tests(run: Experiment) -> nn.Module:
     """The run's trained model, as it is tested, where it is tested."""
-    return _as_tested(load(run.folder), run)
+    return _as_tested(run.load(), run)
 
 
-def _as_tested(model: nn.Module, run: Run) -> nn.Module:
+def _as_tested(model: nn.Module, run: Experiment) -> nn.Module:
     model = folded(model)
     if run.config.trainer.channels_last:
         model.to(memory_format=torch.channels_last)
     return model.to("cuda") if on_gpu(run.config.trainer.accelerator) else model
+
+
+def evaluate(
+    model: nn.Module,
+    *,
+    data: str | ImageSet,
+    evaluation: str | Sequence[Condition] = "grid",
+    name: str | None = None,
+    overrides: Sequence[str] = (),
+) -> pd.DataFrame:
+    """The rows of `model`, any module from images in [0, 1] to logits, under an evaluation, on the device it is on.
+
+    `data` is a choice of `conf/data` (its test images are used) or images of your own, `evaluation` a choice of
+    `conf/evaluation` or conditions of your own, and `overrides` are further settings as on the command line, such as
+    "evaluation.trials=5" or "data.dir=/images". `name` is what the rows call the model (default: its class). Columns as
+    in `rows.csv`; accuracy is a fraction. Raises ValueError or FileNotFoundError for what cannot be tested.
+    """
+    choices = {"data": data, "evaluation": evaluation}
+    config = compose(
+        [*(f"{group}={choice}" for group, choice in choices.items() if isinstance(choice, str)), *overrides]
+    )
+    check_values(config)
+    if config.evaluation.natural_adversarial is not None:
+        raise ValueError(
+            "`evaluation.natural_adversarial` must be left out here; give it to train.py, which tests runs on it, or "
+            "call robust.measure.measure_natural_adversarial."
+        )
+    images = build_splits(config.data).test if isinstance(data, str) else data
+    if isinstance(evaluation, str):
+        conditions = build_conditions(config.evaluation, images.shape)
+    else:
+        conditions = list(evaluation)
+        for condition in conditions:
+            condition.check(images.shape)
+    settings = config.evaluation
+    name = name or type(model).__name__
+    measured = measure(
+        model,
+        images,
+        conditions,
+        trials=settings.trials,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        title=f"testing {name}",
+    )
+    source = data if isinstance(data, str) else "given"
+    identity = Identity(source, name, "given", perturbation="none", level=0, seed=0, digest="", kind="")
+    return complete_rows(measured.rows, identity, reference="").assign(run=name)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,21 +23,31 @@ from robust.experiment.build import (
     build_schedule,
     build_splits,
     build_task,
+    build_tracker,
     build_trainer,
     make,
     task_of,
 )
 from robust.experiment.compose import compose, model_title
 from robust.experiment.parents import is_run, is_self_supervised, natural, starts
-from robust.experiment.start import start_title, take_start
+from robust.experiment.start import init_from_parents, start_title
 from robust.experiment.validate import check_same_network, check_task, check_technique, check_values, check_writable
 from robust.learn import count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
 from robust.models import ImagesTooSmallError, evaluating, published_digest, take_published, trunk_of
 from robust.perturb import Perturbation, key
-from robust.results import NEIGHBOURS, known_natural_adversarial, known_tests, made_attacks
-from robust.runs import Identity, State, Status, identify, read_status
+from robust.runs import Identity, RunFolder, State, Status, identify, read_status
 from robust.runs.config import Config
+from robust.track import TrackedRun, tracking_key
+
+
+#: of a run that is there: nothing is tested, attacked or tracked again
+_QUIET = {
+    "attack": {"_target_": None},
+    "evaluation.conditions": None,
+    "evaluation.natural_adversarial": None,
+    "logger": {"_target_": "robust.track.Tracker"},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +65,18 @@ class Experiment:
     reference: "Experiment | None" = None
     #: the runs whose weights it starts from, by the part of the network; "" for all but the head
     parents: "dict[str, Experiment]" = field(default_factory=dict)
+    #: its folder, where that is not named by what it is
+    where: Path | None = None
 
     @property
     def folder(self) -> Path:
         """Where it lies."""
-        return Path(self.config.runs_dir).absolute() / self.identity.folder
+        return self.where or Path(self.config.runs_dir).absolute() / self.identity.folder
+
+    @property
+    def files(self) -> RunFolder:
+        """What lies there."""
+        return RunFolder(self.folder)
 
     @property
     def reference_name(self) -> str:
@@ -77,7 +94,12 @@ class Experiment:
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
         left = self.missing_tests() or self.missing_attacks() or self.missing_natural_adversarial()
-        return bool(left) or self.misses_neighbours()
+        return bool(left) or self.misses_neighbours() or self.misses_tracker()
+
+    def misses_tracker(self) -> bool:
+        """Whether a tracker is to be told that was not yet."""
+        key = tracking_key(self.config.logger["_target_"])
+        return bool(key) and key not in (self.files.read_record() or {}).get("tracked", [])
 
     @property
     def splits(self) -> Splits:
@@ -104,7 +126,7 @@ class Experiment:
     def missing_tests(self) -> list[Test]:
         """The tests this evaluation asks for that were not made yet."""
         settings = self.config.evaluation
-        known = known_tests(self.folder)
+        known = self.files.known_tests()
         planned = planned_tests(self.conditions, trials=settings.trials, seed=settings.seed)
         return [test for test in planned if test[1] not in known]
 
@@ -112,7 +134,7 @@ class Experiment:
         """The attacks, and the pairs of label and target, that were not made yet."""
         if not self.assaults:
             return []
-        known, test = made_attacks(self.folder), self.splits.test
+        known, test = self.files.made_attacks(), self.splits.test
         return [(assault, pair) for assault in self.assaults for pair in assault.missing(test, known)]
 
     def attacks_left(self) -> int:
@@ -121,12 +143,12 @@ class Experiment:
 
     def missing_natural_adversarial(self) -> NaturalAdversarial | None:
         """The natural adversarial examples that it is to be tested on and was not yet."""
-        others = self.natural_adversarial
-        return None if others and known_natural_adversarial(self.folder) == others.digest else others
+        others, known = self.natural_adversarial, self.files.read_natural_adversarial()
+        return None if others and known is not None and known["images"].iloc[0] == others.digest else others
 
     def misses_neighbours(self) -> bool:
         """Whether the k-NN accuracy of what it learnt without labels is still to be measured."""
-        return self.has_neighbours and not (self.folder / NEIGHBOURS).is_file()
+        return self.config.evaluation.conditions is not None and self.has_neighbours and not self.files.neighbours.is_file()
 
     @property
     def has_neighbours(self) -> bool:
@@ -156,6 +178,10 @@ class Experiment:
         if self.config.data.labels is None:
             return self.splits.train
         return build_splits(self.config.data.changed({"labels": None}), images=self.config.task.get("images")).train
+
+    def load(self) -> nn.Module:
+        """The trained network, in eval mode, on the CPU. What the user asked for may name one of the user's own."""
+        return self.files.load_model(networks=() if self.where else named_networks(self.architecture()))
 
     def build_network(self) -> nn.Module:
         """The untrained network: its weights drawn from the run's seed, or others' where `weights` says so; its layers
@@ -268,6 +294,8 @@ class Preparation:
                 assault.check(network, splits.test)
         if not self.elsewhere and self._is_new("trainer", config.trainer):
             build_trainer(config, title="", checkpoint=Path(), callbacks=[])
+        if self._is_new("logger", config.logger):
+            build_tracker(config.logger, TrackedRun(Path(), "", ""))
         if self._is_new("runs_dir", config.runs_dir):
             check_writable(Path(config.runs_dir))
 
@@ -285,9 +313,20 @@ def prepare(overrides: Sequence[str], *, elsewhere: bool = False) -> Experiment:
     return Preparation(elsewhere=elsewhere).prepare(overrides)
 
 
-def reopen(folder: Path) -> Experiment:
-    """The run in a folder, as it is."""
-    raise NotImplementedError
+def reopen(folder: Path, changes: Mapping[str, Any] | None = None) -> Experiment:
+    """The finished run in a folder as it is, with nothing to test; `changes` give other values by dotted key to what
+    does not make it another run, such as `attack`. Raises ValueError where it is not finished, or of an older
+    version."""
+    files = RunFolder(folder.absolute())
+    if read_status(files.path).state is not State.DONE:
+        raise ValueError(f"{folder} must be the folder of a finished run; it is {read_status(files.path).state}.")
+    if (identity := files.identity()) is None:
+        raise ValueError(f"{folder} was made by an older version of robust, which this one does not go on from.")
+    config: Config = Config.of(files.read_config()).changed({"runs_dir": str(files.path.parent), **_QUIET})
+    config = config.changed(changes or {})
+    check_values(config)
+    perturbation = build_perturbation(config.perturb)
+    return Experiment((), config, identity, perturbation, [], build_assaults(config.attack), None, where=files.path)
 
 
 def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Assault], NaturalAdversarial | None]:
@@ -314,7 +353,8 @@ def _check_network(run: Experiment) -> None:
     build_task(config, network)
     build_schedule(config)
     _check_trunk(run)
-    take_start(network, config, {part: parent.sketch_network() for part, parent in run.parents.items()})
+    others = {part: one.load() if one.where else one.sketch_network() for part, one in run.parents.items()}
+    init_from_parents(network, config, others)
 
 
 def _check_trunk(run: Experiment) -> None:
@@ -350,5 +390,18 @@ def _identify(
         level=perturbation.level if perturbation else 0,
         data_digest=splits.digest,
         parents={part: parent.identity for part, parent in parents.items()},
-        start=start_title(config, parents),
+        start=start_title(config, parents[""].config if "" in parents else None),
     )
+
+
+def named_networks(architecture: Mapping[str, Any]) -> list[str]:
+    """The networks that an architecture names, and those within."""
+    return list(_targets(architecture))
+
+
+def _targets(node: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in node.items():
+        if name == "_target_":
+            yield str(value)
+        elif isinstance(value, Mapping):
+            yield from _targets(value)

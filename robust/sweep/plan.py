@@ -12,51 +12,53 @@ from rich.table import Table
 from tqdm.auto import tqdm
 
 from robust.errors import FaultsError, one_line
-from robust.experiment.compose import compose, tested_families
-from robust.experiment.experiment import Run, prepare
+from robust.experiment.build import tested_families
+from robust.experiment.experiment import Experiment, Preparation
 from robust.runs import State, Status
 
 
-def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> dict[Run, list[str]]:
-    """Every run once, checked, with its overrides; first the natural runs that the others are held against.
+def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experiment]:
+    """Every run of these overrides once, checked; first the natural runs that the others are compared with.
 
     Each of these is tested under every family that one of those is. With `elsewhere` they run on other machines. Raises
     FaultsError naming all that is wrong.
     """
-    references: dict[Path, list[str]] = {}
+    preparation = Preparation(elsewhere=elsewhere)
+    runs: dict[Path, Experiment] = {}
     families: defaultdict[Path, dict[str, None]] = defaultdict(dict)
-    runs: dict[Path, tuple[Run, list[str]]] = {}
+    references: dict[Path, Experiment] = {}
     faults: dict[str, None] = {}
     wrong: defaultdict[str, list[str]] = defaultdict(list)  # what is wrong, and with which jobs
     for job in tqdm(jobs, desc="checking", unit="run", delay=2, leave=False, disable=None):
         try:
-            run = prepare(compose(job), elsewhere=elsewhere)
+            run = preparation.prepare(job)
         except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
             wrong[one_line(error)].append(" ".join(job))
             continue
-        other, before = runs.setdefault(run.folder, (run, job))
+        other = runs.setdefault(run.folder, run)
         if other.config.evaluation != run.config.evaluation:
             faults[
-                f"One run cannot be tested in two ways at once: {' '.join(before)} and {' '.join(job)}. "
+                f"One run cannot be tested in two ways at once: {' '.join(other.overrides)} and {' '.join(job)}. "
                 "Give one command after the other; the second tests what is missing."
             ] = None
-        natural_run = run.folder.parent / run.reference
-        references.setdefault(natural_run, job)
-        families[natural_run].update(dict.fromkeys(tested_families(run.config)))
+        against = run.reference or run
+        references.setdefault(against.folder, against)
+        families[against.folder].update(dict.fromkeys(tested_families(run.config)))
     for what, mine in wrong.items():
         others = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
         faults[f"{what} [{mine[0]}{others}]" if len(jobs) > 1 else what] = None
     if faults:
         raise FaultsError(faults)
     first = {}
-    for folder, job in references.items():
-        asked = runs[folder][1] if folder in runs else job
-        natural = [*asked, "as_reference=true", f"evaluation.families=[{','.join(families[folder])}]"]
-        first[folder] = (prepare(compose(natural), elsewhere=elsewhere), natural)
-    return dict({**first, **{folder: pair for folder, pair in runs.items() if folder not in first}}.values())
+    for folder, against in references.items():
+        asked = runs.get(folder, against)
+        wide = f"evaluation.families=[{','.join(families[folder])}]"
+        own = [one for one in asked.overrides if not one.startswith("evaluation.families=")]
+        first[folder] = preparation.prepare([*own, wide])
+    return list({**first, **{folder: run for folder, run in runs.items() if folder not in first}}.values())
 
 
-def print_plan(statuses: Mapping[Run, Status]) -> None:
+def print_plan(statuses: Mapping[Experiment, Status]) -> None:
     """Shows how many runs of each kind are in which state, how many attacks are left to make, and what went wrong with
     runs that failed."""
     runs = [(f"{run.identity.data}|{_kind(run)}", run, status) for run, status in statuses.items()]
@@ -84,9 +86,9 @@ def print_plan(statuses: Mapping[Run, Status]) -> None:
     console = Console()
     console.print(table)
     shown = {run.folder for run in statuses}
-    others = {one.folder: one for run in statuses for one in _ancestors(run) if one.folder not in shown}
+    others = {one.folder: one for run in statuses for one in ancestors(run) if one.folder not in shown}
     if others:
-        left = sum(one.status.state is not State.DONE for one in others.values())
+        left = sum(one.status().state is not State.DONE for one in others.values())
         console.print(f"and {len(others)} that these start from, of which {left} are left to do")
     for _, run, status in runs:
         if status.state is State.FAILED:
@@ -94,14 +96,14 @@ def print_plan(statuses: Mapping[Run, Status]) -> None:
             console.print(said, markup=False, soft_wrap=True)
 
 
-def _ancestors(run: Run) -> Iterator[Run]:
+def ancestors(run: Experiment) -> Iterator[Experiment]:
     """The runs that it starts from, and those that these start from."""
     for parent in run.parents.values():
         yield parent
-        yield from _ancestors(parent)
+        yield from ancestors(parent)
 
 
-def _kind(run: Run) -> str:
+def _kind(run: Experiment) -> str:
     return f"{run.identity.technique} {run.identity.perturbation}".removesuffix(" none")
 
 

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import itertools
+import json
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +18,9 @@ from submitit.helpers import DelayedSubmission
 from tqdm.auto import tqdm
 
 from robust.experiment.compose import compose
+from robust.experiment.parents import starts
+from robust.experiment.search_path import VARIABLE as PROJECTS
+from robust.runs.config import Config
 from robust.sweep.sweeper import launch
 from robust.sweep.tune import MOST
 
@@ -36,9 +41,11 @@ class SlurmJob:
     command: list[str]  # that these jobs come from
     begun: float  # when that was
     pack: int | str = 1
+    projects: str = ""  # where configurations of the user's own lie
 
     def __call__(self, orders: list[list[str]]) -> list[str]:
         sys.argv = self.command  # as in a worker process, for what a run records
+        os.environ[PROJECTS] = self.projects
         return launch(orders, pack=self.pack, since=self.begun)
 
     def checkpoint(self, orders: list[list[str]]) -> DelayedSubmission:
@@ -54,17 +61,17 @@ def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any], *, p
     are those of `conf/hydra/launcher/slurm.yaml`. Raises ValueError where Slurm does not take the jobs.
     """
     threads, size = settings.get("cpus_per_task"), MOST if pack == "auto" else int(pack)
-    orders, children, parents = [], [], []
-    for place, job in enumerate(jobs):
-        config = compose(job)
+    orders, children = [], []
+    configs = [compose(job) for job in jobs]
+    for place, (job, config) in enumerate(zip(jobs, configs, strict=True)):
         _check_time(settings, config.trainer.checkpoint_every_s)
         if threads is not None and config.trainer.threads is None:
             job = [*job, f"trainer.threads={max(1, threads // size)}"]
         orders.append(job)
-        if config.task.start or (config.technique.start is not None and not config.as_reference):
+        if config.task.start or config.technique.start is not None:
             children.append(place)
-        elif config.as_reference or not config.task.tested:
-            parents.append(place)
+    started = {_trained(compose(one)) for place in children for one in starts(jobs[place], configs[place]).values()}
+    parents = [place for place, config in enumerate(configs) if _trained(config) in started]
     others = [place for place in range(len(jobs)) if place not in set(children)]
     first, second = _in_packs(others, size), _in_packs(children, size)
     sent = _submit([[orders[place] for place in some] for some in first], settings, pack)
@@ -80,6 +87,11 @@ def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any], *, p
         if ids:
             sys.stderr.write(f"\nThe Slurm jobs go on without this command; `scancel {ids}` stops them.\n")
         raise
+
+
+def _trained(config: Config) -> str:
+    """What a configuration says of the training."""
+    return json.dumps(config.without(["attack", "evaluation", "logger", "parent"]), sort_keys=True)
 
 
 def _in_packs(places: Sequence[int], size: int) -> list[list[int]]:
@@ -106,7 +118,7 @@ def _submit(
     executor = _make_executor(settings, after)
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # what sbatch says is in the error
-            return executor.map_array(SlurmJob(sys.argv, time.time(), pack), packs)
+            return executor.map_array(SlurmJob(sys.argv, time.time(), pack, os.environ.get(PROJECTS, "")), packs)
     except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError) as error:
         raise ValueError(
             f"Slurm did not take the jobs: {_said(error)}. Their settings are hydra.launcher.*: "

@@ -5,21 +5,37 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
 from rich.console import Console
 from tqdm.auto import tqdm
 
 from robust.errors import FaultsError, one_line, print_error
+from robust.experiment.build import build_tracker
 from robust.experiment.compose import compose
-from robust.experiment.execute import BEGUN, execute
-from robust.experiment.experiment import Run, prepare
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Experiment, Preparation, prepare
 from robust.learn import on_gpu
-from robust.runs import ClaimedError, State, Status, claimed, collect, read_end, read_status, write_status
-from robust.sweep.plan import plan, print_plan
+from robust.runs import (
+    ClaimedError,
+    State,
+    Status,
+    claimed,
+    collect,
+    find_older,
+    read_end,
+    read_status,
+    write_status,
+)
+from robust.runs.config import Config
+from robust.sweep.plan import ancestors, plan, print_plan
 from robust.sweep.pool import visible_gpus, work_off
-from robust.sweep.tune import best_pack
-from robust.track import Subject, make_tracker, track_report
+from robust.sweep.tune import best_pack, one_thread
+from robust.track import TrackedRun, opened
+
+if TYPE_CHECKING:
+    from robust.report import Section
 
 _WAIT_S = 2.0  # between two looks at runs that another process does
 _ENDED = (State.DONE, State.FAILED)
@@ -34,6 +50,7 @@ def sweep(
     nothing).
     """
     planned = plan(jobs, elsewhere=elsewhere)
+    _tell_of_older(planned)
     if any(run.is_shared for run in planned):
         raise ValueError(
             "Processes that `srun` started train one model together (trainer.devices); a sweep is many. Give it "
@@ -42,34 +59,42 @@ def sweep(
     print_plan(_look_at(planned))
     if any(run.config.plan for run in planned):
         return
-    left = [run for run in planned if run.status.state is not State.DONE]
-    before: dict[Run, Status] = {}
+    left = [run for run in planned if run.status().state is not State.DONE]
+    before: dict[Experiment, Status] = {}
     while left and (now := _look_at(_with_ancestors(left))) != before:  # what nothing moves `finish` names
         free = [run for run in left if all(now[one].state is not State.RUNNING for one in _with_ancestors([run]))]
-        reasons = dict(zip(free, launch([planned[run] for run in free]), strict=True)) if free else {}
+        reasons = dict(zip(free, launch([list(run.overrides) for run in free]), strict=True)) if free else {}
         if not free:
             _wait_for_others(left)
         _record(reasons)
         before, left = now, [run for run in left if not (reasons.get(run) or _has_ended(run, since=now[run]))]
-    finish(list(planned))
+    finish(planned)
 
 
-def _look_at(runs: Iterable[Run]) -> dict[Run, Status]:
-    return {run: run.status for run in runs}
+def _look_at(runs: Iterable[Experiment]) -> dict[Experiment, Status]:
+    return {run: run.status() for run in runs}
 
 
-def _with_ancestors(runs: Iterable[Run]) -> list[Run]:
-    """These runs and all that they start from."""
-    return [one for run in runs for one in (run, *_with_ancestors(run.parents.values()))]
+def _with_ancestors(runs: Iterable[Experiment]) -> list[Experiment]:
+    """These runs and all that they start from, each once."""
+    return list(dict.fromkeys(one for run in runs for one in (run, *ancestors(run))))
 
 
-def _has_ended(run: Run, *, since: Status) -> bool:
+def _tell_of_older(runs: Sequence[Experiment]) -> None:
+    """Says which runs of an older version lie where these will, and are not gone on with."""
+    for runs_dir in dict.fromkeys(run.folder.parent for run in runs):
+        names = [run.folder.name for run in runs if run.folder.parent == runs_dir]
+        if older := find_older(runs_dir, names):
+            print_older(older)
+
+
+def _has_ended(run: Experiment, *, since: Status) -> bool:
     """Whether a run is done or failed since it was looked at; one that had failed before is to be tried again."""
-    status = run.status
+    status = run.status()
     return status.state in _ENDED and status != since
 
 
-def _record(reasons: Mapping[Run, str]) -> None:
+def _record(reasons: Mapping[Experiment, str]) -> None:
     """Keeps what went wrong with runs that could not record it themselves: they never started, or their process
     died."""
     for run, reason in reasons.items():
@@ -78,20 +103,21 @@ def _record(reasons: Mapping[Run, str]) -> None:
             with contextlib.suppress(ClaimedError), claimed(run.folder):
                 ended = read_end(run.folder)  # again: somebody may have finished it since
                 if not ended or ended.state is not State.DONE:
-                    write_status(run.folder, State.FAILED, reason=reason, durations_s={})
+                    identity = run.identity.as_dict()
+                    write_status(run.folder, State.FAILED, reason=reason, durations_s={}, identity=identity)
 
 
-def _wait_for_others(runs: Iterable[Run]) -> None:
+def _wait_for_others(runs: Iterable[Experiment]) -> None:
     """Waits until one of these runs, or of those they start from, that is under way in another process no longer is:
     done, failed, or left by a process that died."""
     others = [run for run, status in _look_at(_with_ancestors(runs)).items() if status.state is State.RUNNING]
     with tqdm(desc="under way elsewhere", unit="s", disable=None, leave=False, delay=2 * _WAIT_S) as bar:
-        while others and all(run.status.state is State.RUNNING for run in others):
+        while others and all(run.status().state is State.RUNNING for run in others):
             time.sleep(_WAIT_S)
             bar.update(_WAIT_S)
 
 
-def finish(runs: Sequence[Run]) -> None:
+def finish(runs: Sequence[Experiment]) -> None:
     """The results of these runs, in the terminal and as a page. Raises FaultsError if one is not done."""
     from robust.report import print_results, sections, write_report  # draws: a second that training need not wait for
 
@@ -101,12 +127,12 @@ def finish(runs: Sequence[Run]) -> None:
         rows = collect(measured)
         print_results(rows)
         found = sections(measured, rows)
-        page = write_report(measured, runs[0].folder / "report" if len(runs) == 1 else None, found)
+        page = write_report(measured, runs[0].files.report if len(runs) == 1 else None, found)
         if len(runs) > 1:
-            track_report(runs[0].config, found, page, measured)
+            _track_report(runs[0].config, found, page, measured)
         Console().print(f"page: {page}", soft_wrap=True, markup=False)
-        if where := make_tracker(runs[0].config, Subject(runs[0].folder, "", "")).where():
-            Console().print(f"tracked: {where}", soft_wrap=True, markup=False)
+        if look := runs[0].config.logger.get("look"):
+            Console().print(f"tracked: {look}", soft_wrap=True, markup=False)
     elif all(status.state is State.DONE for status in statuses.values()):
         Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True, markup=False)
     if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:
@@ -114,15 +140,32 @@ def finish(runs: Sequence[Run]) -> None:
         raise FaultsError(_describe(run, status) for run, status in undone.items())
 
 
-def _describe(run: Run, status: Status) -> str:
+def _track_report(config: Config, sections: "Sequence[Section]", page: Path, measured: Sequence[Path]) -> None:
+    """Tells the tracker of a sweep what its report says, as a run of its own."""
+    name = config.select("sweep.name", config.data.name)
+    settings = {"runs": [folder.name for folder in measured]}
+    about = TrackedRun(page.parent, f"report of {name}", "report", [config.data.name], settings)
+    tracker = build_tracker(config.logger, about)
+    if not tracker.shows:
+        return
+    with opened(tracker):
+        for section in sections:
+            tracker.log_tables({name: table.numbers for name, table in section.tables.items()})
+            tracker.log_pictures(section.drawings)
+        tracker.log_page(page.read_text())
+
+
+def _describe(run: Experiment, status: Status) -> str:
     seed = f" (seed {run.identity.seed})"
-    return f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.folder / 'log.txt'}]"
+    return (
+        f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.files.log}]"
+    )
 
 
-def run_job(config: DictConfig, *, since: float = BEGUN) -> str:
+def run_job(overrides: Sequence[str], *, since: float) -> str:
     """Does one run of a sweep that began at the time `since`; returns what went wrong, "" for nothing."""
     try:
-        status = execute(prepare(config), since=since, patient=False)
+        status = execute(_preparation().prepare(overrides), since=since, patient=False)
     except ClaimedError:
         return ""  # another process does it, or what it starts from; the sweep comes back to it
     except Exception as error:  # noqa: BLE001, one run must not end the others
@@ -131,10 +174,17 @@ def run_job(config: DictConfig, *, since: float = BEGUN) -> str:
     return status.reason if status.state is State.FAILED else ""
 
 
-def launch(jobs: Sequence[list[str]], *, pack: int | str, since: float = BEGUN) -> list[str]:
-    """Does the runs of these overrides, of a sweep that began at the time `since`, on this machine: `pack` at a time on
-    each GPU, or on a machine that has none; "auto": as many as train fastest together. Returns what went wrong with
-    each."""
+@functools.cache
+def _preparation() -> Preparation:
+    """Of the jobs that this process does, which share parents."""
+    return Preparation()
+
+
+def launch(jobs: Sequence[list[str]], *, pack: int | str, since: float | None = None) -> list[str]:
+    """Does the runs of these overrides, of a sweep that began at the time `since` (now), on this machine: `pack` at a
+    time on each GPU, or on a machine that has none; "auto": as many as train fastest together. Returns what went wrong
+    with each."""
+    since = time.time() if since is None else since
     title, gpus = "all runs", _gpus_for(jobs)
     devices = max(1, len(gpus))
     if pack == "auto":
@@ -147,7 +197,7 @@ def launch(jobs: Sequence[list[str]], *, pack: int | str, since: float = BEGUN) 
     reasons: list[str] = []
     with tqdm(jobs, desc=title, unit="run", disable=None, leave=False) as bar:
         for job in bar:
-            reasons.append(run_job(compose(job), since=since))
+            reasons.append(run_job(job, since=since))
             bar.set_postfix(failed=sum(map(bool, reasons)))
     return reasons
 
@@ -163,25 +213,22 @@ def _find_pack(jobs: Sequence[list[str]], *, most: int, gpu: str | None) -> int:
     if most == 1:
         return 1
     Console().print("pack=auto: trying how many runs at a time train fastest")
-    found = best_pack(compose(jobs[0]), most=most, gpu=gpu, say=Console().print)
+    found = best_pack(jobs[0], most=most, gpu=gpu, say=Console().print)
     Console().print(f"pack={found}")
     return found
 
 
 def _run_beside_others(job: list[str], *, since: float) -> str:
-    config = compose(job)
-    config.trainer.progress = False
-    if config.trainer.threads is None:
-        config.trainer.threads = 1  # as conf/trainer says: several runs would fight over the cores
-    return run_job(config, since=since)
+    return run_job([*job, "trainer.progress=false", *one_thread(job)], since=since)
 
 
-def run_alone(config: DictConfig, launcher: str = "robust") -> None:
+def run_alone(overrides: Sequence[str], launcher: str = "robust") -> None:
     """One run by itself, here, with its table and its page. Raises ValueError for a `launcher` of many."""
     if launcher != "robust":
         raise ValueError(f"`hydra/launcher={launcher}` launches multiruns: give -m too, also for a single run.")
-    run = prepare(config)
-    if config.plan:
+    run = prepare(overrides)
+    _tell_of_older([run])
+    if run.config.plan:
         print_plan(_look_at([run]))
         return
     execute(run)

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Any
 import psutil
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig
 
 from robust.errors import one_line
-from robust.experiment.execute import fit
+from robust.experiment.compose import compose
 from robust.experiment.experiment import prepare
+from robust.experiment.train import fit
 
 #: runs at a time, at most
 MOST = 16
@@ -37,14 +37,14 @@ class Pace:
 
 
 def best_pack(
-    config: DictConfig, *, most: int, gpu: str | None = None, seconds: float = 4.0, say: Callable[[str], object] = print
+    job: Sequence[str], *, most: int, gpu: str | None = None, seconds: float = 4.0, say: Callable[[str], object] = print
 ) -> int:
-    """How many runs like that of a configuration, at most `most`, train fastest together on the GPU `gpu`, or on this
+    """How many runs like that of these overrides, at most `most`, train fastest together on the GPU `gpu`, or on this
     machine: 1, 2, 4, ... are tried, so many `seconds` each, while that makes them faster and leaves memory for twice as
     many. What comes of each is told to `say`."""
     most = min(most, len(os.sched_getaffinity(0)), MOST)
     others = 0.0 if gpu is not None else psutil.virtual_memory().percent / 100
-    return grow(lambda count: paces(config, count, gpu=gpu, seconds=seconds), most=most, others=others, say=say)
+    return grow(lambda count: paces(job, count, gpu=gpu, seconds=seconds), most=most, others=others, say=say)
 
 
 def grow(
@@ -70,13 +70,13 @@ def grow(
     return best
 
 
-def paces(config: DictConfig, count: int, *, gpu: str | None = None, seconds: float) -> list[Pace]:
+def paces(job: Sequence[str], count: int, *, gpu: str | None = None, seconds: float) -> list[Pace]:
     """The paces of so many runs at a time, each in a process of its own, over so many seconds. Raises RuntimeError
     where they cannot run together."""
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(count)
     with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(start, gpu)) as pool:
-        return list(pool.map(functools.partial(_pace, count=count, seconds=seconds), [config] * count))
+        return list(pool.map(functools.partial(_pace, count=count, seconds=seconds), [job] * count))
 
 
 _start: Any = None
@@ -89,18 +89,18 @@ def _begin(start: Any, gpu: str | None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 
 
-def _pace(config: DictConfig, *, count: int, seconds: float) -> Pace:
+def one_thread(job: Sequence[str]) -> list[str]:
+    """What gives a run among several one thread, where it says nothing: they would fight over the cores."""
+    return ["trainer.threads=1"] if compose(job).trainer.threads is None else []
+
+
+def _pace(job: Sequence[str], *, count: int, seconds: float) -> Pace:
     """The pace of one of so many."""
-    config = config.copy()
-    config.trainer.progress = False
-    config.trainer.max_epochs = 10**6  # the clock ends it
-    if config.trainer.threads is None and count > 1:
-        config.trainer.threads = 1
-    if config.trainer.threads is not None:
-        torch.set_num_threads(config.trainer.threads)
     with tempfile.TemporaryDirectory() as folder:
-        config.runs_dir = folder
-        run, clock = prepare(config), _Clock(_start, seconds)
+        endless = ["trainer.progress=false", f"trainer.max_epochs={10**6}", f"runs_dir={folder}"]  # the clock ends it
+        run, clock = prepare([*job, *endless, *(one_thread(job) if count > 1 else [])]), _Clock(_start, seconds)
+        if run.config.trainer.threads is not None:
+            torch.set_num_threads(run.config.trainer.threads)
         try:
             fit(run, run.build_network(), Path(folder), callbacks=[clock])
         except _TimeIsUpError:

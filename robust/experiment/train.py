@@ -1,0 +1,139 @@
+"""The training of a run, in one process or several."""
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import Logger
+from torch import nn
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from robust.experiment.build import build_schedule, build_splits, build_task, build_trainer
+from robust.experiment.experiment import Experiment
+from robust.experiment.start import init_from_parents
+from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours
+from robust.runs import RunFolder, State, Status, failed_since, read_checkpoint, read_status, scheduler
+
+_log = logging.getLogger(__name__)
+_LOOK_S = 0.2  # between two looks at a run that the first process begins
+
+
+class ParentError(RuntimeError):
+    """The run that another starts from is not there."""
+
+
+def train(run: Experiment, logger: Logger | None = None) -> None:
+    """Trains the network, from the last checkpoint where there is one, and saves it."""
+    network = run.build_network()
+    init_from_parents(network, run.config, load_parents(run))
+    if fit(run, network, run.folder, logger=logger).is_global_zero:
+        run.files.save_model(network, run.architecture())
+
+
+def fit(
+    run: Experiment,
+    network: nn.Module,
+    folder: Path,
+    *,
+    logger: Logger | None = None,
+    callbacks: Sequence[pl.Callback] = (),
+) -> pl.Trainer:
+    """Trains this network as the run says, from the last checkpoint in `folder` where there is one; returns Lightning's
+    Trainer."""
+    config, files = run.config, RunFolder(folder)
+    if config.trainer.channels_last:
+        network.to(memory_format=torch.channels_last)
+    if mode := config.trainer.compile:
+        network.compile(mode=mode)
+    task = build_task(config, network)
+    trainer = build_trainer(
+        config,
+        title=run.identity.title,
+        checkpoint=files.checkpoint,
+        logger=logger,
+        callbacks=[
+            Curriculum(build_schedule(config)),
+            FrozenNorms(),
+            *([Neighbours(build_splits(config.data))] if run.has_neighbours else []),
+            Curve(files.metrics),
+            *callbacks,
+        ],
+    )
+    if resumed := files.checkpoint.is_file():
+        read_checkpoint(files.checkpoint, "state_dict", "optimizer_states", "loops")
+    _log.info("%s training %s", "resuming" if resumed else "starting", run.identity.folder)
+    resume: dict[str, Any] = {"ckpt_path": files.checkpoint, "weights_only": True} if resumed else {}
+    with _shared_out(config.trainer.threads, trainer.num_devices):
+        try:
+            trainer.fit(task, datamodule=run.build_data(), **resume)
+        except ProcessRaisedException as error:
+            raise _as_raised(error) from error
+    return trainer
+
+
+def load_parents(run: Experiment) -> dict[str, nn.Module]:
+    """The networks that a run starts from, trained, by the part that takes their weights. Raises ParentError where one
+    of them failed."""
+    for parent in run.parents.values():
+        if not parent.files.model.is_file():
+            status = parent.status()
+            raise ParentError(f"The run it starts from is {status.state}: {status.reason} [{parent.folder}]")
+    return {part: parent.load() for part, parent in run.parents.items()}
+
+
+def follow(run: Experiment) -> Status:
+    """What the other processes that `srun` started do: they join each training that the first one begins."""
+    for parent in run.parents.values():
+        follow(parent)
+    _join(run)
+    return run.status()
+
+
+def _join(run: Experiment) -> None:
+    """Joins the training of a run, if there is one: once, and stays until the first process has saved it."""
+    joined, begun = False, psutil.Process().create_time()
+    while not run.files.model.is_file():
+        status = read_status(run.folder)
+        if status.state is State.DONE or failed_since(status, begun):
+            return
+        if status.state is State.RUNNING and not joined:
+            assert status.record
+            if status.record["job"] == scheduler()["job"]:
+                joined = True
+                try:
+                    train(run)
+                except Exception:  # noqa: BLE001, the first process meets it too, and records it
+                    _log.exception("failed")
+        elif joined and status.state is not State.RUNNING:
+            return
+        time.sleep(_LOOK_S)
+
+
+@contextlib.contextmanager
+def _shared_out(threads: int | None, processes: int) -> Iterator[None]:
+    """What processes that the trainer starts are to find in their environment; the next training begins anew."""
+    usual = max(1, torch.get_num_threads() // processes)
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(threads or usual)
+    try:
+        yield
+    finally:
+        os.environ.pop("MASTER_PORT", None)  # Lightning's, of a port that is free again for anybody
+        os.environ.pop("OMP_NUM_THREADS")
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def _as_raised(error: ProcessRaisedException) -> Exception:
+    """What one of several processes raised, of which only the text came back."""
+    name, _, text = str(error).strip().splitlines()[-1].partition(": ")
+    kinds: dict[str, type[Exception]] = {"ValueError": ValueError}
+    kinds |= {f"{kind.__module__}.{kind.__name__}": kind for kind in (DivergedError, ParentError)}
+    return kinds[name](text) if name in kinds else RuntimeError(f"{name}: {text}")
