@@ -21,6 +21,7 @@ from robust.experiment.compose import plain
 from robust.learn import Classifier, Constant, Schedule, Task
 from robust.measure import Condition
 from robust.perturb import Perturbation
+from robust.track import TrackedRun, Tracker
 
 
 def build_optimizer(optimizer: DictConfig, **arguments: Any) -> Any:
@@ -46,6 +47,11 @@ def make(description: Mapping[str, Any], **arguments: Any) -> Any:
         if isinstance(cause, Exception):
             raise cause from None
         raise
+
+
+def build_tracker(logger: DictConfig, tracked: TrackedRun) -> Tracker:
+    """The tracker that `logger` names, not opened. Raises ValueError where it cannot be."""
+    return build(logger, without=["look"], _partial_=True)(tracked)
 
 
 def build_splits(data: DictConfig, *, images: DictConfig | None = None, seed: int = 0) -> Splits:

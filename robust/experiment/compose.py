@@ -17,8 +17,6 @@ from omegaconf.errors import OmegaConfBaseException
 from robust.errors import did_you_mean
 
 CONF = Path(__file__).parent.parent.parent / "conf"
-#: beside config.yaml, which says all values: where values that refer to others still do
-COMPOSED = "composed.yaml"
 _MACHINE = ("accelerator", "checkpoint_every_s", "devices", "num_nodes", "progress", "threads")  # of the trainer's keys
 
 
@@ -78,10 +76,9 @@ def _compose(overrides: tuple[str, ...]) -> DictConfig:
 def recorded(folder: Path) -> DictConfig:
     """The configuration of the run in a folder, where values that refer to others still do, so that others can be set.
     Raises OSError where there is none."""
-    composed = folder / COMPOSED
-    config = OmegaConf.load(composed if composed.is_file() else folder / "config.yaml")  # of runs before there was one
-    assert isinstance(config, DictConfig)
-    return config
+    from robust.runs import RunFolder  # imports torch: not to compose
+
+    return RunFolder(folder).read_composed()
 
 
 def reference(config: DictConfig) -> DictConfig:
@@ -132,7 +129,9 @@ def _brought_here(folder: Path, config: DictConfig) -> DictConfig:
 
 def is_run(start: object) -> bool:
     """Whether that is the folder of a run."""
-    return isinstance(start, str) and (Path(start) / "config.yaml").is_file()
+    from robust.runs import RunFolder  # imports torch: not to compose
+
+    return isinstance(start, str) and RunFolder(Path(start)).config.is_file()
 
 
 def start_title(config: DictConfig) -> str:

@@ -14,7 +14,6 @@ from tqdm.auto import tqdm
 from robust.attack import ANY, Assault
 from robust.experiment.build import build_splits
 from robust.experiment.experiment import Run
-from robust.files import write_whole
 from robust.learn import on_gpu
 from robust.measure import (
     measure_in_parts,
@@ -25,8 +24,7 @@ from robust.measure import (
     take_views,
 )
 from robust.models import TripleStaged, folded, trunk_of
-from robust.results import STAGES, VIEWS, write_attacks, write_natural_adversarial, write_neighbours, write_tables
-from robust.runs import load
+from robust.runs import RunFolder, load
 
 _log = logging.getLogger(__name__)
 
@@ -35,20 +33,21 @@ def measure_missing(run: Run) -> None:
     """Measures the trials that are missing and writes the run's tables."""
     if not (missing := run.missing_tests()):
         return
-    config, folder, images = run.config, run.folder, run.splits.test
+    config, folder, images = run.config, RunFolder(run.folder), run.splits.test
     model = load_for_tests(run)
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
-    if not samples.are_among(folder / "samples.npz"):
-        samples.save(folder / "samples.npz")
+    kept = folder.read_samples()
+    if kept is None or not samples.are_among(kept):
+        folder.write_samples(samples)
     title = f"testing {run.identity.title}" if config.trainer.progress else None
     batch_size = config.evaluation.batch_size
-    if isinstance(model, TripleStaged) and not (folder / STAGES).is_file():
-        take_views(model, images, batch_size=batch_size).save(folder / VIEWS)
+    if isinstance(model, TripleStaged) and not folder.stages.is_file():
+        views = take_views(model, images, batch_size=batch_size)
         stages = measure_stages(model, images, parameters=config.model.parameters, batch_size=batch_size, title=title)
-        write_whole(folder / STAGES, stages.to_parquet(index=False, compression="zstd"))
+        folder.write_views(views, stages)
     every_s = config.trainer.checkpoint_every_s
     for measured in measure_in_parts(model, images, missing, batch_size=batch_size, every_s=every_s, title=title):
-        write_tables(folder, measured, run.identity, run.reference, images.classes)
+        folder.write_tests(measured, run.identity, run.reference, images.classes)
 
 
 def measure_others(run: Run) -> None:
@@ -56,14 +55,14 @@ def measure_others(run: Run) -> None:
     the features of what learnt without labels, before and after: all test images among all that it learnt from."""
     if others := run.missing_natural_adversarial():
         found = measure_natural_adversarial(load_for_tests(run), others, batch_size=run.config.evaluation.batch_size)
-        write_natural_adversarial(run.folder, found, others.digest, run.identity, run.reference)
+        RunFolder(run.folder).write_natural_adversarial(found, others.digest, run.identity, run.reference)
     if run.misses_neighbours():
         splits, trained, untrained = build_splits(run.config.data), load(run.folder), run.build_network()
         trunk_of(untrained).standardize = trunk_of(trained).standardize  # known without training
         before, after = (
             neighbours_accuracy(_as_tested(one, run), splits.train, splits.test) for one in (untrained, trained)
         )
-        write_neighbours(run.folder, untrained=before, trained=after)
+        RunFolder(run.folder).write_neighbours(untrained=before, trained=after)
 
 
 def attack_missing(run: Run) -> None:
@@ -94,11 +93,11 @@ def _attack(run: Run, model: nn.Module, assault: Assault, pairs: Sequence[tuple[
                     minutes = (time.monotonic() - begun) * sum(counts) / count / 60
                     _log.info("%s: %d attacks, about %.1f minutes", assault.name, sum(counts), minutes)
                 if time.monotonic() - written > settings.checkpoint_every_s:
-                    write_attacks(run.folder, pd.concat(found), run.identity.folder)
+                    RunFolder(run.folder).add_attacks(pd.concat(found))
                     found, written = [], time.monotonic()
         finally:
             if found:
-                write_attacks(run.folder, pd.concat(found), run.identity.folder)
+                RunFolder(run.folder).add_attacks(pd.concat(found))
 
 
 def _toward(pair: tuple[int, int], classes: Sequence[str]) -> str:

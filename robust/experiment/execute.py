@@ -18,18 +18,16 @@ from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from robust.errors import one_line
-from robust.experiment.build import build_schedule, build_splits, build_task, build_trainer
-from robust.experiment.compose import COMPOSED, is_run
+from robust.experiment.build import build_schedule, build_splits, build_task, build_tracker, build_trainer
+from robust.experiment.compose import is_run, plain
 from robust.experiment.evaluate import attack_missing, measure_missing, measure_others
 from robust.experiment.experiment import Run
 from robust.experiment.start import take_start
-from robust.files import write_whole
 from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours
 from robust.models import IMAGENET
 from robust.runs import (
-    CHECKPOINT,
-    MODEL,
     ClaimedError,
+    RunFolder,
     State,
     Status,
     claimed,
@@ -38,11 +36,10 @@ from robust.runs import (
     read_checkpoint,
     read_end,
     read_status,
-    save_model,
     scheduler,
     write_status,
 )
-from robust.track import track_run, tracked
+from robust.track import TrackedRun, Tracker, opened, track_run, tracking_key
 
 _log = logging.getLogger(__name__)
 #: when this process did
@@ -71,7 +68,7 @@ def execute(run: Run, *, since: float = BEGUN, patient: bool = True) -> Status:
     for parent in run.parents.values():
         if parent.status.state is not State.DONE:
             finish_parent(parent, since=since, patient=patient)
-    with claimed(run.folder), logged(run.folder / "log.txt"):
+    with claimed(run.folder), logged(RunFolder(run.folder).log):
         ended = read_end(run.folder)  # again: another process may have had it since
         if not ended or ended.state is not State.DONE or run.is_incomplete():
             _complete(run)
@@ -81,12 +78,11 @@ def execute(run: Run, *, since: float = BEGUN, patient: bool = True) -> Status:
 def _complete(run: Run) -> None:
     """Trains and measures what is left, and records how that ended."""
     durations: dict[str, float] = {}
+    files, identity = RunFolder(run.folder), run.identity.as_dict()
     try:
-        config = _from_anywhere(run.config)
-        write_whole(run.folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
-        write_whole(run.folder / COMPOSED, OmegaConf.to_yaml(config))
-        with tracked(run.config, run.identity, run.folder) as tracker:
-            if not (run.folder / MODEL).is_file():
+        files.write_config(_from_anywhere(run.config))
+        with opened(_tracker(run)) as tracker:
+            if not files.model.is_file():
                 with _timed(durations, "train"):
                     train(run, tracker.logger)
             with _timed(durations, "measure"):
@@ -94,19 +90,45 @@ def _complete(run: Run) -> None:
                 measure_others(run)
             with _timed(durations, "attack"):
                 attack_missing(run)
-            if run.conditions:
-                track_run(tracker, run.folder)
+            if run.conditions and tracker.shows:
+                _tell(tracker, files)
     except Exception as error:
         if _is_queued_again(error):
             raise
         if isinstance(error, DivergedError):
-            (run.folder / CHECKPOINT).unlink(missing_ok=True)
+            files.checkpoint.unlink(missing_ok=True)
         _log.exception("failed")
-        write_status(run.folder, State.FAILED, reason=one_line(error), durations_s=durations)
+        write_status(run.folder, State.FAILED, reason=one_line(error), durations_s=durations, identity=identity)
     else:
-        write_status(run.folder, State.DONE, durations_s=durations)
-        (run.folder / CHECKPOINT).unlink(missing_ok=True)
+        told = [key] if (key := tracking_key(run.config.logger._target_)) else []
+        write_status(run.folder, State.DONE, durations_s=durations, identity=identity, tracked=told)
+        files.checkpoint.unlink(missing_ok=True)
         _log.info("done: %s", durations)
+
+
+def _tracker(run: Run) -> Tracker:
+    """Its tracker, not opened."""
+    config, identity = run.config, run.identity
+    return build_tracker(
+        config.logger,
+        TrackedRun(
+            run.folder,
+            name=f"{identity.title}, seed {identity.seed}",
+            job_type="test" if RunFolder(run.folder).model.is_file() else "train",
+            tags=[identity.data, config.model.name, identity.technique, identity.perturbation],
+            config={**plain(config, without=["logger"]), "run": identity.folder},
+        ),
+    )
+
+
+def _tell(tracker: Tracker, files: RunFolder) -> None:
+    """Tells a tracker what was measured."""
+    from robust.report import run_drawings  # draws: a second that nothing need wait for
+
+    rows, confusion = files.read_rows(), files.read_confusion()
+    assert confusion is not None
+    pictures = run_drawings(files.path)
+    track_run(tracker, summary=files.read_summary(), rows=rows, confusion=confusion, pictures=pictures)
 
 
 def _from_anywhere(config: DictConfig) -> DictConfig:
@@ -136,7 +158,7 @@ def follow(run: Run) -> Status:
 def _join(run: Run) -> None:
     """Joins the training of a run, if there is one: once, and stays until the first process has saved it."""
     joined = False
-    while not (run.folder / MODEL).is_file():
+    while not RunFolder(run.folder).model.is_file():
         status = read_status(run.folder)
         if status.state is State.DONE or _failed_since(status, BEGUN):
             return
@@ -184,7 +206,7 @@ def train(run: Run, logger: Logger | None = None) -> None:
     network = run.build_network()
     take_start(network, run.config, load_parents(run))
     if fit(run, network, run.folder, logger=logger).is_global_zero:
-        save_model(run.folder, network, run.architecture())
+        RunFolder(run.folder).save_model(network, run.architecture())
 
 
 def fit(
@@ -197,7 +219,7 @@ def fit(
 ) -> pl.Trainer:
     """Trains this network as the run says, from the last checkpoint in `folder` where there is one; returns Lightning's
     Trainer."""
-    config, checkpoint = run.config, folder / CHECKPOINT
+    config, checkpoint = run.config, RunFolder(folder).checkpoint
     if config.trainer.channels_last:
         network.to(memory_format=torch.channels_last)
     if mode := config.trainer.get("compile"):
@@ -212,7 +234,7 @@ def fit(
             Curriculum(build_schedule(config)),
             FrozenNorms(),
             *([Neighbours(build_splits(config.data))] if run.has_neighbours else []),
-            Curve(folder / "metrics.csv"),
+            Curve(RunFolder(folder).metrics),
             *callbacks,
         ],
     )
@@ -255,7 +277,7 @@ def load_parents(run: Run) -> dict[str, nn.Module]:
     """The networks that a run starts from, trained, by the part that takes their weights. Raises ParentError where one
     of them failed."""
     for parent in run.parents.values():
-        if not (parent.folder / MODEL).is_file():
+        if not RunFolder(parent.folder).model.is_file():
             status = parent.status
             raise ParentError(f"The run it starts from is {status.state}: {status.reason} [{parent.folder}]")
     return {part: load(parent.folder) for part, parent in run.parents.items()}

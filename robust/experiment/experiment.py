@@ -23,6 +23,7 @@ from robust.experiment.build import (
     build_schedule,
     build_splits,
     build_task,
+    build_tracker,
     build_trainer,
     make,
     task_of,
@@ -38,9 +39,8 @@ from robust.learn import (
 from robust.measure import NATURAL, Condition, Test, planned_tests
 from robust.models import ImagesTooSmallError, evaluating, published_digest, take_published, trunk_of
 from robust.perturb import Perturbation, key
-from robust.results import NEIGHBOURS, known_natural_adversarial, known_tests, made_attacks
-from robust.runs import Identity, State, Status, identify, read_status
-from robust.track import Subject, make_tracker
+from robust.runs import Identity, RunFolder, State, Status, identify, read_status
+from robust.track import TrackedRun, tracking_key
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +80,12 @@ class Run:
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
         left = self.missing_tests() or self.missing_attacks() or self.missing_natural_adversarial()
-        return (
-            bool(left)
-            or self.misses_neighbours()
-            or not make_tracker(self.config, Subject(self.folder, "", "")).knows()
-        )
+        return bool(left) or self.misses_neighbours() or self.misses_tracker()
+
+    def misses_tracker(self) -> bool:
+        """Whether a tracker is to be told that was not yet."""
+        key = tracking_key(self.config.logger._target_)
+        return bool(key) and key not in (RunFolder(self.folder).read_record() or {}).get("tracked", [])
 
     @property
     def rank(self) -> int:
@@ -94,13 +95,13 @@ class Run:
     def missing_tests(self) -> list[Test]:
         """The tests this evaluation asks for that were not made yet."""
         settings = self.config.evaluation
-        known = known_tests(self.folder)
+        known = RunFolder(self.folder).known_tests()
         planned = planned_tests(self.conditions, trials=settings.trials, seed=settings.seed)
         return [test for test in planned if test[1] not in known]
 
     def missing_attacks(self) -> list[tuple[Assault, tuple[int, int]]]:
         """The attacks, and the pairs of label and target, that were not made yet."""
-        known = made_attacks(self.folder) if self.assaults else None
+        known = RunFolder(self.folder).made_attacks() if self.assaults else None
         return [(assault, pair) for assault in self.assaults for pair in assault.missing(self.splits.test, known)]
 
     def attacks_left(self) -> int:
@@ -109,12 +110,14 @@ class Run:
 
     def missing_natural_adversarial(self) -> NaturalAdversarial | None:
         """The natural adversarial examples that it is to be tested on and was not yet."""
-        others = self.natural_adversarial
-        return None if others and known_natural_adversarial(self.folder) == others.digest else others
+        if (others := self.natural_adversarial) is None:
+            return None
+        known = RunFolder(self.folder).read_natural_adversarial()
+        return None if known is not None and known["images"].iloc[0] == others.digest else others
 
     def misses_neighbours(self) -> bool:
         """Whether nobody asked yet how much of the classes is in the features of what learnt without labels."""
-        return self.has_neighbours and not (self.folder / NEIGHBOURS).is_file()
+        return self.has_neighbours and not RunFolder(self.folder).neighbours.is_file()
 
     @property
     def has_neighbours(self) -> bool:
@@ -256,7 +259,7 @@ def _build_all(run: Run, *, elsewhere: bool) -> None:
     build_schedule(config)
     if not elsewhere:
         build_trainer(config, title="", checkpoint=Path(), callbacks=[])
-    make_tracker(config, Subject(Path(), "", ""))
+    build_tracker(config.logger, TrackedRun(Path(), "", ""))
 
 
 def _check_trunk(run: Run, network: nn.Module) -> None:

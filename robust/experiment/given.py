@@ -10,8 +10,7 @@ from robust.experiment.build import build_conditions, build_splits
 from robust.experiment.compose import compose, require_complete
 from robust.experiment.validate import check_values
 from robust.measure import Condition, measure
-from robust.results import complete_rows
-from robust.runs import Identity
+from robust.runs import Identity, complete_rows
 
 
 def evaluate(

@@ -5,21 +5,27 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from tqdm.auto import tqdm
 
 from robust.errors import FaultsError, one_line, print_error
+from robust.experiment.build import build_tracker
 from robust.experiment.compose import compose
 from robust.experiment.execute import BEGUN, execute
 from robust.experiment.experiment import Run, prepare
 from robust.learn import on_gpu
-from robust.runs import ClaimedError, State, Status, claimed, collect, read_end, read_status, write_status
+from robust.runs import ClaimedError, RunFolder, State, Status, claimed, collect, read_end, read_status, write_status
 from robust.sweep.plan import plan, print_plan
 from robust.sweep.pool import visible_gpus, work_off
 from robust.sweep.tune import best_pack
-from robust.track import Subject, make_tracker, track_report
+from robust.track import TrackedRun, opened
+
+if TYPE_CHECKING:
+    from robust.report import Section
 
 _WAIT_S = 2.0  # between two looks at runs that another process does
 _ENDED = (State.DONE, State.FAILED)
@@ -78,7 +84,8 @@ def _record(reasons: Mapping[Run, str]) -> None:
             with contextlib.suppress(ClaimedError), claimed(run.folder):
                 ended = read_end(run.folder)  # again: somebody may have finished it since
                 if not ended or ended.state is not State.DONE:
-                    write_status(run.folder, State.FAILED, reason=reason, durations_s={})
+                    identity = run.identity.as_dict()
+                    write_status(run.folder, State.FAILED, reason=reason, durations_s={}, identity=identity)
 
 
 def _wait_for_others(runs: Iterable[Run]) -> None:
@@ -101,12 +108,12 @@ def finish(runs: Sequence[Run]) -> None:
         rows = collect(measured)
         print_results(rows)
         found = sections(measured, rows)
-        page = write_report(measured, runs[0].folder / "report" if len(runs) == 1 else None, found)
+        page = write_report(measured, RunFolder(runs[0].folder).report if len(runs) == 1 else None, found)
         if len(runs) > 1:
-            track_report(runs[0].config, found, page, measured)
+            _track_report(runs[0].config, found, page, measured)
         Console().print(f"page: {page}", soft_wrap=True, markup=False)
-        if where := make_tracker(runs[0].config, Subject(runs[0].folder, "", "")).where():
-            Console().print(f"tracked: {where}", soft_wrap=True, markup=False)
+        if look := runs[0].config.logger.get("look"):
+            Console().print(f"tracked: {look}", soft_wrap=True, markup=False)
     elif all(status.state is State.DONE for status in statuses.values()):
         Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True, markup=False)
     if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:
@@ -114,9 +121,26 @@ def finish(runs: Sequence[Run]) -> None:
         raise FaultsError(_describe(run, status) for run, status in undone.items())
 
 
+def _track_report(config: DictConfig, sections: "Sequence[Section]", page: Path, measured: Sequence[Path]) -> None:
+    """Tells the tracker of a sweep what its report says, as a run of its own."""
+    name = OmegaConf.select(config, "sweep.name", default=config.data.name)
+    settings = {"runs": [folder.name for folder in measured]}
+    about = TrackedRun(page.parent, f"report of {name}", "report", [config.data.name], settings)
+    tracker = build_tracker(config.logger, about)
+    if not tracker.shows:
+        return
+    with opened(tracker):
+        for section in sections:
+            tracker.log_tables({name: table.numbers for name, table in section.tables.items()})
+            tracker.log_pictures(section.drawings)
+        tracker.log_page(page.read_text())
+
+
 def _describe(run: Run, status: Status) -> str:
     seed = f" (seed {run.identity.seed})"
-    return f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.folder / 'log.txt'}]"
+    return (
+        f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{RunFolder(run.folder).log}]"
+    )
 
 
 def run_job(config: DictConfig, *, since: float = BEGUN) -> str:
