@@ -59,13 +59,13 @@ def export(run_folder: Path, out: Path, *, formats: list[str], threat: str = "Li
     """
     import torch
 
-    from robust.runs import load, read_rows
+    from robust.runs import RunFolder, load
 
     if unknown := [one for one in formats if one not in FORMATS]:
         raise ValueError(f"`--formats` must be some of {', '.join(FORMATS)}; got {unknown[0]}.")
     if threat not in (*_NORMS, "corruptions"):
         raise ValueError(f"`--threat` must be {', '.join(_NORMS)} or corruptions; got {threat}.")
-    model, about = load(run_folder), read_rows(run_folder).iloc[0]
+    model, about = load(run_folder), RunFolder(run_folder).read_rows().iloc[0]
     images = torch.rand(_TRIED, *_architecture(run_folder)["image_shape"], generator=torch.Generator().manual_seed(0))
     found = {}
     for name in formats:
@@ -153,9 +153,9 @@ def _model_info(run_folder: Path, data: str, threat: str) -> dict[str, Any]:
     from robust.measure import NATURAL
     from robust.report import attacks_table
     from robust.report.tables import perturbed_accuracy
-    from robust.runs import read_rows
+    from robust.runs import RunFolder
 
-    rows = read_rows(run_folder)
+    rows = RunFolder(run_folder).read_rows()
     about, natural = rows.iloc[0], rows["test_perturbation"] == NATURAL
     attacks = _within_one_ball(attacks_table([run_folder]), _NORMS.get(threat, ""))
     worst = attacks.loc[attacks["robust"].idxmin()] if len(attacks) else None
@@ -201,9 +201,9 @@ def _percent(value: float) -> str:
 
 
 def _architecture(run_folder: Path) -> dict[str, Any]:
-    from robust.runs import MODEL, read_checkpoint
+    from robust.runs import RunFolder, read_checkpoint
 
-    return read_checkpoint(run_folder / MODEL, "architecture")["architecture"]
+    return read_checkpoint(RunFolder(run_folder).model, "architecture")["architecture"]
 
 
 def _place(path: Path) -> Path:

@@ -15,7 +15,7 @@ from robust.experiment.experiment import prepare
 from robust.export import FORMATS, export, load_safetensors
 from robust.models import ResNet
 from robust.report import attacks_table
-from robust.runs import State, load, read_rows, save_model
+from robust.runs import RunFolder, State, load
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_every_format_gives_the_same_logits(run: Path, tmp_path: Path) -> None:
 def test_other_networks_too(run: Path, tmp_path: Path) -> None:
     arguments = {"image_shape": [3, 32, 32], "num_classes": 10, "depth": 18, "squeeze": True}
     folder = tmp_path / "se_resnet18"
-    save_model(folder, ResNet(**arguments), {"_target_": "robust.models.ResNet", **arguments})
+    RunFolder(folder).save_model(ResNet(**arguments), {"_target_": "robust.models.ResNet", **arguments})
     (folder / "rows.csv").write_bytes((run / "rows.csv").read_bytes())
     assert max(export(folder, tmp_path / "out", formats=list(FORMATS)).values()) < 1e-5
 
@@ -61,7 +61,7 @@ def test_robustbench_is_told_what_was_measured(run: Path, tmp_path: Path) -> Non
     (path,) = export(run, tmp_path, formats=["robustbench"])
     assert path == tmp_path / "models" / "digits" / "Linf" / f"{run.name}.pt"
     info = json.loads((tmp_path / "model_info" / "digits" / "Linf" / f"{run.name}.json").read_text())
-    assert float(info["clean_acc"]) == pytest.approx(100 * read_rows(run)["accuracy"].item(), abs=0.01)
+    assert float(info["clean_acc"]) == pytest.approx(100 * RunFolder(run).read_rows()["accuracy"].item(), abs=0.01)
     assert float(info["eps"]) == pytest.approx(2 / 255)
     table = attacks_table([run]).set_index("name")
     at_two = table[table["settings"].str.contains(str(2 / 255))]["robust"]

@@ -43,15 +43,16 @@ def attack_runs(runs: Sequence[str], settings: Sequence[str]) -> list[Path]:
     Raises ValueError where they cannot be attacked so, before any is."""
     from robust.experiment.execute import execute
     from robust.files import write_whole
-    from robust.runs import STATUS, State, find_runs
+    from robust.runs import RunFolder, State, find_runs
 
     folders = find_runs(runs)
     prepared = [_prepare(folder, settings) for folder in folders]
     for run in prepared:
-        before = (run.folder / STATUS).read_bytes()
+        record = RunFolder(run.folder).status
+        before = record.read_bytes()
         status = execute(run)
         if status.state is not State.DONE:
-            write_whole(run.folder / STATUS, before)  # it is as well trained and tested as it was
+            write_whole(record, before)  # it is as well trained and tested as it was
             raise ValueError(f"{run.folder} could not be attacked: {status.reason}")
     return folders
 

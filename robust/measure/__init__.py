@@ -17,6 +17,7 @@ from robust.measure.calibration import (
     rms_calibration_error,
 )
 from robust.measure.conditions import NATURAL, Condition, condition_title
+from robust.measure.confusion import confusion
 from robust.measure.features import features, neighbours_accuracy
 from robust.measure.layers import layers, measure_layers, movement
 from robust.measure.minds_eye import Views, measure_stages, take_views
@@ -47,6 +48,7 @@ __all__ = [
     "class_rates",
     "condition_title",
     "confidence_bins",
+    "confusion",
     "distortion_matrix",
     "expected_calibration_error",
     "features",

@@ -10,7 +10,6 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from robust.data import ImageSet, to_float
-from robust.measure.arrays import Arrays
 from robust.models import TripleStaged, View, device_of
 from robust.perturb import ImageRandom, key
 
@@ -19,7 +18,7 @@ _PASTED = 1_000  # drawings that are kept, over new backgrounds
 
 
 @dataclass(frozen=True)
-class Views(Arrays):
+class Views:
     """A few images as the network saw them, and its drawings over photographs that it never saw them on.
 
     `queries`, uint8 of shape (n, height, width), with their `labels`; for each and each assumed class the `drawings`,

@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
 from robust.data import ImageSet, to_float
-from robust.measure.arrays import Arrays
 from robust.measure.conditions import Condition
 from robust.models import device_of
 from robust.perturb import ImageRandom, key
 
 
 @dataclass(frozen=True)
-class Samples(Arrays):
+class Samples:
     """The same images under several conditions.
 
     `names` and `levels` of the conditions, `images` as uint8 of shape (conditions, n, channels, height, width),
@@ -30,12 +28,9 @@ class Samples(Arrays):
     predicted: np.ndarray
     classes: np.ndarray
 
-    def are_among(self, path: Path) -> bool:
-        """Whether the samples kept there show all these conditions, and maybe more."""
-        if not path.is_file():
-            return False
-        kept = Samples.read(path)
-        return set(zip(self.names, self.levels, strict=True)) <= set(zip(kept.names, kept.levels, strict=True))
+    def are_among(self, others: "Samples") -> bool:
+        """Whether the others show all these conditions, and maybe more."""
+        return set(zip(self.names, self.levels, strict=True)) <= set(zip(others.names, others.levels, strict=True))
 
 
 def take_samples(

@@ -14,7 +14,6 @@ from robust.data import NONE
 from robust.experiment.build import build_splits
 from robust.measure import (
     NATURAL,
-    Samples,
     category_rates,
     class_rates,
     distortion_matrix,
@@ -30,8 +29,7 @@ from robust.report.claim import FEWEST_SEEDS, claim_line, over_several
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
 from robust.report.tables import percent, run_titles, told_apart
-from robust.results import ATTACKS, known_attacks
-from robust.runs import read_rows
+from robust.runs import RunFolder
 
 _ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind"]
 _NAMED = 3  # classes at either end that a sentence names
@@ -69,10 +67,11 @@ def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
     """One for each kind of network and attack that led every class to every other."""
     found: dict[tuple[object, ...], list[tuple[Path, pd.DataFrame, np.ndarray]]] = {}
     for folder in folders:
-        attacks = known_attacks(folder) if (folder / ATTACKS).is_file() else None
-        if attacks is None or not (folder / "samples.npz").is_file():
+        files = RunFolder(folder)
+        attacks = files.read_attacks()
+        if attacks is None or not files.samples.is_file():
             continue
-        about = tuple(read_rows(folder)[_ABOUT].iloc[0])
+        about = tuple(files.read_rows()[_ABOUT].iloc[0])
         classes = _classes(folder)
         attacks = attacks[(attacks["target"] >= 0) & attacks["threshold"].isna()]
         for (name, settings), group in attacks.groupby(["attack", "settings"], sort=False):
@@ -113,12 +112,14 @@ def _atlas(known: Mapping[str, object], trained: str, runs: Sequence[tuple[Path,
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    return tuple(map(str, Samples.read(folder / "samples.npz").classes))
+    samples = RunFolder(folder).read_samples()
+    assert samples is not None
+    return tuple(map(str, samples.classes))
 
 
 def _tree(folder: Path) -> object:
     """What the run's configuration says of categories."""
-    data = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml").data)
+    data = OmegaConf.to_container(RunFolder(folder).read_config().data)
     return data.get("categories") if isinstance(data, dict) else None
 
 
@@ -126,7 +127,7 @@ def _categories(folder: Path, classes: Sequence[str]) -> dict[str, list[int]]:
     if (tree := _tree(folder)) != "wordnet":
         return read_categories(tree, classes)
     try:
-        return read_categories(tree, classes, build_splits(OmegaConf.load(folder / "config.yaml").data).wnids)
+        return read_categories(tree, classes, build_splits(RunFolder(folder).read_config().data).wnids)
     except (OSError, ValueError):  # the images are elsewhere by now
         return {}
 

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from robust.measure import Samples, succeeded
+from robust.measure import succeeded
 from robust.report.figures import COLOURS, MOST_NUMBERS, STYLE, Drawing, bare, heat_map, show_image
 from robust.report.which_layers import look
-from robust.runs import load
+from robust.runs import RunFolder, load
 
 _MOST_NAMES = 40  # classes that fit beside a matrix
 _ENDS = 3  # classes at either end whose images are shown
@@ -155,7 +155,9 @@ def _shown(attacks: pd.DataFrame, count: int) -> pd.DataFrame:
 
 def _images(content: pd.Series, folder: Path) -> Tensor:
     """Images kept as bytes: float in [0, 1], shape (n, channels, height, width)."""
-    shape = Samples.read(folder / "samples.npz").images.shape[2:]
+    samples = RunFolder(folder).read_samples()
+    assert samples is not None
+    shape = samples.images.shape[2:]
     arrays = [np.frombuffer(one, dtype=np.uint8).reshape(shape) for one in content]
     return torch.from_numpy(np.array(arrays).reshape(len(arrays), *shape)).float() / 255
 

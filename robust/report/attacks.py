@@ -11,8 +11,7 @@ from robust.measure import NATURAL, succeeded, wilson
 from robust.report.claim import over_several
 from robust.report.section import Section, Table
 from robust.report.tables import interval_column, percent, perturbed_accuracy, print_table, run_title, told_apart
-from robust.results import ATTACKS, known_attacks
-from robust.runs import read_rows
+from robust.runs import RunFolder
 
 _ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind", "seed"]
 _ATTACK = ["name", "settings", "attack", "targeted"]
@@ -71,7 +70,7 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
     stand alone), targeted, seeds, images (of a seed), natural, perturbed (over the conditions that all networks of the
     data were tested under) and robust accuracy (fractions, means over seeds), low and high of the latter's 95 %
     interval, and the medians of distortion, linf, steps and queries of what succeeded."""
-    attacked = {folder: read_rows(folder) for folder in folders if (folder / ATTACKS).is_file()}
+    attacked = {folder: RunFolder(folder).read_rows() for folder in folders if RunFolder(folder).attacks.is_file()}
     runs = [line for folder, rows in attacked.items() for line in attack_lines(folder, rows)]
     if not runs:
         return pd.DataFrame()
@@ -95,7 +94,7 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
 
 def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
     """A line for each attack on one run: what it is, and `images`, `natural` and `robust` accuracy, `_EFFORT`."""
-    attacks = known_attacks(folder, images=False)
+    attacks = RunFolder(folder).read_attacks(images=False)
     assert attacks is not None
     attacks = attacks[attacks["threshold"].isna()]  # a mind's eye has a section of its own
     about = rows[["run", *_ABOUT]].iloc[0].to_dict()

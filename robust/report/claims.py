@@ -16,7 +16,7 @@ from robust.report.pairs import correct_images
 from robust.report.published import STATEMENTS
 from robust.report.statements import MODELS, REFERENCE, TECHNIQUES, Quantity, Setting, Statement
 from robust.report.tables import run_title
-from robust.results import PREDICTIONS
+from robust.runs import RunFolder
 
 
 class _Accuracy(NamedTuple):
@@ -64,7 +64,7 @@ def claims(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> pd.DataFrame:
     the verdicts. A claim is left out where a run or a condition is missing in every seed.
     """
     known = _accuracies(plain_runs(rows))
-    verdicts = _Verdicts({folder.name: folder for folder in folders if (folder / PREDICTIONS).is_file()})
+    verdicts = _Verdicts({folder.name: folder for folder in folders if RunFolder(folder).predictions.is_file()})
     lines = []
     for statement in STATEMENTS:
         settings = {one for group in statement.groups for quantity in group for one in _settings(quantity)}

@@ -12,8 +12,7 @@ from robust.measure import NATURAL, expected_calibration_error
 from robust.report.figures import COLOURS, STYLE, Drawing, line_styles
 from robust.report.section import Section, Table
 from robust.report.tables import percent, run_title, told_apart
-from robust.results import known_confidence
-from robust.runs import read_rows
+from robust.runs import RunFolder
 
 _KIND = ["data", "model", "trained", "technique", "kind"]
 _BINS = ["bin_counts", "bin_right", "bin_confidence"]
@@ -52,9 +51,9 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
     conditions, trials and seeds."""
     tables = []
     for folder in folders:
-        if (found := known_confidence(folder)) is None:
+        if (found := RunFolder(folder).read_confidence()) is None:
             continue
-        run = read_rows(folder).iloc[0]
+        run = RunFolder(folder).read_rows().iloc[0]
         found = found.explode(_BINS).astype(dict.fromkeys(_BINS, float))
         found["bin"] = found.groupby(level=0).cumcount()
         found["tested"] = np.where(found["test_perturbation"] == NATURAL, NATURAL, "perturbed")

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from robust.measure import NATURAL
 from robust.report.figures import MOST_NUMBERS, STYLE, Drawing, heat_map
+from robust.runs import RunFolder
 
-CONFUSION = "confusion.csv"
 _MOST_CLASSES = 50  # that a picture names
 _CONFUSION_COLOURS, _CHANGES = "Oranges", "PuOr_r"
 
@@ -25,12 +25,11 @@ def confusion_matrix(folders: Sequence[Path]) -> pd.DataFrame:
     Counts are summed over seeds and trials; `share` is the fraction of all images of the true class. Pairs that never
     came up are left out. Classes stand in their own order. Runs whose confusion was not kept are passed over.
     """
-    names = {"condition": str, "true": str, "predicted": str}
-    files = [folder / CONFUSION for folder in folders if (folder / CONFUSION).is_file()]
-    tables = [pd.read_csv(file, dtype=names, keep_default_na=False) for file in files]
+    names = ["condition", "true", "predicted"]
+    tables = [own for folder in folders if (own := RunFolder(folder).read_confusion()) is not None]
     if not tables:
         return pd.DataFrame(columns=[*names, "count", "share"])
-    table = pd.concat(tables).groupby([*names], sort=False, as_index=False)["count"].sum()
+    table = pd.concat(tables).groupby(names, sort=False, as_index=False)["count"].sum()
     order = {name: place for place, name in enumerate(_classes(table))}
     table = table.sort_values("predicted", key=lambda column: column.map(order), kind="stable")
     table = table.sort_values("true", key=lambda column: column.map(order), kind="stable")

@@ -59,6 +59,10 @@ class Drawing:
     caption: str
     numbers: pd.DataFrame
 
+    def png(self) -> bytes:
+        """The figure as a PNG."""
+        return draw(self.figure, "png")
+
 
 def show_image(axis: Axes, image: np.ndarray, title: str = "") -> None:
     """An image, shape (channels, height, width) with values in [0, 1], without a frame."""

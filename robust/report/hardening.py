@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from omegaconf import OmegaConf
 
 from robust.measure import NATURAL, SURENESS, TEST_KEY, condition_title
 from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line, over_several
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
 from robust.report.tables import percent, sureness_columns, told_apart
+from robust.runs import RunFolder
 
 _FIGURES = ["natural", "perturbed", "half", *SURENESS]
 _RETRAINED = "retrain"  # on natural images alone, for comparison
@@ -174,7 +174,7 @@ def _trained_layers(folders: Sequence[Path], rows: pd.DataFrame) -> dict[str, st
     runs = rows[rows["technique"].str.startswith("harden")].drop_duplicates("run")
     trained = ["data", "model", "reference", "technique", "train_perturbation", "train_level"]
     several = set(runs.loc[runs.groupby(trained)["kind"].transform("nunique") > 1, "run"])
-    configs = {folder.name: OmegaConf.load(folder / "config.yaml") for folder in folders if folder.name in several}
+    configs = {folder.name: RunFolder(folder).read_config() for folder in folders if folder.name in several}
     return {name: ", ".join(config.technique.trainable) for name, config in configs.items()}
 
 

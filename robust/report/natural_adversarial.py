@@ -7,16 +7,15 @@ import pandas as pd
 
 from robust.report.section import Section, Table
 from robust.report.tables import interval_column, percent, run_title, sureness_columns
-from robust.results import NATURAL_ADVERSARIAL
+from robust.runs import RunFolder
 
 
 def natural_adversarial_section(folders: Sequence[Path]) -> Section:
     """What came of these runs there; nothing where none was tested so."""
-    files = [file for folder in folders if (file := folder / NATURAL_ADVERSARIAL).is_file()]
-    if not files:
+    tables = [own for folder in folders if (own := RunFolder(folder).read_natural_adversarial()) is not None]
+    if not tables:
         return Section("")
-    words = {"train_perturbation": str, "kind": str}
-    table = pd.concat([pd.read_csv(file, keep_default_na=False, dtype=words) for file in files], ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
     shown = pd.DataFrame(
         {
             **({"data": table["data"]} if table["data"].nunique() > 1 else {}),

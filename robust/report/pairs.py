@@ -13,8 +13,7 @@ from tqdm.auto import tqdm
 
 from robust.measure import NATURAL, condition_title
 from robust.report.claim import FEWEST_SEEDS
-from robust.results import PREDICTIONS
-from robust.runs import collect
+from robust.runs import RunFolder, collect
 
 MEAN = "mean over all"
 _AT_ONCE = 250  # resamples whose weights are numbers with a fraction at the same time
@@ -80,7 +79,7 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
 def _runs(folders: Sequence[Path]) -> pd.DataFrame:
     """One line for each run: what it is, and its `folder`."""
     runs = collect(folders).drop_duplicates("run")
-    kept = {folder.name: folder for folder in folders if (folder / PREDICTIONS).is_file()}
+    kept = {folder.name: folder for folder in folders if RunFolder(folder).predictions.is_file()}
     return runs.assign(folder=runs["run"].map(kept)).dropna(subset="folder").set_index("run", drop=False)
 
 
@@ -112,7 +111,8 @@ def _pair(trained: tuple[Any, ...], first: str, ours: pd.Series, second: str, th
 
 def correct_images(folder: Path) -> tuple[bytes, pd.DataFrame]:
     """The labels, and how often each image was recognised: a row for each condition, the mean over its trials."""
-    tests = pd.read_parquet(folder / PREDICTIONS, columns=["test_perturbation", "test_level", "label", "predicted"])
+    tests = RunFolder(folder).read_predictions(["test_perturbation", "test_level", "label", "predicted"])
+    assert tests is not None
     names, rows = [], []
     for (name, level), group in tests.groupby(["test_perturbation", "test_level"], sort=False):
         names.append(condition_title(name, level))

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from robust.data import one_of_each, to_float
 from robust.experiment.build import build, build_perturbation, build_splits
@@ -19,7 +19,7 @@ from robust.measure import NATURAL, features
 from robust.perturb import ImageRandom, key
 from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, bare, show_image
 from robust.report.pretext_tables import PretextRun
-from robust.runs import load
+from robust.runs import RunFolder, load
 
 _COLUMNS = 8  # images that a task shows
 _POINTS = 600  # images of a map
@@ -135,8 +135,7 @@ def features_figure(models: Mapping[str, Path], labels: float) -> Drawing:
     labels that they had."""
     from sklearn.manifold import TSNE
 
-    config = OmegaConf.load(next(iter(models.values())) / "config.yaml")
-    assert isinstance(config, DictConfig)
+    config = RunFolder(next(iter(models.values()))).read_config()
     test = build_splits(config.data).test
     rows = torch.arange(len(test))[:: max(1, len(test) // _POINTS)]
     world = build_perturbation(compose(["perturb=world"]).perturb)

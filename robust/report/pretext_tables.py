@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from robust.experiment.compose import is_pretext, is_run, model_name, plain, recorded
 from robust.experiment.start import starts
@@ -15,14 +15,12 @@ from robust.measure import NATURAL
 from robust.report.attacks import attack_lines
 from robust.report.claim import over_several
 from robust.report.tables import perturbed_accuracy, told_apart
-from robust.results import ATTACKS, NEIGHBOURS
-from robust.runs import State, identify, read_rows, read_status
+from robust.runs import RunFolder, State, identify, read_status
 
 SCRATCH = "from the start"
 #: what tells networks apart
 NETWORK = ["data", "model"]
 _WAY = [*NETWORK, "labels", "trained", "anew"]
-_CURVE = "metrics.csv"
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,15 @@ def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
             wanted.add(_kind(starts(started)[""]))
     runs = []
     for root in dict.fromkeys(place.parent for place in places):
-        for file in sorted(root.glob("*/config.yaml")):
-            config = OmegaConf.load(file)
-            assert isinstance(config, DictConfig)
+        for files in map(RunFolder, sorted(root.glob("*/"))):
+            if not files.config.is_file():
+                continue
+            config = files.read_config()
             if "task" not in config or not is_pretext(config.task) or _kind(config) not in wanted:
                 continue
-            if read_status(file.parent).state is State.DONE and (file.parent / NEIGHBOURS).is_file():
-                runs.append(PretextRun(file.parent, config, pd.read_csv(file.parent / _CURVE)))
+            curve = files.read_metrics()
+            if read_status(files.path).state is State.DONE and files.neighbours.is_file() and curve is not None:
+                runs.append(PretextRun(files.path, config, curve))
     tasks, kinds, *within = (
         pd.Series([getattr(run, name) for run in runs], dtype=object) for name in ("task", "kind", *NETWORK)
     )
@@ -82,14 +82,16 @@ def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
 def pretext_table(runs: Sequence[PretextRun]) -> pd.DataFrame:
     """A line for each task: data, model, task, seeds, and as fractions accuracy and that on perturbed images, untrained
     and neighbours, and won (neighbours less untrained), each with `_low` and `_high` where there are several seeds."""
-    tested = {run.folder: read_rows(run.folder) for run in runs if run.config.task.tested}
+    tested = {run.folder: RunFolder(run.folder).read_rows() for run in runs if run.config.task.tested}
     perturbed = perturbed_accuracy(pd.concat(tested.values())) if tested else pd.Series()
     lines = []
     for run in runs:
         own = run.curve["train_accuracy"].iloc[-1]
         if (rows := tested.get(run.folder)) is not None:
             own = rows.loc[rows["test_perturbation"] == NATURAL, "accuracy"].mean()
-        (known,) = pd.read_csv(run.folder / NEIGHBOURS).rename(columns={"trained": "neighbours"}).to_dict("records")
+        neighbours = RunFolder(run.folder).read_neighbours()
+        assert neighbours is not None
+        (known,) = neighbours.rename(columns={"trained": "neighbours"}).to_dict("records")
         about = {"data": run.data, "model": run.model, "task": run.title, "seed": run.config.seed}
         accuracy = {"accuracy": own, "perturbed": perturbed.get(run.folder.name, np.nan)}
         lines.append({**about, **accuracy, **known, "won": known["neighbours"] - known["untrained"]})
@@ -104,11 +106,10 @@ def downstream_lines(folders: Sequence[Path]) -> list[dict[str, object]]:
     that each attack leaves, by its title."""
     found = []
     for folder in folders:
-        config = OmegaConf.load(folder / "config.yaml")
-        assert isinstance(config, DictConfig)
+        config = RunFolder(folder).read_config()
         started = _is_started(config)
         if started or (config.technique.name == NATURAL and not is_pretext(config.task)):
-            found.append((folder, config, started, read_rows(folder)))
+            found.append((folder, config, started, RunFolder(folder).read_rows()))
     references = {rows["reference"].iloc[0] for *_, started, rows in found if started}
     found = [one for one in found if one[2] or one[0].name in references]
     perturbed = perturbed_accuracy(pd.concat([rows for *_, rows in found])) if found else pd.Series()
@@ -126,7 +127,7 @@ def downstream_lines(folders: Sequence[Path]) -> list[dict[str, object]]:
             "reference": rows["reference"].iloc[0],
             "natural": rows.loc[rows["test_perturbation"] == NATURAL, "accuracy"].mean(),
             "perturbed": perturbed.get(rows["run"].iloc[0], np.nan),
-            **(_robust(folder, rows) if (folder / ATTACKS).is_file() else {}),
+            **(_robust(folder, rows) if RunFolder(folder).attacks.is_file() else {}),
         }
         for folder, config, started, rows in found
     ]

@@ -32,7 +32,7 @@ from robust.report.tables import (
     sureness_columns,
     varying,
 )
-from robust.runs import read_rows
+from robust.runs import RunFolder
 
 _MOST_LINES = 12  # kinds of runs that one can tell apart in a figure
 _MOST_SAMPLES = 6  # runs whose sample images are shown
@@ -65,9 +65,12 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
 def run_drawings(folder: Path) -> dict[str, Drawing]:
     """One run's own figures: its accuracy against the level of each perturbation, images as it sees them, and how it
     confuses classes."""
-    lines = over_seeds(summary_table(read_rows(folder)))
+    files = RunFolder(folder)
+    lines = over_seeds(summary_table(files.read_rows()))
     title, confusion = lines["title"].iloc[0], confusion_matrix([folder])
-    drawings = {"samples": _samples(Samples.read(folder / "samples.npz"), title)}
+    drawings = {}
+    if (samples := files.read_samples()) is not None:
+        drawings["samples"] = _samples(samples, title)
     if NATURAL in set(confusion["condition"]):
         drawings["confusion"] = confusion_figure(confusion, title)
     if (lines["test_perturbation"] != NATURAL).any():
@@ -197,9 +200,9 @@ def _images(folders: Sequence[Path], summary: pd.DataFrame) -> Section:
     kinds = summary.drop_duplicates("title").set_index("run")
     if len(kinds) > _MOST_LINES:
         kinds = kinds[kinds["technique"] == NATURAL]
-    shown = [folder for folder in folders if folder.name in kinds.index and (folder / "samples.npz").is_file()]
+    shown = [folder for folder in folders if folder.name in kinds.index and RunFolder(folder).samples.is_file()]
     shown = sorted(shown, key=lambda folder: kinds.loc[folder.name, "technique"] != NATURAL)[:_MOST_SAMPLES]
-    samples = {folder: Samples.read(folder / "samples.npz") for folder in shown}
+    samples = {folder: own for folder in shown if (own := RunFolder(folder).read_samples()) is not None}
     natural = [folder for folder in shown if kinds.loc[folder.name, "technique"] == NATURAL]
     examples = example_figures({kinds.loc[folder.name, "data"]: samples[folder] for folder in reversed(natural)})
     drawings = {}
@@ -243,9 +246,7 @@ def _confusions(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
 
 
 def _ablation(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
-    curves = {
-        folder.name: pd.read_csv(folder / "metrics.csv") for folder in folders if (folder / "metrics.csv").is_file()
-    }
+    curves = {folder.name: own for folder in folders if (own := RunFolder(folder).read_metrics()) is not None}
     table = ablation_table(rows, curves)
     note = "Accuracy in percent (arXiv 2004.03452, Table I); train: of the last epoch, while learning."
     return Section(

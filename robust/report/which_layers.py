@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from omegaconf import OmegaConf
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
@@ -26,7 +25,7 @@ from robust.perturb import ImageRandom, key
 from robust.report.figures import STYLE, Drawing, bare, heat_map, show_image
 from robust.report.section import Section, Table
 from robust.report.tables import percent, told_apart
-from robust.runs import load, read_rows
+from robust.runs import RunFolder, load
 
 _MOVED = ["moved", "moved_overall"]
 _PICTURES = 2  # images that are looked at, under each perturbation
@@ -41,7 +40,7 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
     """
     if images < 1:
         raise ValueError(f"`--images` must be at least 1; got {images}.")
-    rows = {folder: read_rows(folder) for folder in folders}
+    rows = {folder: RunFolder(folder).read_rows() for folder in folders}
     kinds: dict[str, list[Path]] = {}
     for folder, table in rows.items():
         if table["technique"].iloc[0] == NATURAL and not is_pretext(recorded(folder).task):
@@ -116,7 +115,7 @@ def gains(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame]) -> pd.Data
         reference = before.get(mine["reference"].iloc[0])
         if reference is None or not mine["technique"].iloc[0].startswith("harden"):
             continue
-        trainable = OmegaConf.load(folder / "config.yaml").technique.trainable
+        trainable = RunFolder(folder).read_config().technique.trainable
         own = mine[
             (mine["test_perturbation"] == mine["train_perturbation"]) & (mine["test_level"] == mine["train_level"])
         ]

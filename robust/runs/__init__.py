@@ -1,13 +1,11 @@
-"""Runs on disk: what a run is, how far it has come, its rows and its model back."""
+"""Runs on disk: what a run is, how far it has come, and every file of its folder."""
 
-from robust.runs.collect import ROWS, collect, find_runs, read_rows
-from robust.runs.identity import Identity, identify
+from robust.runs.collect import collect, find_older, find_runs
+from robust.runs.folder import RunFolder, load
+from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
-from robust.runs.model import load, make_model, read_checkpoint, save_model
+from robust.runs.model import make_model, read_checkpoint
 from robust.runs.state import (
-    CHECKPOINT,
-    MODEL,
-    STATUS,
     ClaimedError,
     State,
     Status,
@@ -18,18 +16,20 @@ from robust.runs.state import (
     scheduler,
     write_status,
 )
+from robust.runs.tables import COLUMNS, complete_rows
 
 __all__ = [
-    "CHECKPOINT",
-    "MODEL",
-    "ROWS",
-    "STATUS",
+    "COLUMNS",
+    "VERSION",
     "ClaimedError",
     "Identity",
+    "RunFolder",
     "State",
     "Status",
     "claimed",
     "collect",
+    "complete_rows",
+    "find_older",
     "find_runs",
     "git_commit",
     "identify",
@@ -38,9 +38,7 @@ __all__ = [
     "make_model",
     "read_checkpoint",
     "read_end",
-    "read_rows",
     "read_status",
-    "save_model",
     "scheduler",
     "write_status",
 ]

@@ -1,4 +1,4 @@
-"""The rows of many runs as one table."""
+"""The runs that lie in a folder, and their rows as one table."""
 
 import logging
 from collections.abc import Iterable
@@ -6,16 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.runs.state import STATUS, State, read_status
+from robust.runs.folder import RunFolder
+from robust.runs.identity import VERSION
+from robust.runs.state import State, read_status
 
 _log = logging.getLogger(__name__)
-
-ROWS = "rows.csv"
-_WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
-_NEEDED = ("run", "data", "model", "technique", "test_perturbation", "test_level", "trial", "n", "accuracy")
-_MAY_LACK = {
-    name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")
-}  # of what gives no logits
 
 
 def find_runs(places: Iterable[str | Path]) -> list[Path]:
@@ -23,12 +18,13 @@ def find_runs(places: Iterable[str | Path]) -> list[Path]:
     FileNotFoundError where there are none, ValueError where two of them hold the same run."""
     found: dict[Path, None] = {}
     for place in map(Path, places):
-        runs = [place] if (place / STATUS).is_file() else sorted(path.parent for path in place.glob(f"*/{STATUS}"))
+        folders = [place] if RunFolder(place).status.is_file() else sorted(place.glob("*/"))
+        runs = [folder for folder in folders if RunFolder(folder).status.is_file()]
         if not runs:
             raise FileNotFoundError(
                 f"There are no finished runs in {place}. Give runs' folders, or a folder that holds some."
             )
-        measured = [run.resolve() for run in runs if (run / ROWS).is_file()]
+        measured = [run.resolve() for run in runs if RunFolder(run).rows.is_file()]
         done = [run for run in measured if read_status(run).state is State.DONE]
         if len(done) < len(measured):
             _log.warning(
@@ -49,16 +45,20 @@ def find_runs(places: Iterable[str | Path]) -> list[Path]:
 
 def collect(folders: Iterable[Path]) -> pd.DataFrame:
     """The rows of all these runs, in their order."""
-    return pd.concat([read_rows(folder) for folder in folders], ignore_index=True)
+    return pd.concat([RunFolder(folder).read_rows() for folder in folders], ignore_index=True)
 
 
-def read_rows(folder: Path) -> pd.DataFrame:
-    """The rows of one run. Perturbation "none" is a word, not a missing value, and a hash of digits is no number."""
-    try:
-        words = dict.fromkeys(_WORDS, str)
-        rows = pd.read_csv(folder / ROWS, keep_default_na=False, dtype=words, na_values=_MAY_LACK)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise ValueError(f"{folder / ROWS} is damaged ({error}). Delete it and run again.") from error
-    if missing := [name for name in _NEEDED if name not in rows]:
-        raise ValueError(f"{folder / ROWS} is damaged (no {', '.join(missing)}). Delete it and run again.")
-    return rows.reindex(columns=rows.columns.union(list(_MAY_LACK), sort=False))
+def find_older(runs_dir: Path, names: Iterable[str]) -> dict[Path, int]:
+    """The runs there that an older version of robust made, and that version: those called as some of these `names` of
+    folders, but for the hash at the end. One listing of the folder; records are read of such alone."""
+    names = set(names)
+    words = {name.rpartition("-")[0] for name in names}
+    found = {}
+    for folder in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else ():
+        if folder.name in names or folder.name.rpartition("-")[0] not in words:
+            continue
+        if record := RunFolder(folder).read_record():
+            version = (record.get("identity") or {}).get("version", 1)
+            if version < VERSION:
+                found[folder] = version
+    return found

@@ -4,8 +4,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
+from typing import Any, Self
+
+#: of what makes an identity; raised where the same settings come to mean another run
+VERSION = 2
 
 # Where things lie, how fast it is computed, what is measured afterwards: none of it changes what is learnt. All
 # else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its place in
@@ -13,7 +17,7 @@ from typing import Any
 _PLACES = ("backgrounds", "cache_dir", "dir", "download", "objects", "path")
 _LEFT_OUT = frozenset(
     {
-        *("as_reference", "attack", "evaluation", "logger", "plan", "recipe", "runs_dir", "pack", "sweep", "workers"),
+        *("as_reference", "attack", "evaluation", "logger", "plan", "recipe", "runs_dir", "pack", "sweep"),
         *(f"data.{place}{name}" for place in ("", "source.") for name in _PLACES),
         *(
             f"trainer.{name}"
@@ -23,9 +27,6 @@ _LEFT_OUT = frozenset(
         "data.categories",
     }
 )
-
-
-_CLASSIFY = {"start": {}, "module": {"_target_": "robust.learn.Classifier"}}
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,17 @@ class Identity:
         """What to call it in a table."""
         return self.technique if self.perturbation == "none" else f"{self.technique} {self.perturbation} {self.level:g}"
 
+    def as_dict(self) -> dict[str, Any]:
+        """Its fields and the version of what makes an identity, as plain values."""
+        return {"version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any] | None) -> Self | None:
+        """What `as_dict` gave; None for nothing, and for another version."""
+        if not values or values.get("version") != VERSION:
+            return None
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
 
 def identify(
     config: dict[str, Any],
@@ -64,7 +76,7 @@ def identify(
     perturbation: str,
     level: float,
     data_digest: str | None,
-    parents: Mapping[str, Identity] | None = None,
+    parents: Mapping[str, Identity] = MappingProxyType({}),
     start: str = "",
 ) -> Identity:
     """The identity of the run that this configuration, resolved, describes.
@@ -73,8 +85,6 @@ def identify(
     start from, of which `start` says in words what a technique alone does not.
     """
     weighty = _prune(config)
-    if weighty.get("task") == _CLASSIFY:  # before there were other tasks, nothing was said of this one
-        del weighty["task"]
     unseeded = {name: value for name, value in weighty.items() if name != "seed"}
     return Identity(
         data=config["data"]["name"],
@@ -83,8 +93,12 @@ def identify(
         perturbation=perturbation,
         level=level,
         seed=config["seed"],
-        digest=_hash([weighty, data_digest, _only({part: one.digest for part, one in (parents or {}).items()})]),
-        kind=_hash([unseeded, data_digest, _only({part: one.kind for part, one in (parents or {}).items()})])[:8],
+        digest=_hash(
+            [VERSION, weighty, data_digest, _only({part: one.digest for part, one in (parents or {}).items()})]
+        ),
+        kind=_hash([VERSION, unseeded, data_digest, _only({part: one.kind for part, one in (parents or {}).items()})])[
+            :8
+        ],
     )
 
 

@@ -10,7 +10,6 @@ from torch import nn
 
 from robust.files import write_whole
 from robust.models import AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, Siamese, TripleStaged
-from robust.runs.state import MODEL
 
 #: what a checkpoint may name for its network
 _NETWORKS: dict[str, Callable[..., nn.Module]] = {
@@ -19,23 +18,14 @@ _NETWORKS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> None:
-    """Writes `model.ckpt`: the weights and the network's constructor (`_target_`) and arguments, plain values only."""
-    content = {"architecture": architecture, "state_dict": model.state_dict()}
-    write_whole(folder / MODEL, lambda file: torch.save(content, file))
+def save_model(path: Path, model: nn.Module, architecture: Mapping[str, Any]) -> None:
+    """Writes a checkpoint: the weights and the network's constructor (`_target_`) and arguments, plain values only."""
+    content = {"architecture": dict(architecture), "state_dict": model.state_dict()}
+    write_whole(path, lambda file: torch.save(content, file))
 
 
-def load(run_folder: str | Path) -> nn.Module:
-    """The trained model of a run, in eval mode, on the CPU: from images in [0, 1] to logits.
-
-    Raises FileNotFoundError where there is no trained model, ValueError where the file is damaged, names a network that
-    is not one of `robust.models`, or holds the weights of another.
-    """
-    path = Path(run_folder) / MODEL
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no trained model in {run_folder}: {MODEL} is missing. Give the folder of a finished run."
-        )
+def load_model(path: Path) -> nn.Module:
+    """The network of a checkpoint, in eval mode, on the CPU. Raises ValueError as `robust.load` does."""
     content = read_checkpoint(path, "architecture", "state_dict")
     return make_model(content["architecture"], content["state_dict"], path)
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
@@ -20,8 +20,8 @@ from typing import Any
 import psutil
 
 from robust.files import locked, write_whole
+from robust.runs.folder import RunFolder
 
-CLAIM, STATUS, CHECKPOINT, MODEL = "claim.json", "status.json", "last.ckpt", "model.ckpt"
 _HEARTBEAT_S = 10.0
 _STALE_S = 60.0
 _PACKAGES = ("robust", "torch", "torchvision", "pytorch-lightning", "numpy")
@@ -52,18 +52,19 @@ class ClaimedError(RuntimeError):
 
 def read_status(folder: Path) -> Status:
     """How far the run in `folder` has come."""
-    claim = _read(folder / CLAIM)
+    files = RunFolder(folder)
+    claim = _read_claim(files.claim)
     if claim and not _is_stale(claim):
         return Status(State.RUNNING, f"by process {claim['pid']} on {claim['host']}", claim)
     if ended := read_end(folder):
         return ended
-    begun = claim or (folder / CHECKPOINT).is_file() or (folder / MODEL).is_file()
+    begun = claim or files.checkpoint.is_file() or files.model.is_file()
     return Status(State.INTERRUPTED if begun else State.ABSENT)
 
 
 def read_end(folder: Path) -> Status | None:
     """How the run in `folder` ended when it last did, whoever is at work on it now."""
-    record = _read(folder / STATUS)
+    record = RunFolder(folder).read_record()
     return Status(State(record["state"]), record["reason"], record) if record else None
 
 
@@ -78,18 +79,18 @@ def claimed(folder: Path) -> Iterator[None]:
         "started": psutil.Process().create_time(),
         **scheduler(),
     }
-    path = folder / CLAIM
+    path = RunFolder(folder).claim
 
     def beat() -> None:
         write_whole(path, json.dumps({**claim, "heartbeat": time.time()}))
 
     def is_taken() -> bool:
         """Whether somebody took the claim over, as happens to a process that was stopped for a while."""
-        there = _read(path)
+        there = _read_claim(path)
         return there is not None and not claim.items() <= there.items()
 
-    with locked(folder / ".lock"):
-        other = _read(path)
+    with locked(RunFolder(folder).lock):
+        other = _read_claim(path)
         if other and not _is_stale(other):
             raise ClaimedError(f"{folder} is under way in process {other['pid']} on {other['host']}.")
         beat()
@@ -113,8 +114,20 @@ def claimed(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def write_status(folder: Path, state: State, *, reason: str = "", durations_s: dict[str, float]) -> None:
-    """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then."""
+def write_status(
+    folder: Path,
+    state: State,
+    *,
+    reason: str = "",
+    durations_s: Mapping[str, float],
+    identity: Mapping[str, Any] | None = None,
+    tracked: Sequence[str] = (),
+) -> None:
+    """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then.
+
+    `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`);
+    what was recorded of either before stays.
+    """
     session = {
         "command": command_line(),
         "git_commit": git_commit(),
@@ -124,11 +137,14 @@ def write_status(folder: Path, state: State, *, reason: str = "", durations_s: d
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "durations_s": {name: round(value, 3) for name, value in durations_s.items()},
     }
-    sessions = [*(_read(folder / STATUS) or {}).get("sessions", []), session]
+    before = RunFolder(folder).read_record() or {}
+    sessions = [*before.get("sessions", []), session]
     durations = [one["durations_s"] for one in sessions]
     record = {
         "state": state,
         "reason": reason,
+        "identity": identity or before.get("identity"),
+        "tracked": list(dict.fromkeys([*before.get("tracked", []), *tracked])),
         **session,
         "durations_s": {
             name: round(sum(one.get(name, 0) for one in durations), 3) for name in {**durations[0], **durations[-1]}
@@ -136,7 +152,7 @@ def write_status(folder: Path, state: State, *, reason: str = "", durations_s: d
         **scheduler(),
         "sessions": sessions,
     }
-    write_whole(folder / STATUS, json.dumps(record, indent=2) + "\n")
+    write_whole(RunFolder(folder).status, json.dumps(record, indent=2) + "\n")
 
 
 def scheduler() -> dict[str, Any]:
@@ -147,15 +163,12 @@ def scheduler() -> dict[str, Any]:
     return {"job": name, "restarts": int(os.environ.get("SLURM_RESTART_COUNT", 0))}
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read_claim(claim: Path) -> dict[str, Any] | None:
+    """A claim; a damaged one is nobody's."""
     try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
+        return json.loads(claim.read_text())
+    except (FileNotFoundError, ValueError):
         return None
-    except ValueError as error:
-        if path.name == CLAIM:
-            return None
-        raise ValueError(f"{path} is damaged ({error}). Delete it and run again.") from error
 
 
 def _is_stale(claim: dict[str, Any]) -> bool:

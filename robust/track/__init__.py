@@ -1,18 +1,16 @@
-"""Experiment trackers: what a run and a report tell W&B, TensorBoard or CSV files."""
+"""Experiment trackers: told what a run and a report come to, for W&B or TensorBoard."""
 
-from robust.track.results import make_tracker, track_report, track_run, tracked
-from robust.track.tracker import CsvTracker, Picture, Subject, TensorBoardTracker, Tracker
+from robust.track.tensorboard import TensorBoardTracker
+from robust.track.tracker import Picture, TrackedRun, Tracker, opened, track_run, tracking_key
 from robust.track.wandb import WandbTracker
 
 __all__ = [
-    "CsvTracker",
     "Picture",
-    "Subject",
     "TensorBoardTracker",
+    "TrackedRun",
     "Tracker",
     "WandbTracker",
-    "make_tracker",
-    "track_report",
+    "opened",
     "track_run",
-    "tracked",
+    "tracking_key",
 ]

@@ -1,19 +1,29 @@
-"""What a run tells an experiment tracker."""
+"""What an experiment tracker is told of a run, or of a report."""
 
-import io
-from collections.abc import Mapping
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
-from PIL import Image
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.loggers import Logger
+
+from robust.measure import condition_title
+
+_log = logging.getLogger(__name__)
+#: what the record of a run calls our trackers, by their class; "" where nothing of a run is shown
+_KEYS = {
+    "robust.track.Tracker": "",
+    "robust.track.TensorBoardTracker": "tensorboard",
+    "robust.track.WandbTracker": "wandb",
+}
 
 
 @dataclass(frozen=True)
-class Subject:
+class TrackedRun:
     """What is tracked: a run, or the report of a sweep.
 
     `folder` is where its files lie, `job_type` train, test (of a network that was trained before) or report.
@@ -26,30 +36,27 @@ class Subject:
     config: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure as PNG, and what it shows."""
+class Picture(Protocol):
+    """A figure: what it shows, and itself as PNG, drawn when it is asked for."""
 
-    png: bytes
-    caption: str
+    @property
+    def caption(self) -> str: ...
+
+    def png(self) -> bytes: ...
 
 
 class Tracker:
-    """Tracks nothing; the others do what these methods say.
+    """Tracks nothing; the others do what these methods say. They are told, and ask nothing.
 
     `logger` is Lightning's, for the curves of a training; None until `start`, and for none. `shows` says whether
-    scores, tables, figures and pages have a place in it: where not, none need be drawn.
+    scores, tables, figures and pages have a place in it: where not, none need be made.
     """
 
     shows = False
 
-    def __init__(self, subject: Subject):
-        self.subject = subject
+    def __init__(self, tracked: TrackedRun):
+        self.tracked = tracked
         self.logger: Logger | None = None
-
-    def knows(self) -> bool:
-        """Whether it was told of this one before."""
-        return True
 
     def start(self) -> None:
         """Opens it, or goes on where an interrupted run was."""
@@ -69,63 +76,51 @@ class Tracker:
     def close(self, *, failed: str = "") -> None:
         """Ends it; `failed` is what went wrong."""
 
-    def where(self) -> str:
-        """Where to look at this one and those beside it; "" for nowhere."""
-        return ""
 
-
-class CsvTracker(Tracker):
-    """Lightning's CSV files, for the curves; what is measured lies in the run's own. A resumed training begins a new
-    version."""
-
-    def start(self) -> None:
-        self.logger = CSVLogger(self.subject.folder, name="csv")
-
-    def where(self) -> str:
-        return f"{self.subject.folder.parent}/*/csv"
-
-
-class TensorBoardTracker(Tracker):
-    """TensorBoard: curves, scores beside the configuration (HParams), tables as text, figures as images."""
-
-    shows = True
-
-    def __init__(self, subject: Subject):
-        super().__init__(subject)
+@contextlib.contextmanager
+def opened(tracker: Tracker) -> Iterator[Tracker]:
+    """The tracker, open as long as the block lasts, and told of what ended it."""
+    failed = "interrupted"
+    try:
+        tracker.start()
+        yield tracker
+        failed = ""
+    except Exception as error:
+        failed = str(error) or type(error).__name__
+        raise
+    finally:
         try:
-            import tensorboard  # type: ignore[import-untyped]  # noqa: F401
-        except ImportError as error:
-            raise ValueError("`logger=tensorboard` needs a package: pip install tensorboard") from error
+            tracker.close(failed=failed)
+        except Exception:  # noqa: BLE001, what is trained and measured stays so
+            _log.exception("the tracker was not closed well")
 
-    def knows(self) -> bool:
-        return (self.subject.folder / "tensorboard").is_dir()
 
-    def start(self) -> None:
-        self.logger = TensorBoardLogger(self.subject.folder, name="tensorboard", version="", default_hp_metric=False)
+def track_run(
+    tracker: Tracker,
+    *,
+    summary: Mapping[str, Any],
+    rows: pd.DataFrame,
+    confusion: pd.DataFrame,
+    pictures: Mapping[str, Picture],
+) -> None:
+    """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures."""
+    conditions = summary["conditions"]
+    means = {condition_title(one["test_perturbation"], one["test_level"]): one["mean"] for one in conditions}
+    tracker.log_scores(
+        {
+            **{f"accuracy/{name}": summary[name] for name in ("natural", "mean", "worst", "spread")},
+            "accuracy/worst_condition": condition_title(*summary["worst_condition"]),
+            **{f"conditions/{name}": mean for name, mean in means.items()},
+        }
+    )
+    tracker.log_tables({"rows": rows, "confusion": confusion, "conditions": pd.DataFrame(conditions)})
+    tracker.log_pictures(pictures)
 
-    def log_scores(self, scores: Mapping[str, float | str]) -> None:
-        numbers = {name: value for name, value in scores.items() if not isinstance(value, str)}
-        self._tensorboard.log_hyperparams(self.subject.config, numbers)
 
-    def log_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
-        for name, table in tables.items():
-            self._tensorboard.experiment.add_text(name, table.to_markdown(index=False))
-
-    def log_pictures(self, pictures: Mapping[str, Picture]) -> None:
-        for name, picture in pictures.items():
-            pixels = np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB"))
-            self._tensorboard.experiment.add_image(name, pixels, dataformats="HWC")
-
-    def close(self, *, failed: str = "") -> None:
-        if self.logger is not None:
-            if failed:
-                self._tensorboard.experiment.add_text("failed", failed)
-            self.logger.finalize("failed" if failed else "success")
-
-    def where(self) -> str:
-        return f"tensorboard --logdir {self.subject.folder.parent}"
-
-    @property
-    def _tensorboard(self) -> TensorBoardLogger:
-        assert isinstance(self.logger, TensorBoardLogger)
-        return self.logger
+def tracking_key(logger: str) -> str:
+    """What the record of a run calls the tracker of this class (`_target_`) once that was told of it; "" for one that
+    shows nothing. A W&B sweep's agent has a run of its own to tell, whoever did ours before."""
+    key = _KEYS.get(logger, logger)
+    if key == "wandb" and "WANDB_SWEEP_ID" in os.environ:
+        return f"{key}:{os.environ.get('WANDB_RUN_ID', '')}"
+    return key

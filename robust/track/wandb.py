@@ -5,16 +5,16 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from PIL import Image
 from pytorch_lightning.loggers import WandbLogger
 
-from robust.experiment.compose import leaves
 from robust.files import write_whole
-from robust.track.tracker import Picture, Subject, Tracker
+from robust.runs import RunFolder
+from robust.track.tracker import Picture, TrackedRun, Tracker
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -24,7 +24,6 @@ _MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "run
 _PATIENCE_S = 30  # for a server that does not answer
 _UPLOAD_S = 600  # for what is left to upload when a run ends; the rest waits for `wandb sync`
 _LONGEST_TAG = 64
-_REMEMBERED = "wandb/run.json"
 _STAGED_ELSEWHERE = "WANDB_DATA_DIR" in os.environ
 
 
@@ -39,7 +38,7 @@ class WandbTracker(Tracker):
 
     def __init__(
         self,
-        subject: Subject,
+        tracked: TrackedRun,
         *,
         project: str,
         entity: str | None = None,
@@ -47,7 +46,7 @@ class WandbTracker(Tracker):
         tags: Sequence[str] = (),
         mode: str | None = None,
     ):
-        super().__init__(subject)
+        super().__init__(tracked)
         given = mode or os.environ.get("WANDB_MODE")
         if given and given not in _MODES:
             name = "logger.mode" if mode else "WANDB_MODE"
@@ -59,26 +58,21 @@ class WandbTracker(Tracker):
         self.tags = list(tags)
         self._run: Run | None = None
 
-    def knows(self) -> bool:
-        if "WANDB_SWEEP_ID" in os.environ:  # an agent wants to hear of it, also where another one did it
-            return any(self.subject.folder.glob(f"wandb/*-{os.environ.get('WANDB_RUN_ID')}"))
-        return (self.subject.folder / _REMEMBERED).is_file()
-
     def start(self) -> None:
         import wandb  # half a second, where it is wanted
 
         if not _STAGED_ELSEWHERE:  # tables wait there to be uploaded; by default in the home folder
-            os.environ["WANDB_DATA_DIR"] = str(self.subject.folder.absolute() / "wandb")
+            os.environ["WANDB_DATA_DIR"] = str(RunFolder(self.tracked.folder.absolute()).wandb)
         settings = wandb.Settings(
             silent=True, console="off", disable_code=True, init_timeout=_PATIENCE_S, finish_timeout=_UPLOAD_S
         )
         arguments: dict[str, Any] = {
             **self.settings,
-            **_remembered(self.subject),
-            "name": self.subject.name,
-            "tags": [*(tag[:_LONGEST_TAG] for tag in self.subject.tags), *self.tags],
-            "config": _unmixed(self.subject.config),
-            "dir": self.subject.folder.absolute(),
+            **_remembered(self.tracked),
+            "name": self.tracked.name,
+            "tags": [*(tag[:_LONGEST_TAG] for tag in self.tracked.tags), *self.tags],
+            "config": _unmixed(self.tracked.config),
+            "dir": self.tracked.folder.absolute(),
             "resume": "allow" if self.mode == "online" else None,
             "settings": settings,
         }
@@ -110,7 +104,7 @@ class WandbTracker(Tracker):
 
         assert self._run is not None
         images = {
-            f"figures/{name}": wandb.Image(Image.open(io.BytesIO(picture.png)), caption=picture.caption)
+            f"figures/{name}": wandb.Image(Image.open(io.BytesIO(picture.png())), caption=picture.caption)
             for name, picture in pictures.items()
         }
         self._run.log(images)
@@ -120,12 +114,6 @@ class WandbTracker(Tracker):
 
         assert self._run is not None
         self._run.log({"page": wandb.Html(page, inject=False)})
-
-    def where(self) -> str:
-        runs = self.subject.folder.parent
-        upload = f"wandb sync --yes {runs}/*/wandb/offline-run-* uploads it"
-        offline = self.mode == "offline" or any(self.subject.folder.glob("wandb/offline-run-*"))
-        return f"W&B project {self.settings['project']}" + (f", offline; {upload}" if offline else "")
 
     def close(self, *, failed: str = "") -> None:
         if self._run is not None:
@@ -152,14 +140,22 @@ def _unmixed(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration; for a run of W&B's own sweep by dotted names, since its `data` is a choice and no mapping."""
     if "WANDB_SWEEP_ID" not in os.environ:
         return config
-    return {name: value for name, value in leaves(config) if not isinstance(value, Mapping)}
+    return dict(_leaves(config))
 
 
-def _remembered(subject: Subject) -> dict[str, str]:
+def _leaves(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+def _remembered(tracked: TrackedRun) -> dict[str, str]:
     """The id and the job type that this folder's W&B run had from the beginning; nothing where an agent gives them."""
     if "WANDB_SWEEP_ID" in os.environ:
         return {}
-    path = subject.folder / _REMEMBERED
+    path = RunFolder(tracked.folder).wandb / "run.json"
     if not path.is_file():
-        write_whole(path, json.dumps({"id": secrets.token_hex(4), "job_type": subject.job_type}))
+        write_whole(path, json.dumps({"id": secrets.token_hex(4), "job_type": tracked.job_type}))
     return json.loads(path.read_text())

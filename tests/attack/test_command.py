@@ -15,8 +15,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.report import write_report
 from robust.report.attacks import attacks_table
-from robust.results import known_attacks
-from robust.runs import State
+from robust.runs import RunFolder, State
 
 SETTINGS = ["evaluation=natural", "trainer.max_epochs=2", "trainer.threads=1", "trainer.accelerator=cpu"]
 FGSM = ["attack=fgsm", "attack.eps=16/255", "attack.images=5"]
@@ -33,7 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def attacks_of(runs: Path) -> dict[str, pd.DataFrame]:
-    return {folder.name: table for folder in runs.iterdir() if (table := known_attacks(folder)) is not None}
+    return {folder.name: table for folder in runs.iterdir() if (table := RunFolder(folder).read_attacks()) is not None}
 
 
 def test_runs_are_attacked_once_and_stand_in_one_table(runs: Path, command: Callable[..., object]) -> None:
@@ -81,7 +80,7 @@ def test_an_image_withstands_only_if_no_target_is_reached(runs: Path) -> None:
     attack_runs([str(folder)], ["attack=gradient_sign", "attack.images=2", "attack.max_steps=5", "attack.step=0.02"])
     table = attacks_table([folder])
     line = table[table["targeted"]].iloc[0]
-    attacks = known_attacks(folder)
+    attacks = RunFolder(folder).read_attacks()
     assert attacks is not None
     mine = attacks[attacks["attack"] == "gradient_sign"]
     assert len(mine) == 2 * 10 * 9
@@ -97,14 +96,14 @@ def test_several_attacks_are_one_choice(runs: Path) -> None:
     quick += [f"several.{name}.images=2" for name in ("worst_of", "universal", "patch")]
     quick += [f"several.{name}.training=2" for name in ("universal", "patch")]
     attack_runs([str(folder)], ["attack=table", *(f"attack.{one}" for one in quick)])
-    attacks = known_attacks(folder)
+    attacks = RunFolder(folder).read_attacks()
     assert attacks is not None
     assert {"fgsm", "pgd", "one_pixel", "worst_of", "universal", "patch"} <= set(attacks["attack"])
     assert json.loads(attacks.loc[attacks["attack"] == "worst_of", "settings"].iloc[0])["perturbation"]["level"] == 1
     before = len(attacks)
     other = ["attack=worst_of", "attack.images=2", "perturb@attack.perturbation=noise", "attack.perturbation.level=0.1"]
     attack_runs([str(folder)], other)
-    again = known_attacks(folder)
+    again = RunFolder(folder).read_attacks()
     assert again is not None
     assert len(again) == before + 20, "through another perturbation it is another attack"
     assert (attacks.loc[attacks["attack"] == "one_pixel", "l0"] <= 1).all()
@@ -127,7 +126,7 @@ def test_a_run_on_a_folder_of_images_can_be_attacked_from_anywhere(
     folder = run.folder
     monkeypatch.chdir(tmp_path / "elsewhere")
     attack_runs([str(folder)], ["attack=fgsm", "attack.images=2"])
-    attacks = known_attacks(folder)
+    attacks = RunFolder(folder).read_attacks()
     assert attacks is not None
     assert len(attacks) == 4
     assert not list((tmp_path / "elsewhere").iterdir())

@@ -17,8 +17,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Run
 from robust.measure import Condition, trials
 from robust.perturb import GaussianNoise
-from robust.results import COLUMNS
-from robust.runs import ClaimedError, State, Status, claimed, find_runs, read_rows, read_status, write_status
+from robust.runs import COLUMNS, ClaimedError, RunFolder, State, Status, claimed, find_runs, read_status, write_status
 
 CONTENTS = [
     "composed.yaml",
@@ -332,7 +331,7 @@ def test_a_kind_that_looks_like_a_number_is_read_as_a_word(make_run: Callable[..
     execute(run)
     path = run.folder / "rows.csv"
     path.write_text(path.read_text().replace(run.identity.kind, kind))
-    assert set(read_rows(run.folder)["kind"]) == {kind}
+    assert set(RunFolder(run.folder).read_rows()["kind"]) == {kind}
 
 
 def test_tests_whose_verdicts_were_not_kept_are_made_again(make_run: Callable[..., Run]) -> None:

@@ -18,7 +18,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.learn import Classifier, Consistent, SignAdversary, Trades
 from robust.perturb import AugMix, ImageRandom, key
-from robust.runs import State, load, read_rows
+from robust.runs import RunFolder, State, load
 
 
 def test_an_adversary_raises_the_loss_and_stays_near() -> None:
@@ -63,7 +63,7 @@ def test_augmix_trains_and_recognises(tmp_path: Path) -> None:
     run = prepare(compose([*settings, "trainer.accelerator=cpu", "trainer.max_epochs=8"]))
     status = execute(run)
     assert status.state is State.DONE, status.reason
-    assert read_rows(run.folder)["accuracy"].item() > 0.9
+    assert RunFolder(run.folder).read_rows()["accuracy"].item() > 0.9
 
 
 def _a_batch() -> tuple[Classifier, Batch]:

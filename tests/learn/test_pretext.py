@@ -21,7 +21,7 @@ from robust.experiment.experiment import Run, prepare
 from robust.learn import Contrasting, Turning, nt_xent
 from robust.measure import features, neighbours_accuracy
 from robust.models import ConvNet, Siamese, trunk_of
-from robust.runs import State, load, read_rows
+from robust.runs import RunFolder, State, load
 
 QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=natural"]
 
@@ -71,7 +71,7 @@ def test_which_way_up_a_digit_is_can_be_learnt_and_tested(tmp_path: Path) -> Non
     natural = run(tmp_path, "task=rotation", "recipe.pretext.max_epochs=10")
     assert natural.identity.technique == "natural"
     assert natural.identity.perturbation == "none", "unless somebody says so"
-    rows = read_rows(natural.folder)
+    rows = RunFolder(natural.folder).read_rows()
     assert rows["data"].item() == "digits_rotation"
     assert rows["n"].item() == 4 * 497
     assert rows["accuracy"].item() > 0.6
@@ -133,7 +133,7 @@ def test_where_an_obvious_patch_lies_is_learnt(tmp_path: Path) -> None:
     folder = ["data=folder", f"data.path={tmp_path / 'slopes'}", "data.size=48", f"data.dir={tmp_path}"]
     settings = ["technique=natural", "task=patches", "data.batch_size=40", "optimizer.lr=0.01", "trainer.max_epochs=12"]
     learnt = run(tmp_path / "runs", *folder, "model.units=[8]", "model.dropout=0", *settings)
-    assert read_rows(learnt.folder)["accuracy"].item() > 0.8
+    assert RunFolder(learnt.folder).read_rows()["accuracy"].item() > 0.8
     assert isinstance(load(learnt.folder), Siamese)
 
 
@@ -230,7 +230,7 @@ def test_images_without_classes_are_learnt_from(tmp_path: Path) -> None:
     assert not (parent.folder / "neighbours.csv").exists(), "all are of one class"
     assert not parent.is_incomplete()
     child = run(tmp_path / "runs", "technique=finetune", f"technique.start={parent.folder}", short[-1])
-    assert len(read_rows(child.folder)) > 0
+    assert len(RunFolder(child.folder).read_rows()) > 0
     with pytest.raises(ValueError, match="needs images of at least two classes; got unlabelled alone"):
         prepare(compose([f"runs_dir={tmp_path}", *QUICK, "technique=natural", *mine]))
 

@@ -14,8 +14,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.measure import measure_natural_adversarial
 from robust.report.page import write_report
-from robust.results import NATURAL_ADVERSARIAL
-from robust.runs import State, read_rows
+from robust.runs import RunFolder, State
 
 WNIDS = ("n01443537", "n02058221", "n02124075", "n04067472")
 SETTINGS = ["data=folder", "data.size=8", "technique=natural", "evaluation=natural", "trainer.threads=1"]
@@ -95,8 +94,8 @@ def test_a_run_is_tested_on_them_once_and_its_page_says_so(images: Path, others:
     assert run.status.state is State.ABSENT, "a test is missing"
     assert execute(run).state is State.DONE
     assert (run.folder / "model.ckpt").read_bytes() == trained, "nothing was trained again"
-    table = pd.read_csv(run.folder / NATURAL_ADVERSARIAL)
-    natural = read_rows(run.folder)["accuracy"].iloc[0]
+    table = pd.read_csv(run.folder / "natural_adversarial.csv")
+    natural = RunFolder(run.folder).read_rows()["accuracy"].iloc[0]
     assert table["accuracy"].tolist() == pytest.approx([natural] * 2), "these are its own test images"
     assert prepare(compose(asked)).status.state is State.DONE
     other = prepare(compose([*settings, f"evaluation.natural_adversarial={others}"]))

@@ -4,9 +4,8 @@ import torch
 from torch import nn
 
 from robust.data import ImageSet, to_float
-from robust.measure import Condition, measure, measure_in_parts, planned_tests, predict, take_samples
+from robust.measure import Condition, confusion, measure, measure_in_parts, planned_tests, predict, take_samples
 from robust.perturb import DeadPixels, GaussianBlur, GaussianNoise, HotPixels, ImageRandom, StuckPixels, key
-from robust.results import confusion
 
 
 class Brightest(nn.Module):

@@ -12,8 +12,7 @@ from robust.experiment.experiment import prepare
 from robust.report import sections
 from robust.report.atlas import atlas_claims, atlas_sections, read_atlases
 from robust.report.confidence import answered, confidence_section, confidence_table
-from robust.results import known_attacks
-from robust.runs import State, collect
+from robust.runs import RunFolder, State, collect
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,7 @@ def test_an_atlas_is_of_all_seeds_and_its_figures_are_those_of_the_attacks(runs:
     (atlas,) = read_atlases(runs)
     assert len(atlas.matrices) == 3
     assert atlas.images == 20
-    attacks = known_attacks(runs[0])
+    attacks = RunFolder(runs[0]).read_attacks()
     assert attacks is not None
     some = attacks[(attacks["label"] == 3) & (attacks["target"] == 8) & (attacks["before"] == 3)]
     assert atlas.matrices[0][3, 8] == pytest.approx(some["success"].mean(), nan_ok=True)
@@ -58,7 +57,7 @@ def test_an_attack_on_some_pairs_alone_is_no_atlas(runs: list[Path], tmp_path: P
     folder.mkdir()
     for name in ("rows.csv", "samples.npz", "config.yaml"):
         (folder / name).write_bytes((runs[0] / name).read_bytes())
-    attacks = known_attacks(runs[0])
+    attacks = RunFolder(runs[0]).read_attacks()
     assert attacks is not None
     attacks[attacks["target"] != 4].to_parquet(folder / "attacks.parquet")
     assert read_atlases([folder]) == []

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from robust.results import COLUMNS, write_attacks
 
 from robust.report.attacks import attacks_table, print_attacks
-from robust.results import COLUMNS, write_attacks
-from robust.runs import ROWS
 
 ACCURACY = {"natural": 0.9, "noise": 0.6, "blur": 0.3}
 
@@ -19,7 +18,7 @@ def attacked_run(root: Path, technique: str, *, tests: list[str], seed: int = 0,
     about = {"run": folder.name, "data": "digits", "model": "convnet", "technique": technique, "seed": seed}
     about |= {"train_perturbation": "none", "train_level": 0.0, "kind": f"{technique}{kind}", "reference": "natural-0"}
     rows = pd.DataFrame([{**about, "test_perturbation": name, "accuracy": ACCURACY[name]} for name in tests])
-    rows.reindex(columns=COLUMNS).assign(test_level=1.0, trial=0, n=2, evaluation_seed=0).to_csv(folder / ROWS)
+    rows.reindex(columns=COLUMNS).assign(test_level=1.0, trial=0, n=2, evaluation_seed=0).to_csv(folder / "rows.csv")
     attacks = {"attack": "fgsm", "settings": '{"eps": 0.1}', "image": [0, 1], "label": 3, "before": 3, "target": -1}
     found = {"after": [5, 3], "success": [True, False], "threshold": float("nan"), "original": b"", "adversarial": b""}
     effort = {"distortion": 0.1, "linf": 0.1, "steps": 1, "queries": 2}
@@ -40,9 +39,9 @@ def test_perturbed_is_what_all_were_tested_under(tmp_path: Path) -> None:
 
 def test_perturbed_is_a_mean_over_conditions_however_many_trials_each_had(tmp_path: Path) -> None:
     folder = attacked_run(tmp_path, "natural", tests=["natural", "noise", "blur"])
-    rows = pd.read_csv(folder / ROWS, index_col=0, keep_default_na=False)
+    rows = pd.read_csv(folder / "rows.csv", index_col=0, keep_default_na=False)
     again = rows[rows["test_perturbation"] == "noise"]
-    pd.concat([rows, *(again.assign(trial=trial) for trial in range(1, 5))]).to_csv(folder / ROWS)
+    pd.concat([rows, *(again.assign(trial=trial) for trial in range(1, 5))]).to_csv(folder / "rows.csv")
     assert attacks_table([folder])["perturbed"].item() == pytest.approx(0.45)
 
 

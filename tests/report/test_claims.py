@@ -11,7 +11,6 @@ from robust.report.claim import COLUMNS
 from robust.report.claims import claims, claims_summary
 from robust.report.published import STATEMENTS
 from robust.report.statements import BLURS, KINDS, MODELS, NOISES, TECHNIQUES, Setting
-from robust.results import PREDICTIONS
 
 T_3 = 4.302653  # Student's 97.5 % quantile for three seeds
 BLUR = {"mnist": "blur", "cifar10": "blur_channels"}
@@ -157,7 +156,7 @@ def test_one_seeds_difference_is_paired_over_the_images_where_the_verdicts_are_t
     folder = tmp_path / rows[0]["run"]
     folder.mkdir()
     kept = pd.DataFrame(tests, columns=["test_perturbation", "test_level"])
-    kept.assign(label=[np.ones(10_000, np.uint8)] * 2, predicted=list(right)).to_parquet(folder / PREDICTIONS)
+    kept.assign(label=[np.ones(10_000, np.uint8)] * 2, predicted=list(right)).to_parquet(folder / "predictions.parquet")
     line = claims(pd.DataFrame(rows), [folder]).set_index("id").loc["mnist-impact-hot-5"]
     half = 1.959964 * math.sqrt(0.45 * 0.55 / 10_000) * 100  # 45 % of the images change, all in one direction
     assert [line["low"], line["high"]] == pytest.approx([45 - half, 45 + half], abs=0.011)

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from robust.measure import confusion
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
 from robust.report.figures import draw
-from robust.results import confusion
 
 CLASSES = ["4", "9", "None"]
 

@@ -12,7 +12,7 @@ from robust.experiment.experiment import prepare
 from robust.report import write_report
 from robust.report.pretext_tables import SCRATCH, downstream_table, pretext_runs, pretext_table
 from robust.report.self_supervised import pretext_claims, self_supervised
-from robust.runs import State, find_runs, read_rows
+from robust.runs import RunFolder, State, find_runs
 
 SHORT = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "pretext", "finetune", "probe")]
 QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=world", "evaluation.trials=1"]
@@ -82,7 +82,7 @@ def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
     runs = pretext_runs(folders)
     sections = [one for one in self_supervised(folders, runs) if one.title]
     tasks = sections[0].tables["pretext"].numbers.set_index("task")
-    (rotation,) = (read_rows(run.folder) for run in runs if run.task == "rotation")
+    (rotation,) = (RunFolder(run.folder).read_rows() for run in runs if run.task == "rotation")
     each = rotation[rotation["test_perturbation"] != "natural"]["accuracy"]
     assert tasks.loc["rotation", "perturbed"] == pytest.approx(each.mean()), "a trial of each condition"
     drawings = {name: one for section in sections for name, one in section.drawings.items()}

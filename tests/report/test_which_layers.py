@@ -12,7 +12,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.models import ConvNet
 from robust.report.which_layers import gains, layer_table, look, recommendation, which_layers
-from robust.runs import State, read_rows
+from robust.runs import RunFolder, State
 
 LAYERS = ["features.0", "features.5", "features.10", "head"]
 NETWORK = ["model.units=[8,8,8]", "model.kernel_size=3", "model.padding=1", "model.stride=1"]
@@ -44,7 +44,7 @@ def test_what_training_a_layer_won_stands_beside_how_far_it_is_moved(folders: li
     rotated = table[table["test_perturbation"] == "rotate"].set_index("layer")
 
     def under_rotation(folder: Path) -> float:
-        rows = read_rows(folder)
+        rows = RunFolder(folder).read_rows()
         return rows.loc[rows["test_perturbation"] == "rotate", "accuracy"].mean()
 
     for layer, folder in zip(LAYERS, folders[1:], strict=True):
@@ -128,7 +128,7 @@ def test_a_later_test_of_other_images_changes_nothing(folders: list[Path], tmp_p
 
 
 def test_a_layer_that_was_trained_otherwise_says_nothing_of_hardening(folders: list[Path]) -> None:
-    rows = {folder: read_rows(folder) for folder in folders}
+    rows = {folder: RunFolder(folder).read_rows() for folder in folders}
     plain = gains(folders[:1], rows)
     turned = rows[folders[1]].assign(technique="transfer_frozen")
     assert LAYERS[0] in set(plain["layer"])

@@ -7,7 +7,7 @@ import torch
 
 import robust
 from robust.models import ConvNet
-from robust.runs import save_model
+from robust.runs import RunFolder
 
 SMALL: dict[str, Any] = {"image_shape": [1, 12, 12], "num_classes": 3, "units": [4], "kernel_size": 3}
 
@@ -16,7 +16,7 @@ def save_small(folder: Path, **changes: Any) -> ConvNet:
     torch.manual_seed(0)
     model = ConvNet(**SMALL)
     model.standardize.fit([torch.rand(8, 1, 12, 12)])
-    save_model(folder, model, {"_target_": "robust.models.ConvNet", **SMALL, **changes})
+    RunFolder(folder).save_model(model, {"_target_": "robust.models.ConvNet", **SMALL, **changes})
     return model.eval()
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from robust.data import NONE, RANGES
 from robust.measure import NATURAL, Views
 from robust.report.choice import MODEL_TITLES
-from robust.results import STAGES, VIEWS, known_attacks
-from robust.runs import read_rows
+from robust.runs import RunFolder
 
 _USUAL_TASKS = ("classify", "classify_and_estimate", "compare")
 _ATTACK = "gradient_sign"
@@ -30,13 +29,11 @@ class Network:
 
     @cached_property
     def config(self) -> DictConfig:
-        config = OmegaConf.load(self.folder / "config.yaml")
-        assert isinstance(config, DictConfig)
-        return config
+        return RunFolder(self.folder).read_config()
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        rows = read_rows(self.folder)
+        rows = RunFolder(self.folder).read_rows()
         return rows[rows["test_perturbation"] == NATURAL]
 
     @property
@@ -55,11 +52,13 @@ class Network:
     @cached_property
     def stages(self) -> pd.DataFrame | None:
         """See `measure_stages`."""
-        return pd.read_parquet(self.folder / STAGES) if (self.folder / STAGES).is_file() else None
+        return RunFolder(self.folder).read_stages()
 
     @cached_property
     def views(self) -> Views:
-        return Views.read(self.folder / VIEWS)
+        views = RunFolder(self.folder).read_views()
+        assert views is not None
+        return views
 
     @cached_property
     def classes(self) -> list[str]:
@@ -73,7 +72,7 @@ class Network:
     def attacks(self) -> pd.DataFrame:
         """All attacks by the gradient's sign, in the last settings that there were; `aim` is the false verdict that was
         sought, `network` names the network and its threshold, `right` says whether the image was told right before."""
-        table = known_attacks(self.folder)
+        table = RunFolder(self.folder).read_attacks()
         table = table[table["attack"] == _ATTACK] if table is not None else pd.DataFrame()
         if table.empty:
             return pd.DataFrame()
@@ -110,8 +109,8 @@ def read_networks(folders: Sequence[Path]) -> list[Network]:
 
 
 def _is_of_scenes(folder: Path) -> bool:
-    config, rows = folder / "config.yaml", folder / "rows.csv"
-    return config.is_file() and rows.is_file() and "objects" in OmegaConf.load(config).data
+    files = RunFolder(folder)
+    return files.config.is_file() and files.rows.is_file() and "objects" in files.read_config().data
 
 
 def verdicts(network: Network, threshold: float) -> np.ndarray:

@@ -1,0 +1,82 @@
+"""The tables of a run: which columns they have, and how what is measured now joins what was measured before."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from robust.measure import SURENESS, TEST_KEY, scores, summarize
+from robust.runs.identity import Identity
+
+#: the columns of every table of rows
+COLUMNS = [
+    "run",
+    "data",
+    "model",
+    "technique",
+    "train_perturbation",
+    "train_level",
+    "seed",
+    "test_perturbation",
+    "test_level",
+    "trial",
+    "n",
+    "accuracy",
+    "evaluation_seed",
+    "kind",
+    "reference",
+    *SURENESS,
+]
+#: what tells the attacks of a run apart
+ATTACK_KEY = ["attack", "settings", "image", "target", "threshold"]
+
+
+def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.DataFrame:
+    """Rows of a test with the columns that say what was trained.
+
+    `kind` is the same for runs that differ by their seed alone, `reference` the natural run that it is held against.
+    """
+    return with_run(rows, identity, reference)[COLUMNS]
+
+
+def with_run(table: pd.DataFrame, identity: Identity, reference: str) -> pd.DataFrame:
+    """A table with the columns of a run added."""
+    return table.assign(
+        run=identity.folder,
+        data=identity.data,
+        model=identity.model,
+        technique=identity.technique,
+        train_perturbation=identity.perturbation,
+        train_level=identity.level,
+        seed=identity.seed,
+        kind=identity.kind,
+        reference=reference,
+    )
+
+
+def tests_in(rows: pd.DataFrame, predictions: pd.DataFrame) -> set[tuple[str, float, int, int]]:
+    """The tests (see TEST_KEY) that stand in both tables."""
+    return set.intersection(*(set(one[TEST_KEY].itertuples(index=False, name=None)) for one in (rows, predictions)))
+
+
+def join_tests(before: pd.DataFrame | None, now: pd.DataFrame) -> pd.DataFrame:
+    """The old tests that were not made again, then the new ones: each stands there once."""
+    if before is None or before.empty:
+        return now
+    again = before.set_index(TEST_KEY).index.isin(now.set_index(TEST_KEY).index)
+    return pd.concat([before[~again], now], ignore_index=True)
+
+
+def join_attacks(before: pd.DataFrame | None, now: pd.DataFrame) -> pd.DataFrame:
+    """Old and new attacks; of an image at a threshold the last one stands there."""
+    joined = now if before is None else pd.concat([before, now], ignore_index=True)
+    joined = joined.drop_duplicates(ATTACK_KEY, keep="last")
+    first = ["run", "attack", "image", "label", "target"]
+    return joined[[*first, *(name for name in joined if name not in first)]]
+
+
+def summary_of(rows: pd.DataFrame) -> Mapping[str, Any]:
+    """What a run's rows come to, as plain values: its scores, and a record for each of its `conditions`."""
+    summary = summarize(rows)
+    conditions = summary.drop(columns="run").astype(object).where(summary.notna(), None)
+    return {**scores(summary), "conditions": conditions.to_dict("records")}
