@@ -13,7 +13,7 @@ from robust.experiment.search_path import CONF
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base=None)
-def train(config: DictConfig) -> str:
+def train(_: DictConfig) -> str:
     """One run of the command, or of its multirun; returns what went wrong with the latter."""
     import time
 

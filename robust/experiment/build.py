@@ -136,9 +136,7 @@ def _build_assault(described: str) -> Assault:
     return build(attack, without=["perturbation"], perturbation=perturbation, described=through)
 
 
-def build_conditions(
-    evaluation: Config, shape: tuple[int, int, int], own_family: str | None = None
-) -> list[Condition]:
+def build_conditions(evaluation: Config, shape: tuple[int, int, int], own_family: str | None = None) -> list[Condition]:
     """What `evaluation` says: natural images, then each chosen perturbation at each of its levels.
 
     Chosen are the perturbations of `own_family`, if `evaluation.own_family` asks for that and there are any, else those

@@ -141,8 +141,7 @@ def _words(name: str, value: Any) -> frozenset[str]:
     """The keys, or beginnings of keys, that a value with interpolations may refer to, and some words more."""
     where = name.split(".")
     return frozenset(
-        ".".join([*where[: len(where) - len(dots)], word]) if dots else word
-        for dots, word in _WORD.findall(str(value))
+        ".".join([*where[: len(where) - len(dots)], word]) if dots else word for dots, word in _WORD.findall(str(value))
     )
 
 
@@ -159,7 +158,7 @@ def _projects() -> tuple[Path, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:
+def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:  # noqa: ARG001, where they are found
     return _Base(_by_hydra("train", [*overrides]))
 
 
@@ -185,7 +184,7 @@ def perturbation_choices(names: Iterable[str]) -> dict[str, DictConfig]:
 
 
 @functools.cache
-def _known_perturbations(projects: tuple[Path, ...]) -> dict[str, DictConfig]:
+def _known_perturbations(projects: tuple[Path, ...]) -> dict[str, DictConfig]:  # noqa: ARG001, as above
     return {}
 
 
@@ -197,7 +196,5 @@ def model_title(model: Config) -> str:
         return str(model.name)
     usual = base.resolved.model
     referring = {name.removeprefix("model.") for name in base.refers}
-    changed = [
-        f"{name}={value}" for name, value in model.items() if name not in referring and usual.get(name) != value
-    ]
+    changed = [f"{name}={value}" for name, value in model.items() if name not in referring and usual.get(name) != value]
     return " ".join([str(model.name), *changed])

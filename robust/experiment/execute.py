@@ -52,7 +52,11 @@ def execute(run: Experiment, *, since: float | None = None, patient: bool = True
 def _complete(run: Experiment) -> None:
     """Trains and measures what is left, and records how that ended."""
     durations: dict[str, float] = {}
-    files, identity = run.files, run.identity.as_dict()
+    files = run.files
+    about = {
+        "identity": run.identity.as_dict(),
+        "parents": {part: one.identity.kind for part, one in run.parents.items()},
+    }
     try:
         files.write_config(_from_anywhere(run.config))
         with opened(_tracker(run)) as tracker:
@@ -72,10 +76,10 @@ def _complete(run: Experiment) -> None:
         if isinstance(error, DivergedError):
             files.checkpoint.unlink(missing_ok=True)
         _log.exception("failed")
-        write_status(run.folder, State.FAILED, reason=one_line(error), durations_s=durations, identity=identity)
+        write_status(run.folder, State.FAILED, reason=one_line(error), durations_s=durations, **about)
     else:
         told = [key] if (key := tracking_key(run.config.logger["_target_"])) else []
-        write_status(run.folder, State.DONE, durations_s=durations, identity=identity, tracked=told)
+        write_status(run.folder, State.DONE, durations_s=durations, tracked=told, **about)
         files.checkpoint.unlink(missing_ok=True)
         _log.info("done: %s", durations)
 

@@ -40,7 +40,6 @@ from robust.runs import Identity, RunFolder, State, Status, identify, read_statu
 from robust.runs.config import Config
 from robust.track import TrackedRun, tracking_key
 
-
 #: of a run that is there: nothing is tested, attacked or tracked again
 _QUIET = {
     "attack": {"_target_": None},
@@ -148,7 +147,11 @@ class Experiment:
 
     def misses_neighbours(self) -> bool:
         """Whether the k-NN accuracy of what it learnt without labels is still to be measured."""
-        return self.config.evaluation.conditions is not None and self.has_neighbours and not self.files.neighbours.is_file()
+        return (
+            self.config.evaluation.conditions is not None
+            and self.has_neighbours
+            and not self.files.neighbours.is_file()
+        )
 
     @property
     def has_neighbours(self) -> bool:

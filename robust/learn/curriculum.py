@@ -6,7 +6,9 @@ from typing import Protocol
 
 import pytorch_lightning as pl
 
-_MEANING = "It is the perturbed share of a batch (`technique.share`), or a factor of the learning rate (`lr_scheduler`)."
+_MEANING = (
+    "It is the perturbed share of a batch (`technique.share`), or a factor of the learning rate (`lr_scheduler`)."
+)
 
 
 class Schedule(Protocol):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from omegaconf import OmegaConf
 from scipy.stats import spearmanr
 
 from robust.data import NONE
@@ -119,8 +118,7 @@ def _classes(folder: Path) -> tuple[str, ...]:
 
 def _tree(folder: Path) -> object:
     """What the run's configuration says of categories."""
-    data = OmegaConf.to_container(RunFolder(folder).read_config().data)
-    return data.get("categories") if isinstance(data, dict) else None
+    return RunFolder(folder).read_config().data.get("categories")
 
 
 def _categories(folder: Path, classes: Sequence[str]) -> dict[str, list[int]]:

@@ -10,7 +10,6 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from omegaconf import DictConfig
 
 from robust.data import one_of_each, to_float
 from robust.experiment.build import build, build_perturbation, build_splits
@@ -19,7 +18,7 @@ from robust.measure import NATURAL, features
 from robust.perturb import ImageRandom, key
 from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, bare, show_image
 from robust.report.pretext_tables import PretextRun
-from robust.runs import RunFolder, load
+from robust.runs import Config, RunFolder, load
 
 _COLUMNS = 8  # images that a task shows
 _POINTS = 600  # images of a map
@@ -28,7 +27,7 @@ _BESIDE = 1.06  # times the share of labels
 _MAPS = 4  # beside one another
 
 
-def tasks_figure(configs: Mapping[str, DictConfig]) -> Drawing:
+def tasks_figure(configs: Mapping[str, Config]) -> Drawing:
     """What networks are shown, a task, by its title, a row."""
     lines = {title: _shown(config) for title, config in configs.items()}
     with matplotlib.rc_context(STYLE):
@@ -53,7 +52,7 @@ _CAPTIONS = {
 }
 
 
-def _shown(config: DictConfig) -> list[tuple[str, np.ndarray]]:
+def _shown(config: Config) -> list[tuple[str, np.ndarray]]:
     """Some pictures of a task, with their answers."""
     task = config.task
     if task.get("images") is not None:

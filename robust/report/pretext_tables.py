@@ -1,21 +1,18 @@
 """What learning without labels is worth, in numbers: a line for each task, and for each way of training with labels."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig
 
-from robust.experiment.compose import is_pretext, is_run, model_name, plain, recorded
-from robust.experiment.start import starts
+from robust.experiment.parents import is_self_supervised
 from robust.measure import NATURAL
 from robust.report.attacks import attack_lines
 from robust.report.claim import over_several
 from robust.report.tables import perturbed_accuracy, told_apart
-from robust.runs import RunFolder, State, identify, read_status
+from robust.runs import Config, Identity, RunFolder, State, read_status
 
 SCRATCH = "from the start"
 #: what tells networks apart
@@ -28,7 +25,8 @@ class PretextRun:
     """A run without labels: its folder and configuration, and its curve, an epoch a row."""
 
     folder: Path
-    config: DictConfig
+    config: Config
+    identity: Identity
     curve: pd.DataFrame
     title: str = ""  # the task, and what else tells it from the others
 
@@ -42,36 +40,28 @@ class PretextRun:
 
     @property
     def model(self) -> str:
-        return model_name(self.config.model)
+        return self.identity.model
 
     @property
     def kind(self) -> str:
-        return _kind(self.config)
-
-
-def _kind(config: DictConfig) -> str:
-    """The same for runs that differ by their seed alone."""
-    model = model_name(config.model)
-    return identify(plain(config), model=model, perturbation="none", level=0, data_digest=None).kind
+        return self.identity.kind
 
 
 def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
     """The finished runs without labels that some of these runs start from, and those of other seeds beside them."""
-    wanted = set()
-    for started in filter(_is_started, map(recorded, places)):
-        with contextlib.suppress(ValueError):  # from a folder that is gone
-            wanted.add(_kind(starts(started)[""]))
+    wanted = {
+        kind for place in places for kind in ((RunFolder(place).read_record() or {}).get("parents") or {}).values()
+    }
     runs = []
     for root in dict.fromkeys(place.parent for place in places):
         for files in map(RunFolder, sorted(root.glob("*/"))):
-            if not files.config.is_file():
+            if (identity := files.identity()) is None or identity.kind not in wanted:
                 continue
-            config = files.read_config()
-            if "task" not in config or not is_pretext(config.task) or _kind(config) not in wanted:
+            if not is_self_supervised((config := files.read_config()).task):
                 continue
             curve = files.read_metrics()
             if read_status(files.path).state is State.DONE and files.neighbours.is_file() and curve is not None:
-                runs.append(PretextRun(files.path, config, curve))
+                runs.append(PretextRun(files.path, config, identity, curve))
     tasks, kinds, *within = (
         pd.Series([getattr(run, name) for run in runs], dtype=object) for name in ("task", "kind", *NETWORK)
     )
@@ -108,7 +98,7 @@ def downstream_lines(folders: Sequence[Path]) -> list[dict[str, object]]:
     for folder in folders:
         config = RunFolder(folder).read_config()
         started = _is_started(config)
-        if started or (config.technique.name == NATURAL and not is_pretext(config.task)):
+        if started or (config.technique.name == NATURAL and not is_self_supervised(config.task)):
             found.append((folder, config, started, RunFolder(folder).read_rows()))
     references = {rows["reference"].iloc[0] for *_, started, rows in found if started}
     found = [one for one in found if one[2] or one[0].name in references]
@@ -133,12 +123,13 @@ def downstream_lines(folders: Sequence[Path]) -> list[dict[str, object]]:
     ]
 
 
-def _is_started(config: DictConfig) -> bool:
+def _is_started(config: Config) -> bool:
     """Whether something was learnt without labels before."""
     start = config.technique.start
-    if start in (None, NATURAL) or is_pretext(config.task):
+    if start in (None, NATURAL) or is_self_supervised(config.task):
         return False
-    return not is_run(start) or is_pretext(recorded(Path(start)).task)
+    before = RunFolder(Path(start))
+    return not before.config.is_file() or is_self_supervised(before.read_config().task)
 
 
 def _robust(folder: Path, rows: pd.DataFrame) -> dict[str, object]:

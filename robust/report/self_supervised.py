@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig
 
 from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line
 from robust.report.pretext_figures import curves_figure, features_figure, labels_figure, tasks_figure
@@ -21,6 +20,7 @@ from robust.report.pretext_tables import (
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
 from robust.report.tables import percent
+from robust.runs import Config
 
 
 def self_supervised(folders: Sequence[Path], runs: Sequence[PretextRun]) -> list[Section]:
@@ -43,7 +43,7 @@ def self_supervised(folders: Sequence[Path], runs: Sequence[PretextRun]) -> list
         each, table = (one[(one["data"] == data) & (one["model"] == model)] for one in (lines, down))
         tasks = pretext_table(mine) if mine else pd.DataFrame()
         if mine:
-            first: dict[str, DictConfig] = {}
+            first: dict[str, Config] = {}
             for run in mine:
                 first.setdefault(run.title, run.config)
             shown = {f"tasks{end}": tasks_figure(first), f"curves{end}": curves_figure(mine)}

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from robust.data import Splits, one_of_each, to_float
 from robust.experiment.build import build_perturbation, build_splits
-from robust.experiment.compose import compose, is_pretext, model_name, recorded
+from robust.experiment.compose import compose
+from robust.experiment.parents import is_self_supervised
 from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, layers, measure_layers
 from robust.models import Standardize
 from robust.perturb import ImageRandom, key
@@ -43,12 +44,12 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
     rows = {folder: RunFolder(folder).read_rows() for folder in folders}
     kinds: dict[str, list[Path]] = {}
     for folder, table in rows.items():
-        if table["technique"].iloc[0] == NATURAL and not is_pretext(recorded(folder).task):
+        if table["technique"].iloc[0] == NATURAL and not is_self_supervised(RunFolder(folder).read_config().task):
             kinds.setdefault(table["kind"].iloc[0], []).append(folder)
     if not kinds:
         raise ValueError("There is no natural run among these: it is their layers that are looked at.")
-    configs = [recorded(natural[0]) for natural in kinds.values()]
-    names = pd.Series([f"{config.data.name} {model_name(config.model)}" for config in configs])
+    first = [rows[natural[0]].iloc[0] for natural in kinds.values()]
+    names = pd.Series([f"{row['data']} {row['model']}" for row in first])
     names = told_apart(names, pd.Series(list(kinds))) if len(kinds) > 1 else pd.Series([""])
     sections = [_section(natural, rows, images, name) for natural, name in zip(kinds.values(), names, strict=True)]
     return sections, [folder for natural in kinds.values() for folder in natural]
@@ -56,7 +57,7 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
 
 def _section(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame], images: int, name: str) -> Section:
     """Of the natural networks of one kind; `name` tells it from the others, where there are any."""
-    config = recorded(natural[0])
+    config = RunFolder(natural[0]).read_config()
     splits, conditions = build_splits(config.data), _tested(rows[natural[0]])
     if not conditions:
         raise ValueError(
@@ -97,8 +98,8 @@ def _tested(rows: pd.DataFrame) -> list[Condition]:
     tests = rows[["test_perturbation", "test_level"]].drop_duplicates()
     conditions = []
     for name, level in tests[tests["test_perturbation"] != NATURAL].itertuples(index=False, name=None):
-        perturb = compose([f"perturb={name}"]).perturb
-        conditions.append(Condition(build_perturbation(perturb, int(level) if level == int(level) else level)))
+        perturb = compose([f"perturb={name}", f"perturb.level={int(level) if level == int(level) else level}"]).perturb
+        conditions.append(Condition(build_perturbation(perturb)))
     return conditions
 
 

@@ -1,6 +1,7 @@
 """Runs on disk: what a run is, how far it has come, and every file of its folder."""
 
 from robust.runs.collect import collect, find_older, find_runs
+from robust.runs.config import Config, leaves
 from robust.runs.folder import RunFolder, load
 from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
@@ -10,6 +11,7 @@ from robust.runs.state import (
     State,
     Status,
     claimed,
+    failed_since,
     git_commit,
     read_end,
     read_status,
@@ -22,6 +24,7 @@ __all__ = [
     "COLUMNS",
     "VERSION",
     "ClaimedError",
+    "Config",
     "Identity",
     "RunFolder",
     "State",
@@ -29,10 +32,12 @@ __all__ = [
     "claimed",
     "collect",
     "complete_rows",
+    "failed_since",
     "find_older",
     "find_runs",
     "git_commit",
     "identify",
+    "leaves",
     "load",
     "logged",
     "make_model",

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from torch import nn
 
 from robust.files import write_whole
 from robust.measure import TEST_KEY, Measurement, Samples, Views, confusion
+from robust.runs.config import Config
 from robust.runs.identity import Identity
 from robust.runs.model import load_model, save_model
 from robust.runs.tables import ATTACK_KEY, complete_rows, join_attacks, join_tests, summary_of, tests_in, with_run
@@ -45,7 +46,6 @@ class RunFolder:
     path: Path
 
     config = _Named("config.yaml")  # the configuration, resolved
-    composed = _Named("composed.yaml")  # the same, with values that refer to others
     checkpoint = _Named("last.ckpt")  # a training that is under way
     model = _Named("model.ckpt")  # the trained network
     metrics = _Named("metrics.csv")  # what was logged while it trained, an epoch a row
@@ -67,28 +67,22 @@ class RunFolder:
     wandb = _Named("wandb")
     tensorboard = _Named("tensorboard")
 
-    def read_config(self) -> DictConfig:
-        """The configuration, resolved: plain values, by attributes. Raises OSError where there is none."""
-        return _read_config(self.config)
+    def read_config(self) -> Config:
+        """The configuration: plain values, by key or attribute. Raises OSError where there is none."""
+        return Config.of(OmegaConf.to_container(OmegaConf.load(self.config)))
 
-    def read_composed(self) -> DictConfig:
-        """The configuration where values that refer to others still do, so that others can be set. Raises OSError where
-        there is none."""
-        return _read_config(self.composed)
+    def write_config(self, config: Config) -> None:
+        """Writes it."""
+        write_whole(self.config, OmegaConf.to_yaml(OmegaConf.create(config)))
 
-    def write_config(self, config: DictConfig) -> None:
-        """Writes the configuration, resolved and as it was composed."""
-        write_whole(self.config, OmegaConf.to_yaml(config, resolve=True))
-        write_whole(self.composed, OmegaConf.to_yaml(config))
-
-    def load_model(self) -> nn.Module:
+    def load_model(self, *, networks: Sequence[Any] = ()) -> nn.Module:
         """The trained network: see `robust.load`."""
         if not self.model.is_file():
             raise FileNotFoundError(
                 f"There is no trained model in {self.path}: {self.model.name} is missing. "
                 "Give the folder of a finished run."
             )
-        return load_model(self.model)
+        return load_model(self.model, networks=networks)
 
     def save_model(self, network: nn.Module, architecture: Mapping[str, Any]) -> None:
         """Writes the weights and the network's constructor (`_target_`) and arguments, plain values only."""
@@ -216,19 +210,13 @@ class RunFolder:
         _write_parquet(self.stages, stages)
 
 
-def load(run_folder: str | Path) -> nn.Module:
+def load(run_folder: str | Path, *, networks: Sequence[Any] = ()) -> nn.Module:
     """The trained model of a run, in eval mode, on the CPU: from images in [0, 1] to logits.
 
     Raises FileNotFoundError where there is no trained model, ValueError where the file is damaged, names a network that
     is not one of `robust.models`, or holds the weights of another.
     """
-    return RunFolder(Path(run_folder)).load_model()
-
-
-def _read_config(path: Path) -> DictConfig:
-    config = OmegaConf.load(path)
-    assert isinstance(config, DictConfig)
-    return config
+    return RunFolder(Path(run_folder)).load_model(networks=networks)
 
 
 def _read_csv(path: Path, *words: str) -> pd.DataFrame | None:

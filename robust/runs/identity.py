@@ -17,13 +17,13 @@ VERSION = 2
 _PLACES = ("backgrounds", "cache_dir", "dir", "download", "objects", "path")
 _LEFT_OUT = frozenset(
     {
-        *("as_reference", "attack", "evaluation", "logger", "plan", "recipe", "runs_dir", "pack", "sweep"),
+        *("attack", "evaluation", "logger", "plan", "recipe", "runs_dir", "pack", "parent", "sweep"),
         *(f"data.{place}{name}" for place in ("", "source.") for name in _PLACES),
         *(
             f"trainer.{name}"
             for name in ("accelerator", "channels_last", "checkpoint_every_s", "compile", "progress", "threads")
         ),
-        *("task.name", "task.none", "task.recipe", "task.tested", "trainer.devices", "trainer.num_nodes"),
+        *("task.name", "task.none", "task.stage", "task.tested", "trainer.devices", "trainer.num_nodes"),
         "data.categories",
     }
 )

@@ -24,7 +24,7 @@ def save_model(path: Path, model: nn.Module, architecture: Mapping[str, Any]) ->
     write_whole(path, lambda file: torch.save(content, file))
 
 
-def load_model(path: Path) -> nn.Module:
+def load_model(path: Path, *, networks: Sequence[Any] = ()) -> nn.Module:
     """The network of a checkpoint, in eval mode, on the CPU. Raises ValueError as `robust.load` does."""
     content = read_checkpoint(path, "architecture", "state_dict")
     return make_model(content["architecture"], content["state_dict"], path)

@@ -1,6 +1,7 @@
 """Who is at work in a run's folder, and how far it has come."""
 
 import contextlib
+import datetime
 import json
 import os
 import platform
@@ -122,11 +123,13 @@ def write_status(
     durations_s: Mapping[str, float],
     identity: Mapping[str, Any] | None = None,
     tracked: Sequence[str] = (),
+    parents: Mapping[str, str] | None = None,
 ) -> None:
     """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then.
 
-    `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`);
-    what was recorded of either before stays.
+    `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`),
+    `parents` the kinds of the runs that it starts from, by the part that takes their weights; what was recorded of
+    these before stays.
     """
     session = {
         "command": command_line(),
@@ -144,6 +147,7 @@ def write_status(
         "state": state,
         "reason": reason,
         "identity": identity or before.get("identity"),
+        "parents": {**before.get("parents", {}), **(parents or {})},
         "tracked": list(dict.fromkeys([*before.get("tracked", []), *tracked])),
         **session,
         "durations_s": {
@@ -153,6 +157,13 @@ def write_status(
         "sessions": sessions,
     }
     write_whole(RunFolder(folder).status, json.dumps(record, indent=2) + "\n")
+
+
+def failed_since(status: Status, since: float) -> bool:
+    """Whether a run failed after the time `since`, in seconds since 1970."""
+    if status.state is not State.FAILED or not status.record:
+        return False
+    return datetime.datetime.fromisoformat(status.record["finished"]).timestamp() > since
 
 
 def scheduler() -> dict[str, Any]:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig
 
 from robust.data import NONE, RANGES
 from robust.measure import NATURAL, Views
 from robust.report.choice import MODEL_TITLES
-from robust.runs import RunFolder
+from robust.runs import Config, RunFolder
 
 _USUAL_TASKS = ("classify", "classify_and_estimate", "compare")
 _ATTACK = "gradient_sign"
@@ -28,7 +27,7 @@ class Network:
     namesakes: int = 0  # that come before it
 
     @cached_property
-    def config(self) -> DictConfig:
+    def config(self) -> Config:
         return RunFolder(self.folder).read_config()
 
     @cached_property
