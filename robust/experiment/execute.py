@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -53,10 +54,8 @@ def _complete(run: Experiment) -> None:
     """Trains and measures what is left, and records how that ended."""
     durations: dict[str, float] = {}
     files = run.files
-    about = {
-        "identity": run.identity.as_dict(),
-        "parents": {part: one.identity.kind for part, one in run.parents.items()},
-    }
+    parents = {part: one.identity.kind for part, one in run.parents.items()}
+    about: dict[str, Any] = {"identity": run.identity.as_dict(), "parents": parents}
     try:
         files.write_config(_from_anywhere(run.config))
         with opened(_tracker(run)) as tracker:

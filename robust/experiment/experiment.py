@@ -147,11 +147,8 @@ class Experiment:
 
     def misses_neighbours(self) -> bool:
         """Whether the k-NN accuracy of what it learnt without labels is still to be measured."""
-        return (
-            self.config.evaluation.conditions is not None
-            and self.has_neighbours
-            and not self.files.neighbours.is_file()
-        )
+        asked = self.config.evaluation.conditions is not None
+        return asked and self.has_neighbours and not self.files.neighbours.is_file()
 
     @property
     def has_neighbours(self) -> bool:

@@ -1,8 +1,9 @@
 """Where configurations are found: in this package, in installed ones, in a project of one's own.
 
-A project is a folder of choices, such as `conf/perturb/mine.yaml`, and the modules beside it that they name. It is given by
-`--config-dir conf`, or by ROBUST_CONF, which every process that a command starts inherits. An installed package adds
-its folder of choices by an entry point of the group `robust.conf`, whose value is the package that holds them.
+A project is a folder of choices, such as `conf/perturb/mine.yaml`, and the modules beside it that they name. It is
+given by `--config-dir conf`, or by ROBUST_CONF, which every process that a command starts inherits. An installed
+package adds its folder of choices by an entry point of the group `robust.conf`, whose value is the package that holds
+them.
 """
 
 import functools

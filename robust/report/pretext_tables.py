@@ -49,9 +49,8 @@ class PretextRun:
 
 def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
     """The finished runs without labels that some of these runs start from, and those of other seeds beside them."""
-    wanted = {
-        kind for place in places for kind in ((RunFolder(place).read_record() or {}).get("parents") or {}).values()
-    }
+    records = [RunFolder(place).read_record() or {} for place in places]
+    wanted = {kind for record in records for kind in record.get("parents", {}).values()}
     runs = []
     for root in dict.fromkeys(place.parent for place in places):
         for files in map(RunFolder, sorted(root.glob("*/"))):

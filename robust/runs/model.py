@@ -1,7 +1,7 @@
 """A trained model as a file, and back. Reading one never executes code from it."""
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from robust.report import Section
 
 _WAIT_S = 2.0  # between two looks at runs that another process does
+_FEW = 3  # folders that are named
 _ENDED = (State.DONE, State.FAILED)
 
 
@@ -85,7 +86,13 @@ def _tell_of_older(runs: Sequence[Experiment]) -> None:
     for runs_dir in dict.fromkeys(run.folder.parent for run in runs):
         names = [run.folder.name for run in runs if run.folder.parent == runs_dir]
         if older := find_older(runs_dir, names):
-            print_older(older)
+            named = ", ".join(sorted(folder.name for folder in older)[:_FEW])
+            Console().print(
+                f"{len(older)} runs in {runs_dir} were made by an older version of robust, in which the same settings "
+                f"made another run, and are not gone on with: {named}{', ...' if len(older) > _FEW else ''}",
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 def _has_ended(run: Experiment, *, since: Status) -> bool:
