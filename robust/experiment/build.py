@@ -39,7 +39,7 @@ def make(description: Mapping[str, Any], **arguments: Any) -> Any:
     """The object that plain values describe: Hydra's `instantiate`, but what the constructor raises comes out as it
     was raised."""
     try:
-        return instantiate(description, **arguments, _convert_="all")
+        return instantiate(Config.of(description).plain(), **arguments, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, TypeError | ZeroDivisionError | AttributeError | ImportError):

@@ -109,7 +109,7 @@ def _tracker(run: Experiment) -> Tracker:
         name=f"{identity.title}, seed {identity.seed}",
         job_type="test" if run.files.model.is_file() else "train",
         tags=[identity.data, config.model.name, identity.technique, identity.perturbation],
-        config={**config.without(["logger"]), "run": identity.folder},
+        config={**config.without(["logger"]).plain(), "run": identity.folder},
     )
     return build_tracker(config.logger, about)
 

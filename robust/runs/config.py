@@ -20,6 +20,10 @@ class Config(dict[str, Any]):
             return cls({str(name): cls.of(inner) for name, inner in value.items()})
         return [cls.of(one) for one in value] if isinstance(value, list | tuple) else value
 
+    def plain(self) -> dict[str, Any]:
+        """The same as nested dictionaries, for libraries that look at types."""
+        return {name: _plain(value) for name, value in self.items()}
+
     def select(self, key: str, default: Any = None) -> Any:
         """The value of a dotted key, or the default where there is none."""
         node: Any = self
@@ -45,6 +49,12 @@ class Config(dict[str, Any]):
     def without(self, names: Container[str]) -> "Config":
         """The same less some of its keys."""
         return Config({name: value for name, value in self.items() if name not in names})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else value
 
 
 def leaves(node: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:

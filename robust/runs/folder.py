@@ -73,7 +73,7 @@ class RunFolder:
 
     def write_config(self, config: Config) -> None:
         """Writes it."""
-        write_whole(self.config, OmegaConf.to_yaml(OmegaConf.create(config)))
+        write_whole(self.config, OmegaConf.to_yaml(OmegaConf.create(config.plain())))
 
     def load_model(self, *, networks: Sequence[Any] = ()) -> nn.Module:
         """The trained network: see `robust.load`."""
