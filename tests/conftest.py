@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from robust.experiment.compose import compose
-from robust.experiment.experiment import Run, prepare
+from robust.experiment.experiment import Experiment, prepare
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ROBUST_DATA", ROOT / "data"))
 
-QUICK = ["trainer.max_epochs=2", "trainer.threads=1", "evaluation.trials=2", "trainer.accelerator=cpu"]
+QUICK = [
+    "trainer.max_epochs=2",
+    "parent.trainer.max_epochs=2",
+    "trainer.threads=1",
+    "evaluation.trials=2",
+    "trainer.accelerator=cpu",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,11 +38,11 @@ def quick() -> list[str]:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Run]:
+def make_run(tmp_path: Path) -> Callable[..., Experiment]:
     """Prepares a quick run, its folder under the test's own."""
 
-    def make(*overrides: str) -> Run:
-        return prepare(compose([f"runs_dir={tmp_path / 'runs'}", *QUICK, *overrides]))
+    def make(*overrides: str) -> Experiment:
+        return prepare([f"runs_dir={tmp_path / 'runs'}", *QUICK, *overrides])
 
     return make
 

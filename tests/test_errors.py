@@ -67,9 +67,18 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (["optimizer.lr=0"], "error: `optimizer.lr` must be a number > 0; got 0."),
         (["evaluation.trials=0"], "error: `evaluation.trials` must be a whole number >= 1; got 0."),
         (["evaluation.families=[noise,fog]"], "error: `evaluation.families` must be among blur, "),
-        (["evaluation.levels.hot=[785]", "perturb=hot"], "error: `evaluation.levels.hot` must be at most 784, "),
-        (["evaluation.levels.noise=0.05"], "error: `evaluation.levels.noise` must be a list such as [0.05]; got 0.05."),
-        (["evaluation.levels.hot=[1.5]"], "error: `evaluation.levels.hot` must be a whole number >= 0; got 1.5. "),
+        (
+            ["evaluation.conditions.hot=[785]", "perturb=hot"],
+            "error: `evaluation.conditions.hot` must be at most 784, ",
+        ),
+        (
+            ["evaluation.conditions.noise=0.05"],
+            "error: `evaluation.conditions.noise` must be a list such as [0.05]; got 0.05.",
+        ),
+        (
+            ["evaluation.conditions.hot=[1.5]"],
+            "error: `evaluation.conditions.hot` must be a whole number >= 0; got 1.5. ",
+        ),
         (
             ["evaluation.families=noise"],
             "error: `evaluation.families` must be a list such as [noise, blur]; got noise.",
@@ -82,7 +91,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             ["perturb=blur", "perturb.fresh=true"],
             "error: `perturb.fresh` must be false with `perturb=blur`: nothing in",
         ),
-        (["technique.share.share=2"], "error: The `share` of a schedule must be from 0 to 1; got 2. "),
+        (["technique.share.value=2"], "error: The `share` of a schedule must be from 0 to 1; got 2. "),
         (["trainer.accelerator=banana"], "error: `trainer` cannot be made of these settings: "),
         (["optimizer._target_=torch.optim.Foo"], "error: torch.optim.Foo cannot be made with lr=0.01 ("),
         (

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from robust.attack.__main__ import attack_runs
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.export import FORMATS, export, load_safetensors
@@ -22,7 +21,7 @@ from robust.runs import RunFolder, State, load
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of the digits, tested and attacked."""
     settings = ["technique=natural", "evaluation=natural", "trainer.max_epochs=2", "trainer.threads=1"]
-    found = prepare(compose([*settings, f"runs_dir={tmp_path_factory.mktemp('runs')}"]))
+    found = prepare([*settings, f"runs_dir={tmp_path_factory.mktemp('runs')}"])
     status = execute(found)
     assert status.state is State.DONE, status.reason
     for attack in (["attack=fgsm"], ["attack=pgd", "attack.steps=3"], ["attack=fgsm", "attack.eps=1/255"]):

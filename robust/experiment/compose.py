@@ -1,6 +1,7 @@
 """The configuration of a run, of what the command line says: composed by Hydra, as plain values."""
 
 import functools
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,13 +12,16 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import InterpolationToMissingValueError
+from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError
 
 from robust.experiment.search_path import CONF, project_folders, search_path
 from robust.runs.config import Config, leaves
 
 _MISSING = "???"
+_STAGE = re.compile(r"'recipe\.(\w+)\.")
+_VARIABLE = re.compile(r"oc\.env:(\w+)")
 _WORD = re.compile(r"(\.*)([A-Za-z_]\w*(?:\.\w+)*)")
 
 
@@ -30,10 +34,10 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     parsed = [parse(one) for one in overrides]
     choices = tuple(one.input_line for one in parsed if not _may_be_set(one))
     values = [one for one in parsed if _may_be_set(one)]
-    base = _base(choices, _projects())
+    base = _up_to_date(choices)
     if not all(base.has(one.key_or_group) for one in values):
         more = tuple(one.input_line for one in values if not base.has(one.key_or_group))
-        base = _base((*choices, *more), _projects())
+        base = _up_to_date((*choices, *more))
         values = [one for one in values if one.input_line not in more]
     return base.with_values({one.key_or_group: one.value() for one in values})
 
@@ -98,11 +102,24 @@ class _Base:
         self.raw = {name: value for name, value in leaves(raw) if not isinstance(value, dict)}
         if missing := [name for name, value in self.raw.items() if value == _MISSING]:
             raise ValueError(f"`{missing[0]}` must be given: {missing[0]}=VALUE.")
+        self.environment = _environment(_VARIABLE.findall(str(raw)))
+        self.refers = {name: _words(name, value) for name, value in self.raw.items() if "${" in str(value)}
+
+    @functools.cached_property
+    def resolved(self) -> Config:
+        """Every value, as it is without changes."""
         try:
-            self.resolved: Config = Config.of(OmegaConf.to_container(composed, resolve=True))
+            return Config.of(OmegaConf.to_container(self.composed, resolve=True))
         except InterpolationToMissingValueError as error:
             raise ValueError(f"A value that others refer to must be given: {error.msg}") from error
-        self.refers = {name: _words(name, value) for name, value in self.raw.items() if "${" in str(value)}
+        except InterpolationKeyError as error:
+            if found := _STAGE.search(str(error)):
+                task, data = self.composed.task.name, self.composed.data.name
+                raise ValueError(
+                    f"`recipe` must say how `task={task}` is trained; that of `data={data}` has no `{found[1]}`. Add "
+                    "it to the recipe, or choose other data, such as `data=scenes`."
+                ) from error
+            raise
 
     def has(self, key: str) -> bool:
         """Whether there is a value, and no more than that, under a key."""
@@ -153,6 +170,19 @@ def _resolved(value: Any) -> Any:
     return Config.of(OmegaConf.to_container(value, resolve=True)) if OmegaConf.is_config(value) else value
 
 
+def _up_to_date(overrides: tuple[str, ...]) -> _Base:
+    """What Hydra composed, with the environment as it is now."""
+    base = _base(overrides, _projects())
+    if base.environment != _environment(base.environment):
+        _base.cache_clear()
+        base = _base(overrides, _projects())
+    return base
+
+
+def _environment(names: Iterable[str]) -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in names}
+
+
 def _projects() -> tuple[Path, ...]:
     return tuple(project_folders())
 
@@ -190,11 +220,21 @@ def _known_perturbations(projects: tuple[Path, ...]) -> dict[str, DictConfig]:  
 
 def model_title(model: Config) -> str:
     """What to call a network: the name of its choice, and what was set otherwise than there."""
-    try:
-        base = _base((f"model={model.name}",), _projects())
-    except Exception:  # noqa: BLE001, the name of no choice: it says what there is
-        return str(model.name)
-    usual = base.resolved.model
-    referring = {name.removeprefix("model.") for name in base.refers}
-    changed = [f"{name}={value}" for name, value in model.items() if name not in referring and usual.get(name) != value]
+    usual = _usual_model(str(model.name), _projects())
+    changed = [f"{name}={value}" for name, value in model.items() if not _is_as_usual(value, usual.get(name))]
     return " ".join([str(model.name), *changed])
+
+
+@functools.cache
+def _usual_model(name: str, projects: tuple[Path, ...]) -> Mapping[str, Any]:
+    """The choice of a model of this name, as it stands in its file; nothing where there is none."""
+    try:
+        raw = OmegaConf.to_container(_base((f"model={name}",), projects).composed)
+    except HydraException:
+        return {}
+    assert isinstance(raw, dict)
+    return raw["model"]
+
+
+def _is_as_usual(value: Any, usual: Any) -> bool:
+    return value == usual or (isinstance(usual, str) and "${" in usual)

@@ -9,6 +9,7 @@ parent says so: parent.optimizer.lr=0.1.
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
@@ -77,13 +78,11 @@ def _pretraining(overrides: Sequence[str], config: Config, task: str) -> list[st
 def _stage(overrides: Sequence[str], config: Config, model: str) -> list[str]:
     """The overrides of the run, of another model and its task, that a part of a run's network starts from: trained
     with the same technique."""
-    known = {*compose([f"model={model}"]).model} - {"name", "_target_"}
-    kept = [
-        one
-        for one in _shared(overrides, alike=False, without=("task",), unshared=("parent",))
-        if not _is_of(one, ("model",)) or _key(parse(one)).removeprefix("model.") in known
-    ]
-    return [*kept, f"model={model}", *_of_parent(config)]
+    shared = _shared(overrides, alike=False, without=("task",), unshared=("parent",))
+    others = [*(one for one in shared if not _is_of(one, ("model",))), f"model={model}"]
+    known = {f"model.{name}" for name in compose(others).model} - {"model.name", "model._target_"}
+    both = [one for one in shared if _key(parse(one)) in known]
+    return [*others, *both, *_of_parent(config)]
 
 
 def _shared(
@@ -126,5 +125,5 @@ def _of_parent(config: Config) -> list[str]:
 
 def _self_supervised_tasks() -> list[str]:
     files = [file for folder in (CONF, *project_folders()) for file in sorted((folder / "task").glob("*.yaml"))]
-    contents = {file.stem: OmegaConf.load(file) for file in files}
+    contents: dict[str, Any] = {file.stem: OmegaConf.to_container(OmegaConf.load(file)) for file in files}
     return [name for name, one in contents.items() if one.get("task", one).get("stage") == PRETRAIN]

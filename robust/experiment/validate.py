@@ -100,11 +100,6 @@ def check_values(config: Config) -> None:
             f"`pack` must be 1 where a run takes several devices (trainer.devices={config.trainer.devices}); got "
             f"{config.pack}. Runs that are packed share one."
         )
-    if config.task.stage not in config.recipe:
-        raise ValueError(
-            f"`recipe` must say how `task={config.task.name}` is trained; that of `data={config.data.name}` has no "
-            f"`{config.task.stage}`. Add it to the recipe, or choose other data, such as `data=scenes`."
-        )
 
 
 def check_technique(config: Config, perturbation: Perturbation | None) -> None:

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from robust.attack.__main__ import attack_runs
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.report import write_report
@@ -26,7 +25,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Natural digits networks of two seeds and one that learnt noise."""
     root = tmp_path_factory.mktemp("runs")
     for overrides in (["technique=natural"], ["technique=natural", "seed=1"], ["perturb=noise"]):
-        status = execute(prepare(compose([f"runs_dir={root}", *SETTINGS, *overrides])))
+        status = execute(prepare([f"runs_dir={root}", *SETTINGS, *overrides]))
         assert status.state is State.DONE, status.reason
     return root
 
@@ -62,11 +61,16 @@ def test_runs_are_attacked_once_and_stand_in_one_table(runs: Path, command: Call
 
 def test_an_attack_leaves_tests_and_starts_as_they_are(tmp_path: Path) -> None:
     """Of runs whose recipes and levels are not those of the file, and which start from others."""
-    short = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "retrain", "pretext", "finetune")]
+    short = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "retrain", "pretrain", "finetune")]
     common = [f"runs_dir={tmp_path}", *short, "trainer.threads=1", "trainer.accelerator=cpu", "evaluation.trials=1"]
-    few = ["evaluation=all", "evaluation.families=[pixel]", "evaluation.levels.hot=[2]", "evaluation.levels.stuck=[2]"]
+    few = [
+        "evaluation=camera",
+        "evaluation.families=[pixel]",
+        "evaluation.conditions.hot=[2]",
+        "evaluation.conditions.stuck=[2]",
+    ]
     for settings in (["technique=finetune"], ["technique=retrain"]):
-        status = execute(prepare(compose([*common, *few, *settings])))
+        status = execute(prepare([*common, *few, *settings]))
         assert status.state is State.DONE, status.reason
     before = {path: path.read_bytes() for path in tmp_path.rglob("rows.csv")}
     assert len(before) == 4
@@ -121,7 +125,7 @@ def test_a_run_on_a_folder_of_images_can_be_attacked_from_anywhere(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     mine = ["data=folder", "data.path=mine", "data.size=32", "technique=natural", "data.batch_size=4", "data.dir=cache"]
-    run = prepare(compose([*SETTINGS, *mine, "runs_dir=runs"]))
+    run = prepare([*SETTINGS, *mine, "runs_dir=runs"])
     assert execute(run).state is State.DONE
     folder = run.folder
     monkeypatch.chdir(tmp_path / "elsewhere")

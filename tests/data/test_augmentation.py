@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from robust.data import Augmentation
-from robust.experiment.experiment import Run
+from robust.experiment.experiment import Experiment
 from robust.perturb import ImageRandom, key
 
 
@@ -52,7 +52,7 @@ def test_an_image_is_shown_alike_in_any_batch_and_otherwise_in_another_epoch() -
     assert not torch.equal(augment(images, random(8, epoch=1)), together)
 
 
-def test_every_epoch_shows_the_images_otherwise(make_run: Callable[..., Run]) -> None:
+def test_every_epoch_shows_the_images_otherwise(make_run: Callable[..., Experiment]) -> None:
     augment = "data.augment={_target_:robust.data.Augmentation,flip:false,shift:0.2,zoom:0.1}"
     run = make_run("technique=natural", augment)
     data, plain = run.build_data(), make_run("technique=natural").build_data()
@@ -66,6 +66,6 @@ def test_every_epoch_shows_the_images_otherwise(make_run: Callable[..., Run]) ->
     assert not torch.equal(torch.cat(list(plain.training_images())), shown[0])
 
 
-def test_numbers_out_of_range_are_refused_before_it_starts(make_run: Callable[..., Run]) -> None:
+def test_numbers_out_of_range_are_refused_before_it_starts(make_run: Callable[..., Experiment]) -> None:
     with pytest.raises(ValueError, match=r"`data.augment.shift` must be from 0 to 0.5; got 2"):
         make_run("data.augment={_target_:robust.data.Augmentation,shift:2}")

@@ -11,16 +11,26 @@ import torch
 from hydra import compose, initialize_config_dir
 
 import robust
-from robust import results
 from robust.experiment import execute as run_module
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Run
+from robust.experiment.experiment import Experiment
+from robust.experiment.train import train
 from robust.measure import Condition, trials
 from robust.perturb import GaussianNoise
-from robust.runs import COLUMNS, ClaimedError, RunFolder, State, Status, claimed, find_runs, read_status, write_status
+from robust.runs import (
+    COLUMNS,
+    ClaimedError,
+    RunFolder,
+    State,
+    Status,
+    claimed,
+    find_runs,
+    folder,
+    read_status,
+    write_status,
+)
 
 CONTENTS = [
-    "composed.yaml",
     "config.yaml",
     "confusion.csv",
     "log.txt",
@@ -34,11 +44,11 @@ CONTENTS = [
 ]
 
 
-def rows(run: Run) -> pd.DataFrame:
+def rows(run: Experiment) -> pd.DataFrame:
     return pd.read_csv(run.folder / "rows.csv", keep_default_na=False)
 
 
-def test_a_run_leaves_its_folder_whole(make_run: Callable[..., Run]) -> None:
+def test_a_run_leaves_its_folder_whole(make_run: Callable[..., Experiment]) -> None:
     run = make_run("perturb=hot", "seed=4")
     assert execute(run).state is State.DONE
     assert sorted(path.name for path in run.folder.glob("[!.]*")) == CONTENTS
@@ -56,7 +66,7 @@ def test_a_run_leaves_its_folder_whole(make_run: Callable[..., Run]) -> None:
     assert len(summary["conditions"]) == 4
 
 
-def test_the_natural_models_row_says_none(make_run: Callable[..., Run]) -> None:
+def test_the_natural_models_row_says_none(make_run: Callable[..., Experiment]) -> None:
     run = make_run("technique=natural", "evaluation.trials=1")
     execute(run)
     assert set(rows(run)["train_perturbation"]) == {"none"}
@@ -64,23 +74,26 @@ def test_the_natural_models_row_says_none(make_run: Callable[..., Run]) -> None:
     assert len(rows(run)) == 10
 
 
-def test_what_is_done_is_not_done_again(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def written(run: Experiment) -> dict[str, int]:
+    """When each file of a run was written."""
+    return {path.name: path.stat().st_mtime_ns for path in run.folder.iterdir()}
+
+
+def test_what_is_done_is_not_done_again(make_run: Callable[..., Experiment]) -> None:
     run = make_run()
     execute(run)
-    monkeypatch.delattr(run_module, "train")
-    monkeypatch.delattr(run_module, "measure_missing")
-    assert execute(run).state is State.DONE
+    before = written(run)
+    assert execute(make_run()).state is State.DONE
+    assert written(run) == before
 
 
-def test_another_evaluation_measures_only_what_is_missing(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_evaluation_measures_only_what_is_missing(make_run: Callable[..., Experiment]) -> None:
     execute(make_run("evaluation.trials=1"))
-    before = rows(make_run())
-    monkeypatch.delattr(run_module, "train")
-    more = make_run("evaluation=all", "evaluation.trials=2")
+    before, trained = rows(make_run()), written(make_run())["model.ckpt"]
+    more = make_run("evaluation=camera", "evaluation.trials=2")
     assert len(more.missing_tests()) == 3 * 1 + 3 * 2 + 3
     execute(more)
+    assert written(more)["model.ckpt"] == trained
     after = rows(more)
     pd.testing.assert_frame_equal(after.head(len(before)), before)
     assert len(after) == 1 + 3 * 2 + 3 * 2 + 3
@@ -89,7 +102,7 @@ def test_another_evaluation_measures_only_what_is_missing(
     assert confusion.groupby("condition")["count"].sum()["noise 0.05"] == 2 * 497
 
 
-def test_the_same_rows_come_out_in_one_go_or_two(make_run: Callable[..., Run], tmp_path: Path) -> None:
+def test_the_same_rows_come_out_in_one_go_or_two(make_run: Callable[..., Experiment], tmp_path: Path) -> None:
     execute(make_run("evaluation.trials=1"))
     two = make_run("evaluation.trials=3")
     execute(two)
@@ -101,7 +114,7 @@ def test_the_same_rows_come_out_in_one_go_or_two(make_run: Callable[..., Run], t
     )
 
 
-def test_every_verdict_is_kept(make_run: Callable[..., Run]) -> None:
+def test_every_verdict_is_kept(make_run: Callable[..., Experiment]) -> None:
     run = make_run()
     assert execute(run).state is State.DONE
     kept = pd.read_parquet(run.folder / "predictions.parquet")
@@ -115,7 +128,7 @@ def test_every_verdict_is_kept(make_run: Callable[..., Run]) -> None:
 
 
 def test_what_was_measured_before_a_run_was_stopped_is_not_measured_again(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run("trainer.checkpoint_every_s=0")
     predict, tested = trials.predict, []
@@ -131,18 +144,18 @@ def test_what_was_measured_before_a_run_was_stopped_is_not_measured_again(
         with pytest.raises(KeyboardInterrupt):
             execute(run)
     assert len(rows(run)) == 3
-    assert run.status.state is State.INTERRUPTED
+    assert run.status().state is State.INTERRUPTED
     assert len(run.missing_tests()) == 7 - 3
     execute(run)
     assert len(rows(run)) == 7
 
 
 def test_a_write_that_fails_half_way_counts_nothing_twice(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execute(make_run("evaluation.trials=1"))
     more = make_run("evaluation.trials=2")
-    write = results.write_whole
+    write = folder.write_whole
 
     def full(path: Path, content: object) -> None:
         if path.name == "rows.csv":
@@ -150,14 +163,16 @@ def test_a_write_that_fails_half_way_counts_nothing_twice(
         write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_whole", full)
+        patch.setattr(folder, "write_whole", full)
         assert execute(more).state is State.FAILED
     assert execute(more).state is State.DONE
     counts = pd.read_csv(more.folder / "confusion.csv").groupby("condition")["count"].sum()
     assert counts.to_dict() == {"natural": 497, "noise 0.0255": 994, "noise 0.03775": 994, "noise 0.05": 994}
 
 
-def test_another_evaluation_seed_makes_other_trials_but_not_of_what_is_not_random(make_run: Callable[..., Run]) -> None:
+def test_another_evaluation_seed_makes_other_trials_but_not_of_what_is_not_random(
+    make_run: Callable[..., Experiment],
+) -> None:
     execute(make_run())
     run = make_run("evaluation.seed=1")
     execute(run)
@@ -165,7 +180,7 @@ def test_another_evaluation_seed_makes_other_trials_but_not_of_what_is_not_rando
     assert rows(run).query("test_level == 0.05")["accuracy"].nunique() > 2
 
 
-def test_what_was_done_before_stays_on_record(make_run: Callable[..., Run]) -> None:
+def test_what_was_done_before_stays_on_record(make_run: Callable[..., Experiment]) -> None:
     execute(make_run("evaluation.trials=1"))
     run = make_run()
     execute(run)
@@ -176,17 +191,17 @@ def test_what_was_done_before_stays_on_record(make_run: Callable[..., Run]) -> N
     assert status["durations_s"]["measure"] == pytest.approx(sum(measured), abs=0.002)
 
 
-def test_the_curve_is_there_when_the_last_checkpoint_was_the_last_epochs(make_run: Callable[..., Run]) -> None:
+def test_the_curve_is_there_when_the_last_checkpoint_was_the_last_epochs(make_run: Callable[..., Experiment]) -> None:
     run = make_run("trainer.checkpoint_every_s=0")
     run.folder.mkdir(parents=True)
-    run_module.train(run)
+    train(run)
     for name in ("model.ckpt", "metrics.csv"):
         (run.folder / name).unlink()
     assert execute(run).state is State.DONE
     assert pd.read_csv(run.folder / "metrics.csv")["epoch"].to_list() == [0, 1]
 
 
-def test_no_evaluation_leaves_a_model_and_no_rows(make_run: Callable[..., Run]) -> None:
+def test_no_evaluation_leaves_a_model_and_no_rows(make_run: Callable[..., Experiment]) -> None:
     run = make_run("evaluation=none")
     assert execute(run).state is State.DONE
     assert not (run.folder / "rows.csv").exists()
@@ -194,14 +209,16 @@ def test_no_evaluation_leaves_a_model_and_no_rows(make_run: Callable[..., Run]) 
     assert (run.folder / "rows.csv").exists()
 
 
-def test_a_failure_is_recorded_and_tried_again(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_recorded_and_tried_again(
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make_run()
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "save_model", full)
+        patch.setattr(RunFolder, "save_model", full)
         status = execute(run)
     assert (status.state, status.reason) == (State.FAILED, "[Errno 28] No space left on device")
     assert "Traceback" in (run.folder / "log.txt").read_text()
@@ -209,7 +226,7 @@ def test_a_failure_is_recorded_and_tried_again(make_run: Callable[..., Run], mon
 
 
 def test_a_job_that_slurm_ends_to_start_it_again_has_not_failed(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run()
 
@@ -217,15 +234,15 @@ def test_a_job_that_slurm_ends_to_start_it_again_has_not_failed(
         raise subprocess.CalledProcessError(-15, ["scontrol", "requeue", "7_1"])
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "save_model", requeue)
+        patch.setattr(RunFolder, "save_model", requeue)
         with pytest.raises(subprocess.CalledProcessError):
             execute(run)
-    assert run.status.state is not State.FAILED
+    assert run.status().state is not State.FAILED
     assert not (run.folder / "status.json").exists()
     assert execute(run).state is State.DONE
 
 
-def test_a_run_that_diverges_starts_anew_the_next_time(make_run: Callable[..., Run]) -> None:
+def test_a_run_that_diverges_starts_anew_the_next_time(make_run: Callable[..., Experiment]) -> None:
     run = make_run("optimizer.lr=1e30", "trainer.checkpoint_every_s=0")
     status = execute(run)
     assert status.state is State.FAILED
@@ -233,7 +250,7 @@ def test_a_run_that_diverges_starts_anew_the_next_time(make_run: Callable[..., R
     assert not (run.folder / "last.ckpt").exists()
 
 
-def test_a_damaged_checkpoint_to_resume_from_is_named(make_run: Callable[..., Run]) -> None:
+def test_a_damaged_checkpoint_to_resume_from_is_named(make_run: Callable[..., Experiment]) -> None:
     run = make_run()
     run.folder.mkdir(parents=True)
     (run.folder / "last.ckpt").write_bytes(b"half")
@@ -244,23 +261,25 @@ def test_a_damaged_checkpoint_to_resume_from_is_named(make_run: Callable[..., Ru
 
 
 def test_a_run_that_another_process_finished_meanwhile_is_not_done_again(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run()
     execute(run)
-    monkeypatch.setattr(Run, "status", Status(State.ABSENT))  # as it was looked at before the other finished
+    monkeypatch.setattr(
+        Experiment, "status", lambda _: Status(State.ABSENT)
+    )  # as it was looked at before the other finished
     execute(run)
     assert len(read_status(run.folder).record["sessions"]) == 1
 
 
-def test_a_claimed_run_is_left_alone(make_run: Callable[..., Run]) -> None:
+def test_a_claimed_run_is_left_alone(make_run: Callable[..., Experiment]) -> None:
     run = make_run()
     with claimed(run.folder), pytest.raises(ClaimedError):
         execute(run)
 
 
-def test_the_loaded_model_gives_the_rows_again(make_run: Callable[..., Run]) -> None:
-    run = make_run("evaluation=all")
+def test_the_loaded_model_gives_the_rows_again(make_run: Callable[..., Experiment]) -> None:
+    run = make_run("evaluation=camera")
     execute(run)
     again = robust.evaluate(robust.load(run.folder), data="digits", evaluation="all", overrides=["evaluation.trials=2"])
     assert again["accuracy"].to_list() == rows(run)["accuracy"].to_list()
@@ -314,7 +333,7 @@ def test_evaluation_works_inside_anybodys_hydra_program(tmp_path: Path) -> None:
     assert len(found) == 1
 
 
-def test_runs_are_found_in_folders_or_named_themselves(make_run: Callable[..., Run], tmp_path: Path) -> None:
+def test_runs_are_found_in_folders_or_named_themselves(make_run: Callable[..., Experiment], tmp_path: Path) -> None:
     run = make_run()
     execute(run)
     assert find_runs([run.folder.parent]) == find_runs([run.folder]) == [run.folder]
@@ -326,7 +345,7 @@ def test_runs_are_found_in_folders_or_named_themselves(make_run: Callable[..., R
 
 
 @pytest.mark.parametrize("kind", ["12345678", "1e234567"])
-def test_a_kind_that_looks_like_a_number_is_read_as_a_word(make_run: Callable[..., Run], kind: str) -> None:
+def test_a_kind_that_looks_like_a_number_is_read_as_a_word(make_run: Callable[..., Experiment], kind: str) -> None:
     run = make_run()
     execute(run)
     path = run.folder / "rows.csv"
@@ -334,7 +353,7 @@ def test_a_kind_that_looks_like_a_number_is_read_as_a_word(make_run: Callable[..
     assert set(RunFolder(run.folder).read_rows()["kind"]) == {kind}
 
 
-def test_tests_whose_verdicts_were_not_kept_are_made_again(make_run: Callable[..., Run]) -> None:
+def test_tests_whose_verdicts_were_not_kept_are_made_again(make_run: Callable[..., Experiment]) -> None:
     run = make_run()
     execute(run)
     (run.folder / "predictions.parquet").unlink()
@@ -345,7 +364,7 @@ def test_tests_whose_verdicts_were_not_kept_are_made_again(make_run: Callable[..
 
 
 def test_a_run_that_failed_half_way_is_not_reported(
-    make_run: Callable[..., Run], caplog: pytest.LogCaptureFixture
+    make_run: Callable[..., Experiment], caplog: pytest.LogCaptureFixture
 ) -> None:
     whole, half = make_run(), make_run("perturb=hot")
     execute(whole)
@@ -356,19 +375,19 @@ def test_a_run_that_failed_half_way_is_not_reported(
 
 
 def test_a_parent_that_failed_in_this_sweep_is_not_tried_by_each_child(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
 
-    def fail(run: Run, logger: object) -> None:
+    def fail(run: Experiment, logger: object) -> None:
         tried.append(run)
         raise OSError("no space")
 
     monkeypatch.setattr(run_module, "train", fail)
+    begun = time.time() - 60
     first, second = (make_run("technique=transfer", f"perturb.level={level}") for level in (0.01, 0.05))
-    monkeypatch.setattr(run_module, "BEGUN", time.time() - 60)
     for child in (first, second):
-        assert execute(child).state is State.FAILED
+        assert execute(child, since=begun).state is State.FAILED
     assert [run.perturbation is None for run in tried] == [True, False, False]
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Run
+from robust.experiment.experiment import Experiment
 from robust.learn.minds_eye import assume, balanced, cut
 from robust.runs import State, load
 
@@ -20,8 +20,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def done(make_run: Callable[..., Run], cache: str) -> Callable[..., Run]:
-    def done(*overrides: str) -> Run:
+def done(make_run: Callable[..., Experiment], cache: str) -> Callable[..., Experiment]:
+    def done(*overrides: str) -> Experiment:
         run = make_run(*SCENES, cache, *overrides)
         status = execute(run)
         assert status.state is State.DONE, status.reason
@@ -39,13 +39,13 @@ def done(make_run: Callable[..., Run], cache: str) -> Callable[..., Run]:
         ("autoencoder", "train_drawing_error"),
     ],
 )
-def test_a_stage_gets_better_at_what_it_is_for(done: Callable[..., Run], model: str, figure: str) -> None:
+def test_a_stage_gets_better_at_what_it_is_for(done: Callable[..., Experiment], model: str, figure: str) -> None:
     run = done(f"model={model}", "trainer.max_epochs=4", "data.batch_size=32")
     curve = pd.read_csv(run.folder / "metrics.csv")[figure]
     assert curve.iloc[-1] < curve.iloc[0]
 
 
-def test_one_command_trains_all_stages_and_joins_them(done: Callable[..., Run]) -> None:
+def test_one_command_trains_all_stages_and_joins_them(done: Callable[..., Experiment]) -> None:
     run = done("model=triple_staged", "data.batch_size=32")
     eye, parts = load(run.folder), {part: load(parent.folder) for part, parent in run.parents.items()}
     assert sorted(parts) == ["estimator", "projector"]
@@ -67,7 +67,7 @@ def test_one_command_trains_all_stages_and_joins_them(done: Callable[..., Run]) 
     assert row["accuracy"] == pytest.approx((verdicts == run.splits.test.labels).float().mean().item())
 
 
-def test_the_third_stage_may_stand_on_two_that_were_trained_end_to_end(done: Callable[..., Run]) -> None:
+def test_the_third_stage_may_stand_on_two_that_were_trained_end_to_end(done: Callable[..., Experiment]) -> None:
     run = done("model=triple_staged", "task=compare_autoencoded", "data.batch_size=32")
     assert len({parent.folder for parent in run.parents.values()}) == 1
     eye, both = load(run.folder), load(run.parents["projector"].folder)
@@ -76,7 +76,7 @@ def test_the_third_stage_may_stand_on_two_that_were_trained_end_to_end(done: Cal
 
 
 @pytest.mark.parametrize("model", ["alexnet", "triple_staged"])
-def test_adversarial_training_goes_on_from_the_natural_run(done: Callable[..., Run], model: str) -> None:
+def test_adversarial_training_goes_on_from_the_natural_run(done: Callable[..., Experiment], model: str) -> None:
     settings = [f"model={model}", "technique=adversarial", "technique.objective.steps=2", "data.batch_size=32"]
     run = done(*settings, "trainer.max_epochs=1")
     natural, hardened = (load(folder).state_dict() for folder in (run.parents[""].folder, run.folder))
@@ -105,7 +105,7 @@ def test_adversarial_training_goes_on_from_the_natural_run(done: Callable[..., R
     ],
 )
 def test_stages_that_do_not_fit_are_refused_before_they_start(
-    make_run: Callable[..., Run], cache: str, overrides: list[str], message: str
+    make_run: Callable[..., Experiment], cache: str, overrides: list[str], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         make_run(*SCENES, cache, *overrides, "data.batch_size=32")

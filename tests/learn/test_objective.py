@@ -13,7 +13,6 @@ from torch import nn
 
 from robust.attack import pgd
 from robust.data import Batch, to_float
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.learn import Classifier, Consistent, SignAdversary, Trades
@@ -49,7 +48,7 @@ def test_who_trained_against_an_attacker_withstands_it(tmp_path: Path) -> None:
         eps_step_steps = {"adversarial_fgsm": [eps, 0.125, 1], "trades": [eps, 0.05, 3]}.get(technique)
         names = ["eps", "step", "steps"] if eps_step_steps else []
         given = [f"technique.objective.{name}={value}" for name, value in zip(names, eps_step_steps or [], strict=True)]
-        run = prepare(compose([*settings, f"technique={technique}", "trainer.max_epochs=15", *given]))
+        run = prepare([*settings, f"technique={technique}", "trainer.max_epochs=15", *given])
         status = execute(run)
         assert status.state is State.DONE, status.reason
         test = run.splits.test
@@ -60,7 +59,7 @@ def test_who_trained_against_an_attacker_withstands_it(tmp_path: Path) -> None:
 
 def test_augmix_trains_and_recognises(tmp_path: Path) -> None:
     settings = ["technique=augmix", "evaluation=natural", "trainer.threads=1", f"runs_dir={tmp_path}"]
-    run = prepare(compose([*settings, "trainer.accelerator=cpu", "trainer.max_epochs=8"]))
+    run = prepare([*settings, "trainer.accelerator=cpu", "trainer.max_epochs=8"])
     status = execute(run)
     assert status.state is State.DONE, status.reason
     assert RunFolder(run.folder).read_rows()["accuracy"].item() > 0.9

@@ -17,7 +17,7 @@ from robust.data import Batch, ImageSet, Splits, labelled, paired, turned
 from robust.experiment.build import build_splits
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Run, prepare
+from robust.experiment.experiment import Experiment, prepare
 from robust.learn import Contrasting, Turning, nt_xent
 from robust.measure import features, neighbours_accuracy
 from robust.models import ConvNet, Siamese, trunk_of
@@ -26,8 +26,8 @@ from robust.runs import RunFolder, State, load
 QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=natural"]
 
 
-def run(root: Path, *settings: str) -> Run:
-    prepared = prepare(compose([f"runs_dir={root}", *QUICK, *settings]))
+def run(root: Path, *settings: str) -> Experiment:
+    prepared = prepare([f"runs_dir={root}", *QUICK, *settings])
     status = execute(prepared)
     assert status.state is State.DONE, status.reason
     return prepared
@@ -68,7 +68,7 @@ def test_a_batch_is_learnt_in_all_turns() -> None:
 
 
 def test_which_way_up_a_digit_is_can_be_learnt_and_tested(tmp_path: Path) -> None:
-    natural = run(tmp_path, "task=rotation", "recipe.pretext.max_epochs=10")
+    natural = run(tmp_path, "task=rotation", "recipe.pretrain.max_epochs=10")
     assert natural.identity.technique == "natural"
     assert natural.identity.perturbation == "none", "unless somebody says so"
     rows = RunFolder(natural.folder).read_rows()
@@ -202,7 +202,7 @@ def test_neighbours_vote_by_how_near_they_are() -> None:
 
 
 def test_contrasts_bring_classes_together(tmp_path: Path) -> None:
-    learnt = run(tmp_path, "task=simclr", "technique=natural", "recipe.pretext.max_epochs=6")
+    learnt = run(tmp_path, "task=simclr", "technique=natural", "recipe.pretrain.max_epochs=6")
     curve = pd.read_csv(learnt.folder / "metrics.csv")
     assert curve["knn_untrained"].nunique() == 1
     assert curve["knn_accuracy"].iloc[-1] > curve["knn_untrained"].iloc[-1]
@@ -225,18 +225,18 @@ def test_images_without_classes_are_learnt_from(tmp_path: Path) -> None:
         "model=convnet_mnist",
         f"data.dir={tmp_path}",
     ]
-    short = ["recipe.pretext.max_epochs=1", "recipe.pretext.batch_size=10", "recipe.finetune.max_epochs=1"]
+    short = ["recipe.pretrain.max_epochs=1", "recipe.pretrain.batch_size=10", "recipe.finetune.max_epochs=1"]
     parent = run(tmp_path / "runs", "task=rotation", *mine, *short)
     assert not (parent.folder / "neighbours.csv").exists(), "all are of one class"
     assert not parent.is_incomplete()
     child = run(tmp_path / "runs", "technique=finetune", f"technique.start={parent.folder}", short[-1])
     assert len(RunFolder(child.folder).read_rows()) > 0
     with pytest.raises(ValueError, match="needs images of at least two classes; got unlabelled alone"):
-        prepare(compose([f"runs_dir={tmp_path}", *QUICK, "technique=natural", *mine]))
+        prepare([f"runs_dir={tmp_path}", *QUICK, "technique=natural", *mine])
 
 
 def test_what_starts_from_a_folder_takes_that_run(tmp_path: Path) -> None:
-    short = ["recipe.pretext.max_epochs=1", "recipe.finetune.max_epochs=1"]
+    short = ["recipe.pretrain.max_epochs=1", "recipe.finetune.max_epochs=1"]
     parent = run(tmp_path, "task=rotation", "technique=natural", *short)
     child_of = ["technique=finetune", f"technique.start={parent.folder}"]
     child = run(tmp_path, *child_of, *short)
@@ -247,16 +247,15 @@ def test_what_starts_from_a_folder_takes_that_run(tmp_path: Path) -> None:
         said = f"must be a run of the same network; got {parent.folder}, which has {its}, where this has {setting}"
         with pytest.raises(ValueError, match=re.escape(said)):
             prepare(other)
-    prepare(compose([f"runs_dir={tmp_path}", *QUICK, *child_of, "model.dropout=0.5"]))
+    prepare([f"runs_dir={tmp_path}", *QUICK, *child_of, "model.dropout=0.5"])
 
 
 def test_what_starts_from_a_folder_is_told_by_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parent = run(tmp_path / "runs", "task=rotation", "technique=natural", "recipe.pretext.max_epochs=1")
+    parent = run(tmp_path / "runs", "task=rotation", "technique=natural", "recipe.pretrain.max_epochs=1")
     monkeypatch.chdir(tmp_path)
     starts = [parent.folder, parent.folder.relative_to(tmp_path)]
     children = [
-        prepare(compose([f"runs_dir={tmp_path}", *QUICK, "technique=finetune", f"technique.start={start}"]))
-        for start in starts
+        prepare([f"runs_dir={tmp_path}", *QUICK, "technique=finetune", f"technique.start={start}"]) for start in starts
     ]
     assert children[0].identity == children[1].identity
     parent.folder.rename(tmp_path / "mine")
@@ -268,10 +267,10 @@ def test_what_starts_from_a_folder_is_told_by_what_it_is(tmp_path: Path, monkeyp
 def test_a_head_that_would_go_on_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     settings = ["technique=finetune", "technique.head=null"]
     with pytest.raises(ValueError, match=r"must be a run of the same network; got rotation\. .*head\.0\.weight"):
-        prepare(compose([f"runs_dir={tmp_path}", *QUICK, *settings]))
+        prepare([f"runs_dir={tmp_path}", *QUICK, *settings])
 
 
-def test_pairs_are_not_mirrored_and_few_labels_are_all_seen(make_run: Callable[..., Run]) -> None:
+def test_pairs_are_not_mirrored_and_few_labels_are_all_seen(make_run: Callable[..., Experiment]) -> None:
     augment = "+data.augment={_target_: robust.data.Augmentation, flip: true, shift: 0.1, zoom: 0.1}"
     small = ["model.kernel_size=3", "model.stride=1", "model.units=[4]", "technique=natural", augment.replace("+", "")]
     assert make_run("task=patches", *small).build_data().augmentation is None
@@ -287,19 +286,21 @@ def test_pairs_are_not_mirrored_and_few_labels_are_all_seen(make_run: Callable[.
 
 
 @pytest.mark.parametrize(("task", "shuffled"), [("simclr", True), ("patches", True), ("rotation", False)])
-def test_tasks_whose_batches_matter_shuffle_them(task: str, shuffled: bool, make_run: Callable[..., Run]) -> None:
+def test_tasks_whose_batches_matter_shuffle_them(
+    task: str, shuffled: bool, make_run: Callable[..., Experiment]
+) -> None:
     small = ["model.kernel_size=3", "model.stride=1", "model.units=[4]"]
     assert make_run(f"task={task}", *small).build_data().shuffle is shuffled
 
 
-def test_few_labelled_images_make_a_batch_that_processes_can_share(make_run: Callable[..., Run]) -> None:
+def test_few_labelled_images_make_a_batch_that_processes_can_share(make_run: Callable[..., Experiment]) -> None:
     several = ["trainer=ddp", "trainer.devices=8", "data.batch_size=200"]
     data = make_run("technique=natural", "data.labels=0.15", *several).build_data()
     assert (left := len(data.splits.train) % 8) > 0
     assert data.batch_size == len(data.splits.train) - left
 
 
-def test_few_labelled_images_are_perturbed_as_among_all(make_run: Callable[..., Run]) -> None:
+def test_few_labelled_images_are_perturbed_as_among_all(make_run: Callable[..., Experiment]) -> None:
     settings = ["technique=constant", "perturb=noise", "data.batch_size=20"]
     few, every = (make_run(*settings, *more).build_data() for more in (["data.labels=0.1"], []))
     places = few.splits.train.places
@@ -314,7 +315,7 @@ def test_few_labelled_images_are_perturbed_as_among_all(make_run: Callable[..., 
     assert torch.equal(*shown)
 
 
-def test_pictures_of_which_is_asked_where_things_are_are_not_moved(make_run: Callable[..., Run]) -> None:
+def test_pictures_of_which_is_asked_where_things_are_are_not_moved(make_run: Callable[..., Experiment]) -> None:
     small = ["model.kernel_size=3", "model.stride=1", "model.units=[4]"]
     tested = make_run("task=patches", "evaluation=world", *small).conditions
     assert {"natural", "mesh"} <= {one.name for one in tested}
@@ -325,19 +326,19 @@ def test_pictures_of_which_is_asked_where_things_are_are_not_moved(make_run: Cal
     assert make_run("task=rotation", "technique=constant", "perturb=noise").perturbation
 
 
-def test_pictures_that_are_turned_are_standardised_channel_by_channel(make_run: Callable[..., Run]) -> None:
+def test_pictures_that_are_turned_are_standardised_channel_by_channel(make_run: Callable[..., Experiment]) -> None:
     """Pixel by pixel, what is turned would stand out, and nothing had to be learnt."""
     network = make_run("task=rotation").build_network()
     assert network.standardize.mean.numel() == 1
 
 
-def test_an_attacker_knows_no_fewer_images_where_few_are_labelled(make_run: Callable[..., Run]) -> None:
+def test_an_attacker_knows_no_fewer_images_where_few_are_labelled(make_run: Callable[..., Experiment]) -> None:
     few = make_run("technique=natural", "data.labels=0.01")
     assert len(few.splits.train) == 10
     assert len(few.training_images) == 1300
 
 
-def test_a_run_without_labels_that_was_stopped_goes_on(make_run: Callable[..., Run], tmp_path: Path) -> None:
+def test_a_run_without_labels_that_was_stopped_goes_on(make_run: Callable[..., Experiment], tmp_path: Path) -> None:
     settings = ["task=simclr", "technique=natural", "data.batch_size=100", "trainer.checkpoint_every_s=0"]
     settings.append("trainer.max_epochs=3")
     whole = make_run(*settings)
@@ -371,7 +372,7 @@ def test_fewer_labels_are_among_more_of_them_and_of_every_class() -> None:
 
 
 def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> None:
-    short = ["recipe.pretext.max_epochs=2", "recipe.probe.max_epochs=2", "data.labels=0.1"]
+    short = ["recipe.pretrain.max_epochs=2", "recipe.probe.max_epochs=2", "data.labels=0.1"]
     probe = run(tmp_path, "technique=probe", *short)
     parent = probe.parents[""]
     assert parent.config.task.name == "rotation"
@@ -419,4 +420,4 @@ def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> N
 )
 def test_wrong_settings_are_explained(settings: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
-        prepare(compose([f"runs_dir={tmp_path}", *QUICK, *settings]))
+        prepare([f"runs_dir={tmp_path}", *QUICK, *settings])

@@ -12,7 +12,7 @@ import torch
 
 from robust.data import ImageSet, PerturbedData, Splits
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Run
+from robust.experiment.experiment import Experiment
 from robust.perturb import GaussianNoise
 from robust.runs import State, load
 
@@ -51,14 +51,14 @@ def test_a_batch_that_cannot_be_divided_is_refused() -> None:
 
 
 def test_two_processes_train_the_network_that_one_does(
-    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     settings = ["technique=incremental", "perturb=noise", *PLAIN, "trainer.checkpoint_every_s=0"]
     alone, together = make_run(*settings), make_run(*settings, *TWO, "logger=wandb", f"runs_dir={tmp_path / 'two'}")
     assert alone.identity == together.identity
     assert execute(alone).state is State.DONE
-    assert execute(together).state is State.DONE, together.status.reason
+    assert execute(together).state is State.DONE, together.status().reason
     # Gradients are summed in another order, which shows in how sure the network is, not in its verdicts.
     rows = [pd.read_csv(run.folder / "rows.csv") for run in (alone, together)]
     pd.testing.assert_frame_equal(*rows, rtol=0, atol=1e-3)
@@ -73,31 +73,35 @@ def test_two_processes_train_the_network_that_one_does(
         torch.testing.assert_close(weights, theirs[name], rtol=1e-3, atol=1e-4)
 
 
-def test_two_processes_contrast_the_views_of_the_whole_batch(make_run: Callable[..., Run], tmp_path: Path) -> None:
-    settings = ["task=simclr", "technique=natural", *PLAIN, "recipe.pretext.lr=0.001"]
+def test_two_processes_contrast_the_views_of_the_whole_batch(
+    make_run: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    settings = ["task=simclr", "technique=natural", *PLAIN, "recipe.pretrain.lr=0.001"]
     alone, together = make_run(*settings), make_run(*settings, *TWO, f"runs_dir={tmp_path / 'two'}")
     assert execute(alone).state is State.DONE
-    assert execute(together).state is State.DONE, together.status.reason
+    assert execute(together).state is State.DONE, together.status().reason
     pd.testing.assert_frame_equal(*(pd.read_csv(run.folder / "metrics.csv") for run in (alone, together)), atol=0.01)
     ours, theirs = (load(run.folder).state_dict() for run in (alone, together))
     for name, weights in ours.items():
         torch.testing.assert_close(weights, theirs[name], rtol=1e-2, atol=1e-3)
 
 
-def test_what_goes_wrong_in_several_processes_is_said_as_in_one(make_run: Callable[..., Run]) -> None:
+def test_what_goes_wrong_in_several_processes_is_said_as_in_one(make_run: Callable[..., Experiment]) -> None:
     run = make_run("technique=natural", "optimizer.lr=1e30", *TWO)
     status = execute(run)
     assert status.state is State.FAILED
     assert re.match(r"Training diverged: the loss of epoch \d is nan\. Try a smaller learning rate\.", status.reason)
 
 
-def test_a_batch_that_processes_cannot_share_is_refused_before_anything_starts(make_run: Callable[..., Run]) -> None:
+def test_a_batch_that_processes_cannot_share_is_refused_before_anything_starts(
+    make_run: Callable[..., Experiment],
+) -> None:
     with pytest.raises(ValueError, match=r"`data.batch_size` must be a multiple of the 3 processes .*; got 100"):
         make_run("trainer=ddp", "trainer.devices=3")
     with pytest.raises(ValueError, match=r"`pack` must be 1 where a run takes several devices .*; got 4"):
         make_run(*TWO, "pack=4")
 
 
-def test_several_machines_need_processes_that_slurm_started(make_run: Callable[..., Run]) -> None:
+def test_several_machines_need_processes_that_slurm_started(make_run: Callable[..., Experiment]) -> None:
     with pytest.raises(ValueError, match=r"`trainer.num_nodes` must be 1 where Slurm did not start .*; got 2"):
         make_run(*TWO, "trainer.num_nodes=2")

@@ -9,7 +9,8 @@ from torch import nn
 
 from robust.experiment import execute as run_module
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Run
+from robust.experiment.experiment import Experiment
+from robust.experiment.train import train
 from robust.learn import freeze, take_weights
 from robust.runs import State, claimed, load, write_status
 
@@ -17,30 +18,28 @@ FROZEN = ["technique=transfer", "technique.trainable=[head.*]"]
 
 
 def test_transfer_trains_the_natural_run_first_and_once(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run("technique=transfer")
     assert execute(run).state is State.DONE
     parent = make_run("technique=natural")
-    assert parent.status.state is State.DONE
+    assert parent.status().state is State.DONE
     trained = []
     monkeypatch.setattr(run_module, "train", lambda run, logger: trained.append(run.identity.title))
     execute(make_run("technique=transfer", "perturb=blur"))
     assert trained == ["transfer blur 1"]
 
 
-def test_transfer_starts_from_the_natural_weights_with_a_new_head(make_run: Callable[..., Run]) -> None:
+def test_transfer_starts_from_the_natural_weights_with_a_new_head(make_run: Callable[..., Experiment]) -> None:
     run = make_run("technique=transfer", "optimizer.lr=1e-12")
     execute(run)
-    natural, moved = (
-        load(one.folder).state_dict() for one in (make_run("technique=natural", "optimizer.lr=1e-12"), run)
-    )
+    natural, moved = (load(one.folder).state_dict() for one in (make_run("technique=natural"), run))
     torch.testing.assert_close(moved["features.0.weight"], natural["features.0.weight"])
     assert moved["head.0.weight"].shape == (256, 160)
     assert not torch.equal(moved["standardize.mean"], natural["standardize.mean"]), "fitted to the perturbed images"
 
 
-def test_frozen_layers_keep_weights_and_statistics_and_the_head_learns(make_run: Callable[..., Run]) -> None:
+def test_frozen_layers_keep_weights_and_statistics_and_the_head_learns(make_run: Callable[..., Experiment]) -> None:
     run = make_run(*FROZEN)
     execute(run)
     before, after = load(make_run("technique=natural").folder).state_dict(), load(run.folder).state_dict()
@@ -55,7 +54,7 @@ def test_frozen_layers_keep_weights_and_statistics_and_the_head_learns(make_run:
     [("harden", ("layer4", "head")), ("harden_early_late", ("stem", "layer1", "layer4", "head"))],
 )
 def test_hardening_goes_on_with_some_layers_and_leaves_the_rest_with_its_statistics(
-    make_run: Callable[..., Run], technique: str, learns: tuple[str, ...]
+    make_run: Callable[..., Experiment], technique: str, learns: tuple[str, ...]
 ) -> None:
     settings = ("model=resnet18", "model.stem_stride=2", "data.batch_size=650", "trainer.max_epochs=1")
     settings += ("evaluation=none", "data.source.size=8")  # small images, for speed
@@ -71,7 +70,7 @@ def test_hardening_goes_on_with_some_layers_and_leaves_the_rest_with_its_statist
 
 
 def test_freezing_survives_a_resume(
-    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = (*FROZEN, "trainer.max_epochs=4", "trainer.checkpoint_every_s=0")
     undisturbed = make_run(*settings)
@@ -91,14 +90,14 @@ def test_freezing_survives_a_resume(
     with monkeypatch.context() as patch:
         patch.setattr("robust.learn.Constant.__call__", stop)
         with pytest.raises(Stop):
-            run_module.train(run)
+            train(run)
     assert execute(run).state is State.DONE
     expected, found = (load(one.folder).state_dict() for one in (undisturbed, run))
     assert all(torch.equal(value, found[name]) for name, value in expected.items())
 
 
 def test_a_run_waits_for_the_process_that_does_its_natural_run(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = make_run("technique=transfer")
     claim = claimed(run.parents[""].folder)
@@ -113,20 +112,22 @@ def test_a_run_waits_for_the_process_that_does_its_natural_run(
     assert "is under way in process" in caplog.text
 
 
-def test_a_run_whose_natural_run_failed_says_so(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_natural_run_failed_says_so(
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make_run("technique=transfer")
 
-    def fail(parent: Run, *, since: float, patient: bool) -> None:
+    def fail(parent: Experiment, *, since: float, patient: bool) -> None:
         parent.folder.mkdir(parents=True)
         write_status(parent.folder, State.FAILED, reason="out of memory", durations_s={})
 
-    monkeypatch.setattr(run_module, "finish_parent", fail)
+    monkeypatch.setattr(run_module, "_finish_parent", fail)
     status = execute(run)
     assert status.state is State.FAILED
     assert "The run it starts from is failed: out of memory" in status.reason
 
 
-def test_another_natural_recipe_makes_another_transfer_run(make_run: Callable[..., Run]) -> None:
+def test_another_natural_recipe_makes_another_transfer_run(make_run: Callable[..., Experiment]) -> None:
     usual, other = make_run("technique=transfer"), make_run("technique=transfer", "recipe.scratch.lr=0.02")
     assert usual.identity.folder != other.identity.folder
 

@@ -8,24 +8,24 @@ from torch.nn import functional
 
 from robust.data import to_float
 from robust.experiment.execute import train
-from robust.experiment.experiment import Run
+from robust.experiment.experiment import Experiment
 from robust.learn import Constant, DivergedError
 from robust.perturb import ImageRandom, key
 from robust.runs import load
 
 
-def weights(run: Run) -> dict[str, torch.Tensor]:
+def weights(run: Experiment) -> dict[str, torch.Tensor]:
     return load(run.folder).state_dict()
 
 
-def trained(run: Run) -> dict[str, torch.Tensor]:
+def trained(run: Experiment) -> dict[str, torch.Tensor]:
     run.folder.mkdir(parents=True, exist_ok=True)
     train(run)
     return weights(run)
 
 
 @pytest.mark.parametrize("technique", [["technique=natural"], ["technique=constant", "perturb=hot"]])
-def test_training_is_the_arithmetic_of_a_bare_loop(make_run: Callable[..., Run], technique: list[str]) -> None:
+def test_training_is_the_arithmetic_of_a_bare_loop(make_run: Callable[..., Experiment], technique: list[str]) -> None:
     run = make_run(*technique, "trainer.max_epochs=3")
     found = trained(run)
 
@@ -46,7 +46,7 @@ def test_training_is_the_arithmetic_of_a_bare_loop(make_run: Callable[..., Run],
         torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
 
 
-def test_a_seed_determines_the_weights(make_run: Callable[..., Run], tmp_path: Path) -> None:
+def test_a_seed_determines_the_weights(make_run: Callable[..., Experiment], tmp_path: Path) -> None:
     first = trained(make_run())
     torch.rand(3)
     second = trained(make_run(f"runs_dir={tmp_path / 'again'}"))
@@ -55,7 +55,7 @@ def test_a_seed_determines_the_weights(make_run: Callable[..., Run], tmp_path: P
     assert not torch.equal(first["features.0.weight"], other["features.0.weight"])
 
 
-def test_the_curve_has_a_row_for_each_epoch(make_run: Callable[..., Run]) -> None:
+def test_the_curve_has_a_row_for_each_epoch(make_run: Callable[..., Experiment]) -> None:
     run = make_run("trainer.max_epochs=4")
     trained(run)
     curve = pd.read_csv(run.folder / "metrics.csv")
@@ -65,7 +65,7 @@ def test_the_curve_has_a_row_for_each_epoch(make_run: Callable[..., Run]) -> Non
     assert curve["train_accuracy"].between(0, 1).all()
 
 
-def test_standardisation_is_fitted_to_what_the_model_is_trained_on(make_run: Callable[..., Run]) -> None:
+def test_standardisation_is_fitted_to_what_the_model_is_trained_on(make_run: Callable[..., Experiment]) -> None:
     natural, noisy = trained(make_run("technique=natural")), trained(make_run())
     images = to_float(make_run().splits.train.images)
     torch.testing.assert_close(natural["standardize.mean"], images.mean(0))
@@ -73,7 +73,7 @@ def test_standardisation_is_fitted_to_what_the_model_is_trained_on(make_run: Cal
     assert (noisy["standardize.scale"] > 0).all(), "noise makes every pixel vary"
 
 
-def test_a_training_that_diverges_says_so(make_run: Callable[..., Run]) -> None:
+def test_a_training_that_diverges_says_so(make_run: Callable[..., Experiment]) -> None:
     run = make_run("optimizer.lr=1e30")
     run.folder.mkdir(parents=True)
     with pytest.raises(
@@ -84,15 +84,15 @@ def test_a_training_that_diverges_says_so(make_run: Callable[..., Run]) -> None:
 
 def test_a_share_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match=r"The `share` of a schedule must be from 0 to 1; got 1.5"):
-        Constant(share=1.5)
+        Constant(value=1.5)
 
 
 @pytest.mark.parametrize(
     ("interrupted_after", "more"),
-    [(1, ()), (3, ()), (3, ("rate={_target_:robust.learn.Cosine,start:1,end:0}",))],
+    [(1, ()), (3, ()), (3, ("lr_scheduler={_target_:robust.learn.Cosine,start:1,end:0}",))],
 )
 def test_a_resumed_training_ends_bit_for_bit_where_an_undisturbed_one_does(
-    make_run: Callable[..., Run],
+    make_run: Callable[..., Experiment],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     interrupted_after: int,
@@ -123,7 +123,7 @@ def test_a_resumed_training_ends_bit_for_bit_where_an_undisturbed_one_does(
 
 
 def test_a_network_is_compiled_where_that_is_asked_for(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     modes = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, *, mode: modes.append(mode))

@@ -85,21 +85,21 @@ def test_masked_the_model_may_only_answer_with_what_there_is(images: Path, other
 
 def test_a_run_is_tested_on_them_once_and_its_page_says_so(images: Path, others: Path, tmp_path: Path) -> None:
     settings = [*SETTINGS, *NETWORK, f"runs_dir={tmp_path / 'runs'}", f"data.path={images}"]
-    plain = prepare(compose(settings))
+    plain = prepare(settings)
     assert execute(plain).state is State.DONE
     trained = (plain.folder / "model.ckpt").read_bytes()
     asked = [*settings, f"evaluation.natural_adversarial={images / 'test'}"]
-    run = prepare(compose(asked))
+    run = prepare(asked)
     assert run.folder == plain.folder
-    assert run.status.state is State.ABSENT, "a test is missing"
+    assert run.status().state is State.ABSENT, "a test is missing"
     assert execute(run).state is State.DONE
     assert (run.folder / "model.ckpt").read_bytes() == trained, "nothing was trained again"
     table = pd.read_csv(run.folder / "natural_adversarial.csv")
     natural = RunFolder(run.folder).read_rows()["accuracy"].iloc[0]
     assert table["accuracy"].tolist() == pytest.approx([natural] * 2), "these are its own test images"
-    assert prepare(compose(asked)).status.state is State.DONE
-    other = prepare(compose([*settings, f"evaluation.natural_adversarial={others}"]))
-    assert other.status.state is State.ABSENT, "other images are another test"
+    assert prepare(asked).status().state is State.DONE
+    other = prepare([*settings, f"evaluation.natural_adversarial={others}"])
+    assert other.status().state is State.ABSENT, "other images are another test"
     assert "Natural adversarial examples" in write_report([run.folder]).read_text()
 
 
@@ -129,9 +129,9 @@ def test_what_does_not_fit_is_refused_before_training(images: Path, others: Path
             )
         )
     with pytest.raises(ValueError, match=r"needs classes whose wnids are known"):
-        prepare(compose(["data=digits", asked]))
+        prepare(["data=digits", asked])
     with pytest.raises(ValueError, match=r"`evaluation.natural_adversarial` must be a folder; got 3"):
-        prepare(compose(["data=digits", "evaluation.natural_adversarial=3"]))
+        prepare(["data=digits", "evaluation.natural_adversarial=3"])
     (others / "n02058221" / "0.png").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"n02058221/0\.png cannot be read"):
         natural_adversarial(str(others), splits)

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from torchvision.models import resnet18, resnet34
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Run
+from robust.experiment.experiment import Experiment
 from robust.models import ConvNet, ResNet, take_published
 from robust.runs import State
 
@@ -93,7 +93,7 @@ def test_without_a_network_the_file_to_fetch_is_named(monkeypatch: pytest.Monkey
 
 
 def test_a_run_starts_from_them_and_is_told_by_their_content(
-    make_run: Callable[..., Run], file: Path, tmp_path: Path
+    make_run: Callable[..., Experiment], file: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "elsewhere.pth"
     other.write_bytes(file.read_bytes())
@@ -108,7 +108,7 @@ def test_a_run_starts_from_them_and_is_told_by_their_content(
 
 @pytest.mark.parametrize("weights", ["imagenet", "resnet18.pth"])
 def test_a_run_says_what_it_started_from_wherever_it_is_read(
-    make_run: Callable[..., Run], file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str
+    make_run: Callable[..., Experiment], file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str
 ) -> None:
     monkeypatch.setattr(
         "torchvision.models._api.load_state_dict_from_url", lambda *_, **__: torch.load(file, weights_only=True)

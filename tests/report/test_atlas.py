@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.report import sections
@@ -19,10 +18,10 @@ from robust.runs import RunFolder, State, collect
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three natural networks of the digits, two images of each class led to every other in three steps."""
     folder, found = tmp_path_factory.mktemp("runs"), []
-    settings = ["technique=natural", "evaluation=all", "evaluation.trials=1", "trainer.max_epochs=2"]
+    settings = ["technique=natural", "evaluation=camera", "evaluation.trials=1", "trainer.max_epochs=2"]
     attack = ["attack=atlas", "attack.images=2", "attack.max_steps=3"]
     for seed in range(3):
-        run = prepare(compose([*settings, *attack, f"seed={seed}", f"runs_dir={folder}", "trainer.threads=1"]))
+        run = prepare([*settings, *attack, f"seed={seed}", f"runs_dir={folder}", "trainer.threads=1"])
         status = execute(run)
         assert status.state is State.DONE, status.reason
         found.append(run.folder)

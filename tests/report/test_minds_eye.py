@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.report import write_report
@@ -28,7 +27,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     root = tmp_path_factory.mktemp("eye")
     found = []
     for model in ("alexnet", "alexnet_with_parameters", "triple_staged"):
-        run = prepare(compose([*SETTINGS, f"runs_dir={root}", f"data.cache_dir={root}/cache", f"model={model}"]))
+        run = prepare([*SETTINGS, f"runs_dir={root}", f"data.cache_dir={root}/cache", f"model={model}"])
         status = execute(run)
         assert status.state is State.DONE, status.reason
         found.append(run.folder)

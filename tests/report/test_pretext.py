@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.report import write_report
@@ -14,9 +13,9 @@ from robust.report.pretext_tables import SCRATCH, downstream_table, pretext_runs
 from robust.report.self_supervised import pretext_claims, self_supervised
 from robust.runs import RunFolder, State, find_runs
 
-SHORT = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "pretext", "finetune", "probe")]
+SHORT = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "pretrain", "finetune", "probe")]
 QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=world", "evaluation.trials=1"]
-QUICK += ["evaluation.levels.world=[1.0]"]
+QUICK += ["evaluation.conditions.world=[1.0]"]
 
 
 def lines() -> pd.DataFrame:
@@ -72,7 +71,7 @@ def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
     other = ["technique=natural", "model.dropout=0.5"]  # nothing is held against it
 
     def done(*settings: str) -> Path:
-        run = prepare(compose([f"runs_dir={tmp_path}", *QUICK, *SHORT, "data.labels=0.1", *settings]))
+        run = prepare([f"runs_dir={tmp_path}", *QUICK, *SHORT, "data.labels=0.1", *settings])
         assert execute(run).state is State.DONE
         return run.folder
 
@@ -104,9 +103,9 @@ def test_a_task_that_is_not_tested_shows_its_training(tmp_path: Path) -> None:
     quick = [f"runs_dir={tmp_path}", *QUICK, *SHORT]
     start = ["technique=probe", "technique.start=simclr"]
     for settings in (["technique=natural"], start, ["task=simclr", "data.batch_size=50"]):  # the last: of another kind
-        run = prepare(compose([*quick, *settings]))
+        run = prepare([*quick, *settings])
         assert execute(run).state is State.DONE
-    (parent,) = prepare(compose([*quick, *start])).parents.values()
+    (parent,) = prepare([*quick, *start]).parents.values()
     (line,) = pretext_table(pretext_runs(find_runs([tmp_path]))).to_dict("records")
     curve = pd.read_csv(parent.folder / "metrics.csv").iloc[-1]
     assert line["accuracy"] == pytest.approx(curve["train_accuracy"])

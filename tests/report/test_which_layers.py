@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import torch
 
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.models import ConvNet
@@ -27,7 +26,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     hardened = [["technique=harden", "perturb=rotate", f"technique.trainable=[{layer}.*]"] for layer in LAYERS]
     found = []
     for overrides in (["technique=natural"], *hardened):
-        run = prepare(compose([f"runs_dir={root}", *SETTINGS, *NETWORK, *TESTS, *overrides]))
+        run = prepare([f"runs_dir={root}", *SETTINGS, *NETWORK, *TESTS, *overrides])
         status = execute(run)
         assert status.state is State.DONE, status.reason
         found.append(run.folder)
@@ -99,7 +98,7 @@ def test_maps_show_where_a_network_looks() -> None:
 def test_what_cannot_be_looked_at_is_refused(folders: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="There is no natural run among these"):
         which_layers(folders[1:])
-    alone = prepare(compose([f"runs_dir={tmp_path}", *SETTINGS, "technique=natural", "evaluation=natural"]))
+    alone = prepare([f"runs_dir={tmp_path}", *SETTINGS, "technique=natural", "evaluation=natural"])
     execute(alone)
     with pytest.raises(ValueError, match=r"tested on natural images alone\. Test it under .*evaluation=world"):
         which_layers([alone.folder])
@@ -108,7 +107,7 @@ def test_what_cannot_be_looked_at_is_refused(folders: list[Path], tmp_path: Path
 
 
 def test_networks_of_several_kinds_each_have_their_section(folders: list[Path], tmp_path: Path) -> None:
-    other = prepare(compose([f"runs_dir={tmp_path}", *SETTINGS, *TESTS, *NETWORK[1:], "technique=natural"]))
+    other = prepare([f"runs_dir={tmp_path}", *SETTINGS, *TESTS, *NETWORK[1:], "technique=natural"])
     execute(other)
     sections, natural = which_layers([*folders, other.folder], images=20)
     assert natural == [folders[0], other.folder]
@@ -121,7 +120,7 @@ def test_networks_of_several_kinds_each_have_their_section(folders: list[Path], 
 def test_a_later_test_of_other_images_changes_nothing(folders: list[Path], tmp_path: Path) -> None:
     settings = [f"runs_dir={tmp_path}", *SETTINGS, *NETWORK, "technique=natural"]
     for tests in (["evaluation=world", "evaluation.trials=1"], ["evaluation=impact", "evaluation.trials=1"]):
-        run = prepare(compose([*settings, *tests]))
+        run = prepare([*settings, *tests])
         execute(run)
     (section,), _ = which_layers([run.folder], images=20)
     assert {"world", "noise", "hot"} <= set(section.tables["layers"].numbers["test_perturbation"])

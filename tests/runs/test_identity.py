@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from robust.experiment.experiment import Run
+from robust.experiment.experiment import Experiment
 
 NOT_THE_RUN = [
     "runs_dir=elsewhere",
@@ -11,7 +11,7 @@ NOT_THE_RUN = [
     "trainer.threads=2",
     "trainer.progress=false",
     "trainer.checkpoint_every_s=5",
-    "evaluation=all",
+    "evaluation=camera",
     "evaluation.trials=7",
     "plan=true",
 ]
@@ -21,7 +21,7 @@ THE_RUN = [
     "perturb.level=0.04",
     "perturb.fresh=true",
     "technique=natural",
-    "technique.share.share=0.5",
+    "technique.share.value=0.5",
     "data.batch_size=50",
     "data.shuffle=true",
     "data.source.size=20",
@@ -35,13 +35,13 @@ THE_RUN = [
 
 @pytest.mark.parametrize("override", NOT_THE_RUN)
 def test_what_does_not_change_the_weights_does_not_change_the_folder(
-    make_run: Callable[..., Run], override: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    make_run: Callable[..., Experiment], override: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     monkeypatch.chdir(str(tmp_path))
     assert make_run(override).identity == make_run().identity
 
 
-def test_whatever_changes_the_weights_changes_the_folder(make_run: Callable[..., Run]) -> None:
+def test_whatever_changes_the_weights_changes_the_folder(make_run: Callable[..., Experiment]) -> None:
     folders = {make_run(override).identity.folder for override in THE_RUN}
     assert len(folders | {make_run().identity.folder}) == len(THE_RUN) + 1
 
@@ -50,18 +50,18 @@ def test_whatever_changes_the_weights_changes_the_folder(make_run: Callable[...,
     ("one", "same"),
     [("perturb=blur", "perturb.level=1"), ("perturb=hot", "perturb.level=5.0"), ("optimizer.lr=1", "optimizer.lr=1.0")],
 )
-def test_equal_numbers_are_the_same_run(make_run: Callable[..., Run], one: str, same: str) -> None:
+def test_equal_numbers_are_the_same_run(make_run: Callable[..., Experiment], one: str, same: str) -> None:
     other = [one, same] if one.startswith("perturb") else [same]
     assert make_run(one).identity == make_run(*other).identity
 
 
-def test_runs_of_one_kind_differ_by_their_seed_alone(make_run: Callable[..., Run]) -> None:
+def test_runs_of_one_kind_differ_by_their_seed_alone(make_run: Callable[..., Experiment]) -> None:
     first, second, other = make_run(), make_run("seed=1"), make_run("seed=1", "perturb.fresh=true")
     assert first.identity.kind == second.identity.kind != other.identity.kind
     assert first.reference == make_run("technique=natural").identity.folder
 
 
-def test_a_folder_says_what_it_holds(make_run: Callable[..., Run]) -> None:
+def test_a_folder_says_what_it_holds(make_run: Callable[..., Experiment]) -> None:
     name = make_run("perturb=hot", "perturb.level=7", "seed=3").identity.folder
     assert name.startswith("digits-convnet_mnist-constant-hot-7-seed3-")
     assert make_run("technique=natural").identity.folder.startswith("digits-convnet_mnist-natural-seed0-")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.runs import State, read_status
@@ -20,9 +19,9 @@ def test_a_diverging_neighbour_changes_nothing(tmp_path: Path) -> None:
     reasons = launch(together, pack=2)
     assert reasons[0] == ""
     assert reasons[1].startswith("Training diverged")
-    beside = prepare(compose(together[0]))
-    assert read_status(prepare(compose(together[1])).folder).state is State.FAILED
-    alone = prepare(compose([*good, f"runs_dir={tmp_path / 'alone'}"]))
+    beside = prepare(together[0])
+    assert read_status(prepare(together[1]).folder).state is State.FAILED
+    alone = prepare([*good, f"runs_dir={tmp_path / 'alone'}"])
     assert execute(alone).state is State.DONE
     assert sorted(one.name for one in beside.folder.iterdir()) == sorted(one.name for one in alone.folder.iterdir())
     rows = [pd.read_csv(run.folder / "rows.csv") for run in (beside, alone)]

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from robust.errors import FaultsError
 from robust.experiment.compose import CONF, compose
-from robust.experiment.experiment import Run, prepare
+from robust.experiment.experiment import Experiment, prepare
 from robust.runs import State, claimed, write_status
 from robust.sweep.jobs import list_jobs
 from robust.sweep.plan import plan, print_plan
@@ -34,7 +34,7 @@ def test_lists_on_the_command_line_are_multiplied() -> None:
     ]
 
 
-@pytest.mark.parametrize("argument", ["~model.head", "+optimizer.weight_decay=0.1", "evaluation.levels.hot=[1,2]"])
+@pytest.mark.parametrize("argument", ["~model.head", "+optimizer.weight_decay=0.1", "evaluation.conditions.hot=[1,2]"])
 def test_what_is_no_list_of_values_stays_as_it_is(argument: str) -> None:
     assert jobs(argument) == [[argument]]
 
@@ -75,18 +75,18 @@ def test_a_natural_run_that_was_asked_for_is_there_once(tmp_path: Path) -> None:
 def test_a_plan_says_how_many_attacks_there_are_to_make(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("technique=natural", "attack=fgsm", "attack.images=3", "seed=0,1")
     planned = plan([[*job, f"runs_dir={tmp_path}"] for job in jobs(*arguments)])
-    print_plan({run: run.status for run in planned})
+    print_plan({run: run.status() for run in planned})
     said = capsys.readouterr().out
     assert "attacks to make" in said
     assert said.split()[-1] == "60"
-    print_plan({run: run.status for run in plan([["technique=natural", f"runs_dir={tmp_path}"]])})
+    print_plan({run: run.status() for run in plan([["technique=natural", f"runs_dir={tmp_path}"]])})
     assert "attacks" not in capsys.readouterr().out
 
 
 def test_a_plan_names_the_runs_that_others_start_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("technique=probe,finetune", "technique.start=rotation,simclr", "seed=0,1")
     planned = plan([[*job, f"runs_dir={tmp_path}"] for job in jobs(*arguments)])
-    print_plan({run: run.status for run in planned})
+    print_plan({run: run.status() for run in planned})
     assert "and 4 that these start from, of which 4 are left to do" in capsys.readouterr().out
 
 
@@ -165,7 +165,7 @@ def test_each_natural_run_is_tested_under_what_its_own_runs_are(tmp_path: Path) 
 
 
 def test_a_run_that_another_process_left_is_taken_over(
-    make_run: Callable[..., Run], quick: list[str], tmp_path: Path
+    make_run: Callable[..., Experiment], quick: list[str], tmp_path: Path
 ) -> None:
     run = make_run()
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -178,7 +178,7 @@ def test_a_run_that_another_process_left_is_taken_over(
             claim = {"host": socket.gethostname(), "pid": other.pid, "heartbeat": time.time()}
             claim["started"] = psutil.Process(other.pid).create_time()
             (run.folder / "claim.json").write_text(json.dumps(claim))
-            assert run.status.state is State.RUNNING
+            assert run.status().state is State.RUNNING
             other.kill()
             other.wait()
             return [""] * len(left)
@@ -188,14 +188,14 @@ def test_a_run_that_another_process_left_is_taken_over(
         [[*quick, f"runs_dir={tmp_path / 'runs'}"], ["technique=natural", *quick, f"runs_dir={tmp_path / 'runs'}"]],
         passed_over,
     )
-    assert run.status.state is State.DONE
+    assert run.status().state is State.DONE
     assert len(launched) == 2
 
 
 def test_a_run_whose_start_is_under_way_elsewhere_lets_others_go_first(quick: list[str], tmp_path: Path) -> None:
     settings = [*quick, f"runs_dir={tmp_path / 'runs'}"]
     child = ["technique=transfer", *settings]
-    natural, transferred = (prepare(compose(one)) for one in (["technique=natural", *settings], child))
+    natural, transferred = (prepare(one) for one in (["technique=natural", *settings], child))
     transferred.folder.mkdir(parents=True)
     write_status(transferred.folder, State.FAILED, reason="the disk was full", durations_s={})
     trains = threading.Event()
@@ -207,7 +207,7 @@ def test_a_run_whose_start_is_under_way_elsewhere_lets_others_go_first(quick: li
             time.sleep(3)
 
     def recorded(left: list[list[str]]) -> list[str]:
-        launched.append([prepare(compose(job)).identity.technique for job in left])
+        launched.append([prepare(job).identity.technique for job in left])
         return launch(left, pack=1)
 
     other = threading.Thread(target=elsewhere)
@@ -217,12 +217,12 @@ def test_a_run_whose_start_is_under_way_elsewhere_lets_others_go_first(quick: li
     sweep([child, ["perturb=blur", *settings]], recorded)
     other.join()
     assert launched == [["constant"], ["natural", "transfer"]]
-    assert transferred.status.state is State.DONE
+    assert transferred.status().state is State.DONE
 
 
 def test_what_had_failed_is_tried_again_after_what_it_starts_from(quick: list[str], tmp_path: Path) -> None:
     child = ["technique=transfer", *quick, f"runs_dir={tmp_path / 'runs'}"]
-    run = prepare(compose(child))
+    run = prepare(child)
     run.folder.mkdir(parents=True)
     write_status(run.folder, State.FAILED, reason="the disk was full", durations_s={})
     sizes = []
@@ -231,14 +231,14 @@ def test_what_had_failed_is_tried_again_after_what_it_starts_from(quick: list[st
         """Two at a time: while one process does the natural run, the other comes upon what starts from it."""
         sizes.append(len(left))
         if len(sizes) == 1:
-            natural = [job for job in left if prepare(compose(job)).identity.technique == "natural"]
+            natural = [job for job in left if prepare(job).identity.technique == "natural"]
             launch(natural, pack=1)
             return [""] * len(left)
         return launch(left, pack=1)
 
     sweep([child], put_off)
     assert sizes == [2, 1]
-    assert run.status.state is State.DONE
+    assert run.status().state is State.DONE
 
 
 def test_a_launcher_that_does_nothing_ends_with_what_is_to_do(quick: list[str], tmp_path: Path) -> None:

@@ -6,17 +6,17 @@ import pandas as pd
 import pytest
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Run
+from robust.experiment.experiment import Experiment
 from robust.runs import State
 
 
-def test_nothing_is_tracked_unless_asked_for(make_run: Callable[..., Run]) -> None:
+def test_nothing_is_tracked_unless_asked_for(make_run: Callable[..., Experiment]) -> None:
     run = make_run("perturb=noise")
     assert execute(run).state is State.DONE
     assert [path.name for path in run.folder.iterdir() if path.is_dir()] == []
 
 
-def test_csv_files_hold_the_curves(make_run: Callable[..., Run]) -> None:
+def test_csv_files_hold_the_curves(make_run: Callable[..., Experiment]) -> None:
     run = make_run("perturb=noise", "logger=csv")
     assert execute(run).state is State.DONE
     table = pd.read_csv(run.folder / "csv" / "version_0" / "metrics.csv")
@@ -26,7 +26,7 @@ def test_csv_files_hold_the_curves(make_run: Callable[..., Run]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_tensorboard_shows_curves_scores_and_figures(make_run: Callable[..., Run]) -> None:
+def test_tensorboard_shows_curves_scores_and_figures(make_run: Callable[..., Experiment]) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = make_run("perturb=noise", "logger=tensorboard")

@@ -15,9 +15,8 @@ import wandb
 import yaml
 from wandb.sdk.lib.wbauth.wbnetrc import write_netrc_auth
 
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Run, prepare
+from robust.experiment.experiment import Experiment, prepare
 from robust.learn import Curve
 from robust.runs import State
 from robust.sweep import launch, sweep
@@ -60,7 +59,7 @@ def table(session: Path, summary: dict[str, Any], name: str) -> pd.DataFrame:
     return pd.DataFrame(content["data"], columns=content["columns"])
 
 
-def test_a_dashboard_has_all_there_is_to_know_of_a_run(make_run: Callable[..., Run]) -> None:
+def test_a_dashboard_has_all_there_is_to_know_of_a_run(make_run: Callable[..., Experiment]) -> None:
     run = make_run("technique=incremental", "perturb=noise", "+sweep.name=grid", *WANDB)
     assert execute(run).state is State.DONE
     (session,) = sessions(run.folder)
@@ -102,7 +101,9 @@ class StopError(BaseException):
     """As a signal stops a run."""
 
 
-def test_a_resumed_run_continues_its_wandb_run(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_continues_its_wandb_run(
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make_run(*WANDB, "trainer.max_epochs=4", "trainer.checkpoint_every_s=0")
     collect = Curve.on_train_epoch_end
 
@@ -126,7 +127,7 @@ def test_a_resumed_run_continues_its_wandb_run(make_run: Callable[..., Run], mon
     assert [item["epoch"] for item in after if "train_loss" in item] == [2, 3]
 
 
-def test_measuring_what_was_trained_before_is_a_test(make_run: Callable[..., Run]) -> None:
+def test_measuring_what_was_trained_before_is_a_test(make_run: Callable[..., Experiment]) -> None:
     assert execute(make_run("evaluation=none")).state is State.DONE
     run = make_run(*WANDB)
     assert execute(run).state is State.DONE
@@ -137,12 +138,12 @@ def test_measuring_what_was_trained_before_is_a_test(make_run: Callable[..., Run
     assert "accuracy/natural" in summary["summary"]
 
 
-def test_what_was_done_before_without_wandb_is_told_when_it_is_asked_for(make_run: Callable[..., Run]) -> None:
+def test_what_was_done_before_without_wandb_is_told_when_it_is_asked_for(make_run: Callable[..., Experiment]) -> None:
     assert execute(make_run("model.dropout=0.25")).state is State.DONE
     run = make_run("model.dropout=0.25", *WANDB)
-    assert run.status.state is State.ABSENT
+    assert run.status().state is State.ABSENT
     assert execute(run).state is State.DONE
-    assert run.status.state is State.DONE
+    assert run.status().state is State.DONE
     (session,) = sessions(run.folder)
     assert "accuracy/worst" in read(session)[2]["summary"]
     execute(run)
@@ -150,7 +151,7 @@ def test_what_was_done_before_without_wandb_is_told_when_it_is_asked_for(make_ru
 
 
 def test_an_agents_run_is_told_whoever_did_it_before(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert execute(make_run(*WANDB)).state is State.DONE
     monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
@@ -158,14 +159,14 @@ def test_an_agents_run_is_told_whoever_did_it_before(
     wandb.teardown()  # an agent's process is a new one, and reads its environment once
     run = make_run(*WANDB)
     assert execute(run).state is State.DONE
-    assert run.status.state is State.DONE
+    assert run.status().state is State.DONE
     (session,) = [one for one in sessions(run.folder) if one.name.endswith("-agents")]
     config = read(session)[2]["config"]
     assert config["technique.name"] == "constant"
     assert "technique" not in config, "there an agent's own choice stands"
 
 
-def test_a_failed_run_says_why(make_run: Callable[..., Run]) -> None:
+def test_a_failed_run_says_why(make_run: Callable[..., Experiment]) -> None:
     run = make_run("technique=natural", "optimizer.lr=1e30", *WANDB)
     assert execute(run).state is State.FAILED
     (session,) = sessions(run.folder)
@@ -193,7 +194,7 @@ def test_the_report_of_a_sweep_is_a_run_of_its_own(
 
 
 def test_a_key_is_written_nowhere_and_everything_lies_in_the_runs_folder(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -245,7 +246,7 @@ def test_what_an_agent_of_a_wandb_sweep_calls_can_be_run(
     runs = []
     for values in itertools.product(*choices.values()):
         arguments = [f"{key}={value}" for key, value in zip(choices, values, strict=True)]
-        runs.append(prepare(compose([*arguments, f"runs_dir={tmp_path}"])))
+        runs.append(prepare([*arguments, f"runs_dir={tmp_path}"]))
     assert len({run.folder for run in runs}) == len(runs) > 1
     for run in runs:
         assert run.config.logger._target_ == "robust.track.WandbTracker"
@@ -276,7 +277,7 @@ def test_a_dashboard_needs_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
