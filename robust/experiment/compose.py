@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError
 
 from robust.experiment.search_path import CONF, project_folders, search_path
@@ -95,8 +95,9 @@ def _is_plain(value: Any) -> bool:
 class _Base:
     """What Hydra composed, and how its values hang together."""
 
-    def __init__(self, composed: DictConfig) -> None:
+    def __init__(self, composed: DictConfig, *, may_change_perturbation: bool) -> None:
         self.composed = composed
+        self.may_change_perturbation = may_change_perturbation  # nothing but its own file says what it is
         raw = OmegaConf.to_container(composed)
         assert isinstance(raw, dict)
         self.raw = {name: value for name, value in leaves(raw) if not isinstance(value, dict)}
@@ -188,8 +189,27 @@ def _projects() -> tuple[Path, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:  # noqa: ARG001, where they are found
-    return _Base(_by_hydra("train", [*overrides]))
+def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:
+    """What Hydra composes. Where one chooses a perturbation, which sweeps do most, it takes the place of another."""
+    others = tuple(one for one in overrides if _perturbation(one) is None)
+    if len(others) == len(overrides) - 1 and (before := _base(others, projects)).may_change_perturbation:
+        (name,) = (found for one in overrides if (found := _perturbation(one)) is not None)
+        composed = before.composed.copy()
+        composed.perturb = perturbation_choices([name])[name].copy()
+        return _Base(composed, may_change_perturbation=False)
+    composed = _by_hydra("train", [*overrides])
+    chosen = composed.hydra.runtime.choices["perturb"]
+    with open_dict(composed):
+        del composed["hydra"]
+    return _Base(composed, may_change_perturbation=composed.perturb == perturbation_choices([chosen])[chosen])
+
+
+def _perturbation(override: str) -> str | None:
+    """The perturbation that an override chooses; None where it does something else."""
+    parsed = parse(override)
+    plain = parsed.type is OverrideType.CHANGE and parsed.package is None and not parsed.is_sweep_override()
+    value = parsed.value() if plain and parsed.key_or_group == "perturb" else None
+    return value if isinstance(value, str) else None
 
 
 def _by_hydra(name: str | None, overrides: list[str]) -> DictConfig:
@@ -197,7 +217,7 @@ def _by_hydra(name: str | None, overrides: list[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base=None):
-            return hydra_compose(name, overrides)
+            return hydra_compose(name, overrides, return_hydra_config=name is not None)
     finally:
         GlobalHydra.instance().hydra = around
 
