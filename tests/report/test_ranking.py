@@ -132,7 +132,7 @@ def test_the_figure_has_a_panel_for_each_data_set_and_names_the_best_the_natural
     drawing = ranking_figure(ranking(pd.concat(rows)))
     texts = [text.get_text() for axis in drawing.figure.axes for text in axis.texts]
     assert [axis.get_title() for axis in drawing.figure.axes] == ["mnist", "cifar10"]
-    assert sorted(texts) == sorted(["constant hot 1: 94.0", "transfer all 1: 93.0", "natural: 20.0"] * 2)
+    assert sorted(texts) == sorted(["constant hot 1: 94.0", "transfer camera 1: 93.0", "natural: 20.0"] * 2)
     points = [len(found.get_offsets()) for found in drawing.figure.axes[0].collections]
     assert sum(points) == 12
     assert len(drawing.numbers) == 24
