@@ -37,8 +37,8 @@ class Perturbation(nn.Module):
         """Parameters for each image of a batch with images of `shape` (channels, height, width)."""
         return {}
 
-    def apply_transform(self, images: Tensor, **parameters: Tensor) -> Tensor:
-        """The perturbed images; no randomness, no checks."""
+    def apply_transform(self, images: Tensor, *_: Any, **parameters: Any) -> Tensor:
+        """The perturbed images, given what `sample` drew; no randomness, no checks."""
         raise NotImplementedError
 
     def describe(self, parameters: Mapping[str, Tensor], place: int) -> dict[str, Any]:
