@@ -178,7 +178,7 @@ def _store_part(
             for place, row in enumerate(random.indices.tolist())
         ]
         if any(not (folder / line["file"]).is_file() for line in done):
-            result = perturbation.apply(to_float(images.images[rows[which]]), **parameters)
+            result = perturbation.apply_transform(to_float(images.images[rows[which]]), **parameters)
             _keep(folder, done, (result * 255).round().to(torch.uint8))
         if natural:
             about = {"perturbation": "natural", "level": 0.0}

@@ -195,7 +195,7 @@ def test_help_lists_the_choices(command: Command) -> None:
     done = command("train.py", "--help")
     assert done.returncode == 0
     for words in (
-        "perturb: all, blur",
+        "perturb: blur, blur_channels, camera, dead",
         "data: cifar10, digits, folder, mnist, scenes",
         "technique: adversarial, adversarial_fgsm, adversarial_pgd, augmix, constant, finetune, harden, harden_all",
     ):

@@ -32,7 +32,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["perturb=nosie"], "error: `perturb=nosie` is not a choice. Did you mean `noise`? There are all, blur, "),
+        (["perturb=nosie"], "error: `perturb=nosie` is not a choice. Did you mean `noise`? There are blur, "),
         (["model=alexnets"], "error: `model=alexnets` is not a choice. Did you mean `alexnet`? There are alexnet, "),
         (["perturb.levl=3"], "error: `perturb.levl` is not a key. Did you mean `perturb.level`? "),
         (["trainr.max_epochs=3"], "error: `trainr.max_epochs` is not a key. Did you mean `trainer.max_epochs`? "),

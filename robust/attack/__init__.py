@@ -3,7 +3,6 @@
 from robust.attack.assault import ANY, Assault
 from robust.attack.draws import worst_of
 from robust.attack.gradient import fgsm, gradient_sign, pgd
-from robust.attack.image_gradient import ImageGradient
 from robust.attack.one_pixel import one_pixel
 from robust.attack.record import distances, record
 from robust.attack.search import Attacked, as_number, margin, toward_class, toward_scores
@@ -13,7 +12,6 @@ __all__ = [
     "ANY",
     "Assault",
     "Attacked",
-    "ImageGradient",
     "as_number",
     "distances",
     "fgsm",

@@ -6,7 +6,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from robust.attack.image_gradient import ImageGradient
 from robust.attack.search import (
     Attacked,
     Loss,
@@ -23,6 +22,7 @@ from robust.attack.search import (
 )
 from robust.attack.walk import Aim, Walk, follow
 from robust.models import device_of
+from robust.models.cpu import ImageGradient
 from robust.perturb import ImageRandom, Perturbation, key
 
 Norm = Literal["linf", "l2"]

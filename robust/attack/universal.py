@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robust.attack.gradient import check_eps
-from robust.attack.image_gradient import ImageGradient
 from robust.attack.search import (
     Attacked,
     check_attack,
@@ -19,6 +18,7 @@ from robust.attack.search import (
     progress,
 )
 from robust.models import device_of
+from robust.models.cpu import ImageGradient
 from robust.perturb import ImageRandom, Perturbation, key, warp
 
 _ENOUGH = 9.0  # a loss of which more does not count, so that an image given way lets the others speak

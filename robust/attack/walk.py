@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from robust.attack.image_gradient import ImageGradient
 from robust.attack.search import (
     Attacked,
     Loss,
@@ -19,6 +18,7 @@ from robust.attack.search import (
     warn_of_zero_gradients,
 )
 from robust.models import device_of
+from robust.models.cpu import ImageGradient
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from robust.attack import ImageGradient, as_number
+from robust.attack import as_number
+from robust.models.cpu import ImageGradient
 
 
 class SignAdversary:

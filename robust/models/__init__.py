@@ -2,10 +2,10 @@
 
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, ImagesTooSmallError, linear_head
-from robust.models.folding import folded
+from robust.models.inference import device_of, evaluating, folded
 from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, Projector, TripleStaged, View
-from robust.models.mode import device_of, evaluating
-from robust.models.published import IMAGENET, published_digest, take_published
+from robust.models.pretrained import IMAGENET, published_digest, take_published
+from robust.models.registry import UnknownNetworkError, make_network, register
 from robust.models.resnet import ResNet
 from robust.models.siamese import Siamese, trunk_of
 from robust.models.standardize import Standardize
@@ -24,12 +24,15 @@ __all__ = [
     "Siamese",
     "Standardize",
     "TripleStaged",
+    "UnknownNetworkError",
     "View",
     "device_of",
     "evaluating",
     "folded",
     "linear_head",
+    "make_network",
     "published_digest",
+    "register",
     "take_published",
     "trunk_of",
 ]

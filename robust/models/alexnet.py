@@ -1,13 +1,11 @@
 """A small AlexNet."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from robust.models.convnet import count_features, linear_head
+from robust.models.cpu import LocalResponseNorm
 from robust.models.standardize import Per, Standardize
 
 #: how many features a trunk gives
@@ -68,38 +66,6 @@ def trunk(image_shape: tuple[int, int, int], *, dropout: float) -> nn.Sequential
         *(nn.Linear(features, FEATURES), nn.ReLU(), nn.Dropout(dropout)),
         *(nn.Linear(FEATURES, FEATURES), nn.ReLU(), nn.Dropout(dropout)),
     )
-
-
-class LocalResponseNorm(nn.LocalResponseNorm):
-    """PyTorch's, for an odd size and beta 0.75: the same values, several times as fast on a CPU, where it would take
-    more than half of the time that this network trains."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        assert self.size % 2 == 1
-        assert self.beta == 0.75
-        return _Normed.apply(images, self.size, self.alpha, self.k)
-
-
-class _Normed(torch.autograd.Function):
-    """x s^-3/4 with s = k + alpha / size W x^2: the sum W over neighbouring channels is a convolution, the power two
-    square roots. Its gradient in few passes over memory, which is what it costs."""
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, size: int, alpha: float, k: float) -> Tensor:
-        channels = torch.arange(images.shape[1], device=images.device)
-        near = (channels[:, None] - channels).abs() <= size // 2
-        weight = near.to(images)[:, :, None, None] * (alpha / size)
-        total = functional.conv2d(images.square(), weight, images.new_full((len(weight),), k))
-        scale = total.rsqrt().mul_(total.sqrt().rsqrt_())
-        ctx.save_for_backward(images, total, scale, weight)
-        return images * scale
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        images, total, scale, weight = ctx.saved_tensors
-        result = gradients[0] * scale
-        spread = functional.conv2d((result * images).div_(total), weight)
-        return torch.addcmul(result, images, spread, value=-1.5), None, None, None
 
 
 def _norm() -> LocalResponseNorm:

@@ -98,7 +98,7 @@ class Comparator(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *(_PatchConv(3, 64, PATCH), nn.ReLU()),
+            *(nn.Conv2d(3, 64, PATCH), nn.ReLU()),
             *(nn.Conv2d(64, 64, 1), nn.ReLU()),
             *(nn.Conv2d(64, 64, 1), nn.ReLU()),
             nn.Conv2d(64, 1, 1),
@@ -106,39 +106,6 @@ class Comparator(nn.Module):
 
     def forward(self, images: Tensor, drawings: Tensor, alphas: Tensor) -> Tensor:
         return self.layers(torch.cat([images, drawings, alphas], dim=1) * 2 - 1)
-
-
-class _PatchConv(nn.Conv2d):
-    """PyTorch's, without padding and in steps of one pixel, whose gradient toward images of few channels is twice as
-    fast on a CPU, where it is what an attack spends most of its time on."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        if images.is_cuda or not images.requires_grad:
-            return super().forward(images)
-        return _TowardImages.apply(super().forward(images.detach()), images, self.weight.detach())
-
-
-class _TowardImages(torch.autograd.Function):
-    """Hands on what a convolution gave, and its gradient: to the weights as PyTorch does; to the images by rows. Every
-    row of the kernel is an output channel of a convolution along the rows, and their results are added one row lower
-    each."""
-
-    @staticmethod
-    def forward(ctx: Any, result: Tensor, images: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(weight)
-        ctx.shape = images.shape
-        return result.view_as(result)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        (weight,) = ctx.saved_tensors
-        outputs, inputs, height, width = weight.shape
-        by_rows = weight.permute(1, 2, 0, 3).reshape(inputs * height, outputs, 1, width).flip(3)
-        rows = functional.conv2d(gradients[0], by_rows, padding=(0, width - 1)).unflatten(1, (inputs, height))
-        result = rows.new_zeros(ctx.shape)
-        for row in range(height):
-            result[:, :, row : row + rows.shape[3]] += rows[:, :, row]
-        return gradients[0], result, None
 
 
 class View(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from robust.models.convnet import linear_head
-from robust.models.small_maps import multiply_small_maps
+from robust.models.cpu import multiply_small_maps
 from robust.models.standardize import Per, Standardize
 
 _LAYERS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}

@@ -1,4 +1,4 @@
-"""What every perturbation is: sample its parameters, then apply them."""
+"""What every perturbation is: sample its parameters, then transform images by them."""
 
 import math
 import numbers
@@ -16,9 +16,9 @@ _FEW = 64  # numbers that are drawn for an image and worth telling
 class Perturbation(nn.Module):
     """Changes images so that their class stays the same.
 
-    Two steps: `sample` draws parameters with keyed random numbers, `apply` is a pure and differentiable function of the
-    images and those parameters. Calling the module does both. Images are floating-point in [0, 1], shape (batch,
-    channels, height, width), before and after; device and dtype are kept.
+    Two steps: `sample` draws parameters with keyed random numbers, `apply_transform` is a pure and differentiable
+    function of the images and those parameters. Calling the module does both. Images are floating-point in [0, 1],
+    shape (batch, channels, height, width), before and after; device and dtype are kept.
     """
 
     #: the word used in configuration, tables and figures
@@ -37,8 +37,8 @@ class Perturbation(nn.Module):
         """Parameters for each image of a batch with images of `shape` (channels, height, width)."""
         return {}
 
-    def apply(self, images: Tensor, **parameters: Tensor) -> Tensor:  # type: ignore[override]
-        """The perturbed images; no randomness, no checks."""
+    def apply_transform(self, images: Tensor, *_: Any, **parameters: Any) -> Tensor:
+        """The perturbed images, given what `sample` drew; no randomness, no checks."""
         raise NotImplementedError
 
     def describe(self, parameters: Mapping[str, Tensor], place: int) -> dict[str, Any]:
@@ -49,9 +49,9 @@ class Perturbation(nn.Module):
         return {"perturbation": self.name, "level": self.level, **few}
 
     def perturb(self, images: Tensor, random: ImageRandom) -> Tensor:
-        """`sample` and `apply`, for images that are known to be sound."""
+        """`sample` and `apply_transform`, for images that are known to be sound."""
         _, channels, height, width = images.shape
-        return self.apply(images, **self.sample(random, (channels, height, width)))
+        return self.apply_transform(images, **self.sample(random, (channels, height, width)))
 
     def forward(self, images: Tensor, *, seed: int | None = None, indices: Tensor | None = None) -> Tensor:
         """The perturbed images, for any caller.
@@ -76,6 +76,37 @@ class Perturbation(nn.Module):
 
     def extra_repr(self) -> str:
         return f"level={self.level}"
+
+
+class DrawnStrength(Perturbation):
+    """A perturbation whose strength is drawn for each image, uniformly from `lowest * level` to `level`.
+
+    `unit` says what a strength is, `highest` the greatest there may be.
+    """
+
+    unit: str
+    highest: float
+
+    def __init__(self, *, level: float, lowest: float = 0.25):
+        super().__init__()
+        self.level = check_level("level", level, self.unit)
+        if level > self.highest:
+            raise ValueError(
+                f"`level` must be at most {self.highest:g} for {self.name}; got {level}. It is {self.unit}."
+            )
+        if not 0 <= lowest <= 1:
+            raise ValueError(
+                f"`lowest` must be from 0 to 1; got {lowest}. It is the weakest strength as a share of `level`."
+            )
+        self.lowest = lowest
+
+    def strength(self, random: ImageRandom) -> Tensor:
+        """A strength for each image, shape (batch,)."""
+        return self.level * (self.lowest + (1 - self.lowest) * random.uniform())
+
+    def signed(self, random: ImageRandom) -> Tensor:
+        """The same, of either sign."""
+        return self.strength(random) * (2 * random.integers(2) - 1)
 
 
 def check_images(images: Tensor) -> None:

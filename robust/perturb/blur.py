@@ -58,5 +58,5 @@ class GaussianBlur(Perturbation):
         self.channels = channels
         self.name = "blur_channels" if channels else "blur"
 
-    def apply(self, images: Tensor) -> Tensor:  # type: ignore[override]
+    def apply_transform(self, images: Tensor) -> Tensor:
         return gaussian_blur(images, self.sigma, channels=self.channels)

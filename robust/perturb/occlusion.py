@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from robust.perturb.drawn import DrawnStrength, blend
+from robust.perturb.base import DrawnStrength
 from robust.perturb.random import ImageRandom
 
 _GRAIN = 16  # places of a texture's pattern along a side, which are then drawn out
@@ -31,7 +31,7 @@ class Erasing(DrawnStrength):
         rows, columns = _between(top, high, height), _between(left, wide, width)
         return {"erased": rows[:, None, :, None] & columns[:, None, None, :]}
 
-    def apply(self, images: Tensor, *, erased: Tensor) -> Tensor:  # type: ignore[override]
+    def apply_transform(self, images: Tensor, *, erased: Tensor) -> Tensor:
         return images * ~erased  # three times as fast as `masked_fill`
 
 
@@ -56,8 +56,8 @@ class Mesh(DrawnStrength):
             cover = torch.maximum(cover, inside.clamp(min=0).minimum(thickness.clamp(max=1)))
         return {"cover": cover[:, None], "grey": grey[:, None, None, None]}
 
-    def apply(self, images: Tensor, *, cover: Tensor, grey: Tensor) -> Tensor:  # type: ignore[override]
-        return blend(images, grey, cover)
+    def apply_transform(self, images: Tensor, *, cover: Tensor, grey: Tensor) -> Tensor:
+        return _blend(images, grey, cover)
 
 
 class Texture(DrawnStrength):
@@ -80,8 +80,8 @@ class Texture(DrawnStrength):
         pattern += functional.interpolate(grain, (height, width), mode="bilinear", align_corners=False) / 2
         return {"pattern": (pattern + 0.5).clamp_(0, 1), "weight": weight[:, None, None, None]}
 
-    def apply(self, images: Tensor, *, pattern: Tensor, weight: Tensor) -> Tensor:  # type: ignore[override]
-        return blend(images, pattern, weight)
+    def apply_transform(self, images: Tensor, *, pattern: Tensor, weight: Tensor) -> Tensor:
+        return _blend(images, pattern, weight)
 
 
 class PixelDropout(DrawnStrength):
@@ -98,7 +98,7 @@ class PixelDropout(DrawnStrength):
         _, height, width = shape
         return {"deleted": random.rarely(self.strength(random), 1, height, width)}
 
-    def apply(self, images: Tensor, *, deleted: Tensor) -> Tensor:  # type: ignore[override]
+    def apply_transform(self, images: Tensor, *, deleted: Tensor) -> Tensor:
         return images * ~deleted
 
 
@@ -113,3 +113,9 @@ def _between(start: Tensor, length: Tensor, size: int) -> Tensor:
     """Which of `size` places lie between `start` and `start + length`, both shares of the whole: (batch, size)."""
     middles = (torch.arange(size, device=start.device) + 0.5) / size
     return (middles >= start[:, None]) & (middles < (start + length)[:, None])
+
+
+def _blend(images: Tensor, other: Tensor, weight: Tensor) -> Tensor:
+    """`other` over `images`, as far as `weight` (in [0, 1]) covers them."""
+    weight, other = weight.to(images.dtype), other.to(images.dtype)
+    return torch.lerp(images, other.expand_as(images), weight.expand_as(images)).clamp(0, 1)

@@ -14,6 +14,7 @@ from torch import nn
 
 from robust.files import write_whole
 from robust.measure import TEST_KEY, Measurement, Samples, Views, confusion
+from robust.models.registry import Network
 from robust.runs.config import Config
 from robust.runs.identity import Identity
 from robust.runs.model import load_model, save_model
@@ -75,7 +76,7 @@ class RunFolder:
         """Writes it."""
         write_whole(self.config, OmegaConf.to_yaml(OmegaConf.create(config.plain())))
 
-    def load_model(self, *, networks: Sequence[Any] = ()) -> nn.Module:
+    def load_model(self, *, networks: Sequence[Network | str] = ()) -> nn.Module:
         """The trained network: see `robust.load`."""
         if not self.model.is_file():
             raise FileNotFoundError(
@@ -210,11 +211,13 @@ class RunFolder:
         _write_parquet(self.stages, stages)
 
 
-def load(run_folder: str | Path, *, networks: Sequence[Any] = ()) -> nn.Module:
+def load(run_folder: str | Path, *, networks: Sequence[Network | str] = ()) -> nn.Module:
     """The trained model of a run, in eval mode, on the CPU: from images in [0, 1] to logits.
 
-    Raises FileNotFoundError where there is no trained model, ValueError where the file is damaged, names a network that
-    is not one of `robust.models`, or holds the weights of another.
+    It may be a network of `robust.models`, one that was registered (`robust.register`, or an installed package's entry
+    point), or one of these `networks`: classes, or their dotted names. Nothing else is imported or called. Raises
+    FileNotFoundError where there is no trained model, ValueError where the file is damaged, names another network, or
+    holds the weights of another.
     """
     return RunFolder(Path(run_folder)).load_model(networks=networks)
 

@@ -1,7 +1,7 @@
 """A trained model as a file, and back. Reading one never executes code from it."""
 
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,8 @@ import torch
 from torch import nn
 
 from robust.files import write_whole
-from robust.models import AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, Siamese, TripleStaged
-
-#: what a checkpoint may name for its network
-_NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    f"robust.models.{network.__name__}": network
-    for network in (AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, Siamese, TripleStaged)
-}
+from robust.models import UnknownNetworkError, make_network
+from robust.models.registry import Network
 
 
 def save_model(path: Path, model: nn.Module, architecture: Mapping[str, Any]) -> None:
@@ -24,18 +19,24 @@ def save_model(path: Path, model: nn.Module, architecture: Mapping[str, Any]) ->
     write_whole(path, lambda file: torch.save(content, file))
 
 
-def load_model(path: Path, *, networks: Sequence[Any] = ()) -> nn.Module:
+def load_model(path: Path, *, networks: Sequence[Network | str] = ()) -> nn.Module:
     """The network of a checkpoint, in eval mode, on the CPU. Raises ValueError as `robust.load` does."""
     content = read_checkpoint(path, "architecture", "state_dict")
-    return make_model(content["architecture"], content["state_dict"], path)
+    return make_model(content["architecture"], content["state_dict"], path, networks)
 
 
-def make_model(architecture: dict[str, Any], state_dict: dict[str, Any], path: Path) -> nn.Module:
+def make_model(
+    architecture: dict[str, Any], state_dict: dict[str, Any], path: Path, networks: Sequence[Network | str] = ()
+) -> nn.Module:
     """The network of an architecture with these weights, in eval mode, as the checkpoint at `path` holds them. Raises
     ValueError as `load` does."""
     try:
-        model = _make(architecture, path)
+        model = make_network(architecture, networks)
         model.load_state_dict(state_dict)
+    except UnknownNetworkError as error:
+        raise ValueError(f"The checkpoint {path} names {error}") from error
+    except ValueError as error:
+        raise ValueError(f"The network that the checkpoint {path} names cannot be made: {error}") from error
     except (TypeError, KeyError, AttributeError) as error:
         raise damaged(path, error) from error
     except RuntimeError as error:
@@ -43,19 +44,6 @@ def make_model(architecture: dict[str, Any], state_dict: dict[str, Any], path: P
             f"The checkpoint {path} holds the weights of another network ({_first_line(error)})."
         ) from error
     return model.eval()
-
-
-def _make(architecture: Mapping[str, Any], path: Path) -> nn.Module:
-    """The network, and those that it is made of."""
-    arguments = {
-        name: _make(value, path) if isinstance(value, Mapping) and "_target_" in value else value
-        for name, value in architecture.items()
-        if name != "_target_"
-    }
-    if (name := str(architecture["_target_"])) not in _NETWORKS:
-        known = ", ".join(_NETWORKS)
-        raise ValueError(f"The checkpoint {path} names the network {name}; only {known} are loaded.")
-    return _NETWORKS[name](**arguments)
 
 
 def read_checkpoint(path: Path, *parts: str) -> dict[str, Any]:

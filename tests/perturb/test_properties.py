@@ -55,7 +55,7 @@ PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
     "world": lambda level: World(ranges={"shift": (0.3, 0.5), "erase": (0.3, 0.4), "texture": (0.2, 0.4)}, level=level),
     "augmix": lambda level: AugMix(ranges={"rotate": (0, 20), "shift": (0, 0.3)}, level=level),
     "view": lambda level: ContrastView(level=level),
-    "all": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
+    "camera": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
 }
 PIXELS = [f"{fault}{kind}" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")]
 LEVELS = (
@@ -63,7 +63,7 @@ LEVELS = (
     | dict.fromkeys(PIXELS, 4)
     | {
         "noise": 0.3,
-        "all": 1.0,
+        "camera": 1.0,
         "shift": 0.4,
         "zoom": 1.0,
         "shear": 30,

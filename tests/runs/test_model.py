@@ -1,15 +1,23 @@
+import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 import robust
 from robust.models import ConvNet
 from robust.runs import RunFolder
 
 SMALL: dict[str, Any] = {"image_shape": [1, 12, 12], "num_classes": 3, "units": [4], "kernel_size": 3}
+
+
+class Own(nn.Sequential):
+    def __init__(self, *, image_shape: tuple[int, int, int], num_classes: int):
+        super().__init__(nn.Flatten(), nn.Linear(math.prod(image_shape), num_classes))
 
 
 def save_small(folder: Path, **changes: Any) -> ConvNet:
@@ -54,30 +62,36 @@ def test_the_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         robust.load(tmp_path)
 
 
-def test_a_checkpoint_cannot_name_what_to_call(tmp_path: Path) -> None:
-    save_small(tmp_path, _target_="os.system")
-    with pytest.raises(
-        ValueError, match=r"names the network os.system; only robust.models.AlexNet, .*ConvNet, .* are loaded"
-    ):
+@pytest.mark.parametrize("name", ["os.system", "robust.models.convnet.torch.hub.load", "torch.nn.Linear"])
+def test_a_checkpoint_cannot_name_what_to_call(tmp_path: Path, name: str) -> None:
+    save_small(tmp_path, _target_=name)
+    with pytest.raises(ValueError, match=rf"The checkpoint .* names the network {name}, .*networks=\['{name}'\]"):
         robust.load(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"units": {"_target_": "pathlib.Path.touch", "_args_": [{"_target_": "pathlib.Path", "_args_": ["SPRUNG"]}]}},
-        {"_target_": "robust.models.convnet.torch.hub.load"},
-        {"unknown": 1},
-    ],
-)
-def test_nothing_in_a_checkpoint_is_called_but_the_network(tmp_path: Path, changes: dict[str, Any]) -> None:
-    place = str(tmp_path / "sprung")
-    if "units" in changes:
-        changes["units"]["_args_"][0]["_args_"] = [place]
-    save_small(tmp_path, **changes)
-    with pytest.raises(ValueError, match=r"The checkpoint .* (is damaged|names the network)"):
+@pytest.mark.parametrize("within", [lambda call: call, lambda call: [call], lambda call: {"first": [call]}])
+def test_nothing_in_a_checkpoint_is_called_but_networks(tmp_path: Path, within: Callable[[Any], Any]) -> None:
+    folder = {"_target_": "pathlib.Path", "_args_": [str(tmp_path / "sprung")]}
+    save_small(tmp_path, units=within({"_target_": "pathlib.Path.touch", "_args_": [folder]}))
+    with pytest.raises(ValueError, match=r"The checkpoint .* names the network pathlib"):
         robust.load(tmp_path)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_arguments_that_a_network_does_not_take_are_named(tmp_path: Path) -> None:
+    save_small(tmp_path, unknown=1)
+    with pytest.raises(ValueError, match=r"model.ckpt names cannot be made: robust.models.ConvNet .*'unknown'"):
+        robust.load(tmp_path)
+
+
+def test_ones_own_network_is_loaded_where_it_is_named(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    own = Own(image_shape=(1, 4, 4), num_classes=3)
+    RunFolder(tmp_path).save_model(own, {"_target_": f"{__name__}.Own", "image_shape": [1, 4, 4], "num_classes": 3})
+    with pytest.raises(ValueError, match=r"names the network .*Own, which is neither"):
+        robust.load(tmp_path)
+    images = torch.rand(2, 1, 4, 4)
+    assert torch.equal(robust.load(tmp_path, networks=[Own])(images), own(images))
 
 
 class Trap:

@@ -1,4 +1,4 @@
-"""Faulty pixels of a sensor. Source: Cavey et al. 2020 (arXiv 2004.03452), section V-A."""
+"""A faulty sensor: stuck, hot and dead pixels, and noise. Source: Cavey et al. 2020 (arXiv 2004.03452), section V."""
 
 import torch
 from torch import Tensor
@@ -18,7 +18,8 @@ def set_pixels(images: Tensor, positions: Tensor, values: Tensor) -> Tensor:
 class PixelFaults(Perturbation):
     """`count` distinct positions of each image, drawn uniformly, get values that the picture has no part in.
 
-    With `persistent=True` they are one sensor's: the same positions and values in every image.
+    With `persistent=True` they are one sensor's: the same positions and values in every image. Source: Cavey et al.
+    2020 (arXiv 2004.03452), section V-A.
     """
 
     fault: str
@@ -47,7 +48,7 @@ class PixelFaults(Perturbation):
         """What the faulty pixels show: shape (batch, channels, count), in [0, 1]."""
         raise NotImplementedError
 
-    def apply(self, images: Tensor, *, positions: Tensor, values: Tensor) -> Tensor:  # type: ignore[override]
+    def apply_transform(self, images: Tensor, *, positions: Tensor, values: Tensor) -> Tensor:
         return set_pixels(images, positions, values)
 
 
@@ -86,3 +87,27 @@ class MixedPixels(PixelFaults):
     def values(self, random: ImageRandom, channels: int) -> Tensor:
         fault = random.integers(3, 1, self.count)
         return torch.where(fault == 0, random.uniform(channels, self.count), (fault == 1).float())
+
+
+class GaussianNoise(Perturbation):
+    """Adds a normal sample of mean 0 and standard deviation `std` to every value, then clips to [0, 1].
+
+    `std` is a fraction of the value range, from 0 to 1. Source: Cavey et al. 2020 (arXiv 2004.03452), section V-B; what
+    the text calls variance is used as the standard deviation.
+    """
+
+    name = "noise"
+
+    def __init__(self, *, std: float):
+        super().__init__()
+        self.std = self.level = check_level(
+            "std", std, "the noise's standard deviation as a fraction of [0, 1], e.g. 0.05"
+        )
+        if std > 1:
+            raise ValueError(f"`std` must be at most 1, the range of images; got {std}. Noise levels are e.g. 0.05.")
+
+    def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
+        return {"noise": random.normal(*shape).mul_(self.std)}
+
+    def apply_transform(self, images: Tensor, *, noise: Tensor) -> Tensor:
+        return (images + noise.to(images.dtype)).clamp(0, 1)

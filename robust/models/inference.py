@@ -1,13 +1,33 @@
-"""Networks made faster for tests alone."""
+"""Networks at inference: in eval mode, on their device, with folded norms."""
 
+import contextlib
 import copy
+from collections.abc import Iterator
 
+import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from robust.models.convnet import ConvNet
 from robust.models.resnet import ResNet
 from robust.models.siamese import trunk_of
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Puts a model in eval mode for the while; each part then has its own mode again."""
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model computes: on the CPU, if it has no parameters."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 def folded(network: nn.Module) -> nn.Module:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from robust.perturb.base import Perturbation, check_level
-from robust.perturb.geometry import warp
 from robust.perturb.random import ImageRandom
+from robust.perturb.warp import warp
 
 _COLOURS = 3
 _OFTEN, _SELDOM = 0.8, 0.2  # how often colours change, and how often they go
@@ -58,7 +58,7 @@ class ContrastView(Perturbation):
         factors[:, 2] = torch.where(gone, 0, factors[:, 2])
         return {**parameters, "factors": factors, "hue": 0.2 * 2 * math.pi * changed[:, 0] * hue}
 
-    def apply(  # type: ignore[override]
+    def apply_transform(
         self, images: Tensor, *, matrices: Tensor, factors: Tensor, hue: Tensor | None = None
     ) -> Tensor:
         from kornia.enhance import adjust_hue

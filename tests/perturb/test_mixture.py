@@ -1,9 +1,11 @@
+"""One perturbation of several for each image."""
+
 import pytest
 import torch
 
 from robust.experiment.build import build_perturbation
 from robust.experiment.compose import compose
-from robust.perturb import OneOf
+from robust.perturb import ImageRandom, OneOf, World, key
 
 RANGES = {"stuck": (1, 10), "hot": (1, 10), "dead": (1, 10), "noise": (0.001, 0.05), "blur": (0.04, 1.0)}
 
@@ -34,8 +36,9 @@ def test_a_smaller_level_scales_every_range() -> None:
 
 
 def test_the_configurations_ranges_are_the_grids() -> None:
-    perturbation = build_perturbation(compose(["perturb=all"]).perturb)
+    perturbation = build_perturbation(compose(["perturb=camera"]).perturb)
     assert isinstance(perturbation, OneOf)
+    assert perturbation.name == "camera"
     images = torch.rand(64, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     assert torch.equal(perturbation(images, seed=3), OneOf(ranges=RANGES)(images, seed=3))
 
@@ -62,3 +65,21 @@ def test_what_cannot_be_drawn_from_is_refused(
 def test_faults_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="`count` must be at most 9"):
         OneOf(ranges={"hot": (1, 10)})(torch.zeros(1, 1, 3, 3))
+
+
+WORLD = ("shift", "zoom", "shear", "rotate", "perspective", "erase", "mesh", "texture", "pixel_dropout")
+
+
+def test_the_world_is_one_of_them_for_each_image() -> None:
+    world = build_perturbation(compose(["perturb=world"]).perturb)
+    assert isinstance(world, World)
+    assert world.name == "world"
+    chosen = world.sample(ImageRandom(key("test", 0), torch.arange(900)), (3, 16, 16))["chosen"]
+    counts = torch.bincount(chosen, minlength=9)
+    assert len(counts) == 9
+    assert ((counts - 100).abs() < 40).all()
+    for name, (way,) in zip(WORLD, world.ways, strict=True):
+        alone = build_perturbation(compose([f"perturb={name}"]).perturb)
+        assert type(way) is type(alone)
+        assert (way.name, way.level) == (name, alone.level)
+        assert way.lowest == pytest.approx(alone.lowest, abs=1e-3)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from robust.perturb.drawn import DrawnStrength
+from robust.perturb.base import DrawnStrength
 from robust.perturb.random import ImageRandom
 
 #: what shows where nothing of the picture is: its border drawn out, black, or its mirror image
@@ -65,7 +65,7 @@ class Warp(DrawnStrength):
         """From places in the result to places in the image, shape (batch, 3, 3)."""
         raise NotImplementedError
 
-    def apply(self, images: Tensor, *, matrices: Tensor) -> Tensor:  # type: ignore[override]
+    def apply_transform(self, images: Tensor, *, matrices: Tensor) -> Tensor:
         return warp(images, matrices, outside=self.outside) if self.level and len(images) else images.clone()
 
 
