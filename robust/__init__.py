@@ -1,16 +1,36 @@
 """Trains, breaks and hardens image classifiers."""
 
 import importlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from robust.experiment.given import evaluate
+    from torch import nn
+
+    from robust.experiment.evaluate import evaluate
     from robust.models import register
-    from robust.runs import load
+    from robust.models.registry import Network
 
 __all__ = ["evaluate", "load", "register"]
 
-_ROOMS = {"evaluate": "robust.experiment.given", "load": "robust.runs", "register": "robust.models"}
+_ROOMS = {"evaluate": "robust.experiment.evaluate", "register": "robust.models"}
+
+
+def load(run_folder: "str | Path", *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":
+    """The trained model of a run, in eval mode, on the CPU: from images in [0, 1], shape (batch, channels, height,
+    width), to logits, shape (batch, classes).
+
+    It may be a network of `robust.models`, one that was registered (`robust.register`, or an installed package's entry
+    point), one that the choices in ROBUST_CONF name, or one of these `networks`: classes, or their dotted names.
+    Nothing else is imported or called. Raises FileNotFoundError where there is no trained model, ValueError where the
+    file is damaged, names another network, or holds the weights of another.
+    """
+    from robust.experiment.search_path import trust_projects
+    from robust.runs import load as load_run
+
+    trust_projects()
+    return load_run(run_folder, networks=networks)
 
 
 def __getattr__(name: str) -> Any:  # torch takes seconds to import: not before it is needed

@@ -25,19 +25,19 @@ from robust.experiment.build import (
     build_task,
     build_tracker,
     build_trainer,
-    make,
     task_of,
 )
 from robust.experiment.compose import compose, model_title
 from robust.experiment.parents import is_run, is_self_supervised, natural, starts
+from robust.experiment.search_path import trust_projects
 from robust.experiment.start import init_from_parents, start_title
 from robust.experiment.validate import check_same_network, check_task, check_technique, check_values, check_writable
 from robust.learn import count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
-from robust.models import ImagesTooSmallError, evaluating, published_digest, take_published, trunk_of
+from robust.models import ImagesTooSmallError, evaluating, make_network, published_digest, take_published, trunk_of
 from robust.perturb import Perturbation, key
 from robust.runs import Identity, RunFolder, State, Status, identify, read_status
-from robust.runs.config import Config
+from robust.runs.config import Config, leaves
 from robust.track import TrackedRun, tracking_key
 
 #: of a run that is there: nothing is tested, attacked or tracked again
@@ -180,8 +180,12 @@ class Experiment:
         return build_splits(self.config.data.changed({"labels": None}), images=self.config.task.get("images")).train
 
     def load(self) -> nn.Module:
-        """The trained network, in eval mode, on the CPU. What the user asked for may name one of the user's own."""
-        return self.files.load_model(networks=() if self.where else named_networks(self.architecture()))
+        """The trained network, in eval mode, on the CPU."""
+        return self.files.load_model(networks=self._trusted())
+
+    def _trusted(self) -> list[str]:
+        """The networks that whoever asked for this run named; one that lies there may name anything."""
+        return [] if self.where else [*_targets(self.config.model)]
 
     def build_network(self) -> nn.Module:
         """The untrained network: its weights drawn from the run's seed, or others' where `weights` says so; its layers
@@ -202,7 +206,7 @@ class Experiment:
 
     def _make_network(self) -> nn.Module:
         try:
-            return make(self.architecture())
+            return make_network(self.architecture(), self._trusted())
         except ImagesTooSmallError as error:
             if self.config.task.get("images") is None:
                 raise
@@ -242,6 +246,7 @@ class Preparation:
     """
 
     def __init__(self, *, elsewhere: bool = False) -> None:
+        trust_projects()
         self.elsewhere = elsewhere
         self._known: dict[tuple[str, ...], Experiment] = {}
         self._fits: set[str] = set()
@@ -394,14 +399,6 @@ def _identify(
     )
 
 
-def named_networks(architecture: Mapping[str, Any]) -> list[str]:
-    """The networks that an architecture names, and those within."""
-    return list(_targets(architecture))
-
-
 def _targets(node: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in node.items():
-        if name == "_target_":
-            yield str(value)
-        elif isinstance(value, Mapping):
-            yield from _targets(value)
+    """What nested settings have made, by dotted name."""
+    return (str(value) for name, value in leaves(node) if name.rpartition(".")[2] == "_target_")

@@ -8,6 +8,7 @@ them.
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+_TARGET = re.compile(r"_target_:\s*[\"']?([\w.]+)")
 VARIABLE = "ROBUST_CONF"
 _PACKAGE = Path(__file__).parent.parent
 #: our own choices and sweeps: in the package, or in a checkout beside it
@@ -55,14 +57,20 @@ def search_path() -> list[str]:
     return ["sweeps://robust", *(f"file://{folder}" for folder in folders), *_installed()]
 
 
-def networks_of_projects() -> Iterator[str]:
-    """The networks that the user's own choices of a model name: dotted names."""
+def trust_projects() -> None:
+    """Lets what the user's own choices name be loaded: networks, and functions that read data."""
+    if project_folders():
+        from robust.models.registry import allow  # imports torch: where there is a project
+
+        import_from_projects()
+        allow(named_in_projects())
+
+
+def named_in_projects() -> Iterator[str]:
+    """What the user's own choices have made (`_target_`), by dotted name."""
     for folder in project_folders():
-        for file in sorted(folder.glob("model/*.yaml")):
-            content = OmegaConf.load(file)
-            for node in (content, content.get("model")):
-                if node is not None and isinstance(name := node.get("_target_"), str):
-                    yield name
+        for file in sorted(folder.rglob("*.yaml")):
+            yield from _TARGET.findall(file.read_text())
 
 
 @functools.cache

@@ -62,6 +62,11 @@ def allow(names: Iterable[str]) -> None:
     _allowed.update(names)
 
 
+def is_allowed(name: str) -> bool:
+    """Whether the user's own configuration names it, or it was registered."""
+    return name in _allowed or name in _registered
+
+
 def find(name: str, named: Sequence[Network | str] = ()) -> Network:
     """The network of this dotted path; `named` are those that the caller trusts, themselves or their dotted paths.
 

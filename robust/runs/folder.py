@@ -15,7 +15,7 @@ from torch import nn
 from robust.files import write_whole
 from robust.measure import TEST_KEY, Measurement, Samples, Views, confusion
 from robust.models.registry import Network
-from robust.runs.config import Config
+from robust.runs.config import Config, check_targets
 from robust.runs.identity import Identity
 from robust.runs.model import load_model, save_model
 from robust.runs.tables import ATTACK_KEY, complete_rows, join_attacks, join_tests, summary_of, tests_in, with_run
@@ -69,8 +69,11 @@ class RunFolder:
     tensorboard = _Named("tensorboard")
 
     def read_config(self) -> Config:
-        """The configuration: plain values, by key or attribute. Raises OSError where there is none."""
-        return Config.of(OmegaConf.to_container(OmegaConf.load(self.config)))
+        """The configuration: plain values, by key or attribute. Raises OSError where there is none, ValueError where it
+        would have made what nobody here named."""
+        config: Config = Config.of(OmegaConf.to_container(OmegaConf.load(self.config)))
+        check_targets(config, self.config)
+        return config
 
     def write_config(self, config: Config) -> None:
         """Writes it."""
