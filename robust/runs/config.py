@@ -7,7 +7,7 @@ from typing import Any
 
 from robust.models.registry import is_allowed
 
-_CALLED = ("_target_", "search", "network")
+_CALLED = re.compile(r"(.+\.)?_target_|attack\.(.+\.)?search|task\.network")
 _OURS = re.compile(r"robust\.(attack|data|learn|models|perturb|track)(\.\w+)+|torch\.optim\.\w+")
 
 
@@ -62,12 +62,11 @@ def check_targets(config: Config, path: Path) -> None:
     """Raises ValueError where a configuration that lay somewhere, at `path`, would have other things made than parts of
     this library and of what the user's own choices name: what is named is called."""
     for name, value in leaves(config):
-        if name.rpartition(".")[2] in _CALLED and isinstance(value, str):
-            if not (_OURS.fullmatch(value) or is_allowed(value)):
-                raise ValueError(
-                    f"{path} names {value} (`{name}`), which is neither a part of robust nor named by choices of your "
-                    "own, and is not called. If you trust it: --config-dir FOLDER, of the choices that name it."
-                )
+        if isinstance(value, str) and _CALLED.fullmatch(name) and not (_OURS.fullmatch(value) or is_allowed(value)):
+            raise ValueError(
+                f"{path} names {value} (`{name}`), which is neither a part of robust nor named by choices of your own, "
+                "and is not called. If you trust it: --config-dir FOLDER, of the choices that name it."
+            )
 
 
 def _plain(value: Any) -> Any:
