@@ -4,12 +4,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
 from robust.files import write_whole
-from robust.measure import SURENESS, TEST_KEY, Measurement, condition_title, scores, summarize
+from robust.measure import SURENESS, TEST_KEY, Measurement, confusion_counts, scores, summarize
 from robust.runs import ROWS, Identity, read_rows
 
 #: the columns of every table of rows
@@ -86,7 +85,7 @@ def write_tables(
     conditions = summary.drop(columns="run").astype(object).where(summary.notna(), None)
     content = {**scores(summary), "conditions": conditions.to_dict("records")}
     write_whole(folder / PREDICTIONS, predictions.to_parquet(index=False, compression="zstd"))
-    write_whole(folder / "confusion.csv", confusion(predictions, classes).to_csv(index=False))
+    write_whole(folder / "confusion.csv", confusion_counts(predictions, classes).to_csv(index=False))
     write_whole(folder / "summary.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     write_whole(folder / ROWS, rows.to_csv(index=False))
 
@@ -158,18 +157,3 @@ def _join(before: pd.DataFrame | None, now: pd.DataFrame) -> pd.DataFrame:
         return now
     again = before.set_index(TEST_KEY).index.isin(now.set_index(TEST_KEY).index)
     return pd.concat([before[~again], now], ignore_index=True)
-
-
-def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """How often a class was taken for which, over all trials of each condition: condition, true, predicted, count."""
-    tables = []
-    for (name, level), group in predictions.groupby(["test_perturbation", "test_level"], sort=False):
-        label, predicted = (np.concatenate(group[column].to_list()).astype(int) for column in ("label", "predicted"))
-        counts = np.bincount(label * len(classes) + predicted, minlength=len(classes) ** 2)
-        pairs = counts.nonzero()[0]
-        named = {
-            "true": np.take(classes, pairs // len(classes)),
-            "predicted": np.take(classes, pairs % len(classes)),
-        }
-        tables.append(pd.DataFrame({"condition": condition_title(name, level), **named, "count": counts[pairs]}))
-    return pd.concat(tables, ignore_index=True)
