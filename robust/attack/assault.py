@@ -139,7 +139,7 @@ class Assault:
             model,
             natural,
             targets if self.targeted else labels,
-            numbers=numbers,
+            numbers=images.places[numbers],
             training=self._learnt_from(training, target) if self._learns and training is not None else None,
             title=title,
         )

@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
+
+from robust.measure.intervals import percentile, resampled_medians
+
+_RESAMPLES = 9999
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,8 @@ def in_turn(calls: Sequence[Callable[[], object]], *, rounds: int) -> np.ndarray
 
 def median_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
     """The median and its 95 % interval (percentile bootstrap, seeded)."""
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2 or np.ptp(values) == 0:
-        return float(np.median(values)), float(values.min()), float(values.max())
-    found = bootstrap((values,), np.median, method="percentile", rng=np.random.default_rng(0)).confidence_interval
-    return float(np.median(values)), float(found.low), float(found.high)
+    resampled = resampled_medians(values, np.arange(len(values)), resamples=_RESAMPLES)
+    return float(np.median(values)), *percentile(resampled)
 
 
 def at_most(subject: str, against: str, values: np.ndarray, limit: float, *, unit: str = "x", note: str = "") -> Result:

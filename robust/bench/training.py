@@ -18,7 +18,7 @@ from robust.experiment.execute import train
 from robust.experiment.experiment import Run, prepare
 from robust.measure import Condition, measure
 from robust.models import ResNet
-from robust.perturb import GaussianBlur, GaussianNoise, HotPixels, ImageRandom, key
+from robust.perturb import GaussianBlur, GaussianNoise, HotPixels
 
 _PAIRS = 4
 _TEST_PAIRS = 7
@@ -68,13 +68,11 @@ def bench_testing() -> Iterator[Result]:
         condition = Condition(perturbation)
 
         def alone(condition: Condition = condition) -> None:
-            assert condition.perturbation
             with torch.inference_mode():
                 for trial in range(25 if condition.random else 1):
                     for start in range(0, len(images), 1000):
                         batch = slice(start, start + 1000)
-                        random = ImageRandom(key("test", 0, trial), indices[batch])
-                        model(condition.perturbation.perturb(images[batch], random))
+                        model(condition.view(images[batch], indices[batch], seed=0, trial=trial))
 
         def ours(condition: Condition = condition) -> None:
             measure(model, test, [condition])

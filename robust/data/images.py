@@ -8,21 +8,21 @@ from torch import Tensor
 
 from robust.perturb.random import ImageRandom, key
 
-#: the extra of an image that is one of a greater set: its place there
-PLACES = "places"
-
 
 @dataclass(frozen=True)
 class ImageSet:
     """Images as uint8 of shape (n, channels, height, width), labels as int64 of shape (n,), and the classes' names.
 
-    `extras` is what else is known of each image: tensors of n rows, by name.
+    `extras` is what else is known of each image: tensors of n rows, by name. `places` are the images' places in their
+    data set, int64 of shape (n,), by which all randomness is keyed: 0 to n - 1 where they are not given. Part of a set,
+    `images[rows]`, keeps them, so that an image is perturbed there as it is among all.
     """
 
     images: Tensor
     labels: Tensor
     classes: tuple[str, ...]
     extras: Mapping[str, Tensor] = field(default_factory=dict)
+    places: Tensor = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.dim() != 4:
@@ -38,16 +38,15 @@ class ImageSet:
             raise ValueError(
                 f"Labels must be from 0 to {len(self.classes) - 1}, one for each class; got {low} to {high}."
             )
-
+        if self.places is None:
+            object.__setattr__(self, "places", torch.arange(len(self.images), device=self.images.device))
+        if self.places.dtype != torch.int64 or self.places.shape != (len(self.images),):
+            shape = tuple(self.places.shape)
+            raise ValueError(f"Places must be int64 of shape ({len(self.images)},); got {self.places.dtype} {shape}.")
         assert all(len(extra) == len(self.images) for extra in self.extras.values())
 
     def __len__(self) -> int:
         return len(self.images)
-
-    @property
-    def places(self) -> Tensor:
-        """The place of each image in its data set, by which its randomness is keyed: int64 of shape (n,)."""
-        return self.extras.get(PLACES, torch.arange(len(self), device=self.images.device))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -57,12 +56,12 @@ class ImageSet:
 
     def to(self, device: torch.device) -> "ImageSet":
         extras = {name: extra.to(device) for name, extra in self.extras.items()}
-        return ImageSet(self.images.to(device), self.labels.to(device), self.classes, extras)
+        return ImageSet(self.images.to(device), self.labels.to(device), self.classes, extras, self.places.to(device))
 
     def __getitem__(self, rows: slice | Tensor) -> "ImageSet":
-        """Those of its images."""
+        """Part of the set: those of its images, with what is known of them."""
         extras = {name: extra[rows] for name, extra in self.extras.items()}
-        return ImageSet(self.images[rows], self.labels[rows], self.classes, extras)
+        return ImageSet(self.images[rows], self.labels[rows], self.classes, extras, self.places[rows])
 
 
 @dataclass(frozen=True)

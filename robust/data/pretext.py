@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from robust.data.images import PLACES, ImageSet, Splits
+from robust.data.images import ImageSet, Splits
 from robust.perturb.random import ImageRandom, key
 
 _TURNS = ("0°", "90°", "180°", "270°")
@@ -96,6 +96,4 @@ def labelled(splits: Splits, share: float, *, seed: int) -> Splits:
         mine = order[train.labels[order] == label]
         chosen.append(mine[: max(1, round(share * len(mine)))])
     rows = torch.cat(chosen).sort().values
-    few = train[rows]
-    few = ImageSet(few.images, few.labels, few.classes, {**few.extras, PLACES: rows})
-    return Splits(few, splits.test, splits.digest, splits.wnids)
+    return Splits(train[rows], splits.test, splits.digest, splits.wnids)

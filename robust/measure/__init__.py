@@ -17,13 +17,9 @@ from robust.measure.calibration import (
     rms_calibration_error,
 )
 from robust.measure.conditions import NATURAL, Condition, condition_title
-from robust.measure.confusion import confusion
-from robust.measure.features import features, neighbours_accuracy
-from robust.measure.layers import layers, measure_layers, movement
-from robust.measure.minds_eye import Views, measure_stages, take_views
-from robust.measure.samples import Samples, take_samples
-from robust.measure.summary import scores, summarize, wilson
-from robust.measure.trials import (
+from robust.measure.confusion import confusion_counts
+from robust.measure.displacement import layers, measure_layers, movement
+from robust.measure.evaluate import (
     TEST_KEY,
     Measurement,
     Test,
@@ -33,6 +29,11 @@ from robust.measure.trials import (
     planned_tests,
     predict,
 )
+from robust.measure.knn import features, neighbours_accuracy
+from robust.measure.minds_eye import Views, measure_stages, take_views
+from robust.measure.saliency import saliency_maps
+from robust.measure.samples import Samples, take_samples
+from robust.measure.summary import scores, summarize
 
 __all__ = [
     "NATURAL",
@@ -48,7 +49,7 @@ __all__ = [
     "class_rates",
     "condition_title",
     "confidence_bins",
-    "confusion",
+    "confusion_counts",
     "distortion_matrix",
     "expected_calibration_error",
     "features",
@@ -65,11 +66,11 @@ __all__ = [
     "predict",
     "read_categories",
     "rms_calibration_error",
+    "saliency_maps",
     "scores",
     "succeeded",
     "success_matrix",
     "summarize",
     "take_samples",
     "take_views",
-    "wilson",
 ]

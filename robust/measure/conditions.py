@@ -1,8 +1,10 @@
-"""What a model is tested under."""
+"""What a model is tested under, and what it is then shown."""
 
 from dataclasses import dataclass
 
-from robust.perturb import Perturbation
+from torch import Tensor
+
+from robust.perturb import ImageRandom, Perturbation, key
 
 NATURAL = "natural"
 
@@ -29,6 +31,17 @@ class Condition:
         """Raises ValueError if images of this shape (channels, height, width) cannot be tested so."""
         if self.perturbation:
             self.perturbation.check(shape)
+
+    def view(self, images: Tensor, places: Tensor, *, seed: int, trial: int) -> Tensor:
+        """The test images that every model sees in this trial: perturbed, or the same where the condition is natural.
+
+        `images`: float in [0, 1], shape (n, channels, height, width); `places`: int64 of shape (n,), the places of the
+        images in their data set (`ImageSet.places`). Randomness is keyed by (seed, trial, place), here and nowhere
+        else: neither the batch nor the rest of the set changes what becomes of an image. Same shape, dtype and device.
+        """
+        if self.perturbation is None:
+            return images
+        return self.perturbation.perturb(images, ImageRandom(key("test", seed, trial), places.to(images.device)))
 
     @property
     def moves(self) -> bool:

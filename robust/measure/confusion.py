@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""How often a class is predicted for which."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,13 @@ import pandas as pd
 from robust.measure.conditions import condition_title
 
 
-def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """How often a class was taken for which, over all trials of each condition: condition, true, predicted, count."""
+def confusion_counts(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """How often a class was predicted for which, over all trials of each condition: condition, true, predicted (names
+    of `classes`), count; pairs that never occurred are left out.
+
+    `predictions`: a row for each test, with test_perturbation, test_level, label and predicted, the latter two arrays
+    with a number for every image (see `Measurement`).
+    """
     tables = []
     for (name, level), group in predictions.groupby(["test_perturbation", "test_level"], sort=False):
         label, predicted = (np.concatenate(group[column].to_list()).astype(int) for column in ("label", "predicted"))

@@ -10,7 +10,6 @@ from torch import nn
 from robust.data import ImageSet, to_float
 from robust.measure.conditions import Condition
 from robust.models import device_of
-from robust.perturb import ImageRandom, key
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,7 @@ def take_samples(
     shown, predicted = [], []
     with torch.inference_mode():
         for condition in conditions:
-            batch = natural
-            if condition.perturbation:
-                batch = condition.perturbation.perturb(natural, ImageRandom(key("test", seed, 0), chosen.to(device)))
+            batch = condition.view(natural, images.places[chosen], seed=seed, trial=0)
             shown.append((batch * 255).round().to(torch.uint8).cpu().numpy())
             predicted.append(model(batch).argmax(1).cpu().numpy())
     return Samples(

@@ -6,6 +6,7 @@ import pandas as pd
 
 from robust.measure.calibration import SURENESS
 from robust.measure.conditions import NATURAL
+from robust.measure.intervals import wilson
 
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
@@ -44,11 +45,3 @@ def scores(summary: pd.DataFrame) -> dict[str, Any]:
         "worst_condition": [worst["test_perturbation"], float(worst["test_level"])] if worst is not None else None,
         "spread": float(summary["mean"].max() - summary["mean"].min()) if len(summary) else None,
     }
-
-
-def wilson(mean: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of an accuracy over n images."""
-    from scipy.stats import binomtest  # a second that training need not wait for
-
-    interval = binomtest(round(mean * n), n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)

@@ -20,11 +20,11 @@ from robust.measure import (
     read_categories,
     succeeded,
     success_matrix,
-    wilson,
 )
+from robust.measure.intervals import student, wilson
 from robust.report.atlas_figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
 from robust.report.attacks import attack_title
-from robust.report.claim import FEWEST_SEEDS, claim_line, over_several
+from robust.report.claim import FEWEST_SEEDS, claim_line
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
 from robust.report.tables import percent, run_titles, told_apart
@@ -178,7 +178,7 @@ def class_table(atlas: Atlas) -> pd.DataFrame:
     table.insert(0, "class", list(atlas.classes))
     if len(atlas.matrices) > 1:
         own = np.array([class_rates(matrix)["modification"] for matrix in atlas.matrices])
-        ends = [over_several(own[:, place])[1:] for place in range(len(table))]
+        ends = [student(own[:, place])[1:] for place in range(len(table))]
     else:
         ends = [_over_images(atlas.attacks[0], label) for label in range(len(table))]
     table["low"], table["high"] = np.clip(np.array(ends).T, 0, 1)
@@ -241,7 +241,7 @@ def atlas_claims(atlases: Sequence[Atlas]) -> pd.DataFrame:
             "correlation": [100 * _correlation(one) for one in rates],
         }
         for name, text, comparison, published, tolerance in _STATEMENTS:
-            middle, low, high = over_several(np.array(figures[name]))
+            middle, low, high = student(figures[name])
             if not np.isfinite(middle):
                 continue
             lines.append(

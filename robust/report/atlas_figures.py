@@ -14,9 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from robust.measure import succeeded
+from robust.measure import saliency_maps, succeeded
 from robust.report.figures import COLOURS, MOST_NUMBERS, STYLE, Drawing, bare, heat_map, show_image
-from robust.report.which_layers import look
 from robust.runs import RunFolder, load
 
 _MOST_NAMES = 40  # classes that fit beside a matrix
@@ -131,7 +130,7 @@ def looks_figure(attacks: pd.DataFrame, table: pd.DataFrame, folder: Path) -> Dr
         for place, (line, row) in enumerate(zip(axes, chosen.itertuples(), strict=False)):
             pairs = ((before[place], int(row.label)), (after[place], int(row.target)))
             for half, (image, label) in enumerate(pairs):
-                maps = look(model, image, label)
+                maps = saliency_maps(model, image, label)
                 show_image(line[3 * half], image.numpy(), f"taken for {names[label]}")
                 for column, name in enumerate(("saliency", "Grad-CAM"), 1):
                     if name in maps:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robust.measure import NATURAL, succeeded, wilson
-from robust.report.claim import over_several
+from robust.measure import NATURAL, succeeded
+from robust.measure.intervals import student, wilson
 from robust.report.section import Section, Table
 from robust.report.tables import interval_column, percent, perturbed_accuracy, print_table, run_title, told_apart
 from robust.runs import RunFolder
@@ -84,7 +84,7 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
         known = dict(zip(by, about, strict=True))
         robust = group["robust"].to_numpy()
         images = int(group["images"].iloc[0])
-        low, high = over_several(robust)[1:] if len(robust) > 1 else wilson(robust[0], images)
+        low, high = student(robust)[1:] if len(robust) > 1 else wilson(robust[0], images)
         trained = {"trained": run_title(pd.Series(known)), "seeds": len(group), "images": images}
         means = group[["natural", "perturbed", "robust", *_EFFORT]].mean()
         lines.append({**known, **trained, **means, "low": max(low, 0.0), "high": min(high, 1.0)})

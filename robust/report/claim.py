@@ -1,8 +1,5 @@
 """A claim's line: what was published, what was measured, and whether one reaches the other."""
 
-import numpy as np
-from scipy.stats import t
-
 from robust.report.statements import Comparison
 
 #: a named claim rests on at least so many
@@ -49,13 +46,6 @@ def claim_line(
         "section": section,
         "seeds": seeds,
     }
-
-
-def over_several(values: np.ndarray) -> tuple[float, float, float]:
-    """The mean of one figure for each seed, of two seeds or more, and its 95 % interval, Student's."""
-    middle = float(np.mean(values))
-    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return middle, middle - half, middle + half
 
 
 def _reaches(comparison: Comparison, published: float, tolerance: float, low: float, high: float) -> bool:

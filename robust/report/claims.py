@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from robust.measure import NATURAL, condition_title, summarize
+from robust.measure.intervals import normal, student
 from robust.report.choice import comparable, of_one_kind
-from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line, over_several
+from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line
 from robust.report.pairs import correct_images
 from robust.report.published import STATEMENTS
 from robust.report.statements import MODELS, REFERENCE, TECHNIQUES, Quantity, Setting, Statement
@@ -107,7 +107,7 @@ def _accuracies(rows: pd.DataFrame) -> dict[str, dict[int, _Accuracies]]:
 def _line(statement: Statement, seeds: dict[int, _Accuracies], verdicts: _Verdicts) -> dict[str, object]:
     found = [_found(statement, accuracies, seed) for seed, accuracies in seeds.items()]
     if len(found) > 1:
-        figures = over_several(np.array([one.value for one in found]))
+        figures = student([one.value for one in found])
     else:
         figures = (found[0].value, *_over_images(found[0], seeds[found[0].seed], verdicts))
     quantity = found[0].quantity
@@ -164,8 +164,7 @@ def _over_images(found: _Found, accuracies: _Accuracies, verdicts: _Verdicts) ->
         variance = sum(one.mean * (100 - one.mean) / one.n for one in both)
     else:
         variance = np.var(100 * (first - second), ddof=1) / both[0].n
-    half = norm.ppf(0.975) * np.sqrt(variance)
-    return found.value - half, found.value + half
+    return normal(found.value, variance)
 
 
 def _reason(statement: Statement, line: Mapping[str, Any], found: list[_Found]) -> str:

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from robust.measure import NATURAL, SURENESS, TEST_KEY, condition_title
-from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line, over_several
+from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
-from robust.report.tables import percent, sureness_columns, told_apart
+from robust.report.tables import percent, seeds_line, sureness_columns, told_apart, with_interval
 from robust.runs import RunFolder
 
 _FIGURES = ["natural", "perturbed", "half", *SURENESS]
@@ -36,9 +35,9 @@ def hardening_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
             "seeds": table["seeds"],
             "natural, %": table["natural"].map(percent),
             "perturbed, %": table["perturbed"].map(percent),
-            "half-perturbed, %": [_with_interval(line, "half") for _, line in table.iterrows()],
-            "won, points": [_with_interval(line, "half_won", sign=True) for _, line in table.iterrows()],
-            "won on natural, points": [_with_interval(line, "natural_won", sign=True) for _, line in table.iterrows()],
+            "half-perturbed, %": [with_interval(line, "half") for _, line in table.iterrows()],
+            "won, points": [with_interval(line, "half_won", sign=True) for _, line in table.iterrows()],
+            "won on natural, points": [with_interval(line, "natural_won", sign=True) for _, line in table.iterrows()],
             **sureness_columns(table),
         }
     )
@@ -110,20 +109,16 @@ def hardening_table(runs: pd.DataFrame) -> pd.DataFrame:
             continue
         known = dict(zip(_NETWORK, about, strict=True))
         natural = group.drop_duplicates("reference")[[f"{name}_before" for name in _FIGURES]]
-        lines.append({**known, "technique": NATURAL, **_over_seeds(natural.set_axis(_FIGURES, axis=1), ["half"])})
+        lines.append({**known, "technique": NATURAL, **_figures_of(natural.set_axis(_FIGURES, axis=1), ["half"])})
         for technique, kind in group.groupby("technique", sort=False):
             won = {f"{name}_won": kind[name] - kind[f"{name}_before"] for name in ("half", "natural")}
-            found = _over_seeds(kind[_FIGURES].assign(**won), ["half", *won])
+            found = _figures_of(kind[_FIGURES].assign(**won), ["half", *won])
             lines.append({**known, "technique": technique, **found})
     return pd.DataFrame(lines)
 
 
-def _over_seeds(found: pd.DataFrame, uncertain: Sequence[str]) -> dict[str, float]:
-    line = {"seeds": len(found), **found.mean()}
-    for name in uncertain:
-        ends = over_several(found[name].to_numpy())[1:] if len(found) > 1 else (np.nan, np.nan)
-        line |= dict(zip((f"{name}_low", f"{name}_high"), ends, strict=True))
-    return line
+def _figures_of(runs: pd.DataFrame, uncertain: Sequence[str]) -> dict[str, float]:
+    return {"seeds": len(runs), **runs.mean(), **seeds_line(runs, uncertain)}
 
 
 def _runs(rows: pd.DataFrame, layers: Mapping[str, str]) -> pd.DataFrame:
@@ -215,17 +210,9 @@ def _squeezed(runs: pd.DataFrame) -> Iterator[str]:
             continue
         added = []
         for technique, both in group.groupby("technique", sort=False):
-            values = (both["half_y"] - both["half_x"]).to_numpy()
-            figures = over_several(values) if len(values) > 1 else (values[0],)
-            ends = [percent(value, sign=True) for value in figures]
-            added.append(f"{technique} {ends[0]}" + (f" [{ends[1]}, {ends[2]}]" if len(ends) > 1 else ""))
+            won = pd.DataFrame({"won": both["half_y"] - both["half_x"]})
+            added.append(f"{technique} {with_interval(pd.Series(seeds_line(won, won)), 'won', sign=True)}")
         yield (
             f"On {data} half-perturbed by {condition_title(name, level)}, {model} is over the network without "
             f"squeeze-and-excitation by, in points: {', '.join(added)}."
         )
-
-
-def _with_interval(line: pd.Series, name: str, *, sign: bool = False) -> str:
-    low, high = line[f"{name}_low"], line[f"{name}_high"]
-    interval = "" if pd.isna(low) else f" [{percent(low, sign=sign)}, {percent(high, sign=sign)}]"
-    return percent(line[name], sign=sign) + interval

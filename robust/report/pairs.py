@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 from tqdm.auto import tqdm
 
 from robust.measure import NATURAL, condition_title
+from robust.measure.intervals import paired, resampled_means, resampling_weights
 from robust.report.claim import FEWEST_SEEDS
 from robust.runs import RunFolder, collect
 
 MEAN = "mean over all"
-_AT_ONCE = 250  # resamples whose weights are numbers with a fraction at the same time
 _TRAINED = ["data", "model", "train_perturbation", "train_level"]
 _COLUMNS = [
     *(*_TRAINED, "first", "second", "condition"),
@@ -53,9 +52,8 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     "mean over all" is the mean over those that they share. Runs whose verdicts were not kept are passed over.
 
     `low` to `high` is a 95 % interval for other seeds and other images (crossed: each seed saw the same images),
-    paired over both. Images are resampled `resamples` times, alike for all runs. Seeds are not: three of them,
-    resampled, give an interval far too narrow. Their part is Student's, over the seeds' differences; the two parts
-    add as squares (MOVER: Zou and Donner, Statistics in Medicine 27, 2008), on the safe side where images matter more.
+    paired over both (see `intervals.paired`). Images are resampled `resamples` times, alike for all runs. Seeds are
+    not: three of them, resampled, give an interval far too narrow.
     Each interval stands for itself: of many lines without a difference, one in twenty may still name a technique.
     """
     pairs = list(_pairs(_runs(folders))) if folders else []
@@ -66,8 +64,9 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
         labels, correct = correct_images(folder)
         images = correct.shape[1]
         if images not in weights:
-            weights[images] = _weights(images, resamples=resamples, seed=seed)
-        scores[folder] = _Scores(labels, images, correct.mean(axis=1), _resample(correct, weights[images]))
+            weights[images] = resampling_weights(images, resamples=resamples, seed=seed)
+        resampled = pd.DataFrame(resampled_means(correct.to_numpy(), weights[images]), index=correct.index)
+        scores[folder] = _Scores(labels, images, correct.mean(axis=1), resampled)
     lines = []
     for pair in pairs:
         first, second = ([scores[folder] for folder in side] for side in (pair.first, pair.second))
@@ -121,21 +120,6 @@ def correct_images(folder: Path) -> tuple[bytes, pd.DataFrame]:
     return tests["label"].iloc[0].tobytes(), pd.DataFrame(np.stack(rows), index=names)
 
 
-def _weights(images: int, *, resamples: int, seed: int) -> list[np.ndarray]:
-    """How often each image is drawn in each resample, in blocks of columns; small numbers, to take little memory."""
-    random = np.random.default_rng(seed)
-    sizes = [min(_AT_ONCE, resamples - start) for start in range(0, resamples, _AT_ONCE)]
-    drawn = (random.multinomial(images, np.full(images, 1 / images), size=size) for size in sizes)
-    return [block.T.astype(np.uint8, order="C") for block in drawn]
-
-
-def _resample(correct: pd.DataFrame, weights: list[np.ndarray]) -> pd.DataFrame:
-    """The accuracy under each condition on each resample of the images."""
-    values = correct.to_numpy(np.float32)
-    blocks = [values @ block.astype(np.float32) / values.shape[1] for block in weights]
-    return pd.DataFrame(np.concatenate(blocks, axis=1), index=correct.index)
-
-
 def _compare(first: list[_Scores], second: list[_Scores], name: str, other: str) -> Iterator[dict[str, Any]]:
     """One line for each condition that all these runs were tested under, and one for their mean."""
     everywhere = [set(run.accuracy.index) for run in (*first, *second)]
@@ -147,7 +131,7 @@ def _compare(first: list[_Scores], second: list[_Scores], name: str, other: str)
     images = np.mean([one.resampled.loc[shared] - two.resampled.loc[shared] for one, two in pairs], axis=0)
     for place, condition in enumerate([*shared, MEAN]):
         chosen = slice(None) if condition == MEAN else slice(place, place + 1)
-        low, difference, high = _interval(seeds[:, chosen].mean(axis=1), images[chosen].mean(axis=0))
+        difference, low, high = paired(seeds[:, chosen].mean(axis=1), images[chosen].mean(axis=0))
         yield {
             "condition": condition,
             "difference": difference,
@@ -157,11 +141,3 @@ def _compare(first: list[_Scores], second: list[_Scores], name: str, other: str)
             "images": first[0].images,
             "better": name if low > 0 else other if high < 0 else "",
         }
-
-
-def _interval(seeds: np.ndarray, images: np.ndarray) -> tuple[float, float, float]:
-    """Low, middle and high of a difference, from that of each seed and that on each resample of the images."""
-    middle = seeds.mean()
-    by_seed = t.ppf(0.975, len(seeds) - 1) * seeds.std(ddof=1) / np.sqrt(len(seeds))
-    below, above = np.quantile(images, [0.025, 0.975])
-    return middle - np.hypot(by_seed, middle - below), middle, middle + np.hypot(by_seed, above - middle)

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from robust.data import one_of_each, to_float
 from robust.experiment.build import build, build_perturbation, build_splits
 from robust.experiment.compose import compose
-from robust.measure import NATURAL, features
+from robust.measure import NATURAL, Condition, features
 from robust.perturb import ImageRandom, key
 from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, bare, show_image
 from robust.report.pretext_tables import PretextRun
@@ -138,11 +138,10 @@ def features_figure(models: Mapping[str, Path], labels: float) -> Drawing:
     test = build_splits(config.data).test
     rows = torch.arange(len(test))[:: max(1, len(test) // _POINTS)]
     world = build_perturbation(compose(["perturb=world"]).perturb)
-    assert world is not None
     natural = to_float(test.images[rows])
     shown = {
         NATURAL: natural,
-        "world": world.perturb(natural, ImageRandom(key("test", config.evaluation.seed, 0), rows)),
+        "world": Condition(world).view(natural, test.places[rows], seed=config.evaluation.seed, trial=0),
     }
     points = []
     for name, folder in models.items():

@@ -10,8 +10,7 @@ import pandas as pd
 from robust.experiment.parents import is_self_supervised
 from robust.measure import NATURAL
 from robust.report.attacks import attack_lines
-from robust.report.claim import over_several
-from robust.report.tables import perturbed_accuracy, told_apart
+from robust.report.tables import perturbed_accuracy, seeds_line, told_apart
 from robust.runs import Config, Identity, RunFolder, State, read_status
 
 SCRATCH = "from the start"
@@ -153,12 +152,6 @@ def downstream_table(lines: pd.DataFrame) -> pd.DataFrame:
 def _over_seeds(lines: pd.DataFrame, by: Sequence[str], figures: Sequence[str]) -> pd.DataFrame:
     found = []
     for about, group in lines.groupby(list(by), sort=False):
-        line = {**dict(zip(by, about, strict=True)), "seeds": group["seed"].nunique()}
-        for name in figures:
-            values = group[name].to_numpy(dtype=float)
-            several = len(values) > 1 and np.isfinite(values).all()
-            middle, low, high = over_several(values) if several else (values.mean(), np.nan, np.nan)
-            least, most = (-1, 1) if name.endswith("won") else (0, 1)
-            line |= {name: middle, f"{name}_low": max(low, least), f"{name}_high": min(high, most)}
-        found.append(line)
+        known = {**dict(zip(by, about, strict=True)), "seeds": group["seed"].nunique()}
+        found.append({**known, **seeds_line(group, figures)})
     return pd.DataFrame(found)

@@ -19,7 +19,7 @@ from robust.report.pretext_tables import (
 )
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
-from robust.report.tables import percent
+from robust.report.tables import percent, with_interval
 from robust.runs import Config
 
 
@@ -115,17 +115,11 @@ def _shown_downstream(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _column(table: pd.DataFrame, name: str, *, sign: bool = False) -> list[str]:
-    return [_with_interval(line, name, sign=sign) for _, line in table.iterrows()]
-
-
-def _with_interval(line: pd.Series, name: str, *, sign: bool = False) -> str:
-    low, high = line[f"{name}_low"], line[f"{name}_high"]
-    interval = "" if pd.isna(low) else f" [{percent(low, sign=sign)}, {percent(high, sign=sign)}]"
-    return percent(line[name], sign=sign) + interval
+    return [with_interval(line, name, sign=sign) for _, line in table.iterrows()]
 
 
 def _tasks_text(table: pd.DataFrame) -> str:
-    said = [f"{line['task']}: {_with_interval(line, 'won', sign=True)} points" for _, line in table.iterrows()]
+    said = [f"{line['task']}: {with_interval(line, 'won', sign=True)} points" for _, line in table.iterrows()]
     return (
         "Networks learnt from images that label themselves. How much of the classes is then in their features, though "
         f"nobody named one, by their nearest neighbours, over the same trunk untrained: {'; '.join(said)}."
@@ -140,7 +134,7 @@ def _answer(table: pd.DataFrame) -> str:
         if others.empty or others["natural_won"].isna().all():
             continue
         best = others.loc[others["natural_won"].idxmax()]
-        said = [f"{_with_interval(best, f'{name}_won', sign=True)} on {name}" for name in _figures(table)]
+        said = [f"{with_interval(best, f'{name}_won', sign=True)} on {name}" for name in _figures(table)]
         found.append(
             f"With {100 * float(labels):g} % of the labels best is {best['trained']}, {percent(best['natural'])} % on "
             f"natural images; over a network that starts anew, in points: {', '.join(said)}."

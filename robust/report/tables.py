@@ -1,13 +1,14 @@
 """Results as tables."""
 
-import numpy as np
+from collections.abc import Iterable
+
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import t
 
 from robust.measure import NATURAL, SURENESS, condition_title, summarize
+from robust.measure.intervals import student, student_half
 from robust.report.choice import shared_changes, without
 
 _MOST = 40  # lines in a terminal
@@ -85,10 +86,22 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
         **{name: (name, "mean") for name in SURENESS},
     ).reset_index()
     several = lines["seeds"] > 1
-    half = t.ppf(0.975, lines["seeds"].clip(2) - 1) * lines["std"] / np.sqrt(lines["seeds"])
+    half = student_half(lines["std"], lines["seeds"])
     lines.loc[several, "low"] = (lines["mean"] - half).clip(0)[several]
     lines.loc[several, "high"] = (lines["mean"] + half).clip(None, 1)[several]
     return lines.drop(columns="std")
+
+
+def seeds_line(runs: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
+    """What runs, a line for each seed, come to: of each named column its mean, and its 95 % interval, `_low` and
+    `_high`, Student's over the seeds, NaN for one seed. Columns are fractions, or differences of such where their names
+    end in "won"; their intervals end where these do."""
+    line: dict[str, float] = {}
+    for name in names:
+        middle, low, high = student(runs[name])
+        least = -1 if name.endswith("won") else 0
+        line |= {name: middle, f"{name}_low": max(low, least), f"{name}_high": min(high, 1)}
+    return line
 
 
 def score_table(summary: pd.DataFrame) -> pd.DataFrame:
@@ -129,6 +142,13 @@ def varying(scores: pd.DataFrame) -> list[str]:
 def percent(value: float, *, sign: bool = False) -> str:
     """A fraction as a percentage; nothing for NaN."""
     return "" if pd.isna(value) else f"{100 * value:{'+' if sign else ''}.1f}"
+
+
+def with_interval(line: pd.Series, name: str, *, sign: bool = False) -> str:
+    """What a table shows of a figure of `seeds_line`: a percentage, and its interval where there is one."""
+    low, high = line[f"{name}_low"], line[f"{name}_high"]
+    interval = "" if pd.isna(low) else f" [{percent(low, sign=sign)}, {percent(high, sign=sign)}]"
+    return percent(line[name], sign=sign) + interval
 
 
 def interval_column(table: pd.DataFrame) -> dict[str, list[str]]:

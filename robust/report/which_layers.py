@@ -10,19 +10,16 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
-from torch import Tensor, nn
+from torch import nn
 
 from robust.data import Splits, one_of_each, to_float
 from robust.experiment.build import build_perturbation, build_splits
 from robust.experiment.compose import compose
 from robust.experiment.parents import is_self_supervised
-from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, layers, measure_layers
-from robust.models import Standardize
-from robust.perturb import ImageRandom, key
+from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, measure_layers, saliency_maps
 from robust.report.figures import STYLE, Drawing, bare, heat_map, show_image
 from robust.report.section import Section, Table
 from robust.report.tables import percent, told_apart
@@ -203,15 +200,14 @@ def maps_figure(model: nn.Module, splits: Splits, conditions: Sequence[Condition
     test = splits.test
     rows = one_of_each(test, _PICTURES)
     labels, natural = test.labels[rows], to_float(test.images[rows])
-    shown = [(NATURAL, natural)]
-    for condition in conditions:
-        if condition.perturbation is not None:
-            random = ImageRandom(key("test", seed, 0), rows)
-            shown.append((condition.title, condition.perturbation.perturb(natural, random)))
+    shown = {
+        condition.title: condition.view(natural, test.places[rows], seed=seed, trial=0)
+        for condition in [Condition(), *conditions]
+    }
     pictures = [
-        (title, place, image, look(model, image, int(labels[place])))
+        (title, place, image, saliency_maps(model, image, int(labels[place])))
         for place in range(len(rows))
-        for title, images in shown
+        for title, images in shown.items()
         for image in [images[place]]
     ]
     columns = ["image", *pictures[0][3]]
@@ -240,29 +236,3 @@ def maps_figure(model: nn.Module, splits: Splits, conditions: Sequence[Condition
         "absolute activation). Each map has its own scale."
     )
     return Drawing(figure, caption, numbers)
-
-
-def look(model: nn.Module, image: Tensor, label: int) -> dict[str, Tensor]:
-    """Maps of an image, shape (channels, height, width), for the class `label`: `saliency`, as the network sees the
-    image when it has standardised it, `Grad-CAM`, and the mean absolute activation of each layer that has places; each
-    of shape (rows, columns), from 0."""
-    from captum.attr import LayerActivation, LayerGradCam, Saliency
-
-    batch = image[None]
-    saliency = Saliency(model).attribute(batch.clone().requires_grad_(True), target=label)[0].detach()
-    for first in model.modules():
-        if isinstance(first, Standardize):  # a pixel that hardly ever varies would outshine all others
-            saliency = (saliency / first.scale).nan_to_num(0, 0, 0)
-    maps = {"saliency": saliency.amax(0)}
-    activations = {}
-    for name in layers(model):
-        with torch.no_grad():
-            activation = LayerActivation(model, model.get_submodule(name)).attribute(batch)
-        if activation.dim() == 4 and min(activation.shape[2:]) > 1:
-            activations[name] = activation[0].abs().mean(0)
-    convolutions = [name for name, one in model.named_modules() if isinstance(one, nn.Conv2d)]
-    if names := [*activations] or convolutions:
-        last = model.get_submodule(names[-1])
-        cam = LayerGradCam(model, last).attribute(batch, target=label, relu_attributions=True)
-        maps["Grad-CAM"] = cam[0, 0].detach()
-    return {**maps, **activations}

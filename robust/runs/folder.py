@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from robust.files import write_whole
-from robust.measure import TEST_KEY, Measurement, Samples, Views, confusion
+from robust.measure import TEST_KEY, Measurement, Samples, Views, confusion_counts
 from robust.models.registry import Network
 from robust.runs.config import Config, check_targets
 from robust.runs.identity import Identity
@@ -132,7 +132,7 @@ class RunFolder:
         predictions = join_tests(self.read_predictions(), measured.predictions)
         predictions = predictions.merge(rows[TEST_KEY].drop_duplicates(), on=TEST_KEY)
         _write_parquet(self.predictions, predictions)
-        _write_csv(self.confusion, confusion(predictions, classes))
+        _write_csv(self.confusion, confusion_counts(predictions, classes))
         write_whole(self.summary, json.dumps(summary_of(rows), indent=2, allow_nan=False) + "\n")
         _write_csv(self.rows, rows)
 
@@ -150,7 +150,7 @@ class RunFolder:
         return kept if len(kept) else None
 
     def read_confusion(self) -> pd.DataFrame | None:
-        """See `confusion`."""
+        """See `confusion_counts`."""
         return _read_csv(self.confusion, "condition", "true", "predicted")
 
     def read_summary(self) -> dict[str, Any]:

@@ -130,3 +130,11 @@ def test_draws_belong_to_the_image_not_to_its_place(images, model):
 def test_wrong_settings_are_refused_before_any_attack(images, model, options, message):
     with pytest.raises(ValueError, match=message):
         Assault(**{"name": "pgd", "search": "robust.attack.pgd", **options}).check(model, images)
+
+
+def test_part_of_a_data_set_is_attacked_as_all_of_it(images, model):
+    """The random start of an image is drawn by its place in the data set."""
+    pgd = Assault(name="pgd", search="robust.attack.pgd", eps=0.2, step=0.01, steps=2)
+    whole = pgd.attack(model, images, (1, ANY))
+    part = pgd.attack(model, images[torch.tensor([0, 4, 7])], (1, ANY))
+    assert part["adversarial"].tolist() == whole["adversarial"].tolist()[1:3]

@@ -15,7 +15,7 @@ from robust.experiment import execute as run_module
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.train import train
-from robust.measure import Condition, trials
+from robust.measure import Condition, evaluate
 from robust.perturb import GaussianNoise
 from robust.runs import (
     COLUMNS,
@@ -131,7 +131,7 @@ def test_what_was_measured_before_a_run_was_stopped_is_not_measured_again(
     make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run("trainer.checkpoint_every_s=0")
-    predict, tested = trials.predict, []
+    predict, tested = evaluate.predict, []
 
     def stop(*arguments: object, **options: object) -> tuple[torch.Tensor, torch.Tensor]:
         tested.append(arguments[2:4])
@@ -140,7 +140,7 @@ def test_what_was_measured_before_a_run_was_stopped_is_not_measured_again(
         return predict(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "predict", stop)
+        patch.setattr(evaluate, "predict", stop)
         with pytest.raises(KeyboardInterrupt):
             execute(run)
     assert len(rows(run)) == 3

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.measure import confusion
+from robust.measure import confusion_counts
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
 from robust.report.figures import draw
 
@@ -16,7 +16,7 @@ def write_run(folder, verdicts, classes=CLASSES):
         {"test_perturbation": name, "test_level": level, "label": np.array(true), "predicted": np.array(found)}
         for (name, level), (true, found) in verdicts.items()
     ]
-    confusion(pd.DataFrame(tests), classes).to_csv(folder / "confusion.csv", index=False)
+    confusion_counts(pd.DataFrame(tests), classes).to_csv(folder / "confusion.csv", index=False)
     return folder
 
 

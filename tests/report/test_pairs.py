@@ -118,21 +118,6 @@ def test_where_images_agree_the_interval_is_students_over_seeds(tmp_path):
     assert line["better"] == ""
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say():
-    """Three seeds; seeds and images both matter."""
-    from robust.report.pairs import _interval, _resample, _weights
-
-    random = np.random.default_rng(0)
-    weights = _weights(200, resamples=250, seed=0)
-    held = 0
-    for _ in range(300):
-        seeds = random.normal(0, 0.03, (3, 1))
-        found = pd.DataFrame(0.02 + seeds + random.normal(0, 0.2, (1, 200)) + random.normal(0, 0.2, (3, 200)))
-        low, _, high = _interval(found.mean(axis=1).to_numpy(), _resample(found, weights).mean(axis=0).to_numpy())
-        held += low <= 0.02 <= high
-    assert 0.93 <= held / 300 <= 0.995
-
-
 def test_the_mean_over_all_is_over_the_conditions_that_both_know(tmp_path):
     runs = sweep(tmp_path, {"natural": 0.5}, conditions=(NATURAL, HOT, ("dead", 2.0)))
     runs += sweep(tmp_path, {"constant": 0.9})

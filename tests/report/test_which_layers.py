@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
-from robust.models import ConvNet
-from robust.report.which_layers import gains, layer_table, look, recommendation, which_layers
+from robust.report.which_layers import gains, layer_table, recommendation, which_layers
 from robust.runs import RunFolder, State
 
 LAYERS = ["features.0", "features.5", "features.10", "head"]
@@ -77,22 +75,6 @@ def test_the_layer_that_moves_furthest_is_recommended_and_the_choice_is_judged()
     assert text.endswith("place by place, -0.40.")
     assert "is -1.00 on average" in recommendation(made_up([0.04, 0.01, 0.03, 0.02]))
     assert "correlation" not in recommendation(made_up([float("nan")] * 4)), "nobody tried"
-
-
-def test_maps_show_where_a_network_looks() -> None:
-    torch.manual_seed(0)
-    network = ConvNet(image_shape=(1, 16, 16), num_classes=2, units=[4, 8], kernel_size=3, padding=1).eval()
-    with torch.no_grad():
-        first = network.head[0].weight.view(2, 8, 4, 4)
-        first.zero_()
-        first[0, :, :2, :2] = 1.0  # class 0 rests on the upper left quarter
-    image = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
-    maps = look(network, image, 0)
-    assert list(maps) == ["saliency", "Grad-CAM", "features.0", "features.5"]
-    assert maps["saliency"].shape == (16, 16)
-    assert maps["saliency"][12:, 12:].max() == 0
-    assert maps["saliency"][:6, :6].max() > 0
-    assert all((values >= 0).all() for values in maps.values())
 
 
 def test_what_cannot_be_looked_at_is_refused(folders: list[Path], tmp_path: Path) -> None:

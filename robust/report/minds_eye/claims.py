@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from robust.measure.intervals import percentile, resampled_medians, student, wilson
 from robust.report.claim import COLUMNS, claim_line
 from robust.report.minds_eye.results import Network, pose_errors, slug
 from robust.report.minds_eye.tables import (
@@ -14,8 +15,6 @@ from robust.report.minds_eye.tables import (
     best_error,
     error_table,
     recognition_table,
-    resampled_medians,
-    share_interval,
 )
 
 _ERRORS = {"direct": (0.01,), "direct + parameters": (0.01,), "triple-staged": (1.34, 0.57, 3.09)}  # %
@@ -27,7 +26,7 @@ _DATA = "scenes"
 def minds_eye_claims(networks: Sequence[Network]) -> pd.DataFrame:
     """One line for each claim that these runs can decide; columns as in `robust.report.claims`, errors in percent.
 
-    The intervals are over images (Wilson for shares, bootstrap for medians), of one seed.
+    The intervals are over images (Wilson for shares, Student for means, bootstrap for medians), of one seed.
     """
     plain = {network.title: network for network in networks if network.title in _ERRORS}
     lines = _errors(list(plain.values()))
@@ -44,11 +43,6 @@ _claim = functools.partial(claim_line, data=_DATA, seeds=1)
 
 def _percent(interval: tuple[float, float]) -> tuple[float, float]:
     return 100 * interval[0], 100 * interval[1]
-
-
-def _interval(draws: np.ndarray) -> tuple[float, float]:
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _errors(networks: Sequence[Network]) -> list[dict[str, object]]:
@@ -87,16 +81,16 @@ def _stages(networks: Sequence[Network], eye: Network) -> list[dict[str, object]
             "at most",
             3,
             100 * error,
-            _percent(share_interval(round(error * n), n)),
+            _percent(wilson(error, n)),
         )
     ]
     errors = pose_errors(eye)
     for name, group in errors[errors["parameter"].isin(_ANGLES)].groupby("parameter", sort=False)["error"]:
-        mean, half = group.abs().mean(), 1.96 * group.abs().sem()
+        mean, low, high = student(group.abs())
         lines.append(
             _claim(
                 f"minds-eye-pose-{name}", "ours", f"estimator: {name} is off by at most 0.06 on average", "at most",
-                0.06, mean, (mean - half, mean + half), digits=4,
+                0.06, mean, (low, high), digits=4,
             )
         )  # fmt: skip
     return lines + [
@@ -123,7 +117,7 @@ def _false_positives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
     for name in efforts:
         attacks = _of(efforts, name, "false positive")
         if attacks is not None and len(attacks):
-            medians[name] = attacks["distortion"].median(), resampled_medians(attacks, "distortion")
+            medians[name] = attacks["distortion"].median(), resampled_medians(attacks["distortion"], attacks["image"])
     for name in ("direct", "direct + parameters"):
         if name in medians:
             median, draws = medians[name]
@@ -131,7 +125,7 @@ def _false_positives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
                 _claim(
                     f"minds-eye-false-positive-{slug(name)}", "Figure 4",
                     f"{name}: the median distortion of false positives stays below 0.1", "below", 0.1, median,
-                    _interval(draws), digits=4,
+                    percentile(draws), digits=4,
                 )
             )  # fmt: skip
     eye = "triple-staged, 0.45"
@@ -142,7 +136,7 @@ def _false_positives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
                 _claim(
                     f"minds-eye-false-positive-times-{slug(name)}", "Figure 4",
                     f"triple-staged, 0.45: false positives take at least twice the median distortion of {name}",
-                    "at least", 2, ratio, _interval(draws),
+                    "at least", 2, ratio, percentile(draws),
                 )
             )  # fmt: skip
     lines += _rising(medians, "minds-eye-false-positive", "Figure 4", "false positives take more distortion", sign=1)
@@ -163,7 +157,7 @@ def _rising(
                 _claim(
                     f"{name}-{lower:g}-{upper:g}", section,
                     f"triple-staged: {text} at threshold {upper:g} than at {lower:g} (difference of the medians)",
-                    "above", 0, difference, _interval(draws), digits=4,
+                    "above", 0, difference, percentile(draws), digits=4,
                 )
             )  # fmt: skip
     return lines
@@ -174,7 +168,7 @@ def _false_negatives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
     for name in efforts:
         attacks = _of(efforts, name, "false negative")
         if attacks is not None and len(attacks):
-            medians[name] = attacks["steps"].median(), resampled_medians(attacks, "steps")
+            medians[name] = attacks["steps"].median(), resampled_medians(attacks["steps"], attacks["image"])
     lines = _rising(medians, "minds-eye-false-negative", "Figure 6", "false negatives take fewer steps", sign=-1)
     lowest = f"triple-staged, {THRESHOLDS[0]:g}"
     for name in ("direct", "direct + parameters"):
@@ -185,7 +179,7 @@ def _false_negatives(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, obje
                 _claim(
                     f"minds-eye-false-negative-{slug(name)}", "Figure 6",
                     f"{lowest}: false negatives take more steps than with {name} (difference of the medians)",
-                    "above", 0, difference, _interval(draws),
+                    "above", 0, difference, percentile(draws),
                 )
             )  # fmt: skip
     return lines
@@ -205,7 +199,7 @@ def _left_out(efforts: Mapping[str, pd.DataFrame]) -> list[dict[str, object]]:
                         f"minds-eye-left-out-{slug(name)}", "Figure 6",
                         f"{name}: {published:g} % of the images are told wrong before any attack", "equal", published,
                         100 * wrong / len(images),
-                        _percent(share_interval(wrong, len(images))), tolerance=1,
+                        _percent(wilson(wrong / len(images), len(images))), tolerance=1,
                     )
                 )  # fmt: skip
     return lines

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binomtest
 
+from robust.measure.intervals import percentile, resampled_medians, wilson
 from robust.report.minds_eye.results import Network, pose_errors, titled, verdicts
 from robust.runs import load
 
@@ -39,15 +39,9 @@ def best_error(network: Network) -> tuple[float, float]:
 
 
 def _line(network: Network, threshold: float, wrong: int, n: int) -> dict[str, object]:
-    low, high = share_interval(wrong, n)
+    low, high = wilson(wrong / n, n)
     name = titled(network.title, threshold)
     return {"network": name, "threshold": threshold, "n": n, "error": wrong / n, "low": low, "high": high}
-
-
-def share_interval(count: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    interval = binomtest(count, n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def pose_table(network: Network) -> pd.DataFrame:
@@ -67,21 +61,10 @@ def effort_table(attacks: pd.DataFrame) -> pd.DataFrame:
         line = {"aim": aim, "network": network, "images": right["image"].nunique(), "attacks": len(right)}
         line |= {"left_out": 1 - every["right"].mean(), "success": right["success"].mean()}
         for column in ("steps", "distortion"):
-            low, high = np.percentile(resampled_medians(right, column), [2.5, 97.5])
+            low, high = percentile(resampled_medians(right[column], right["image"]))
             line |= {column: right[column].median(), f"{column}_low": low, f"{column}_high": high}
         lines.append(line)
     return pd.DataFrame(lines)
-
-
-def resampled_medians(attacks: pd.DataFrame, column: str, *, times: int = 2000) -> np.ndarray:
-    """Medians of a column when the images are drawn anew, with replacement, each with all attacks on it; NaN where
-    there are none."""
-    groups = [group.to_numpy() for _, group in attacks.groupby("image")[column]]
-    if not groups:
-        return np.full(times, np.nan)
-    random = np.random.default_rng(0)
-    draws = random.integers(len(groups), size=(times, len(groups)))
-    return np.array([np.median(np.concatenate([groups[place] for place in draw])) for draw in draws])
 
 
 def recognition_table(networks: Sequence[Network], eye: Network) -> pd.DataFrame:
@@ -94,7 +77,7 @@ def recognition_table(networks: Sequence[Network], eye: Network) -> pd.DataFrame
         if network.stages is None and network.classes == eye.classes:
             with torch.inference_mode():
                 right = int((load(network.folder)(images).argmax(1) == labels).sum())
-            low, high = share_interval(right, len(labels))
+            low, high = wilson(right / len(labels), len(labels))
             lines.append(
                 {
                     "network": network.title,

@@ -1,4 +1,4 @@
-"""Which layers of a network feel a perturbation."""
+"""How far a perturbation moves the outputs of a network's layers."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -95,8 +95,7 @@ def measure_layers(
         raise ValueError(f"`count` must be at least 1; got {count}.")
     names = layers(model)
     device = device_of(model)
-    every = torch.arange(len(images))
-    chosen = ImageRandom(key("layers", seed), every).uniform().argsort(stable=True)[:count]
+    chosen = ImageRandom(key("layers", seed), images.places.cpu()).uniform().argsort(stable=True)[:count]
     lines = []
     with evaluating(model):
         for condition in conditions:
@@ -105,8 +104,8 @@ def measure_layers(
             parts = []
             for rows in chosen.split(_AT_ONCE):
                 natural = to_float(images.images[rows]).to(device)
-                random = ImageRandom(key("test", seed, 0), rows.to(device))
-                parts.append(movement(model, natural, condition.perturbation.perturb(natural, random), names))
+                perturbed = condition.view(natural, images.places[rows], seed=seed, trial=0)
+                parts.append(movement(model, natural, perturbed, names))
             means = [torch.cat(columns).mean(0).tolist() for columns in zip(*parts, strict=True)]
             about = {"test_perturbation": condition.name, "test_level": condition.level}
             lines += [

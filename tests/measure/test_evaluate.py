@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from robust.data import ImageSet, to_float
-from robust.measure import Condition, confusion, measure, measure_in_parts, planned_tests, predict, take_samples
+from robust.measure import Condition, confusion_counts, measure, measure_in_parts, planned_tests, predict, take_samples
 from robust.perturb import DeadPixels, GaussianBlur, GaussianNoise, HotPixels, ImageRandom, StuckPixels, key
 
 
@@ -78,7 +78,7 @@ def test_confusion_and_predictions_agree_with_the_rows(images: ImageSet) -> None
     for row, kept in zip(measured.rows.itertuples(), measured.predictions.itertuples(), strict=True):
         assert (row.test_perturbation, row.trial) == (kept.test_perturbation, kept.trial)
         assert row.accuracy == (kept.label == kept.predicted).mean()
-    counts = confusion(measured.predictions, images.classes)
+    counts = confusion_counts(measured.predictions, images.classes)
     hits = counts[counts["true"] == counts["predicted"]].groupby("condition")["count"].sum()
     share = hits / counts.groupby("condition")["count"].sum()
     assert share["hot 4"] == pytest.approx(measured.rows.query("test_perturbation == 'hot'")["accuracy"].mean())

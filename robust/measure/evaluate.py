@@ -20,9 +20,8 @@ from robust.measure.calibration import (
     rms_calibration_error,
 )
 from robust.measure.conditions import Condition
-from robust.measure.summary import wilson
+from robust.measure.intervals import wilson
 from robust.models import TripleStaged, device_of, evaluating
-from robust.perturb import ImageRandom, key
 
 #: what tells one test of a model from another
 TEST_KEY = ["test_perturbation", "test_level", "trial", "evaluation_seed"]
@@ -61,17 +60,15 @@ def predict(
     """The classes that `model` gives the images under a condition, and how sure it is of each (the greatest value of
     the softmax): int64 and float32 of shape (n,), on the images' device.
 
-    The randomness is keyed by (seed, trial, image): every model sees the same test images. With `among`, int64, it may
-    only choose between these classes.
+    Every model sees the same test images (see `Condition.view`), whatever part of their data set they are. With
+    `among`, int64, it may only choose between these classes.
     """
-    draws = key("test", seed, trial)
+    places = images.places
     predicted, confidence = [], []
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
-            batch = to_float(images.images[start : start + batch_size])
-            if condition.perturbation:
-                indices = torch.arange(start, start + len(batch), device=batch.device)
-                batch = condition.perturbation.perturb(batch, ImageRandom(draws, indices))
+            rows = slice(start, start + batch_size)
+            batch = condition.view(to_float(images.images[rows]), places[rows], seed=seed, trial=trial)
             logits = model(batch)
             if not start:
                 _check_logits(logits, len(batch), len(images.classes))
