@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import html
-import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +15,7 @@ from tqdm.auto import tqdm
 from robust.files import write_whole
 from robust.report.choice import shared_changes, without
 from robust.report.figures import Drawing, draw
-from robust.report.section import Section, Table
+from robust.report.section import Section, Table, numbers, slug
 from robust.report.sections import sections
 from robust.runs import collect, read_status
 
@@ -45,18 +44,22 @@ def write_report(
     rows = collect(folders)
     shared = shared_changes(rows["model"])  # said once
     found = [one.reworded(without(shared)) for one in (sections(folders, rows) if found is None else found)]
-    drawings = {_slug(name): one for section in found for name, one in section.drawings.items()}
+    drawings = {slug(name): one for section in found for name, one in section.drawings.items()}
     pictures = {}
     for name, drawing in tqdm(drawings.items(), desc="drawing", unit="figure", delay=1, leave=False, disable=None):
         pictures[name] = _write_drawing(out / "figures" / name, drawing)
     for name, table in ((name, table) for section in found for name, table in section.tables.items()):
         _write_table(out, name, table)
+    texts = numbers(found)
+    for file, text in texts.items():
+        write_whole(out / file, text)
+    files = {text: file for file, text in texts.items()}
     _remove_others(out, [*drawings, *(name for section in found for name in section.tables)])
     content = {
         "data": ", ".join(rows["data"].unique()),
         "shared": shared,
         "models": rows["run"].nunique() + len(untested),
-        "sections": [_describe(section, pictures) for section in found],
+        "sections": [_describe(section, pictures, files) for section in found],
         **_circumstances([*folders, *untested]),
     }
     write_whole(out / "rows.parquet", rows.to_parquet(index=False, compression="zstd"))
@@ -67,19 +70,16 @@ def write_report(
 
 
 def _write_drawing(path: Path, drawing: Drawing) -> bytes:
-    """Writes a figure in every format, and its numbers; returns it as SVG."""
+    """Writes a figure in every format; returns it as SVG."""
     drawing.figure.draw_without_rendering()
     drawing.figure.set_layout_engine("none")  # laid out once, not for each format
     pictures = {suffix: draw(drawing.figure, suffix) for suffix in _FORMATS}
     for suffix, picture in pictures.items():
         write_whole(path.with_name(f"{path.name}.{suffix}"), picture)
-    write_whole(path.with_name(f"{path.name}.csv"), drawing.numbers.to_csv(index=False))
     return pictures["svg"]
 
 
 def _write_table(out: Path, name: str, table: Table) -> None:
-    place = out if name == "claims" else out / "tables"  # where the project promises it
-    write_whole(place / f"{name}.csv", table.numbers.to_csv(index=False))
     styler = table.shown.style.hide(axis="index").format(escape="latex")
     heads = {name: name.replace("%", r"\%").replace("_", r"\_") for name in table.shown}
     styler = styler.relabel_index(list(heads.values()), axis="columns")
@@ -101,19 +101,24 @@ def _markdown(table: pd.DataFrame) -> str:
     return escaped.to_markdown(index=False, disable_numparse=True)
 
 
-def _describe(section: Section, pictures: dict[str, bytes]) -> dict[str, Any]:
-    """A section as the templates take it."""
+def _describe(section: Section, pictures: dict[str, bytes], files: dict[str, str]) -> dict[str, Any]:
+    """A section as the templates take it; `files` by the numbers that they hold."""
     return {
         "title": section.title,
         "text": section.text,
         "figures": [
-            {"name": _slug(name), "caption": one.caption, "image": _data_uri(pictures[_slug(name)])}
+            {
+                "name": slug(name),
+                "caption": one.caption,
+                "image": _data_uri(pictures[slug(name)]),
+                "numbers": files[one.numbers.to_csv(index=False)],
+            }
             for name, one in section.drawings.items()
         ],
         "tables": [
             {
                 "name": name,
-                "file": f"{name}.csv" if name == "claims" else f"tables/{name}.csv",
+                "file": files[one.numbers.to_csv(index=False)],
                 "note": one.note,
                 "columns": list(one.shown),
                 "words": [bool(pd.to_numeric(one.shown[name], errors="coerce").isna().all()) for name in one.shown],
@@ -142,10 +147,6 @@ def _circumstances(folders: Sequence[Path]) -> dict[str, Any]:
 def _fill(template: str, content: dict[str, Any]) -> str:
     environment = Environment(autoescape=template.endswith(".html"), trim_blocks=True, lstrip_blocks=True)
     return environment.from_string((files(__package__) / template).read_text()).render(content)
-
-
-def _slug(title: str) -> str:
-    return re.sub("[^A-Za-z0-9.]+", "-", title).strip("-")
 
 
 def _data_uri(image: bytes) -> str:

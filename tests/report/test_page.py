@@ -62,8 +62,10 @@ def test_the_page_holds_every_figure_and_needs_no_network(folders: list[Path], p
         "confusion-digits",
         *(f"samples-{one}" for one in ("constant-blur-1", "constant-hot-5", "natural")),
     ]
-    for suffix in ("svg", "png", "pdf", "csv"):
+    for suffix in ("svg", "png", "pdf"):
         assert sorted(path.stem for path in (page.parent / "figures").glob(f"*.{suffix}")) == names
+    assert '<a href="tables/conditions.csv">The numbers</a>' in text  # of the accuracies: the table's
+    assert {path.stem for path in (page.parent / "figures").glob("*.csv")} == {*names} - {"accuracy"}
     for link in re.findall(r'href="([^"#]+)"', text):
         assert (page.parent / link).is_file(), link
 
