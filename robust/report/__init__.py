@@ -3,6 +3,7 @@
 from robust.report.attacks import attacks_table, print_attacks
 from robust.report.figures import Drawing, draw
 from robust.report.page import write_report
+from robust.report.section import numbers
 from robust.report.sections import Section, run_drawings, sections
 from robust.report.tables import print_results
 
@@ -11,6 +12,7 @@ __all__ = [
     "Section",
     "attacks_table",
     "draw",
+    "numbers",
     "print_attacks",
     "print_results",
     "run_drawings",

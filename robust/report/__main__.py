@@ -13,6 +13,12 @@ def main() -> None:
     )
     parser.add_argument("runs", nargs="+", help="runs' folders, or folders that hold some")
     parser.add_argument("--out", type=Path, help="the folder to write to (default: beside the runs)")
+    parser.add_argument(
+        "--formats",
+        default="",
+        metavar="FORMAT,...",
+        help="write these too: svg, png, pdf of every figure, tex (LaTeX), md of every table",
+    )
     arguments = parser.parse_args()
 
     from robust.report import print_results, write_report  # imports torch: not for --help
@@ -20,7 +26,7 @@ def main() -> None:
 
     folders = find_runs(arguments.runs)
     print_results(collect(folders))
-    print("page:", write_report(folders, arguments.out))
+    print("page:", write_report(folders, arguments.out, formats=[*filter(None, arguments.formats.split(","))]))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ UNITS = {
 
 #: classes of a matrix, for a number in each cell to be read
 MOST_NUMBERS = 12
+_MOST_MARKS = 2000  # of a drawing of lines
 _LABEL = 42  # characters below a panel
 _SHORT = 12  # of a class's name that fits above an image
 
@@ -193,6 +194,12 @@ def samples_figure(samples: Samples, title: str) -> Figure:
         axis.axis("off")
         figure.suptitle(title, x=0.02, ha="left")
     return figure
+
+
+def usual_format(figure: Figure) -> str:
+    """svg for lines; png for pictures, and for more marks than are worth drawing one by one."""
+    marks = sum(len(np.asarray(one.get_offsets())) for axis in figure.axes for one in axis.collections)
+    return "png" if marks > _MOST_MARKS or any(axis.images for axis in figure.axes) else "svg"
 
 
 def draw(figure: Figure, suffix: str) -> bytes:

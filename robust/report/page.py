@@ -3,8 +3,7 @@
 import base64
 import hashlib
 import html
-import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,16 @@ from tqdm.auto import tqdm
 
 from robust.files import write_whole
 from robust.report.choice import shared_changes, without
-from robust.report.figures import Drawing, draw
-from robust.report.section import Section, Table
+from robust.report.figures import Drawing, draw, usual_format
+from robust.report.section import Section, Table, numbers, slug
 from robust.report.sections import sections
 from robust.runs import collect, read_status
 
-_FORMATS = ("svg", "png", "pdf")
-_SUFFIXES = (".svg", ".png", ".pdf", ".csv", ".tex", ".md")
+#: what figures and tables are written as where that is asked for, and what it is called
+FORMATS = {"svg": "SVG", "png": "PNG", "pdf": "PDF", "tex": "LaTeX", "md": "Markdown"}
+_OF_TABLES = ("tex", "md")
 _MOST_ROWS = 30  # of a table in the README
+_CSS_INCH = 96  # pixels
 
 
 def write_report(
@@ -31,99 +32,119 @@ def write_report(
     found: Sequence[Section] | None = None,
     *,
     untested: Sequence[Path] = (),
+    formats: Sequence[str] = (),
 ) -> Path:
     """Writes the report of these runs and returns the path of its page.
 
     `found` is what `sections` has to say of them, where that is known; it may speak of `untested` runs too. `out` is a
     folder; by default one beside the runs, named by what they are. In it: index.html; README.md; all rows
-    (rows.parquet); figures/, each as SVG, PNG and PDF with its numbers as CSV; tables/, each as CSV, LaTeX and
-    Markdown; claims.csv where the paper's claims can be decided.
+    (rows.parquet); figures/, each as SVG where it is lines and as PNG where it is pictures; tables/; claims.csv where
+    the paper's claims can be decided. The numbers of figures and tables are CSV. `formats` are written beside these:
+    svg, png, pdf of every figure, tex and md of every table; ValueError for others.
     """
+    if unknown := sorted({*formats} - FORMATS.keys()):
+        raise ValueError(f"`formats` must be among {', '.join(FORMATS)}; got {', '.join(unknown)}.")
     if out is None:
         names = "\n".join(sorted(folder.name for folder in folders))
         out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
     rows = collect(folders)
     shared = shared_changes(rows["model"])  # said once
     found = [one.reworded(without(shared)) for one in (sections(folders, rows) if found is None else found)]
-    drawings = {_slug(name): one for section in found for name, one in section.drawings.items()}
-    pictures = {}
-    for name, drawing in tqdm(drawings.items(), desc="drawing", unit="figure", delay=1, leave=False, disable=None):
-        pictures[name] = _write_drawing(out / "figures" / name, drawing)
-    for name, table in ((name, table) for section in found for name, table in section.tables.items()):
-        _write_table(out, name, table)
-    _remove_others(out, [*drawings, *(name for section in found for name in section.tables)])
+    texts = numbers(found)
+    described = _described(found, {text: file for file, text in texts.items()}, formats)
     content = {
         "data": ", ".join(rows["data"].unique()),
         "shared": shared,
         "models": rows["run"].nunique() + len(untested),
-        "sections": [_describe(section, pictures) for section in found],
+        "sections": described,
         **_circumstances([*folders, *untested]),
     }
-    write_whole(out / "rows.parquet", rows.to_parquet(index=False, compression="zstd"))
-    write_whole(out / "README.md", _fill("page.md", content))
-    page = out / "index.html"
-    write_whole(page, _fill("page.html", content))
-    return page
+    parts = [one for section in described for one in (*section["figures"], *section["tables"])]
+    files = {
+        **{file: data for part in parts for file, data in part["files"]},
+        **texts,
+        "rows.parquet": rows.to_parquet(index=False, compression="zstd"),
+        "README.md": _fill("page.md", content),
+        "index.html": _fill("page.html", content),
+    }
+    for file, data in files.items():
+        write_whole(out / file, data)
+    _remove_others(out, files)
+    return out / "index.html"
 
 
-def _write_drawing(path: Path, drawing: Drawing) -> bytes:
-    """Writes a figure in every format, and its numbers; returns it as SVG."""
-    drawing.figure.draw_without_rendering()
-    drawing.figure.set_layout_engine("none")  # laid out once, not for each format
-    pictures = {suffix: draw(drawing.figure, suffix) for suffix in _FORMATS}
-    for suffix, picture in pictures.items():
-        write_whole(path.with_name(f"{path.name}.{suffix}"), picture)
-    write_whole(path.with_name(f"{path.name}.csv"), drawing.numbers.to_csv(index=False))
-    return pictures["svg"]
-
-
-def _write_table(out: Path, name: str, table: Table) -> None:
-    place = out if name == "claims" else out / "tables"  # where the project promises it
-    write_whole(place / f"{name}.csv", table.numbers.to_csv(index=False))
-    styler = table.shown.style.hide(axis="index").format(escape="latex")
-    heads = {name: name.replace("%", r"\%").replace("_", r"\_") for name in table.shown}
-    styler = styler.relabel_index(list(heads.values()), axis="columns")
-    write_whole(out / "tables" / f"{name}.tex", styler.to_latex(hrules=True, environment="longtable"))
-    write_whole(out / "tables" / f"{name}.md", _markdown(table.shown) + "\n")
-
-
-def _remove_others(out: Path, names: Sequence[str]) -> None:
+def _remove_others(out: Path, files: Container[str]) -> None:
     """Removes the figures and tables of a former report that this one does not have."""
+    suffixes = {"csv", *FORMATS}
     for file in [*out.glob("figures/*.*"), *out.glob("tables/*.*"), *out.glob("claims.csv")]:
-        if file.suffix in _SUFFIXES and file.stem not in names:
+        if file.suffix[1:] in suffixes and file.relative_to(out).as_posix() not in files:
             file.unlink()
+
+
+def _described(found: Sequence[Section], places: dict[str, str], formats: Sequence[str]) -> list[dict[str, Any]]:
+    """The sections as the templates take them; `places`: where the numbers are, by what they are."""
+    drawings = sum(len(section.drawings) for section in found)
+    with tqdm(total=drawings, desc="drawing", unit="figure", delay=1, leave=False, disable=None) as progress:
+        described = []
+        for section in found:
+            figures = []
+            for name, drawing in section.drawings.items():
+                figures.append(_figure(slug(name), drawing, places, formats))
+                progress.update()
+            tables = [_table(name, table, places, formats) for name, table in section.tables.items()]
+            described.append({"title": section.title, "text": section.text, "figures": figures, "tables": tables})
+    return described
+
+
+def _figure(name: str, drawing: Drawing, places: dict[str, str], formats: Sequence[str]) -> dict[str, Any]:
+    """A figure as the templates take it, with its `files`."""
+    figure = drawing.figure
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, not for each format
+    own = usual_format(figure)
+    others = [one for one in formats if one not in (own, *_OF_TABLES)]
+    files = {one: (f"figures/{name}.{one}", draw(figure, one)) for one in (own, *others)}
+    return {
+        "name": name,
+        "caption": drawing.caption,
+        "file": files[own][0],
+        "image": _data_uri(own, files[own][1]),
+        "width": round(_CSS_INCH * figure.get_figwidth()),
+        "numbers": places.get(drawing.numbers.to_csv(index=False), f"figures/{name}.csv"),
+        "links": [(FORMATS[one], files[one][0]) for one in others],
+        "files": list(files.values()),
+    }
+
+
+def _table(name: str, table: Table, places: dict[str, str], formats: Sequence[str]) -> dict[str, Any]:
+    """A table as the templates take it, with its `files`."""
+    shown, write = table.shown, {"tex": _latex, "md": _markdown}
+    files = {one: (f"tables/{name}.{one}", write[one](table.shown)) for one in formats if one in _OF_TABLES}
+    return {
+        "name": name,
+        "note": table.note,
+        "columns": list(shown),
+        "words": [bool(pd.to_numeric(shown[column], errors="coerce").isna().all()) for column in shown],
+        "rows": shown.to_numpy().tolist(),
+        "markdown": _markdown(shown.head(_MOST_ROWS)).rstrip(),
+        "more": max(0, len(shown) - _MOST_ROWS),
+        "numbers": places[table.numbers.to_csv(index=False)],
+        "links": [(FORMATS[one], file) for one, (file, _) in files.items()],
+        "files": list(files.values()),
+    }
+
+
+def _latex(table: pd.DataFrame) -> str:
+    styler = table.style.hide(axis="index").format(escape="latex")
+    heads = [name.replace("%", r"\%").replace("_", r"\_") for name in table]
+    return str(styler.relabel_index(heads, axis="columns").to_latex(hrules=True, environment="longtable"))
 
 
 def _markdown(table: pd.DataFrame) -> str:
     escaped = table.map(
         lambda cell: html.escape(cell, quote=False).replace("|", r"\|") if isinstance(cell, str) else cell
     )
-    return escaped.to_markdown(index=False, disable_numparse=True)
-
-
-def _describe(section: Section, pictures: dict[str, bytes]) -> dict[str, Any]:
-    """A section as the templates take it."""
-    return {
-        "title": section.title,
-        "text": section.text,
-        "figures": [
-            {"name": _slug(name), "caption": one.caption, "image": _data_uri(pictures[_slug(name)])}
-            for name, one in section.drawings.items()
-        ],
-        "tables": [
-            {
-                "name": name,
-                "file": f"{name}.csv" if name == "claims" else f"tables/{name}.csv",
-                "note": one.note,
-                "columns": list(one.shown),
-                "words": [bool(pd.to_numeric(one.shown[name], errors="coerce").isna().all()) for name in one.shown],
-                "rows": one.shown.to_numpy().tolist(),
-                "markdown": _markdown(one.shown.head(_MOST_ROWS)),
-                "more": max(0, len(one.shown) - _MOST_ROWS),
-            }
-            for name, one in section.tables.items()
-        ],
-    }
+    return str(escaped.to_markdown(index=False, disable_numparse=True)) + "\n"
 
 
 def _circumstances(folders: Sequence[Path]) -> dict[str, Any]:
@@ -144,9 +165,6 @@ def _fill(template: str, content: dict[str, Any]) -> str:
     return environment.from_string((files(__package__) / template).read_text()).render(content)
 
 
-def _slug(title: str) -> str:
-    return re.sub("[^A-Za-z0-9.]+", "-", title).strip("-")
-
-
-def _data_uri(image: bytes) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(image).decode()
+def _data_uri(suffix: str, image: bytes) -> str:
+    kind = "svg+xml" if suffix == "svg" else suffix
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"

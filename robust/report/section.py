@@ -1,6 +1,7 @@
 """What a report is made of."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -43,6 +44,26 @@ class Section:
                 for name, one in self.tables.items()
             },
         )
+
+
+def slug(title: str) -> str:
+    """A title as the name of a file."""
+    return re.sub("[^A-Za-z0-9.]+", "-", title).strip("-")
+
+
+def numbers(found: Sequence[Section]) -> dict[str, str]:
+    """The numbers of all tables and figures as CSV, by the file of the report that they are written to; each once: a
+    figure of what a table says has no file of its own."""
+    files = {
+        "claims.csv" if name == "claims" else f"tables/{name}.csv": table.numbers
+        for one in found
+        for name, table in one.tables.items()
+    }
+    files |= {f"figures/{slug(name)}.csv": drawing.numbers for one in found for name, drawing in one.drawings.items()}
+    texts: dict[str, str] = {}
+    for file, table in files.items():
+        texts.setdefault(table.to_csv(index=False), file)
+    return {file: text for text, file in texts.items()}
 
 
 def _reworded(drawing: Drawing, reword: Callable[[str], str]) -> Drawing:

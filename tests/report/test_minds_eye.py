@@ -41,7 +41,7 @@ def networks(folders: list[Path]) -> list[Network]:
 
 def test_a_page_shows_it_all(folders: list[Path], tmp_path: Path) -> None:
     out = write_report(folders, tmp_path).parent
-    names = {path.stem for path in (out / "figures").glob("minds-eye-*.svg")}
+    names = {path.stem for path in (out / "figures").glob("minds-eye-*.*")}
     assert {"minds-eye-views", "minds-eye-errors", "minds-eye-poses"} <= names
     assert {path.stem for path in (out / "tables").glob("minds-eye-*.csv")} == {
         *("minds-eye-errors", "minds-eye-poses", "minds-eye-drawings", "minds-eye-attacks")

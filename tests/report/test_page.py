@@ -51,37 +51,54 @@ def test_a_run_without_its_natural_model_has_no_reference(folders: list[Path]) -
 def test_the_page_holds_every_figure_and_needs_no_network(folders: list[Path], page: Path) -> None:
     text = page.read_text()
     assert not re.search(r"(src|href)=\"(https?:)?//", text)
-    assert text.count("data:image/svg+xml;base64,") == 1 + 3 + 1 + 1
+    assert text.count("data:image/svg+xml;base64,") == 2
+    assert text.count("data:image/png;base64,") == 3 + 1
     for title in ("natural", "constant blur 1", "constant hot 5"):
         assert re.search(f"<td( class=word)?>{title}</td>", text)
     pd.testing.assert_frame_equal(pd.read_parquet(page.parent / "rows.parquet"), collect(folders))
-    names = [
-        "accuracy",
-        "confidence",
-        "confusion-digits",
-        *(f"samples-{one}" for one in ("constant-blur-1", "constant-hot-5", "natural")),
-    ]
-    for suffix in ("svg", "png", "pdf", "csv"):
-        assert sorted(path.stem for path in (page.parent / "figures").glob(f"*.{suffix}")) == names
+    lines = {"accuracy", "confidence"}
+    pictures = {"confusion-digits", *(f"samples-{one}" for one in ("constant-blur-1", "constant-hot-5", "natural"))}
+    names = {f"{one}.svg" for one in lines} | {f"{one}.png" for one in pictures}
+    assert {path.name for path in (page.parent / "figures").iterdir() if path.suffix != ".csv"} == names
+    assert '<a href="tables/conditions.csv">The numbers</a>' in text  # of the accuracies: the table's
+    assert {path.stem for path in (page.parent / "figures").glob("*.csv")} == {"confidence", *pictures}
     for link in re.findall(r'href="([^"#]+)"', text):
         assert (page.parent / link).is_file(), link
 
 
-def test_each_table_is_there_for_pandas_latex_and_markdown(page: Path) -> None:
+def test_each_table_is_there_for_pandas(page: Path) -> None:
     tables = page.parent / "tables"
-    assert sorted({path.stem for path in tables.iterdir()}) == [
-        "conditions",
-        "confidence",
-        "confusion-digits",
-        "models",
-    ]
-    numbers = pd.read_csv(tables / "conditions.csv")
-    first = numbers.iloc[0]
+    names = ("conditions", "confidence", "confusion-digits", "models")
+    assert sorted(path.name for path in tables.iterdir()) == [f"{name}.csv" for name in names]
+    assert pd.read_csv(tables / "conditions.csv").iloc[0]["title"] == "natural"
+
+
+def test_other_formats_are_written_where_they_are_asked_for(folders: list[Path], tmp_path: Path) -> None:
+    page = write_report(folders[:1], tmp_path, formats=["pdf", "png", "svg", "tex", "md"])
+    for name, usual in (("accuracy", ".svg"), ("samples-natural", ".png")):
+        files = {path.suffix: path for path in (tmp_path / "figures").glob(f"{name}.*") if path.suffix != ".csv"}
+        assert files.keys() == {".svg", ".png", ".pdf"}
+        assert f"(figures/{name}{usual})" in (tmp_path / "README.md").read_text()
+        assert files[".pdf"].read_bytes().startswith(b"%PDF")
+        assert files[".png"].read_bytes().startswith(b"\x89PNG")
+    first = pd.read_csv(tmp_path / "tables" / "conditions.csv").iloc[0]
     accuracy = f"{100 * first['mean']:.1f}"
-    assert f"| {first['title']} " in (tables / "conditions.md").read_text().splitlines()[2]
-    latex = (tables / "conditions.tex").read_text()
+    assert f"| {first['title']} " in (tmp_path / "tables" / "conditions.md").read_text().splitlines()[2]
+    latex = (tmp_path / "tables" / "conditions.tex").read_text()
     assert rf"natural & digits & natural & 1 & {accuracy} &" in latex
     assert r"accuracy, \%" in latex
+    for link in re.findall(r'href="([^"#]+)"', page.read_text()):
+        assert (tmp_path / link).is_file(), link
+
+    write_report(folders[:1], tmp_path)
+    assert not [*tmp_path.rglob("*.pdf"), *tmp_path.rglob("*.tex"), *tmp_path.rglob("conditions.md")]
+    assert not (tmp_path / "figures" / "accuracy.png").exists()
+
+
+def test_a_format_that_is_unknown_is_refused_before_anything_is_written(folders: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"`formats` must be among svg, png, pdf, tex, md; got eps\."):
+        write_report(folders, tmp_path / "out", formats=["svg", "eps"])
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_grid_is_drawn_as_the_paper_draws_it_and_ranked(make_run: Callable[..., Experiment], tmp_path: Path) -> None:
@@ -91,7 +108,7 @@ def test_a_grid_is_drawn_as_the_paper_draws_it_and_ranked(make_run: Callable[...
     for run in runs:
         execute(run)
     out = write_report([run.folder for run in runs], tmp_path / "out").parent
-    assert {"figure-A2.pdf", "ranking.png"} <= {path.name for path in (out / "figures").iterdir()}
+    assert {"figure-A2.svg", "ranking.svg"} <= {path.name for path in (out / "figures").iterdir()}
     assert len(pd.read_csv(out / "tables" / "ranking.csv")) == 5
     for text in ((out / "index.html").read_text(), (out / "README.md").read_text()):
         assert "points of natural accuracy" in text

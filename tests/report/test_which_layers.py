@@ -125,4 +125,4 @@ def test_the_command_writes_a_page(command: Callable[..., object], folders: list
         "Which layers? Recommended is the layer whose output a perturbation moves furthest, over all"
     )
     assert "Which layers?" in (tmp_path / "out" / "index.html").read_text()
-    assert (tmp_path / "out" / "figures" / "maps.svg").is_file()
+    assert (tmp_path / "out" / "figures" / "maps.png").is_file()
