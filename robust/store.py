@@ -72,11 +72,11 @@ def store(
     import pandas as pd
 
     from robust.experiment.build import build_perturbation, build_splits
-    from robust.experiment.compose import compose_each
+    from robust.experiment.compose import compose, each_perturbation
     from robust.experiment.validate import check_values
     from robust.files import write_whole
 
-    configs = compose_each(settings, perturb="world")
+    configs = [compose(job) for job in each_perturbation(settings, perturb="world")]
     config = configs[0]
     check_values(config)
     perturbations = [built for one in configs if (built := build_perturbation(one.perturb)) is not None]

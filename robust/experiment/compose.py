@@ -32,26 +32,25 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     resolved again. Raises ValueError for a value that is still to be given, and what Hydra raises.
     """
     parsed = [parse(one) for one in overrides]
-    choices = tuple(one.input_line for one in parsed if not _may_be_set(one))
+    choices = tuple(str(one.input_line) for one in parsed if not _may_be_set(one))
     values = [one for one in parsed if _may_be_set(one)]
     base = _up_to_date(choices)
     if not all(base.has(one.key_or_group) for one in values):
-        more = tuple(one.input_line for one in values if not base.has(one.key_or_group))
+        more = tuple(str(one.input_line) for one in values if not base.has(one.key_or_group))
         base = _up_to_date((*choices, *more))
         values = [one for one in values if one.input_line not in more]
     return base.with_values({one.key_or_group: one.value() for one in values})
 
 
-def compose_each(settings: Sequence[str], *, perturb: str) -> list[Config]:
-    """A configuration for each perturbation that `settings`, as on the command line, name (perturb=noise,blur), else
-    for those of `perturb`. Raises ValueError for none and for what no run could start with."""
+def each_perturbation(settings: Sequence[str], *, perturb: str) -> list[list[str]]:
+    """The overrides of each perturbation that `settings`, as on the command line, name (perturb=noise,blur), else of
+    those of `perturb`. Raises ValueError for none."""
     named = [one.partition("=")[2] for one in settings if one.startswith("perturb=")]
     others = [one for one in settings if not one.startswith("perturb=")]
-    configs = [compose([*others, f"perturb={name}"]) for name in (named[-1] if named else perturb).split(",")]
-    for config in configs:
-        if config.perturb.transform is None:
-            raise ValueError("`perturb` must name perturbations; got none. Name some: perturb=shift,zoom.")
-    return configs
+    names = (named[-1] if named else perturb).split(",")
+    if "none" in names:
+        raise ValueError("`perturb` must name perturbations; got none. Name some: perturb=shift,zoom.")
+    return [[*others, f"perturb={name}"] for name in names]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -42,11 +42,12 @@ def contact_sheet(settings: Sequence[str] = (), *, images: int = 3) -> Any:
 
     from robust.data import one_of_each, to_float
     from robust.experiment.build import build_perturbation, build_splits
-    from robust.experiment.compose import compose_each
+    from robust.experiment.compose import compose, each_perturbation
     from robust.perturb import DrawnStrength
     from robust.report.figures import STYLE, show_image
 
-    configs = compose_each(settings, perturb=_WORLD)
+    jobs = each_perturbation(settings, perturb=_WORLD)
+    configs = [compose(job) for job in jobs]
     test = build_splits(configs[0].data).test
     if not 1 <= images <= len(test.classes):
         raise ValueError(f"`--images` must be from 1 to {len(test.classes)}, the number of classes; got {images}.")
@@ -54,10 +55,11 @@ def contact_sheet(settings: Sequence[str] = (), *, images: int = 3) -> Any:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(0.8 * 4 * images + 1, 0.85 * len(configs) + 0.4), layout="constrained")
         axes = figure.subplots(len(configs), 4 * images, squeeze=False)
-        for row, (line, config) in enumerate(zip(axes, configs, strict=True)):
+        for row, (line, job, config) in enumerate(zip(axes, jobs, configs, strict=True)):
             columns = {"natural": natural}
             for strength, share in _STRENGTHS.items():
-                perturbation = copy.copy(build_perturbation(config.perturb, _level(config.perturb, share)))
+                weaker = compose([*job, f"perturb.level={_level(config.perturb, share)}"]).perturb
+                perturbation = copy.copy(build_perturbation(weaker))
                 assert perturbation is not None
                 if isinstance(perturbation, DrawnStrength):
                     perturbation.lowest = 1.0  # as strong as its level, in every image
