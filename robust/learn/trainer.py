@@ -51,7 +51,7 @@ def make_trainer(
     if num_nodes > 1 and not started:
         raise ValueError(
             f"`trainer.num_nodes` must be 1 where Slurm did not start a process for each device; got {num_nodes}. "
-            "sweeps/slurm/ddp.sh does."
+            "scripts/slurm/ddp.sh does."
         )
     return pl.Trainer(
         max_epochs=max_epochs,
