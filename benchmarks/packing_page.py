@@ -1,4 +1,4 @@
-"""What `robust.bench.packing` measured, as a page, a table and a figure."""
+"""What `benchmarks.packing` measured, as a page, a table and a figure."""
 
 import os
 from collections.abc import Sequence
