@@ -19,7 +19,7 @@ from benchmarks.perturbing import bench_perturbing
 from benchmarks.training import bench_resnet, bench_testing, bench_training, mnist_is_there
 from benchmarks.world import bench_world
 from robust.errors import reported
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.runs import git_commit
 
 _OUT = Path(__file__).parent.parent / "results" / "bench"
@@ -91,8 +91,8 @@ def _write(results: list[Result]) -> None:
         figure = f"{line.figure:.2f} {line.unit} [{line.low:.2f}, {line.high:.2f}]"
         cells = (line.subject, line.against, figure, line.limit, "yes" if line.met else "no", line.note)
         lines.append(f"| {' | '.join(cells)} |")
-    write_whole(_OUT / "README.md", "\n".join(lines) + "\n")
-    write_whole(path, table.to_csv(index=False))
+    atomic_write(_OUT / "README.md", "\n".join(lines) + "\n")
+    atomic_write(path, table.to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -129,13 +129,13 @@ def _to_safetensors(model: "nn.Module", run_folder: Path, out: Path, **_: str) -
 def _to_robustbench(model: "nn.Module", run_folder: Path, out: Path, *, data: str, threat: str) -> tuple[Path, Logits]:
     import torch
 
-    from robust.files import write_whole
+    from robust.files import atomic_write
     from robust.runs import make_model
 
     path = out / "models" / data / threat / f"{run_folder.name}.pt"
-    write_whole(path, lambda file: torch.save({"state_dict": model.state_dict()}, file))
+    atomic_write(path, lambda file: torch.save({"state_dict": model.state_dict()}, file))
     info = out / "model_info" / data / threat / f"{run_folder.name}.json"
-    write_whole(info, json.dumps(_model_info(run_folder, data, threat), indent=2) + "\n")
+    atomic_write(info, json.dumps(_model_info(run_folder, data, threat), indent=2) + "\n")
     weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     return path, make_model(_architecture(run_folder), weights, path)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.measure import SURENESS, TEST_KEY, Measurement, condition_title, scores, summarize
 from robust.runs import ROWS, Identity, read_rows
 
@@ -85,10 +85,10 @@ def write_tables(
     summary = summarize(rows)
     conditions = summary.drop(columns="run").astype(object).where(summary.notna(), None)
     content = {**scores(summary), "conditions": conditions.to_dict("records")}
-    write_whole(folder / PREDICTIONS, predictions.to_parquet(index=False, compression="zstd"))
-    write_whole(folder / "confusion.csv", confusion(predictions, classes).to_csv(index=False))
-    write_whole(folder / "summary.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
-    write_whole(folder / ROWS, rows.to_csv(index=False))
+    atomic_write(folder / PREDICTIONS, predictions.to_parquet(index=False, compression="zstd"))
+    atomic_write(folder / "confusion.csv", confusion(predictions, classes).to_csv(index=False))
+    atomic_write(folder / "summary.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+    atomic_write(folder / ROWS, rows.to_csv(index=False))
 
 
 def known_confidence(folder: Path) -> pd.DataFrame | None:
@@ -126,7 +126,7 @@ def write_attacks(folder: Path, attacks: pd.DataFrame, run: str) -> None:
     joined = joined.drop_duplicates(_ATTACK_KEY, keep="last")
     first = ["run", "attack", "image", "label", "target"]
     joined = joined[[*first, *(name for name in joined if name not in first)]]
-    write_whole(folder / ATTACKS, joined.to_parquet(index=False, compression="zstd"))
+    atomic_write(folder / ATTACKS, joined.to_parquet(index=False, compression="zstd"))
 
 
 def known_natural_adversarial(folder: Path) -> str | None:
@@ -140,12 +140,12 @@ def write_natural_adversarial(
 ) -> None:
     """Writes how a run does on natural adversarial examples, in place of what was known; `images` is their digest."""
     table = _with_run(measured.assign(images=images), identity, reference)
-    write_whole(folder / NATURAL_ADVERSARIAL, table.to_csv(index=False))
+    atomic_write(folder / NATURAL_ADVERSARIAL, table.to_csv(index=False))
 
 
 def write_neighbours(folder: Path, **figures: float) -> None:
     """Writes how much of the classes is in a network's features (see `neighbours_accuracy`)."""
-    write_whole(folder / NEIGHBOURS, pd.DataFrame([figures]).to_csv(index=False))
+    atomic_write(folder / NEIGHBOURS, pd.DataFrame([figures]).to_csv(index=False))
 
 
 def _read(path: Path, columns: list[str] | None = None) -> pd.DataFrame | None:

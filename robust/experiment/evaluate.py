@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from robust.attack import ANY, Assault
 from robust.experiment.build import build_splits
 from robust.experiment.experiment import Run
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.learn import on_gpu
 from robust.measure import (
     measure_in_parts,
@@ -45,7 +45,7 @@ def measure_missing(run: Run) -> None:
     if isinstance(model, TripleStaged) and not (folder / STAGES).is_file():
         take_views(model, images, batch_size=batch_size).save(folder / VIEWS)
         stages = measure_stages(model, images, parameters=config.model.parameters, batch_size=batch_size, title=title)
-        write_whole(folder / STAGES, stages.to_parquet(index=False, compression="zstd"))
+        atomic_write(folder / STAGES, stages.to_parquet(index=False, compression="zstd"))
     every_s = config.trainer.checkpoint_every_s
     for measured in measure_in_parts(model, images, missing, batch_size=batch_size, every_s=every_s, title=title):
         write_tables(folder, measured, run.identity, run.reference, images.classes)

@@ -23,7 +23,7 @@ from robust.experiment.compose import COMPOSED, is_run
 from robust.experiment.evaluate import attack_missing, measure_missing, measure_others
 from robust.experiment.experiment import Run
 from robust.experiment.start import take_start
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours
 from robust.models import IMAGENET
 from robust.runs import (
@@ -83,8 +83,8 @@ def _complete(run: Run) -> None:
     durations: dict[str, float] = {}
     try:
         config = _from_anywhere(run.config)
-        write_whole(run.folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
-        write_whole(run.folder / COMPOSED, OmegaConf.to_yaml(config))
+        atomic_write(run.folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+        atomic_write(run.folder / COMPOSED, OmegaConf.to_yaml(config))
         with tracked(run.config, run.identity, run.folder) as tracker:
             if not (run.folder / MODEL).is_file():
                 with _timed(durations, "train"):

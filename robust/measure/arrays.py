@@ -5,14 +5,14 @@ from typing import Self
 
 import numpy as np
 
-from robust.files import write_whole
+from robust.files import atomic_write
 
 
 class Arrays:
     """To be inherited by a dataclass whose fields are arrays."""
 
     def save(self, path: Path) -> None:
-        write_whole(path, lambda file: np.savez_compressed(file, **self.__dict__))
+        atomic_write(path, lambda file: np.savez_compressed(file, **self.__dict__))
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -13,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment
 from tqdm.auto import tqdm
 
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.report.choice import shared_changes, without
 from robust.report.figures import Drawing, draw
 from robust.report.section import Section, Table
@@ -59,10 +59,10 @@ def write_report(
         "sections": [_describe(section, pictures) for section in found],
         **_circumstances([*folders, *untested]),
     }
-    write_whole(out / "rows.parquet", rows.to_parquet(index=False, compression="zstd"))
-    write_whole(out / "README.md", _fill("page.md", content))
+    atomic_write(out / "rows.parquet", rows.to_parquet(index=False, compression="zstd"))
+    atomic_write(out / "README.md", _fill("page.md", content))
     page = out / "index.html"
-    write_whole(page, _fill("page.html", content))
+    atomic_write(page, _fill("page.html", content))
     return page
 
 
@@ -72,19 +72,19 @@ def _write_drawing(path: Path, drawing: Drawing) -> bytes:
     drawing.figure.set_layout_engine("none")  # laid out once, not for each format
     pictures = {suffix: draw(drawing.figure, suffix) for suffix in _FORMATS}
     for suffix, picture in pictures.items():
-        write_whole(path.with_name(f"{path.name}.{suffix}"), picture)
-    write_whole(path.with_name(f"{path.name}.csv"), drawing.numbers.to_csv(index=False))
+        atomic_write(path.with_name(f"{path.name}.{suffix}"), picture)
+    atomic_write(path.with_name(f"{path.name}.csv"), drawing.numbers.to_csv(index=False))
     return pictures["svg"]
 
 
 def _write_table(out: Path, name: str, table: Table) -> None:
     place = out if name == "claims" else out / "tables"  # where the project promises it
-    write_whole(place / f"{name}.csv", table.numbers.to_csv(index=False))
+    atomic_write(place / f"{name}.csv", table.numbers.to_csv(index=False))
     styler = table.shown.style.hide(axis="index").format(escape="latex")
     heads = {name: name.replace("%", r"\%").replace("_", r"\_") for name in table.shown}
     styler = styler.relabel_index(list(heads.values()), axis="columns")
-    write_whole(out / "tables" / f"{name}.tex", styler.to_latex(hrules=True, environment="longtable"))
-    write_whole(out / "tables" / f"{name}.md", _markdown(table.shown) + "\n")
+    atomic_write(out / "tables" / f"{name}.tex", styler.to_latex(hrules=True, environment="longtable"))
+    atomic_write(out / "tables" / f"{name}.md", _markdown(table.shown) + "\n")
 
 
 def _remove_others(out: Path, names: Sequence[str]) -> None:

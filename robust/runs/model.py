@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.models import AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, Siamese, TripleStaged
 from robust.runs.state import MODEL
 
@@ -22,7 +22,7 @@ _NETWORKS: dict[str, Callable[..., nn.Module]] = {
 def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> None:
     """Writes `model.ckpt`: the weights and the network's constructor (`_target_`) and arguments, plain values only."""
     content = {"architecture": architecture, "state_dict": model.state_dict()}
-    write_whole(folder / MODEL, lambda file: torch.save(content, file))
+    atomic_write(folder / MODEL, lambda file: torch.save(content, file))
 
 
 def load(run_folder: str | Path) -> nn.Module:

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from robust.files import locked, write_whole
+from robust.files import atomic_write, file_lock
 
 CLAIM, STATUS, CHECKPOINT, MODEL = "claim.json", "status.json", "last.ckpt", "model.ckpt"
 _HEARTBEAT_S = 10.0
@@ -81,14 +81,14 @@ def claimed(folder: Path) -> Iterator[None]:
     path = folder / CLAIM
 
     def beat() -> None:
-        write_whole(path, json.dumps({**claim, "heartbeat": time.time()}))
+        atomic_write(path, json.dumps({**claim, "heartbeat": time.time()}))
 
     def is_taken() -> bool:
         """Whether somebody took the claim over, as happens to a process that was stopped for a while."""
         there = _read(path)
         return there is not None and not claim.items() <= there.items()
 
-    with locked(folder / ".lock"):
+    with file_lock(folder / ".lock"):
         other = _read(path)
         if other and not _is_stale(other):
             raise ClaimedError(f"{folder} is under way in process {other['pid']} on {other['host']}.")
@@ -136,7 +136,7 @@ def write_status(folder: Path, state: State, *, reason: str = "", durations_s: d
         **scheduler(),
         "sessions": sessions,
     }
-    write_whole(folder / STATUS, json.dumps(record, indent=2) + "\n")
+    atomic_write(folder / STATUS, json.dumps(record, indent=2) + "\n")
 
 
 def scheduler() -> dict[str, Any]:

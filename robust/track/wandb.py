@@ -13,7 +13,7 @@ from PIL import Image
 from pytorch_lightning.loggers import WandbLogger
 
 from robust.experiment.compose import leaves
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.track.tracker import Picture, Subject, Tracker
 
 if TYPE_CHECKING:
@@ -161,5 +161,5 @@ def _remembered(subject: Subject) -> dict[str, str]:
         return {}
     path = subject.folder / _REMEMBERED
     if not path.is_file():
-        write_whole(path, json.dumps({"id": secrets.token_hex(4), "job_type": subject.job_type}))
+        atomic_write(path, json.dumps({"id": secrets.token_hex(4), "job_type": subject.job_type}))
     return json.loads(path.read_text())

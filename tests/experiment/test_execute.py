@@ -143,7 +143,7 @@ def test_a_write_that_fails_half_way_counts_nothing_twice(
 ) -> None:
     execute(make_run("evaluation.trials=1"))
     more = make_run("evaluation.trials=2")
-    write = results.write_whole
+    write = results.atomic_write
 
     def full(path: Path, content: object) -> None:
         if path.name == "rows.csv":
@@ -151,7 +151,7 @@ def test_a_write_that_fails_half_way_counts_nothing_twice(
         write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_whole", full)
+        patch.setattr(results, "atomic_write", full)
         assert execute(more).state is State.FAILED
     assert execute(more).state is State.DONE
     counts = pd.read_csv(more.folder / "confusion.csv").groupby("condition")["count"].sum()
