@@ -95,10 +95,9 @@ def _remove_others(out: Path, names: Sequence[str]) -> None:
 
 
 def _markdown(table: pd.DataFrame) -> str:
-    escaped = table.map(
-        lambda cell: html.escape(cell, quote=False).replace("|", r"\|") if isinstance(cell, str) else cell
-    )
-    return escaped.to_markdown(index=False, disable_numparse=True)
+    """A table in Markdown; what it would read as its own is escaped."""
+    lines = [[html.escape(str(cell), quote=False).replace("|", r"\|") for cell in row] for row in table.to_numpy()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [list(table), ["---"] * len(table.columns), *lines])
 
 
 def _describe(section: Section, pictures: dict[str, bytes]) -> dict[str, Any]:

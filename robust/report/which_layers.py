@@ -6,6 +6,7 @@ how far a perturbation moves a layer's output, and what was won by training that
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -18,6 +19,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from robust.data import Splits, one_of_each, to_float
+from robust.errors import require
 from robust.experiment.build import build_perturbation, build_splits
 from robust.experiment.compose import compose, is_pretext, model_name, recorded
 from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, layers, measure_layers
@@ -39,6 +41,7 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
     `images` are test images that are measured, under what the natural runs were tested under. Raises ValueError where
     there is no natural run, or one was tested on natural images alone.
     """
+    _captum()
     if images < 1:
         raise ValueError(f"`--images` must be at least 1; got {images}.")
     rows = {folder: read_rows(folder) for folder in folders}
@@ -242,14 +245,17 @@ def maps_figure(model: nn.Module, splits: Splits, conditions: Sequence[Condition
     return Drawing(figure, caption, numbers)
 
 
+def _captum() -> Any:
+    return require("captum.attr", what="Where a network looks", extra="explain")
+
+
 def look(model: nn.Module, image: Tensor, label: int) -> dict[str, Tensor]:
     """Maps of an image, shape (channels, height, width), for the class `label`: `saliency`, as the network sees the
     image when it has standardised it, `Grad-CAM`, and the mean absolute activation of each layer that has places; each
     of shape (rows, columns), from 0."""
-    from captum.attr import LayerActivation, LayerGradCam, Saliency
-
+    attributions = _captum()
     batch = image[None]
-    saliency = Saliency(model).attribute(batch.clone().requires_grad_(True), target=label)[0].detach()
+    saliency = attributions.Saliency(model).attribute(batch.clone().requires_grad_(True), target=label)[0].detach()
     for first in model.modules():
         if isinstance(first, Standardize):  # a pixel that hardly ever varies would outshine all others
             saliency = (saliency / first.scale).nan_to_num(0, 0, 0)
@@ -257,12 +263,12 @@ def look(model: nn.Module, image: Tensor, label: int) -> dict[str, Tensor]:
     activations = {}
     for name in layers(model):
         with torch.no_grad():
-            activation = LayerActivation(model, model.get_submodule(name)).attribute(batch)
+            activation = attributions.LayerActivation(model, model.get_submodule(name)).attribute(batch)
         if activation.dim() == 4 and min(activation.shape[2:]) > 1:
             activations[name] = activation[0].abs().mean(0)
     convolutions = [name for name, one in model.named_modules() if isinstance(one, nn.Conv2d)]
     if names := [*activations] or convolutions:
         last = model.get_submodule(names[-1])
-        cam = LayerGradCam(model, last).attribute(batch, target=label, relu_attributions=True)
+        cam = attributions.LayerGradCam(model, last).attribute(batch, target=label, relu_attributions=True)
         maps["Grad-CAM"] = cam[0, 0].detach()
     return {**maps, **activations}

@@ -11,6 +11,8 @@ import pandas as pd
 from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from robust.errors import require
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -92,10 +94,7 @@ class TensorBoardTracker(Tracker):
 
     def __init__(self, subject: Subject):
         super().__init__(subject)
-        try:
-            import tensorboard  # type: ignore[import-untyped]  # noqa: F401
-        except ImportError as error:
-            raise ValueError("`logger=tensorboard` needs a package: pip install tensorboard") from error
+        require("tensorboard", what="`logger=tensorboard`", extra="tensorboard")
 
     def knows(self) -> bool:
         return (self.subject.folder / "tensorboard").is_dir()
@@ -109,7 +108,7 @@ class TensorBoardTracker(Tracker):
 
     def log_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
         for name, table in tables.items():
-            self._tensorboard.experiment.add_text(name, table.to_markdown(index=False))
+            self._tensorboard.experiment.add_text(name, table.to_html(index=False))
 
     def log_pictures(self, pictures: Mapping[str, Picture]) -> None:
         for name, picture in pictures.items():

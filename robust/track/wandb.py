@@ -12,6 +12,7 @@ import pandas as pd
 from PIL import Image
 from pytorch_lightning.loggers import WandbLogger
 
+from robust.errors import require
 from robust.experiment.compose import leaves
 from robust.files import atomic_write
 from robust.track.tracker import Picture, Subject, Tracker
@@ -48,6 +49,7 @@ class WandbTracker(Tracker):
         mode: str | None = None,
     ):
         super().__init__(subject)
+        require("wandb", what="`logger=wandb`", extra="wandb")
         given = mode or os.environ.get("WANDB_MODE")
         if given and given not in _MODES:
             name = "logger.mode" if mode else "WANDB_MODE"
