@@ -37,10 +37,10 @@ lint: $(READY) ## format and lint (ruff), types (mypy), import contract (import-
 check: lint test ## all that CI runs
 
 bench: $(READY) ## measure our speed against what else there is (writes results/bench/)
-	$(BIN)/python -m robust.bench
+	$(BIN)/python -m benchmarks
 
 bench-gpu: $(READY) ## measure many runs on one GPU, or on the CPU where there is none (writes results/bench/packing/)
-	$(BIN)/python -m robust.bench.packing
+	$(BIN)/python -m benchmarks.packing
 
 lock: $(READY) ## pin the newest versions of the dependencies again
 	VIRTUAL_ENV=.venv $(BIN)/python -m uv pip compile pyproject.toml --extra dev --universal --upgrade --generate-hashes \

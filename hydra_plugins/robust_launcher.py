@@ -1,12 +1,14 @@
 """Hydra's entries to our launchers. Hydra reads this at every start: nothing heavy is imported here."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher
 from omegaconf import DictConfig
+
+from robust.errors import require
 
 Jobs = Sequence[Sequence[str]]
 
@@ -24,16 +26,23 @@ class RobustLauncher(Launcher):
         return _returned(job_overrides, launch([list(job) for job in job_overrides], pack=self.pack))
 
 
-class RobustSlurmLauncher(SlurmLauncher):
-    """Launches runs as Slurm jobs, with the settings of Hydra's submitit launcher; but it believes what a run
-    recorded, not what Slurm makes of a process's end. Each job does `pack` of them."""
+class RobustSlurmLauncher(Launcher):
+    """Launches runs as Slurm jobs of `pack` runs each, with the settings of `hydra.launcher`; it believes what a run
+    recorded, not what Slurm makes of a process's end."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keeps how many; a job composes its configuration itself."""
+        require("submitit", what="`hydra/launcher=slurm`", extra="slurm")
+        self.pack = config.pack
 
     def launch(self, job_overrides: Jobs, initial_job_idx: int) -> Sequence[JobReturn]:
-        from robust.sweep import launch_on_slurm
+        from robust.sweep.slurm import launch_on_slurm  # imports submitit
 
         jobs = [list(job) for job in job_overrides]
-        assert self.config is not None
-        return _returned(job_overrides, launch_on_slurm(jobs, self.params, pack=self.config.pack))
+        return _returned(job_overrides, launch_on_slurm(jobs, self.settings, pack=self.pack))
 
 
 def _returned(jobs: Jobs, reasons: Sequence[str]) -> list[JobReturn]:

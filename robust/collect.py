@@ -17,7 +17,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    from robust.files import write_whole
+    from robust.files import atomic_write
     from robust.runs import collect, find_runs  # imports torch: not for --help
 
     out = arguments.out.with_suffix("") if arguments.out.suffix in (".parquet", ".csv") else arguments.out
@@ -26,7 +26,7 @@ def main() -> None:
     rows = collect(find_runs(arguments.runs))
     contents = {".parquet": rows.to_parquet(index=False), ".csv": rows.to_csv(index=False)}
     for suffix, content in contents.items():
-        write_whole(out.with_name(out.name + suffix), content)
+        atomic_write(out.with_name(out.name + suffix), content)
     print(f"{len(rows)} rows of {rows['run'].nunique()} runs: {out}.parquet, {out}.csv")
 
 

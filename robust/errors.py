@@ -1,11 +1,13 @@
 """Errors as a user reads them: one line, with what to do."""
 
 import difflib
+import importlib
 import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from typing import Any
 
 _DEBUG = "ROBUST_DEBUG"
 
@@ -64,6 +66,17 @@ def reported(main: Callable[[], object]) -> None:
     except Exception as error:  # noqa: BLE001, whatever it was, the user reads one line
         print_error(error)
         sys.exit(1)
+
+
+def require(module: str, *, what: str, extra: str | None = None) -> Any:
+    """A module of a package that not everybody has, imported. Raises ValueError, which says that `what` needs it and
+    the command that installs it: of our `extra`, or of the package alone."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        install = f"robust[{extra}]" if extra else package
+        raise ValueError(f"{what} needs the package {package} ({error}): pip install {install}") from None
 
 
 def print_error(error: Exception) -> None:

@@ -1,14 +1,13 @@
 """`python -m robust.export RUNS`: trained models in the formats of others."""
 
 import argparse
-import importlib
 import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robust.errors import reported
+from robust.errors import reported, require
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 Logits = Callable[["Tensor"], "Tensor"]
 _TRIED = 5  # images that an exported model is tried on
 _TOLERANCE = 1e-4  # by which its logits may differ, of the greatest
+_PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "safetensors": ("safetensors",)}  # that formats need
 _NORMS = {"Linf": "linf", "L2": "l2"}
 _OWN_NORM = {"fgsm": "linf", "universal": "linf"}  # of attacks that have but one
 
@@ -65,6 +65,9 @@ def export(run_folder: Path, out: Path, *, formats: list[str], threat: str = "Li
         raise ValueError(f"`--formats` must be some of {', '.join(FORMATS)}; got {unknown[0]}.")
     if threat not in (*_NORMS, "corruptions"):
         raise ValueError(f"`--threat` must be {', '.join(_NORMS)} or corruptions; got {threat}.")
+    for name in formats:
+        for package in _PACKAGES.get(name, ()):
+            require(package, what=f"The format {name}", extra="export")
     model, about = load(run_folder), RunFolder(run_folder).read_rows().iloc[0]
     images = torch.rand(_TRIED, *_architecture(run_folder)["image_shape"], generator=torch.Generator().manual_seed(0))
     found = {}
@@ -83,7 +86,8 @@ def _differs(found: "Tensor", wanted: "Tensor") -> float:
 
 def load_safetensors(path: Path) -> "nn.Module":
     """The model of a file that `export` wrote, in eval mode, on the CPU. Raises ValueError where it is not one."""
-    opened = _import("safetensors").safe_open(path, framework="pt")
+    safetensors = require("safetensors", what="The format safetensors", extra="export")
+    opened = safetensors.safe_open(path, framework="pt")
     about = (opened.metadata() or {}).get("architecture")
     if about is None:
         raise ValueError(f"{path} must say in its metadata which network it is of (architecture); it does not.")
@@ -93,15 +97,13 @@ def load_safetensors(path: Path) -> "nn.Module":
 
 
 def _to_onnx(model: "nn.Module", run_folder: Path, out: Path, **_: str) -> tuple[Path, Logits]:
+    import onnxruntime
     import torch
 
     from robust.models import TripleStaged
 
     if isinstance(model, TripleStaged):
         raise ValueError(f"`--formats` must leave out onnx for {run_folder}: a mind's eye looks at images one by one.")
-    for package in ("onnx", "onnxscript"):
-        _import(package)
-    runtime = _import("onnxruntime")
     path = _place(out / f"{run_folder.name}.onnx")
     program = torch.onnx.export(
         model,
@@ -114,28 +116,30 @@ def _to_onnx(model: "nn.Module", run_folder: Path, out: Path, **_: str) -> tuple
     )
     assert program is not None
     program.save(path)
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return path, lambda batch: torch.from_numpy(session.run(["logits"], {"images": batch.numpy()})[0])
 
 
 def _to_safetensors(model: "nn.Module", run_folder: Path, out: Path, **_: str) -> tuple[Path, Logits]:
+    from safetensors.torch import save_file
+
     path = _place(out / f"{run_folder.name}.safetensors")
     weights = {name: value.contiguous().clone() for name, value in model.state_dict().items()}
     metadata = {"architecture": json.dumps(_architecture(run_folder)), "format": "pt"}
-    _import("safetensors.torch").save_file(weights, path, metadata=metadata)
+    save_file(weights, path, metadata=metadata)
     return path, load_safetensors(path)
 
 
 def _to_robustbench(model: "nn.Module", run_folder: Path, out: Path, *, data: str, threat: str) -> tuple[Path, Logits]:
     import torch
 
-    from robust.files import write_whole
+    from robust.files import atomic_write
     from robust.runs import make_model
 
     path = out / "models" / data / threat / f"{run_folder.name}.pt"
-    write_whole(path, lambda file: torch.save({"state_dict": model.state_dict()}, file))
+    atomic_write(path, lambda file: torch.save({"state_dict": model.state_dict()}, file))
     info = out / "model_info" / data / threat / f"{run_folder.name}.json"
-    write_whole(info, json.dumps(_model_info(run_folder, data, threat), indent=2) + "\n")
+    atomic_write(info, json.dumps(_model_info(run_folder, data, threat), indent=2) + "\n")
     weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     return path, make_model(_architecture(run_folder), weights, path)
 
@@ -209,16 +213,6 @@ def _architecture(run_folder: Path) -> dict[str, Any]:
 def _place(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def _import(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise ValueError(
-            f"This format needs the package {package} ({error}). Install: pip install robust[export]"
-        ) from None
 
 
 if __name__ == "__main__":

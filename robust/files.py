@@ -1,15 +1,16 @@
 """Files that are written whole or not at all, and by one process at a time."""
 
 import contextlib
-import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+_POLL_S = 0.02  # between two tries to get a lock
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes, *, durable: bool = True) -> None:
+
+def atomic_write(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes, *, durable: bool = True) -> None:
     """Writes a file so that nobody ever sees half of it: beside it first, then in its place.
 
     `write` is the content, or a function that writes it to a binary file. Unless it is to be `durable`, the disk takes
@@ -35,12 +36,10 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes, *, 
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """One process at a time, by a file that stays; let go by the system if that process dies. Raises OSError where it
     cannot be made."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT)  # a file to write to, which NFS wants for a lock
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    from filelock import FileLock  # a tenth of a second for which a command that locks nothing need not wait
+
+    with FileLock(path).acquire(poll_interval=_POLL_S):
         yield
-    finally:
-        os.close(handle)

@@ -74,7 +74,7 @@ def store(
     from robust.experiment.build import build_perturbation, build_splits
     from robust.experiment.compose import compose, each_perturbation
     from robust.experiment.validate import check_values
-    from robust.files import write_whole
+    from robust.files import atomic_write
 
     configs = [compose(job) for job in each_perturbation(settings, perturb="world")]
     config = configs[0]
@@ -100,13 +100,13 @@ def store(
             # An image that stays as it is is stored once, however many perturbations there are.
             lines += _store_part(folder, part, images, perturbation, config.seed, share, title, natural=not place)
     manifest = pd.DataFrame(lines)
-    write_whole(folder / MANIFEST, manifest.to_parquet(index=False, compression="zstd"))
+    atomic_write(folder / MANIFEST, manifest.to_parquet(index=False, compression="zstd"))
     return manifest
 
 
 def _claim(folder: Path, about: dict[str, Any]) -> None:
     """Says what the folder holds. Raises ValueError where it holds something else."""
-    from robust.files import write_whole
+    from robust.files import atomic_write
 
     path = folder / _SETTINGS
     if path.is_file():
@@ -115,7 +115,7 @@ def _claim(folder: Path, about: dict[str, Any]) -> None:
     elif folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"{folder} holds something else. Name another folder.")
     else:
-        write_whole(path, json.dumps(about, indent=2) + "\n")
+        atomic_write(path, json.dumps(about, indent=2) + "\n")
 
 
 def _held_out(splits: Any, seed: int, share: float | None) -> Any:
@@ -213,14 +213,14 @@ def _keep(folder: Path, lines: Sequence[Mapping[str, Any]], images: Any) -> None
     """Writes the images that are not there yet, uint8, one for each line of the manifest."""
     from PIL import Image
 
-    from robust.files import write_whole
+    from robust.files import atomic_write
 
     for line, image in zip(lines, images, strict=True):
         if not (folder / line["file"]).is_file():
             content = io.BytesIO()
             pixels = image.permute(1, 2, 0).numpy()
             Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(content, "PNG")
-            write_whole(folder / line["file"], content.getvalue(), durable=False)
+            atomic_write(folder / line["file"], content.getvalue(), durable=False)
 
 
 def _file_name(name: str) -> str:

@@ -1,3 +1,5 @@
+"""What importing does, and does not do."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +7,70 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+# Imports all that our modules take from others at their heads; then, after CHANGE, each of our modules.
+IMPORTS = """
+import ast, importlib, logging, os, pathlib, pkgutil, signal, sys, warnings
+
+ONLY_LINUX = {"fcntl", "grp", "pwd", "resource", "termios"}
+theirs = set()
+for file in [path for room in ("robust", "hydra_plugins") for path in pathlib.Path(room).rglob("*.py")]:
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            theirs |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            theirs |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+for name in sorted(theirs):
+    if name.partition(".")[0] not in ONLY_LINUX | {"robust", "hydra_plugins"}:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            pass  # a function of a module, or a package that is not there
+
+CHANGE
+
+import hydra_plugins, robust
+ours = [
+    one.name
+    for package in (robust, hydra_plugins)
+    for one in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if one.name.startswith(("robust.", "hydra_plugins.robust_")) and not one.name.endswith("__main__")
+]
+assert len(ours) > 100, ours
+for name in ours:
+    importlib.import_module(name)
+"""
+NOT_LINUX = """
+for name in ONLY_LINUX:
+    sys.modules[name] = None
+for module, names in {
+    os: ("fork", "getuid", "killpg", "sched_getaffinity", "setsid", "uname"),
+    signal: ("SIGALRM", "SIGKILL", "SIGUSR1", "SIGUSR2"),
+}.items():
+    for name in names:
+        delattr(module, name)
+"""
+STATE = """
+def state():
+    loggers = [logging.root, *(one for one in logging.root.manager.loggerDict.values() if hasattr(one, "level"))]
+    return {
+        "levels": {one.name: (one.level, one.propagate, list(one.handlers)) for one in loggers if one.level},
+        "filters": list(warnings.filters),
+        "environment": dict(os.environ),
+    }
+
+before = state()
+"""
+SAME = """
+after = state()
+for name, value in before.items():
+    assert after[name] == value, (name, value, after[name])
+"""
+
+
+def run(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_rooms_import_one_way() -> None:
@@ -15,5 +81,9 @@ def test_the_rooms_import_one_way() -> None:
 
 @pytest.mark.parametrize("module", ["robust", "robust.errors", "robust.files", "hydra_plugins.robust_sweeper"])
 def test_what_every_command_imports_does_not_import_torch(module: str) -> None:
-    check = f"import sys, {module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
+    run(f"import sys, {module}; sys.exit('torch' in sys.modules)")
+
+
+def test_importing_needs_nothing_that_only_linux_has_and_changes_nothing_around_it() -> None:
+    """Neither log levels, nor warnings, nor the environment. In one process, since it imports everything."""
+    run(IMPORTS.replace("CHANGE", NOT_LINUX + STATE) + SAME)

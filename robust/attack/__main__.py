@@ -42,7 +42,7 @@ def attack_runs(runs: Sequence[str], settings: Sequence[str]) -> list[Path]:
     """Attacks these runs, or those in these folders, as `settings`, as on the command line, say; returns their folders.
     Raises ValueError where they cannot be attacked so, before any is."""
     from robust.experiment.execute import execute
-    from robust.files import write_whole
+    from robust.files import atomic_write
     from robust.runs import RunFolder, State, find_runs
 
     folders = find_runs(runs)
@@ -52,7 +52,7 @@ def attack_runs(runs: Sequence[str], settings: Sequence[str]) -> list[Path]:
         before = record.read_bytes()
         status = execute(run)
         if status.state is not State.DONE:
-            write_whole(record, before)  # it is as well trained and tested as it was
+            atomic_write(record, before)  # it is as well trained and tested as it was
             raise ValueError(f"{run.folder} could not be attacked: {status.reason}")
     return folders
 

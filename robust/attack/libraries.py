@@ -1,6 +1,5 @@
 """Attacks that others keep: everything of foolbox and of torchattacks, AutoAttack among it."""
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from robust.attack.search import (
     nothing_yet,
     progress,
 )
+from robust.errors import require
 from robust.models import device_of
 from robust.perturb import key
 
@@ -46,7 +46,7 @@ def foolbox(
     """
     if eps is not None:
         check_eps(eps, "linf" if method.startswith("Linf") else "l2", images)
-    library = _import("foolbox")
+    library = require("foolbox", what="`attack=foolbox`", extra="attacks")
     attack = _make(library.attacks, "foolbox", method, options or {})
     wrapped = library.PyTorchModel(model, bounds=(0, 1), device=device_of(model))
     criterion = library.criteria.TargetedMisclassification if targeted else library.criteria.Misclassification
@@ -71,7 +71,7 @@ def torchattacks(
 ) -> Attacked:
     """An attack of torchattacks (Kim 2020), by the name of its class, such as `AutoAttack`, made with `options`, among
     them its eps; else as `foolbox`."""
-    library, given = _import("torchattacks"), dict(options or {})
+    library, given = require("torchattacks", what="`attack=torchattacks`"), dict(options or {})
     if "eps" in given:
         check_eps(given["eps"], "l2" if "L2" in method or given.get("norm") == "L2" else "linf", images)
     if "n_classes" in inspect.signature(getattr(library, method, object)).parameters:
@@ -82,15 +82,6 @@ def torchattacks(
     if targeted:
         attack.set_mode_targeted_by_label(quiet=True)
     return _in_batches(model, images, classes, attack, targeted=targeted, seed=seed, batch_size=batch_size, title=title)
-
-
-def _import(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ValueError(
-            f"`attack={name}` needs the package {name} ({error}). Install it: pip install {name}"
-        ) from None
 
 
 def _make(attacks: Any, library: str, method: str, options: Mapping[str, Any], *arguments: Any) -> Any:

@@ -6,7 +6,7 @@ from robust.data.images import ImageSet, Splits, one_of_each, to_float
 from robust.data.module import Batch, PerturbedData
 from robust.data.natural_adversarial import NaturalAdversarial, natural_adversarial
 from robust.data.pretext import labelled, paired, turned
-from robust.data.scenes import NONE, RANGES, Camera, Renderer, over, read_shape, scenes
+from robust.data.scenes import NONE, RANGES, over, scenes
 from robust.data.sources import cifar10, digits, mnist
 from robust.data.tiny_imagenet import tiny_imagenet
 
@@ -15,11 +15,9 @@ __all__ = [
     "RANGES",
     "Augmentation",
     "Batch",
-    "Camera",
     "ImageSet",
     "NaturalAdversarial",
     "PerturbedData",
-    "Renderer",
     "Splits",
     "cifar10",
     "digits",
@@ -30,7 +28,6 @@ __all__ = [
     "one_of_each",
     "over",
     "paired",
-    "read_shape",
     "scenes",
     "tiny_imagenet",
     "to_float",

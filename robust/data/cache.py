@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robust.files import write_whole
+from robust.files import atomic_write
 
 
 def digest(value: Any) -> str:
@@ -35,7 +35,7 @@ def kept(path: Path | None, listing: str, make: Callable[[], dict[str, Any]]) ->
     content = {**make(), "listing": listing}
     if path:
         try:
-            write_whole(path, lambda file: torch.save(content, file))
+            atomic_write(path, lambda file: torch.save(content, file))
         except OSError as error:
             why = f"images cannot be kept in {path.parent} ({error.strerror}); they will be made again each time"
             warnings.warn(f"`data.cache_dir`: {why}.", stacklevel=2)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits
-from robust.files import locked
+from robust.files import file_lock
 
 _MNIST_TRAIN = 50_000  # of the 60,000 training images: Cavey et al. 2020 (arXiv 2004.03452)
 _DIGITS_TEST = 497
@@ -109,5 +109,5 @@ def _alone(folder: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(folder / ".download.lock"))
+            stack.enter_context(file_lock(folder / ".download.lock"))
         yield

@@ -8,7 +8,7 @@ import pandas as pd
 import pytorch_lightning as pl
 from tqdm.auto import tqdm
 
-from robust.files import write_whole
+from robust.files import atomic_write
 
 
 class Curve(pl.callbacks.Checkpoint):
@@ -24,7 +24,7 @@ class Curve(pl.callbacks.Checkpoint):
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            write_whole(self.path, pd.DataFrame(self.rows).to_csv(index=False))
+            atomic_write(self.path, pd.DataFrame(self.rows).to_csv(index=False))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -1,13 +1,14 @@
 """The Trainer of a run, in one process or several."""
 
+import contextlib
 import logging
 import os
 import signal
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -18,11 +19,44 @@ from robust.learn.keeping import LastCheckpoint, Progress
 
 Devices = int | Literal["auto"]
 
-# At import, so in each process that the trainer starts: the bar and the log say how it goes.
-for _name in ("pytorch_lightning", "lightning_fabric"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
-for _message in (r".*isinstance\(treespec, LeafSpec\).*", "The `srun` command is available"):  # 2.6, torch 2.15
-    warnings.filterwarnings("ignore", message=_message)
+_QUIET = ("pytorch_lightning", "lightning_fabric")  # the bar and the log say how it goes
+_IGNORED = (r".*isinstance\(treespec, LeafSpec\).*", "The `srun` command is available")  # Lightning 2.6, torch 2.15
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning without its own messages, for the while."""
+    before = [(logger, logger.level) for logger in map(logging.getLogger, _QUIET)]
+    with warnings.catch_warnings():
+        _silence()
+        try:
+            yield
+        finally:
+            for logger, level in before:
+                logger.setLevel(level)
+
+
+def _silence() -> None:
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in _IGNORED:
+        warnings.filterwarnings("ignore", message=message)
+
+
+class _QuietTrainer(pl.Trainer):
+    """Lightning's Trainer, silent while it is made and while it trains, in each process that it starts too."""
+
+    def __init__(self, **settings: Any):
+        with _quiet():
+            super().__init__(**settings)
+
+    def fit(self, *arguments: Any, **options: Any) -> None:
+        with _quiet():
+            super().fit(*arguments, **options)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _silence()  # only a process that was started to train gets it so
+        self.__dict__.update(state)
 
 
 def make_trainer(
@@ -51,9 +85,9 @@ def make_trainer(
     if num_nodes > 1 and not started:
         raise ValueError(
             f"`trainer.num_nodes` must be 1 where Slurm did not start a process for each device; got {num_nodes}. "
-            "sweeps/slurm/ddp.sh does."
+            "scripts/slurm/ddp.sh does."
         )
-    return pl.Trainer(
+    return _QuietTrainer(
         max_epochs=max_epochs,
         accelerator=accelerator,
         devices=per_node,

@@ -1,10 +1,18 @@
 """Where a network looks: saliency, Grad-CAM and activations (Captum)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from robust.errors import require
 from robust.measure.displacement import layers
 from robust.models import Standardize
+
+
+def captum_attributions() -> Any:
+    """Captum's attributions. Raises ValueError, with the command that installs it, where it is missing."""
+    return require("captum.attr", what="Where a network looks", extra="explain")
 
 
 def saliency_maps(model: nn.Module, image: Tensor, label: int) -> dict[str, Tensor]:
@@ -15,10 +23,9 @@ def saliency_maps(model: nn.Module, image: Tensor, label: int) -> dict[str, Tens
     `image`: float in [0, 1], shape (channels, height, width); `model` in eval mode. Each map has shape (rows, columns),
     from 0.
     """
-    from captum.attr import LayerActivation, LayerGradCam, Saliency
-
+    captum = captum_attributions()
     batch = image[None]
-    saliency = Saliency(model).attribute(batch.clone().requires_grad_(True), target=label)[0].detach()
+    saliency = captum.Saliency(model).attribute(batch.clone().requires_grad_(True), target=label)[0].detach()
     for first in model.modules():
         if isinstance(first, Standardize):  # a pixel that hardly ever varies would outshine all others
             saliency = (saliency / first.scale).nan_to_num(0, 0, 0)
@@ -26,12 +33,12 @@ def saliency_maps(model: nn.Module, image: Tensor, label: int) -> dict[str, Tens
     activations = {}
     for name in layers(model):
         with torch.no_grad():
-            activation = LayerActivation(model, model.get_submodule(name)).attribute(batch)
+            activation = captum.LayerActivation(model, model.get_submodule(name)).attribute(batch)
         if activation.dim() == 4 and min(activation.shape[2:]) > 1:
             activations[name] = activation[0].abs().mean(0)
     convolutions = [name for name, one in model.named_modules() if isinstance(one, nn.Conv2d)]
     if names := [*activations] or convolutions:
         last = model.get_submodule(names[-1])
-        cam = LayerGradCam(model, last).attribute(batch, target=label, relu_attributions=True)
+        cam = captum.LayerGradCam(model, last).attribute(batch, target=label, relu_attributions=True)
         maps["Grad-CAM"] = cam[0, 0].detach()
     return {**maps, **activations}

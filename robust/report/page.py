@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment
 from tqdm.auto import tqdm
 
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.report.choice import shared_changes, without
 from robust.report.figures import Drawing, draw, usual_format
 from robust.report.section import Section, Table, numbers, slug
@@ -68,7 +68,7 @@ def write_report(
         "index.html": _fill("page.html", content),
     }
     for file, data in files.items():
-        write_whole(out / file, data)
+        atomic_write(out / file, data)
     _remove_others(out, files)
     return out / "index.html"
 
@@ -141,10 +141,9 @@ def _latex(table: pd.DataFrame) -> str:
 
 
 def _markdown(table: pd.DataFrame) -> str:
-    escaped = table.map(
-        lambda cell: html.escape(cell, quote=False).replace("|", r"\|") if isinstance(cell, str) else cell
-    )
-    return str(escaped.to_markdown(index=False, disable_numparse=True)) + "\n"
+    """A table in Markdown; what it would read as its own is escaped."""
+    lines = [[html.escape(str(cell), quote=False).replace("|", r"\|") for cell in row] for row in table.to_numpy()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [list(table), ["---"] * len(table.columns), *lines])
 
 
 def _circumstances(folders: Sequence[Path]) -> dict[str, Any]:

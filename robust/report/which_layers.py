@@ -20,6 +20,7 @@ from robust.experiment.build import build_perturbation, build_splits
 from robust.experiment.compose import compose
 from robust.experiment.parents import is_self_supervised
 from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, measure_layers, saliency_maps
+from robust.measure.saliency import captum_attributions
 from robust.report.figures import STYLE, Drawing, bare, heat_map, show_image
 from robust.report.section import Section, Table
 from robust.report.tables import percent, told_apart
@@ -36,6 +37,7 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
     `images` are test images that are measured, under what the natural runs were tested under. Raises ValueError where
     there is no natural run, or one was tested on natural images alone.
     """
+    captum_attributions()
     if images < 1:
         raise ValueError(f"`--images` must be at least 1; got {images}.")
     rows = {folder: RunFolder(folder).read_rows() for folder in folders}

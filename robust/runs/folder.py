@@ -12,7 +12,7 @@ import pyarrow.parquet
 from omegaconf import OmegaConf
 from torch import nn
 
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.measure import TEST_KEY, Measurement, Samples, Views, confusion_counts
 from robust.models.registry import Network
 from robust.runs.config import Config, check_targets
@@ -77,7 +77,7 @@ class RunFolder:
 
     def write_config(self, config: Config) -> None:
         """Writes it."""
-        write_whole(self.config, OmegaConf.to_yaml(OmegaConf.create(config.plain())))
+        atomic_write(self.config, OmegaConf.to_yaml(OmegaConf.create(config.plain())))
 
     def load_model(self, *, networks: Sequence[Network | str] = ()) -> nn.Module:
         """The trained network: see `robust.load`."""
@@ -133,7 +133,7 @@ class RunFolder:
         predictions = predictions.merge(rows[TEST_KEY].drop_duplicates(), on=TEST_KEY)
         _write_parquet(self.predictions, predictions)
         _write_csv(self.confusion, confusion_counts(predictions, classes))
-        write_whole(self.summary, json.dumps(summary_of(rows), indent=2, allow_nan=False) + "\n")
+        atomic_write(self.summary, json.dumps(summary_of(rows), indent=2, allow_nan=False) + "\n")
         _write_csv(self.rows, rows)
 
     def read_predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame | None:
@@ -233,7 +233,7 @@ def _read_csv(path: Path, *words: str) -> pd.DataFrame | None:
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    write_whole(path, table.to_csv(index=False))
+    atomic_write(path, table.to_csv(index=False))
 
 
 def _columns(path: Path) -> list[str]:
@@ -245,7 +245,7 @@ def _read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFr
 
 
 def _write_parquet(path: Path, table: pd.DataFrame) -> None:
-    write_whole(path, table.to_parquet(index=False, compression="zstd"))
+    atomic_write(path, table.to_parquet(index=False, compression="zstd"))
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
@@ -257,4 +257,4 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
 
 def _write_arrays(path: Path, kept: Samples | Views) -> None:
     """The fields of a dataclass, which are arrays, in one file."""
-    write_whole(path, lambda file: np.savez_compressed(file, **vars(kept)))
+    atomic_write(path, lambda file: np.savez_compressed(file, **vars(kept)))

@@ -17,6 +17,7 @@ def logged(path: Path) -> Iterator[None]:
     handler = _RunLog(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in ("robust", "pytorch_lightning", "py.warnings")]
+    before = [(logger, logger.level, logger.propagate) for logger in loggers]
     logging.getLogger("robust").setLevel(logging.INFO)
     logging.captureWarnings(True)
     for logger in loggers:
@@ -26,6 +27,8 @@ def logged(path: Path) -> Iterator[None]:
         yield
     finally:
         logging.captureWarnings(False)
-        for logger in loggers:
+        for logger, level, propagate in before:
             logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
         handler.close()

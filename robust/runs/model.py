@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.models import UnknownNetworkError, make_network
 from robust.models.registry import Network
 
@@ -16,7 +16,7 @@ from robust.models.registry import Network
 def save_model(path: Path, model: nn.Module, architecture: Mapping[str, Any]) -> None:
     """Writes a checkpoint: the weights and the network's constructor (`_target_`) and arguments, plain values only."""
     content = {"architecture": dict(architecture), "state_dict": model.state_dict()}
-    write_whole(path, lambda file: torch.save(content, file))
+    atomic_write(path, lambda file: torch.save(content, file))
 
 
 def load_model(path: Path, *, networks: Sequence[Network | str] = ()) -> nn.Module:

@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from robust.files import locked, write_whole
+from robust.files import atomic_write, file_lock
 from robust.runs.folder import RunFolder
 
 _HEARTBEAT_S = 10.0
@@ -83,14 +83,14 @@ def claimed(folder: Path) -> Iterator[None]:
     path = RunFolder(folder).claim
 
     def beat() -> None:
-        write_whole(path, json.dumps({**claim, "heartbeat": time.time()}))
+        atomic_write(path, json.dumps({**claim, "heartbeat": time.time()}))
 
     def is_taken() -> bool:
         """Whether somebody took the claim over, as happens to a process that was stopped for a while."""
         there = _read_claim(path)
         return there is not None and not claim.items() <= there.items()
 
-    with locked(RunFolder(folder).lock):
+    with file_lock(RunFolder(folder).lock):
         other = _read_claim(path)
         if other and not _is_stale(other):
             raise ClaimedError(f"{folder} is under way in process {other['pid']} on {other['host']}.")
@@ -156,7 +156,7 @@ def write_status(
         **scheduler(),
         "sessions": sessions,
     }
-    write_whole(RunFolder(folder).status, json.dumps(record, indent=2) + "\n")
+    atomic_write(RunFolder(folder).status, json.dumps(record, indent=2) + "\n")
 
 
 def failed_since(status: Status, since: float) -> bool:

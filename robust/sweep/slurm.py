@@ -26,6 +26,10 @@ from robust.sweep.tune import MOST
 
 _LOOK_S = 5.0  # between two looks at the queue
 _GRACE_S = 15.0  # in which the result of a job that has left the queue may still appear on a shared disk
+_NUMBERS = (
+    *("array_parallelism", "cpus_per_task", "gpus_per_node", "max_num_timeout", "nodes"),
+    *("signal_delay_s", "tasks_per_node", "timeout_min"),
+)
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT")
 _ENDED = (
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
@@ -60,6 +64,7 @@ def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any], *, p
     Runs that start from others' weights wait until the natural runs and the stages among these are through. `settings`
     are those of `conf/hydra/launcher/slurm.yaml`. Raises ValueError where Slurm does not take the jobs.
     """
+    _check_numbers(settings)
     threads, size = settings.get("cpus_per_task"), MOST if pack == "auto" else int(pack)
     orders, children = [], []
     configs = [compose(job) for job in jobs]
@@ -96,6 +101,13 @@ def _trained(config: Config) -> str:
 
 def _in_packs(places: Sequence[int], size: int) -> list[list[int]]:
     return [list(places[start : start + size]) for start in range(0, len(places), size)]
+
+
+def _check_numbers(settings: Mapping[str, Any]) -> None:
+    for name in _NUMBERS:
+        value = settings.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise ValueError(f"`hydra.launcher.{name}` must be a whole number >= 0; got {value}.")
 
 
 def _check_time(settings: Mapping[str, Any], checkpoint_every_s: float) -> None:

@@ -55,7 +55,7 @@ def sweep(
     if any(run.is_shared for run in planned):
         raise ValueError(
             "Processes that `srun` started train one model together (trainer.devices); a sweep is many. Give it "
-            "hydra/launcher=slurm, or sweeps/slurm/node.sh."
+            "hydra/launcher=slurm, or scripts/slurm/node.sh."
         )
     print_plan(_look_at(planned))
     if any(run.config.plan for run in planned):

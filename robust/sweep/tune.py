@@ -42,9 +42,14 @@ def best_pack(
     """How many runs like that of these overrides, at most `most`, train fastest together on the GPU `gpu`, or on this
     machine: 1, 2, 4, ... are tried, so many `seconds` each, while that makes them faster and leaves memory for twice as
     many. What comes of each is told to `say`."""
-    most = min(most, len(os.sched_getaffinity(0)), MOST)
+    most = min(most, usable_cores(), MOST)
     others = 0.0 if gpu is not None else psutil.virtual_memory().percent / 100
     return grow(lambda count: paces(job, count, gpu=gpu, seconds=seconds), most=most, others=others, say=say)
+
+
+def usable_cores() -> int:
+    """How many of this machine's cores this process may use; all of them where the system does not say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def grow(

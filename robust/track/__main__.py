@@ -2,7 +2,7 @@
 
 import argparse
 
-from robust.errors import reported
+from robust.errors import reported, require
 
 
 def main() -> None:
@@ -14,16 +14,15 @@ def main() -> None:
     parser.add_argument("--project", default="robust", help="as logger.project (default: robust)")
     arguments = parser.parse_args()
 
+    for module in ("wandb", "wandb_workspaces"):
+        require(module, what="A dashboard", extra="wandb")
+
     from robust.track.dashboard import dashboard  # imports W&B: not for --help
     from robust.track.wandb import has_key
 
     if not has_key():
         raise ValueError("A dashboard is saved in an account, and there is no key of one: `wandb login` stores it.")
-    try:
-        view = dashboard(arguments.entity, arguments.project)
-    except ImportError as error:
-        raise ValueError("The dashboard needs a package: pip install wandb-workspaces") from error
-    print("dashboard:", view.save().url)
+    print("dashboard:", dashboard(arguments.entity, arguments.project).save().url)
 
 
 if __name__ == "__main__":

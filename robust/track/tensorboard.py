@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from robust.errors import require
 from robust.runs import RunFolder
 from robust.track.tracker import Picture, TrackedRun, Tracker
 
@@ -19,10 +20,7 @@ class TensorBoardTracker(Tracker):
 
     def __init__(self, tracked: TrackedRun):
         super().__init__(tracked)
-        try:
-            import tensorboard  # type: ignore[import-untyped]  # noqa: F401
-        except ImportError as error:
-            raise ValueError("`logger=tensorboard` needs a package: pip install tensorboard") from error
+        require("tensorboard", what="`logger=tensorboard`", extra="tensorboard")
 
     def start(self) -> None:
         place = RunFolder(self.tracked.folder).tensorboard
@@ -34,7 +32,7 @@ class TensorBoardTracker(Tracker):
 
     def log_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
         for name, table in tables.items():
-            self._tensorboard.experiment.add_text(name, table.to_markdown(index=False))
+            self._tensorboard.experiment.add_text(name, table.to_html(index=False))
 
     def log_pictures(self, pictures: Mapping[str, Picture]) -> None:
         for name, picture in pictures.items():

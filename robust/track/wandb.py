@@ -12,7 +12,8 @@ import pandas as pd
 from PIL import Image
 from pytorch_lightning.loggers import WandbLogger
 
-from robust.files import write_whole
+from robust.errors import require
+from robust.files import atomic_write
 from robust.runs import RunFolder
 from robust.track.tracker import Picture, TrackedRun, Tracker
 
@@ -47,6 +48,7 @@ class WandbTracker(Tracker):
         mode: str | None = None,
     ):
         super().__init__(tracked)
+        require("wandb", what="`logger=wandb`", extra="wandb")
         given = mode or os.environ.get("WANDB_MODE")
         if given and given not in _MODES:
             name = "logger.mode" if mode else "WANDB_MODE"
@@ -157,5 +159,5 @@ def _remembered(tracked: TrackedRun) -> dict[str, str]:
         return {}
     path = RunFolder(tracked.folder).wandb / "run.json"
     if not path.is_file():
-        write_whole(path, json.dumps({"id": secrets.token_hex(4), "job_type": tracked.job_type}))
+        atomic_write(path, json.dumps({"id": secrets.token_hex(4), "job_type": tracked.job_type}))
     return json.loads(path.read_text())

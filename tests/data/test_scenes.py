@@ -9,8 +9,10 @@ import torch
 import trimesh
 from PIL import Image
 
-from robust.data import NONE, Camera, Renderer, over, read_shape, scenes
+from robust.data import NONE, over, scenes
 from robust.data.scenes.backgrounds import open_backgrounds
+from robust.data.scenes.rendering import Camera, Renderer
+from robust.data.scenes.shapes import read_shape
 from robust.perturb import ImageRandom
 
 OWN = {name: {"mesh": name} for name in ("monkey", "penguin", "aeroplane")}
@@ -136,7 +138,7 @@ def test_an_image_belongs_to_its_seed_class_and_number():
 
 def test_scenes_are_drawn_once_and_kept(tmp_path, monkeypatch):
     first = scenes(objects=OWN, train=3, test=2, cache_dir=str(tmp_path))
-    monkeypatch.setattr(importlib.import_module("robust.data.scenes.sets"), "draw_all", None)
+    monkeypatch.setattr(importlib.import_module("robust.data.scenes.drawing"), "draw_all", None)
     second = scenes(objects=OWN, train=3, test=2, cache_dir=str(tmp_path))
     assert first.digest == second.digest
     assert torch.equal(first.train.images, second.train.images)

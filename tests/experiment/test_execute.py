@@ -155,7 +155,7 @@ def test_a_write_that_fails_half_way_counts_nothing_twice(
 ) -> None:
     execute(make_run("evaluation.trials=1"))
     more = make_run("evaluation.trials=2")
-    write = folder.write_whole
+    write = folder.atomic_write
 
     def full(path: Path, content: object) -> None:
         if path.name == "rows.csv":
@@ -163,7 +163,7 @@ def test_a_write_that_fails_half_way_counts_nothing_twice(
         write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "write_whole", full)
+        patch.setattr(folder, "atomic_write", full)
         assert execute(more).state is State.FAILED
     assert execute(more).state is State.DONE
     counts = pd.read_csv(more.folder / "confusion.csv").groupby("condition")["count"].sum()

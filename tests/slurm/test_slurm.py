@@ -151,7 +151,7 @@ def test_runs_survive_what_a_cluster_does_to_them(
 def test_a_sweep_on_one_node_is_queued_again_at_its_time_limit(undisturbed: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     resources = ["--gpus-per-node=2", "--cpus-per-task=2", "--export=ALL,RUNS_PER_GPU=1", f"--output={tmp_path}/log"]
-    job = slurm("sbatch", "--parsable", *resources, "sweeps/slurm/node.sh", "-m", *LONG, f"runs_dir={runs}")
+    job = slurm("sbatch", "--parsable", *resources, "scripts/slurm/node.sh", "-m", *LONG, f"runs_dir={runs}")
     catch(runs, "noise")
     slurm("scancel", "--batch", "--signal=USR1", job)  # as Slurm does before the limit
     wait(job)
@@ -177,7 +177,7 @@ def test_several_processes_that_slurm_starts_train_one_model(tmp_path: Path) -> 
     resources = ["--nodes=1", "--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1"]
     slurm(
         *("sbatch", "--wait", *resources, f"--output={tmp_path}/log"),
-        *("sweeps/slurm/ddp.sh", *settings, f"runs_dir={tmp_path / 'two'}"),
+        *("scripts/slurm/ddp.sh", *settings, f"runs_dir={tmp_path / 'two'}"),
     )
     assert train(*settings, f"runs_dir={tmp_path / 'one'}").returncode == 0
     # Gradients are summed in another order, which shows in how sure the network is, not in its verdicts.

@@ -60,3 +60,9 @@ def test_a_job_too_short_for_a_checkpoint_is_refused() -> None:
     settings = {"timeout_min": 1, "signal_delay_s": 30}
     with pytest.raises(ValueError, match=r"`hydra.launcher.timeout_min` must give a job time .* every 30 s; got 1, of"):
         slurm.launch_on_slurm([["technique=natural"]], settings)
+
+
+@pytest.mark.parametrize("value", ["soon", -1, 1.5, True])
+def test_a_setting_that_is_no_number_is_named(value: object) -> None:
+    with pytest.raises(ValueError, match=f"`hydra.launcher.timeout_min` must be a whole number >= 0; got {value}"):
+        slurm.launch_on_slurm([["technique=natural"]], {"timeout_min": value})

@@ -234,12 +234,12 @@ def test_it_is_offline_without_a_key_and_online_with_one(monkeypatch: pytest.Mon
         mode(mode="offline", tags=["fine", "x" * 65])
 
 
-@pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "sweeps" / "wandb").glob("*.yaml"))])
+@pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "scripts" / "wandb").glob("*.yaml"))])
 def test_what_an_agent_of_a_wandb_sweep_calls_can_be_run(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
-    definition = yaml.safe_load((ROOT / "sweeps" / "wandb" / name).read_text())
+    definition = yaml.safe_load((ROOT / "scripts" / "wandb" / name).read_text())
     assert (ROOT / definition["program"]).is_file()
     assert definition["command"][1:] == ["python", "${program}", "${args_no_hyphens}"]
     choices = {key: _values(one) for key, one in definition["parameters"].items()}

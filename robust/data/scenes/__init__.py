@@ -1,7 +1,6 @@
-"""Rendered objects over photographs."""
+"""Rendered objects over photographs. Drawing them (`drawing`, `rendering`, `shapes`) needs packages that not everybody
+has: nothing here imports these before a set is drawn."""
 
-from robust.data.scenes.rendering import RANGES, Camera, Renderer
-from robust.data.scenes.sets import NONE, over, scenes
-from robust.data.scenes.shapes import SHAPES, read_shape
+from robust.data.scenes.sets import NONE, RANGES, over, scenes
 
-__all__ = ["NONE", "RANGES", "SHAPES", "Camera", "Renderer", "over", "read_shape", "scenes"]
+__all__ = ["NONE", "RANGES", "over", "scenes"]

@@ -9,19 +9,9 @@ from embreex.rtcore_scene import EmbreeScene
 from scipy.spatial.transform import Rotation
 from trimesh import Trimesh
 
+from robust.data.scenes.sets import RANGES
 from robust.data.scenes.shapes import Shape
 
-#: what may vary from image to image, and in which range: the Euler angles about x, y and z (rad; Berntsen et al. 2016,
-#: section 3.1), and on request scale (a factor), pan (the camera's units) and the angle of the object's joint (rad)
-RANGES = {
-    "pitch": (-0.5, 0.5),
-    "yaw": (-0.5, 0.5),
-    "roll": (-0.5, 0.5),
-    "scale": (0.75, 1.1),
-    "pan_x": (-0.25, 0.25),
-    "pan_y": (-0.25, 0.25),
-    "joint": (-0.5, 0.5),
-}
 _STRETCH = (15, 85)  # percentiles of the object's grey values that become black and white
 
 

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
-from robust.data import Camera, Renderer, over, read_shape
+from robust.data import over
+from robust.errors import require
 from robust.models import AlexNet, TripleStaged
 from robust.report.figures import COLOURS, STYLE, Drawing
 from robust.report.minds_eye.results import Network, pose_errors, verdicts
@@ -148,10 +149,15 @@ def _redrawn(network: Network, before: Tensor, after: Tensor, target: int) -> Te
         else:
             return None
     about = dict(network.config.data.objects[network.classes[target]])
-    camera = Camera(about.pop("distance", 3.0), about.pop("height", 0.0), size=before.shape[-1])
     try:
+        for module in ("trimesh", "embreex"):
+            require(module, what="A rendered object", extra="scenes")
+        from robust.data.scenes.rendering import Camera, Renderer
+        from robust.data.scenes.shapes import read_shape
+
+        camera = Camera(about.pop("distance", 3.0), about.pop("height", 0.0), size=before.shape[-1])
         renderer = Renderer(read_shape(**about), camera)
-    except (OSError, ValueError):  # the object's file is elsewhere by now
+    except (OSError, ValueError):  # what draws it is not there, or the object's file is elsewhere by now
         return None
     drawn = []
     for image, row in zip(before[:, 0], parameters.tolist(), strict=True):

@@ -11,8 +11,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import GaussianNoise as TorchvisionNoise
 from torchvision.transforms.v2.functional import gaussian_blur as torchvision_blur
 
-from robust.bench.imagecorruptions import noise_rate
-from robust.bench.pairs import Result, at_least, in_turn
+from benchmarks.imagecorruptions import noise_rate
+from benchmarks.pairs import Result, at_least, in_turn
 from robust.perturb import DeadPixels, GaussianBlur, GaussianNoise, HotPixels, MixedPixels, Perturbation, StuckPixels
 
 _COUNT = 2000

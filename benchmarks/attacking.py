@@ -12,9 +12,9 @@ import torch
 from scipy.optimize import differential_evolution
 from torch import Tensor, nn
 
+from benchmarks.pairs import Result, at_least, at_most, in_turn
 from robust.attack import fgsm, gradient_sign, one_pixel, pgd
 from robust.attack.libraries import torchattacks
-from robust.bench.pairs import Result, at_least, at_most, in_turn
 from robust.data import to_float
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2 as torchvision
 
-from robust.bench.pairs import Result, at_least, in_turn
+from benchmarks.pairs import Result, at_least, in_turn
 from robust.perturb import (
     DrawnStrength,
     Erasing,

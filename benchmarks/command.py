@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from robust.bench.pairs import Result, at_most, seconds
+from benchmarks.pairs import Result, at_most, seconds
 
-_ROOT = Path(__file__).parent.parent.parent
+_ROOT = Path(__file__).parent.parent
 _ROUNDS = 5
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A whole sweep on one node with several GPUs: its runs are shared out over them, pack=... to a GPU, since one alone leaves a GPU idle.
-# Command   sbatch sweeps/slurm/node.sh sweep=strategies pack=auto          (whatever train.py takes)
-#           sbatch --gpus-per-node=4 sweeps/slurm/node.sh -m perturb=noise,blur pack=8
-#           Without a GPU: sbatch --gpus-per-node=0 --cpus-per-task=32 sweeps/slurm/node.sh sweep=strategies_mnist pack=32
+# Command   sbatch scripts/slurm/node.sh sweep=strategies pack=auto          (whatever train.py takes)
+#           sbatch --gpus-per-node=4 scripts/slurm/node.sh -m perturb=noise,blur pack=8
+#           Without a GPU: sbatch --gpus-per-node=0 --cpus-per-task=32 scripts/slurm/node.sh sweep=strategies_mnist pack=32
 # What is cut off by the time limit, by preemption or with a node is queued again and goes on where it was.
 #SBATCH --job-name=robust
 #SBATCH --nodes=1

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from robust.bench.pairs import Result, at_most, in_turn, seconds
+from benchmarks.pairs import Result, at_most, in_turn, seconds
 from robust.data import to_float
 from robust.experiment.compose import compose
 from robust.experiment.execute import train

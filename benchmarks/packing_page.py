@@ -1,4 +1,4 @@
-"""What `robust.bench.packing` measured, as a page, a table and a figure."""
+"""What `benchmarks.packing` measured, as a page, a table and a figure."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.report.figures import COLOURS, MARKERS, STYLE
 from robust.runs import git_commit
 
@@ -52,8 +52,8 @@ def write_page(lines: Sequence[Line], out: Path) -> None:
             for line in lines
         ),
     ]
-    write_whole(out / "packing.csv", table.to_csv(index=False))
-    write_whole(out / "README.md", "\n".join(text) + "\n")
+    atomic_write(out / "packing.csv", table.to_csv(index=False))
+    atomic_write(out / "README.md", "\n".join(text) + "\n")
     _draw(table[table["section"] == "pack"]).savefig(out / "packing.svg")
 
 

@@ -12,17 +12,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from robust.bench.attacking import bench_attacking
-from robust.bench.command import bench_memory, bench_start
-from robust.bench.pairs import Result
-from robust.bench.perturbing import bench_perturbing
-from robust.bench.training import bench_resnet, bench_testing, bench_training, mnist_is_there
-from robust.bench.world import bench_world
+from benchmarks.attacking import bench_attacking
+from benchmarks.command import bench_memory, bench_start
+from benchmarks.pairs import Result
+from benchmarks.perturbing import bench_perturbing
+from benchmarks.training import bench_resnet, bench_testing, bench_training, mnist_is_there
+from benchmarks.world import bench_world
 from robust.errors import reported
-from robust.files import write_whole
+from robust.files import atomic_write
 from robust.runs import git_commit
 
-_OUT = Path(__file__).parent.parent.parent / "results" / "bench"
+_OUT = Path(__file__).parent.parent / "results" / "bench"
 _MNIST = {"training": bench_training, "testing": bench_testing, "memory": bench_memory}
 _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "start": bench_start,
@@ -36,9 +36,7 @@ _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m robust.bench", description="Measures speed; writes results/bench/."
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures speed; writes results/bench/.")
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(_SECTIONS)} (default: all); the others' stay")
     chosen = parser.parse_args().sections or list(_SECTIONS)
     if unknown := set(chosen) - set(_SECTIONS):
@@ -93,8 +91,8 @@ def _write(results: list[Result]) -> None:
         figure = f"{line.figure:.2f} {line.unit} [{line.low:.2f}, {line.high:.2f}]"
         cells = (line.subject, line.against, figure, line.limit, "yes" if line.met else "no", line.note)
         lines.append(f"| {' | '.join(cells)} |")
-    write_whole(_OUT / "README.md", "\n".join(lines) + "\n")
-    write_whole(path, table.to_csv(index=False))
+    atomic_write(_OUT / "README.md", "\n".join(lines) + "\n")
+    atomic_write(path, table.to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,9 @@
 results/bench/packing/. Without a GPU it measures the same on the CPU, and says so."""
 
 import argparse
-import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from robust.bench.packing_page import Line, shown, write_page
-from robust.bench.together import Steps, in_turn, on_streams, stacked
+from benchmarks.packing_page import Line, shown, write_page
 from robust.data import to_float
 from robust.errors import one_line, reported
 from robust.experiment.build import build_assaults, build_conditions, build_perturbation, build_splits
@@ -26,9 +24,10 @@ from robust.experiment.experiment import Run, prepare
 from robust.measure import Condition, measure, planned_tests
 from robust.perturb import ImageRandom
 from robust.sweep import list_jobs
-from robust.sweep.tune import MOST, paces
+from robust.sweep.tune import MOST, paces, usable_cores
 
-_OUT = Path(__file__).parent.parent.parent / "results" / "bench" / "packing"
+_OUT = Path(__file__).parent.parent / "results" / "bench" / "packing"
+_SWEEPS = Path(__file__).parent.parent / "sweeps"
 _SECONDS = 3.0  # of each measurement
 _DATA = ("mnist", "cifar10")
 _SWITCHES = {
@@ -58,7 +57,7 @@ _RECIPES = {"processes": "natural", "processes, transferred": "retrain"}
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(
-        prog="python -m robust.bench.packing", description="Measures how fast a grid goes through one GPU, or this CPU."
+        prog="python -m benchmarks.packing", description="Measures how fast a grid goes through one GPU, or this CPU."
     )
     parser.add_argument("--data", default=",".join(_DATA), help=f"data sets whose networks are trained ({_DATA})")
     parser.add_argument("--out", type=Path, default=_OUT, help="the folder to write to (results/bench/packing)")
@@ -77,7 +76,7 @@ def main() -> None:
             lines.append(line)
     if not lines:
         raise FileNotFoundError("None of these data sets can be read. Set ROBUST_DATA to the folder that holds them.")
-    lines += [*_perturbations(), *_grid(lines)]
+    lines += [*_perturbations(), *grid(lines)]
     write_page(lines, arguments.out)
     print(f"page: {arguments.out / 'README.md'}")
 
@@ -150,13 +149,12 @@ def _wait() -> None:
 
 
 def _counts() -> list[int]:
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     return [count for count in (1, 2, 4, 8, MOST) if count <= cores]
 
 
 def _packs(data: str, how: str) -> Iterator[Line]:
-    """Several runs at a time, with these switches: as `pack=N` does it; and the bare steps of several models in one
-    process."""
+    """Several runs at a time, with these switches, as `pack=N` does it."""
     settings = {**_SWITCHES, **_COMPILED}[how]
     for name, technique in _RECIPES.items():
         config = _config(data, *settings, technique=technique)
@@ -169,23 +167,6 @@ def _packs(data: str, how: str) -> Iterator[Line]:
             memory = f"{100 * max(pace.memory for pace in found):.0f} % of the memory"
             note = f"batches of {config.data.batch_size}, {how}; {memory}"
             yield Line("pack", data, name, count, sum(pace.steps_per_s for pace in found), "steps/s", note)
-    run, size = _run(data), _run(data).config.data.batch_size
-    images = to_float(run.splits.train.images[:size]).to(_device())
-    labels = run.splits.train.labels[:size].to(_device())
-    ways: dict[str, Callable[..., Steps]] = {
-        "one process, in turn": in_turn,
-        "one process, CUDA graphs on streams": on_streams,
-        "one process, models stacked": stacked,
-    }
-    for name, way in ways.items():
-        for count in _counts():
-            models = [run.build_network().to(_device()) for _ in range(count)]
-            try:
-                rate = _rate(way(models, images, labels), count)
-            except RuntimeError as error:
-                yield Line("pack", data, name, count, float("nan"), "steps/s", one_line(error))
-                break
-            yield Line("pack", data, name, count, rate, "steps/s", "the bare step, no trainer around it")
 
 
 def _tests(data: str) -> Iterator[Line]:
@@ -231,12 +212,12 @@ def _perturbations() -> Iterator[Line]:
             yield line
 
 
-def _grid(lines: list[Line]) -> Iterator[Line]:
-    """What all models of the paper take with their tests, by what was measured."""
-    sweep = OmegaConf.load(CONF / "sweep" / f"{_GRID}.yaml")
-    products = OmegaConf.to_container(sweep.sweep.products)
+def grid(lines: list[Line], *, sweep: str = _GRID, only: Sequence[str] = ()) -> Iterator[Line]:
+    """What the models of a sweep, `only` those of these settings, take with their tests, by what was measured: a line
+    for each data set."""
+    products = OmegaConf.to_container(OmegaConf.load(_SWEEPS / f"{sweep}.yaml").sweep.products)
     assert isinstance(products, list)
-    jobs = list_jobs(products, [], OverridesParser.create().parse_overrides)
+    jobs = list_jobs(products, list(only), OverridesParser.create().parse_overrides)
     for data in dict.fromkeys(line.data for line in lines if line.section == "step"):
         seconds = tests = models = 0.0
         best = {
@@ -248,9 +229,9 @@ def _grid(lines: list[Line]) -> Iterator[Line]:
         }
         splits = build_splits(compose([f"data={data}"]).data)
         for job in jobs:
-            if f"data={data}" not in job:
+            config = compose([f"sweep={sweep}", *job])
+            if config.data.name != data:
                 continue
-            config = compose([*job, "evaluation=all"] if "evaluation=impact" not in job else job)
             steps = config.trainer.max_epochs * (len(splits.train) // config.data.batch_size)
             name = next(name for name in _RECIPES if ("transferred" in name) == (config.task.recipe == "retrain"))
             seconds += steps / best[name].figure

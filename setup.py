@@ -1,0 +1,12 @@
+"""What is in the package beside Python: the choices, which a checkout keeps beside `robust/`. All else is in
+pyproject.toml."""
+
+from setuptools import find_packages, setup
+
+CHOICES = {"robust.conf": "conf", "robust.conf.sweep": "sweeps"}
+
+setup(
+    packages=[*find_packages(include=["robust", "robust.*"]), "hydra_plugins", *CHOICES],
+    package_dir=CHOICES,
+    package_data={"": ["py.typed", "page.*", "*.yaml"], "robust.conf": ["**/*.yaml"], "robust.conf.sweep": ["*.yaml"]},
+)

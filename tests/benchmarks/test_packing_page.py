@@ -1,0 +1,38 @@
+"""The page of `make bench-gpu`, also where something could not be measured."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.packing import grid
+from benchmarks.packing_page import Line, write_page
+
+
+def test_the_page_says_what_was_measured_and_what_could_not_be(tmp_path: Path) -> None:
+    lines = [Line("pack", "digits", "processes", count, 10.0 * count, "steps/s") for count in (1, 2)]
+    lines.append(Line("pack", "digits", "processes", 4, float("nan"), "steps/s", "A process died."))
+    write_page(lines, tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert "| pack | digits | processes | 2 | 20 steps/s |" in page
+    assert "| pack | digits | processes | 4 |  | A process died. |" in page
+    assert len(pd.read_csv(tmp_path / "packing.csv")) == 3
+
+
+def test_the_grid_is_what_its_steps_and_tests_take() -> None:
+    packs = [Line("pack", "digits", how, 1, 100.0, "steps/s") for how in ("processes", "processes, transferred")]
+    lines = [Line("step", "digits", "float32", 1, 100.0, "steps/s"), *packs]
+    tested = Line("test", "digits", "hot", 1, 1e5, "images/s")
+
+    def minutes(*measured: Line) -> float:
+        (line,) = grid(list(measured), sweep="digits", only=["perturb=noise"])
+        assert (line.data, line.unit) == ("digits", "minutes")
+        assert line.note.startswith("extrapolated: 15 models trained in ")
+        return line.figure
+
+    whole = minutes(*lines, tested)
+    faster = minutes(*(replace(line, figure=200.0) for line in lines), tested)
+    without_tests = minutes(*lines, replace(tested, figure=float("inf")))
+    assert 0 < without_tests < whole
+    assert whole - faster == pytest.approx(without_tests / 2), "twice as fast, half the time"

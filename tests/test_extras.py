@@ -1,0 +1,87 @@
+"""A package that is missing is named with the command that installs it, before anything starts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+OPTIONAL = [
+    *("captum", "embreex", "foolbox", "hydra_plugins.hydra_submitit_launcher", "nltk", "onnx", "onnxruntime"),
+    *("onnxscript", "safetensors", "skimage", "submitit", "tabulate", "tensorboard", "torchattacks", "trimesh"),
+    *("wandb", "wandb_workspaces"),
+]
+HIDDEN = f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL}))\n"
+TRAIN = "import runpy; sys.argv[0] = 'train.py'; runpy.run_path('train.py', run_name='__main__')"
+
+
+def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python where no optional package can be imported."""
+    command = [sys.executable, "-W", "error::UserWarning", "-c", HIDDEN + code, *arguments]
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+
+
+def module(name: str) -> str:
+    return f"import runpy; runpy.run_module('{name}', run_name='__main__')"
+
+
+def from_python(name: str, call: str) -> str:
+    return f"from robust.errors import reported\n{name}\nreported(lambda: {call})"
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "package", "install"),
+    [
+        (TRAIN, ["logger=wandb"], "wandb", "robust[wandb]"),
+        (TRAIN, ["logger=tensorboard"], "tensorboard", "robust[tensorboard]"),
+        (TRAIN, ["data=scenes"], "trimesh", "robust[scenes]"),
+        (TRAIN, ["attack=foolbox", "attack.method=LinfPGD"], "foolbox", "robust[attacks]"),
+        (TRAIN, ["attack=torchattacks", "attack.method=FGSM"], "torchattacks", "torchattacks"),
+        (TRAIN, ["-m", "perturb=noise,blur", "hydra/launcher=slurm"], "submitit", "robust[slurm]"),
+        (module("robust.track"), ["--entity", "me"], "wandb", "robust[wandb]"),
+        (
+            from_python("from robust.report.which_layers import which_layers", "which_layers([])"),
+            [],
+            "captum",
+            "robust[explain]",
+        ),
+        *(
+            (
+                from_python(
+                    "from pathlib import Path; from robust.export import export",
+                    f"export(Path('none'), Path('none'), formats=['{name}'])",
+                ),
+                [],
+                name,
+                "robust[export]",
+            )
+            for name in ("onnx", "safetensors")
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "\n" not in value and "import" not in value else "",
+)
+def test_a_missing_package_is_named_before_anything_starts(
+    tmp_path: Path, code: str, arguments: list[str], package: str, install: str
+) -> None:
+    settings = [f"runs_dir={tmp_path / 'runs'}", "trainer.max_epochs=1"] if code is TRAIN else []
+    done = run(code, *arguments, *settings)
+    assert done.returncode != 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert f" needs the package {package} (" in line
+    assert line.endswith(f": pip install {install}")
+    assert not list(tmp_path.rglob("*.ckpt")) + list(tmp_path.rglob("status.json"))
+
+
+def test_without_any_extra_a_sweep_is_trained_and_reported(tmp_path: Path, quick: list[str]) -> None:
+    done = run(TRAIN, "-m", "perturb=noise", *quick, f"runs_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("report-*/index.html"))
+
+
+def test_without_any_extra_help_is_shown_and_nothing_warned() -> None:
+    done = run(TRAIN, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "sweep: " in done.stdout
