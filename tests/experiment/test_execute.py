@@ -11,13 +11,23 @@ import torch
 from hydra import compose, initialize_config_dir
 
 import robust
-from robust import results
 from robust.experiment import execute as run_module
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Run
 from robust.measure import Condition, trials
 from robust.perturb import GaussianNoise
-from robust.runs import COLUMNS, ClaimedError, RunFolder, State, Status, claimed, find_runs, read_status, write_status
+from robust.runs import (
+    COLUMNS,
+    ClaimedError,
+    RunFolder,
+    State,
+    Status,
+    claimed,
+    find_runs,
+    folder,
+    read_status,
+    write_status,
+)
 
 CONTENTS = [
     "composed.yaml",
@@ -142,7 +152,7 @@ def test_a_write_that_fails_half_way_counts_nothing_twice(
 ) -> None:
     execute(make_run("evaluation.trials=1"))
     more = make_run("evaluation.trials=2")
-    write = results.write_whole
+    write = folder.write_whole
 
     def full(path: Path, content: object) -> None:
         if path.name == "rows.csv":
@@ -150,7 +160,7 @@ def test_a_write_that_fails_half_way_counts_nothing_twice(
         write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_whole", full)
+        patch.setattr(folder, "write_whole", full)
         assert execute(more).state is State.FAILED
     assert execute(more).state is State.DONE
     counts = pd.read_csv(more.folder / "confusion.csv").groupby("condition")["count"].sum()
@@ -201,7 +211,7 @@ def test_a_failure_is_recorded_and_tried_again(make_run: Callable[..., Run], mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "save_model", full)
+        patch.setattr(RunFolder, "save_model", full)
         status = execute(run)
     assert (status.state, status.reason) == (State.FAILED, "[Errno 28] No space left on device")
     assert "Traceback" in (run.folder / "log.txt").read_text()
@@ -217,7 +227,7 @@ def test_a_job_that_slurm_ends_to_start_it_again_has_not_failed(
         raise subprocess.CalledProcessError(-15, ["scontrol", "requeue", "7_1"])
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "save_model", requeue)
+        patch.setattr(RunFolder, "save_model", requeue)
         with pytest.raises(subprocess.CalledProcessError):
             execute(run)
     assert run.status.state is not State.FAILED
