@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from robust.results import COLUMNS, write_attacks
 
 from robust.report.attacks import attacks_table, print_attacks
+from robust.runs import COLUMNS, RunFolder
 
 ACCURACY = {"natural": 0.9, "noise": 0.6, "blur": 0.3}
 
@@ -22,7 +22,7 @@ def attacked_run(root: Path, technique: str, *, tests: list[str], seed: int = 0,
     attacks = {"attack": "fgsm", "settings": '{"eps": 0.1}', "image": [0, 1], "label": 3, "before": 3, "target": -1}
     found = {"after": [5, 3], "success": [True, False], "threshold": float("nan"), "original": b"", "adversarial": b""}
     effort = {"distortion": 0.1, "linf": 0.1, "steps": 1, "queries": 2}
-    write_attacks(folder, pd.DataFrame({**attacks, **found, **effort}), folder.name)
+    RunFolder(folder).add_attacks(pd.DataFrame({**attacks, **found, **effort}))
     return folder
 
 

@@ -1,8 +1,10 @@
+import json
 from collections.abc import Callable
 
 import pytest
 
 from robust.experiment.experiment import Experiment
+from robust.runs import VERSION, Identity
 
 NOT_THE_RUN = [
     "runs_dir=elsewhere",
@@ -66,3 +68,12 @@ def test_a_folder_says_what_it_holds(make_run: Callable[..., Experiment]) -> Non
     assert name.startswith("digits-convnet_mnist-constant-hot-7-seed3-")
     assert make_run("technique=natural").identity.folder.startswith("digits-convnet_mnist-natural-seed0-")
     assert make_run("model.dropout=0").identity.folder.startswith("digits-convnet_mnist_dropout_0-constant-noise-0.05-")
+
+
+def test_an_identity_comes_back_from_its_record(make_run: Callable[..., Experiment]) -> None:
+    identity = make_run().identity
+    record = json.loads(json.dumps(identity.as_dict()))
+    assert record["version"] == VERSION
+    assert Identity.from_dict(record) == identity
+    assert Identity.from_dict({**record, "version": VERSION - 1}) is None
+    assert Identity.from_dict(None) is None

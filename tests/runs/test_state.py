@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from robust.runs import ClaimedError, State, claimed, read_status, write_status
+from robust.runs import ClaimedError, Identity, RunFolder, State, claimed, read_status, write_status
 
 
 def test_a_run_goes_from_to_do_to_done(tmp_path: Path) -> None:
@@ -82,3 +82,17 @@ def test_a_damaged_claim_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / "claim.json").write_text("")
     with claimed(tmp_path):
         assert read_status(tmp_path).state is State.RUNNING
+
+
+def test_the_record_says_what_the_run_is_and_who_was_told(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    identity = Identity("digits", "convnet", "natural", "none", 0, 3, digest="0123456789", kind="4567")
+    write_status(tmp_path, State.DONE, durations_s={}, identity=identity.as_dict(), tracked=["wandb"])
+    assert run.identity() == identity
+    write_status(tmp_path, State.FAILED, durations_s={})
+    write_status(tmp_path, State.DONE, durations_s={}, tracked=["tensorboard", "wandb"])
+    assert run.identity() == identity
+    record = run.read_record()
+    assert record is not None
+    assert record["tracked"] == ["wandb", "tensorboard"]
+    assert len(record["sessions"]) == 3

@@ -181,7 +181,7 @@ def test_the_report_of_a_sweep_is_a_run_of_its_own(
     jobs = [["perturb=noise", *quick, *WANDB, "logger.group=both", f"runs_dir={tmp_path / 'runs'}"]]
     sweep(jobs, lambda left: launch(left, pack=1))
     said = capsys.readouterr().out
-    assert f"tracked: W&B project robust, offline; wandb sync --yes {tmp_path}/runs/*/wandb/offline-run-*" in said
+    assert f"tracked: W&B project robust; wandb sync --yes {tmp_path}/runs/*/wandb/offline-run-* uploads" in said
     runs = sorted((tmp_path / "runs").glob("*/wandb"))
     assert [path.parent.name.split("-")[0] for path in runs] == ["digits", "digits", "report"]
     (session,) = sessions(runs[-1].parent)

@@ -1,0 +1,163 @@
+"""The files of a run's folder: named in one place, written whole, old and new together."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import robust
+from robust.measure import SURENESS, TEST_KEY, Measurement, Samples
+from robust.runs import Identity, RunFolder, folder
+
+ROOM = Path(robust.__file__).parent
+FILES = {
+    *("config.yaml", "composed.yaml", "model.ckpt", "last.ckpt", "rows.csv", "predictions.parquet", "confusion.csv"),
+    *("summary.json", "metrics.csv", "log.txt", "status.json", "claim.json", ".lock", "attacks.parquet"),
+    *("natural_adversarial.csv", "neighbours.csv", "samples.npz", "stages.parquet", "views.npz"),
+}
+FOLDERS = {"report", "wandb", "tensorboard"}
+IDENTITY = Identity("digits", "convnet", "constant", "noise", 0.1, 0, digest="0123456789", kind="4567")
+CLASSES = ["zero", "one"]
+
+
+def names_of_files(tree: ast.Module) -> Iterator[str]:
+    """The names of a run's files that a module spells, docstrings and sentences aside: alone or at the end of a path;
+    those of folders where a path is put together."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+            yield from FILES & {PurePosixPath(node.value).name}
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant):
+            yield from FOLDERS & {str(node.right.value)}
+
+
+def test_one_room_names_the_files_of_a_run() -> None:
+    sources = {path.relative_to(ROOM): ast.parse(path.read_text()) for path in ROOM.rglob("*.py")}
+    spelled = {str(path): sorted(found) for path, tree in sources.items() if (found := set(names_of_files(tree)))}
+    assert {name for path, names in spelled.items() for name in names} >= FILES, "what is looked for is found"
+    assert {path: names for path, names in spelled.items() if not path.startswith("runs/")} == {}
+    assert set(spelled) == {"runs/folder.py"}
+
+
+def measured(conditions: dict[str, float], *, trial: int = 0) -> Measurement:
+    """Tests of two images, the first of which is recognised, under conditions at level 1, with their accuracies."""
+    tests = [dict(zip(TEST_KEY, (name, 1.0, trial, 0), strict=True)) for name in conditions]
+    rows = [{**test, "n": 2, "accuracy": accuracy} for test, accuracy in zip(tests, conditions.values(), strict=True)]
+    predictions = [{**test, "label": np.array([0, 1]), "predicted": np.array([0, 0])} for test in tests]
+    return Measurement(pd.DataFrame(rows).reindex(columns=[*rows[0], *SURENESS]), pd.DataFrame(predictions))
+
+
+def write(run: RunFolder, what: Measurement) -> None:
+    run.write_tests(what, IDENTITY, "natural-run", CLASSES)
+
+
+def test_nothing_is_there_before_it_is_written(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    assert run.known_tests() == set()
+    found = [
+        *(run.read_predictions(), run.read_confidence(), run.read_confusion(), run.read_metrics(), run.read_attacks()),
+        *(run.made_attacks(), run.read_natural_adversarial(), run.read_neighbours(), run.read_samples()),
+        *(run.read_stages(), run.read_views(), run.read_record(), run.identity()),
+    ]
+    assert found == [None] * len(found)
+    assert not run.path.exists()
+
+
+def test_each_test_stands_once_with_what_it_came_to_last(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    write(run, measured({"natural": 0.9, "noise": 0.5}))
+    write(run, measured({"noise": 0.6, "blur": 0.3}))
+    rows = run.read_rows()
+    assert dict(zip(rows["test_perturbation"], rows["accuracy"], strict=True)) == {
+        "natural": 0.9,
+        "noise": 0.6,
+        "blur": 0.3,
+    }
+    assert set(rows["reference"]) == {"natural-run"}
+    assert run.known_tests() == set(rows[TEST_KEY].itertuples(index=False, name=None))
+    confusion = run.read_confusion()
+    assert confusion is not None
+    assert confusion["count"].sum() == 6
+    summary = run.read_summary()
+    assert (summary["natural"], summary["worst_condition"]) == (0.9, ["blur", 1.0])
+    assert [one["test_perturbation"] for one in summary["conditions"]] == ["natural", "noise", "blur"]
+
+
+def test_a_test_is_known_where_its_row_and_its_predictions_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path)
+    write(run, measured({"natural": 0.9}))
+    known = run.known_tests()
+    atomic_write = folder.atomic_write
+
+    def stopped(path: Path, content: object) -> None:
+        if path == run.rows:
+            raise OSError(28, "No space left on device")
+        atomic_write(path, content)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "atomic_write", stopped)
+        with pytest.raises(OSError, match="No space left"):
+            write(run, measured({"noise": 0.5}))
+    assert run.known_tests() == known, "the rows come last"
+    write(run, measured({"blur": 0.3}))
+    predictions = run.read_predictions()
+    assert predictions is not None
+    assert list(predictions["test_perturbation"]) == ["natural", "blur"], "predictions without a row do not stay"
+    run.predictions.unlink()
+    assert run.known_tests() == set()
+
+
+def test_damaged_rows_are_named(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.rows.write_text("run,data\n1,2\n")
+    with pytest.raises(ValueError, match=r"rows.csv is damaged \(no model, technique, .*Delete it and run again"):
+        run.read_rows()
+
+
+def test_attacks_of_old_stay_and_stand_once(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "mine")
+    about = {"attack": "fgsm", "settings": "{}", "label": 3, "target": -1, "threshold": np.nan}
+    kept = {"original": b"a", "adversarial": b"b"}
+    run.add_attacks(pd.DataFrame({**about, "image": [0, 1], "success": [True, False], **kept}))
+    run.add_attacks(pd.DataFrame({**about, "image": [1, 2], "success": [True, True], **kept}))
+    attacks = run.read_attacks()
+    assert attacks is not None
+    assert dict(zip(attacks["image"], attacks["success"], strict=True)) == {0: True, 1: True, 2: True}
+    assert set(attacks["run"]) == {"mine"}
+    without = run.read_attacks(images=False)
+    assert without is not None
+    assert set(attacks) - set(without) == set(kept)
+
+
+def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    samples = Samples(
+        names=np.array(["natural", "noise"]),
+        levels=np.array([0.0, 0.5]),
+        images=random.integers(0, 256, (2, 3, 1, 4, 4)).astype(np.uint8),
+        labels=np.array([0, 1, 2]),
+        predicted=np.array([[0, 1, 2], [0, 0, 2]]),
+        classes=np.array(["zero", "one", "größer"]),
+    )
+    run = RunFolder(tmp_path)
+    run.write_samples(samples)
+    kept = run.read_samples()
+    assert kept is not None
+    for name, array in vars(samples).items():
+        np.testing.assert_array_equal(getattr(kept, name), array)
+
+
+def test_words_that_look_like_nothing_or_numbers_stay_words(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    natural = Identity("digits", "convnet", "natural", "none", 0.0, 0, digest="0123456789", kind="00012345")
+    table = pd.DataFrame({"scored": ["all classes"], "n": [7], "accuracy": [0.25], **dict.fromkeys(SURENESS, np.nan)})
+    run.write_natural_adversarial(table, "0042", natural, "natural-run")
+    found = run.read_natural_adversarial()
+    assert found is not None
+    assert found[["train_perturbation", "kind", "images"]].iloc[0].to_list() == ["none", "00012345", "0042"]
+    assert found["accuracy"].item() == 0.25
+    assert found[list(SURENESS)].isna().all(axis=None)
