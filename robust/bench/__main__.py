@@ -18,7 +18,7 @@ from robust.bench.pairs import Result
 from robust.bench.perturbing import bench_perturbing
 from robust.bench.training import bench_resnet, bench_testing, bench_training, mnist_is_there
 from robust.bench.world import bench_world
-from robust.errors import reported
+from robust.errors import run_command
 from robust.files import write_whole
 from robust.runs import git_commit
 
@@ -98,4 +98,4 @@ def _write(results: list[Result]) -> None:
 
 
 if __name__ == "__main__":
-    reported(main)
+    run_command(main)

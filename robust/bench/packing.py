@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from robust.bench.packing_page import Line, shown, write_page
 from robust.bench.together import Steps, in_turn, on_streams, stacked
 from robust.data import to_float
-from robust.errors import one_line, reported
+from robust.errors import one_line, run_command
 from robust.experiment.build import build_assaults, build_conditions, build_perturbation, build_splits
 from robust.experiment.compose import CONF, compose
 from robust.experiment.experiment import Run, prepare
@@ -267,4 +267,4 @@ def _grid(lines: list[Line]) -> Iterator[Line]:
 
 
 if __name__ == "__main__":
-    reported(main)
+    run_command(main)

@@ -1,5 +1,6 @@
 """The configuration of a run, and of those that it starts from or is held against."""
 
+import contextlib
 import functools
 import os
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -11,10 +12,11 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from robust.errors import did_you_mean
+from robust.errors import explain_override, suggest
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 #: beside config.yaml, which says all values: where values that refer to others still do
@@ -28,7 +30,8 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
     Of many compositions, those that choose the same files share Hydra's work: values are set in a copy, as Hydra sets
     them last of all.
     """
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    with explained():
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
     values = [one for one in parsed if _sets_a_value(one)]
     if any(one.is_sweep_override() for one in values):
         return _compose(tuple(overrides)).copy()
@@ -69,10 +72,26 @@ def _compose(overrides: tuple[str, ...]) -> DictConfig:
     around = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(CONF), version_base=None):
+        with explained(), initialize_config_dir(str(CONF), version_base=None):
             return hydra_compose("train", list(overrides))
     finally:
         GlobalHydra.instance().hydra = around
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Raises ValueError where Hydra refuses a configuration inside, with the nearest choice or key there is."""
+    try:
+        yield
+    except HydraException as error:
+        raise ValueError(explain_override(str(error), known_keys)) from error
+
+
+def known_keys() -> list[str]:
+    """Every key and group of the default configuration."""
+    raw = OmegaConf.to_container(compose())
+    assert isinstance(raw, dict)
+    return [name for name, _ in leaves(raw)]
 
 
 def recorded(folder: Path) -> DictConfig:
@@ -105,7 +124,7 @@ def pretext(config: DictConfig, task: str) -> DictConfig:
     if task not in known:
         raise ValueError(
             f"`technique.start` must be null, natural, a task without labels ({', '.join(known)}) or the folder of a "
-            f"run; got {task}.{did_you_mean(task, known)}"
+            f"run; got {task}.{suggest(task, known)}"
         )
     other = reference(config)
     with open_dict(other):

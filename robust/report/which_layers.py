@@ -18,6 +18,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from robust.data import Splits, one_of_each, to_float
+from robust.errors import check
 from robust.experiment.build import build_perturbation, build_splits
 from robust.experiment.compose import compose, is_pretext, model_name, recorded
 from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, layers, measure_layers
@@ -39,8 +40,7 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
     `images` are test images that are measured, under what the natural runs were tested under. Raises ValueError where
     there is no natural run, or one was tested on natural images alone.
     """
-    if images < 1:
-        raise ValueError(f"`--images` must be at least 1; got {images}.")
+    check("images", images, "at least 1", images >= 1)
     rows = {folder: read_rows(folder) for folder in folders}
     kinds: dict[str, list[Path]] = {}
     for folder, table in rows.items():

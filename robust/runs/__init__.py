@@ -1,6 +1,6 @@
 """Runs on disk: what a run is, how far it has come, its rows and its model back."""
 
-from robust.runs.collect import ROWS, collect, find_runs, read_rows
+from robust.runs.collect import ROWS, collect, find_runs, read_rows, write_table
 from robust.runs.identity import Identity, identify
 from robust.runs.log import logged
 from robust.runs.model import load, make_model, read_checkpoint, save_model
@@ -43,4 +43,5 @@ __all__ = [
     "save_model",
     "scheduler",
     "write_status",
+    "write_table",
 ]

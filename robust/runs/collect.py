@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from robust.files import write_whole
 from robust.runs.state import STATUS, State, read_status
 
 _log = logging.getLogger(__name__)
@@ -20,9 +21,13 @@ _MAY_LACK = {
 
 def find_runs(places: Iterable[str | Path]) -> list[Path]:
     """The finished runs' folders among `places`: each is such a folder, or one that holds some. Raises
-    FileNotFoundError where there are none, ValueError where two of them hold the same run."""
+    NotADirectoryError for what is neither, FileNotFoundError where there are none, ValueError where two of them hold
+    the same run."""
     found: dict[Path, None] = {}
     for place in map(Path, places):
+        if not place.is_dir():
+            is_what = "a file" if place.exists() else "not there"
+            raise NotADirectoryError(f"{place} must be a run's folder, or a folder that holds some; it is {is_what}.")
         runs = [place] if (place / STATUS).is_file() else sorted(path.parent for path in place.glob(f"*/{STATUS}"))
         if not runs:
             raise FileNotFoundError(
@@ -50,6 +55,15 @@ def find_runs(places: Iterable[str | Path]) -> list[Path]:
 def collect(folders: Iterable[Path]) -> pd.DataFrame:
     """The rows of all these runs, in their order."""
     return pd.concat([read_rows(folder) for folder in folders], ignore_index=True)
+
+
+def write_table(rows: pd.DataFrame, out: Path) -> list[Path]:
+    """Writes rows as `out`.parquet and `out`.csv, for pandas, polars or DuckDB; returns the paths of both."""
+    contents = {".parquet": rows.to_parquet(index=False), ".csv": rows.to_csv(index=False)}
+    paths = [out.with_name(out.name + suffix) for suffix in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
+        write_whole(path, content)
+    return paths
 
 
 def read_rows(folder: Path) -> pd.DataFrame:

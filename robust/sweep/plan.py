@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm.auto import tqdm
 
-from robust.errors import FaultsError, one_line
+from robust.errors import ValidationError, one_line
 from robust.experiment.compose import compose, tested_families
 from robust.experiment.experiment import Run, prepare
 from robust.runs import State, Status
@@ -21,7 +21,7 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> dict[Run, lis
     """Every run once, checked, with its overrides; first the natural runs that the others are held against.
 
     Each of these is tested under every family that one of those is. With `elsewhere` they run on other machines. Raises
-    FaultsError naming all that is wrong.
+    ValidationError naming all that is wrong.
     """
     references: dict[Path, list[str]] = {}
     families: defaultdict[Path, dict[str, None]] = defaultdict(dict)
@@ -47,7 +47,7 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> dict[Run, lis
         others = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
         faults[f"{what} [{mine[0]}{others}]" if len(jobs) > 1 else what] = None
     if faults:
-        raise FaultsError(faults)
+        raise ValidationError(*faults)
     first = {}
     for folder, job in references.items():
         asked = runs[folder][1] if folder in runs else job

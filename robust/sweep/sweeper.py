@@ -6,11 +6,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from rich.console import Console
 from tqdm.auto import tqdm
 
-from robust.errors import FaultsError, one_line, print_error
+from robust.errors import FailedError, one_line, print_error, run_command, started
 from robust.experiment.compose import compose
 from robust.experiment.execute import BEGUN, execute
 from robust.experiment.experiment import Run, prepare
@@ -28,7 +30,7 @@ _ENDED = (State.DONE, State.FAILED)
 def sweep(
     jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], Sequence[str]], *, elsewhere: bool = False
 ) -> None:
-    """Plans all runs, launches what is not done, ends with a table and a page. Raises FaultsError if one failed.
+    """Plans all runs, launches what is not done, ends with a table and a page. Raises FailedError if one failed.
 
     `launch` does the runs of these overrides, here or `elsewhere`, and returns what went wrong with each ("" for
     nothing).
@@ -91,8 +93,9 @@ def _wait_for_others(runs: Iterable[Run]) -> None:
             bar.update(_WAIT_S)
 
 
+@started()
 def finish(runs: Sequence[Run]) -> None:
-    """The results of these runs, in the terminal and as a page. Raises FaultsError if one is not done."""
+    """The results of these runs, in the terminal and as a page. Raises FailedError if one is not done."""
     from robust.report import print_results, sections, write_report  # draws: a second that training need not wait for
 
     statuses = _look_at(runs)
@@ -111,12 +114,22 @@ def finish(runs: Sequence[Run]) -> None:
         Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True, markup=False)
     if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:
         print_plan(statuses)
-        raise FaultsError(_describe(run, status) for run, status in undone.items())
+        raise FailedError(*(_describe(run, status) for run, status in undone.items()))
 
 
 def _describe(run: Run, status: Status) -> str:
     seed = f" (seed {run.identity.seed})"
     return f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.folder / 'log.txt'}]"
+
+
+def run_task(config: DictConfig) -> str:
+    """What Hydra calls: a run by itself, or one of a multirun; returns what went wrong with the latter."""
+    hydra_config = HydraConfig.get()
+    if hydra_config.mode is RunMode.MULTIRUN:
+        return run_job(config)
+    launcher = hydra_config.runtime.choices["hydra/launcher"]
+    run_command(lambda: run_alone(config, launcher))  # not raised through Hydra, which would add its own words
+    return ""
 
 
 def run_job(config: DictConfig, *, since: float = BEGUN) -> str:

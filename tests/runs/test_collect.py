@@ -1,4 +1,4 @@
-"""`python -m robust.collect`."""
+"""The rows of many runs as one table."""
 
 import os
 import shutil
@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Run
 from robust.results import COLUMNS
+from robust.runs import find_runs
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -27,7 +29,7 @@ def test_the_rows_of_240_runs_become_one_table_in_under_five_seconds(
         shutil.copy(first.folder / "status.json", folder)
         (folder / "rows.csv").write_text(rows.replace(first.folder.name, folder.name))
     before = os.times()
-    done = command("-m", "robust.collect", str(tmp_path / "runs"), "--out", str(tmp_path / "all"))
+    done = command("-m", "robust", "collect", str(tmp_path / "runs"), "--out", str(tmp_path / "all"))
     after = os.times()
     assert after.children_user + after.children_system - before.children_user - before.children_system < 5
     count = 240 * 154
@@ -39,7 +41,10 @@ def test_the_rows_of_240_runs_become_one_table_in_under_five_seconds(
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "all.csv", keep_default_na=False), table, check_dtype=False)
 
 
-def test_it_says_what_is_wrong_with_its_runs(command: Command, tmp_path: Path) -> None:
-    done = command("-m", "robust.collect", str(tmp_path))
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: There are no finished runs in {tmp_path}.")
+def test_what_holds_no_runs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileNotFoundError, match=f"There are no finished runs in {tmp_path}"):
+        find_runs([tmp_path])
+    for name, what in {"file": "a file", "missing": "not there"}.items():
+        with pytest.raises(NotADirectoryError, match=f"{name} must be a run's folder, .*it is {what}"):
+            find_runs([tmp_path / name])
