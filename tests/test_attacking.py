@@ -158,9 +158,3 @@ def test_an_attack_that_fails_leaves_the_run_as_it_was(runs: Path) -> None:
 def test_wrong_words_are_explained_before_any_attack(runs: Path, settings: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         attack_runs([str(runs)], settings)
-
-
-def test_without_a_run_there_is_nothing_to_attack(command: Callable[..., object]) -> None:
-    done = command("-m", "robust", "attack", "attack=fgsm")
-    assert done.returncode == 2
-    assert "`run` must name a run's folder; got none" in done.stderr
