@@ -18,7 +18,7 @@ from benchmarks.pairs import Result
 from benchmarks.perturbing import bench_perturbing
 from benchmarks.training import bench_resnet, bench_testing, bench_training, mnist_is_there
 from benchmarks.world import bench_world
-from robust.errors import reported
+from robust.errors import run_command
 from robust.files import atomic_write
 from robust.runs import git_commit
 
@@ -96,4 +96,4 @@ def _write(results: list[Result]) -> None:
 
 
 if __name__ == "__main__":
-    reported(main)
+    run_command(main)

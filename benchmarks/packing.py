@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.packing_page import Line, shown, write_page
 from robust.data import to_float
-from robust.errors import one_line, reported
+from robust.errors import one_line, run_command
 from robust.experiment.build import build_assaults, build_conditions, build_perturbation, build_splits
 from robust.experiment.compose import CONF, compose
 from robust.experiment.experiment import Run, prepare
@@ -248,4 +248,4 @@ def grid(lines: list[Line], *, sweep: str = _GRID, only: Sequence[str] = ()) -> 
 
 
 if __name__ == "__main__":
-    reported(main)
+    run_command(main)

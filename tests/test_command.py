@@ -203,8 +203,8 @@ def test_help_lists_the_choices(command: Command) -> None:
 
 
 def test_the_report_says_what_is_wrong_with_its_runs(command: Command, tmp_path: Path) -> None:
-    done = command("-m", "robust.report", str(tmp_path))
-    assert done.returncode == 1
+    done = command("-m", "robust", "report", str(tmp_path))
+    assert done.returncode == 2
     assert done.stderr.startswith(f"error: There are no finished runs in {tmp_path}.")
 
 

@@ -1,5 +1,6 @@
 """Wrong input, as a user gives it: one line that says what to do, a status that is not 0, nothing left behind."""
 
+import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-import train
-from robust.errors import did_you_mean, one_line, reported
+from robust import cli
+from robust.errors import FailedError, ParameterError, ValidationError, check, one_line, run_command, started, suggest
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         monkeypatch.delenv("ROBUST_DEBUG")
         monkeypatch.setattr(sys, "argv", ["train.py", f"runs_dir={tmp_path / 'runs'}", *arguments])
         with pytest.raises(SystemExit) as stop:
-            reported(train.train)
-        assert stop.value.code == 1
+            cli.train()
+        assert stop.value.code == 2
         return capsys.readouterr().err.strip()
 
     return call
@@ -174,11 +175,12 @@ def test_debug_shows_where_it_happened(call: Callable[..., str]) -> None:
 def test_what_was_not_foreseen_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py"])
     monkeypatch.delenv("ROBUST_DEBUG", raising=False)
-    with pytest.raises(SystemExit):
-        reported(lambda: {}["key"])
+    with pytest.raises(SystemExit) as stop:
+        run_command(lambda: {}["key"])
+    assert stop.value.code == 1
     assert capsys.readouterr().err.splitlines() == [
         "error: KeyError: 'key'",
-        "This was not foreseen; --debug shows where it happened.",
+        "Unexpected error. Run again with --debug for the traceback.",
     ]
 
 
@@ -188,15 +190,61 @@ def test_an_interrupt_is_not_an_error(capsys: pytest.CaptureFixture[str], monkey
 
     monkeypatch.setattr(sys, "argv", ["train.py"])
     with pytest.raises(SystemExit) as stop:
-        reported(interrupt)
+        run_command(interrupt)
     assert stop.value.code == 130
     assert "The same command continues" in capsys.readouterr().err
 
 
 def test_suggestions_are_near_or_absent() -> None:
-    assert did_you_mean("blurr", ["blur", "noise"]) == " Did you mean `blur`?"
-    assert did_you_mean("zebra", ["blur", "noise"]) == ""
+    assert suggest("blurr", ["blur", "noise"]) == " Did you mean `blur`?"
+    assert suggest("zebra", ["blur", "noise"]) == ""
 
 
 def test_a_message_of_several_lines_becomes_one() -> None:
     assert one_line(ValueError("first\n  second")) == "first second"
+
+
+@started()
+def fail(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ValidationError("one", "two"), 2, ["error: one", "error: two"]),
+        (FileNotFoundError("not there"), 2, ["error: not there"]),
+        (OSError(28, "No space left on device"), 1, ["error: [Errno 28] No space left on device"]),
+        (FailedError("one", "two"), 1, ["error: one", "error: two"]),
+    ],
+)
+def test_the_status_tells_a_wrong_command_from_a_failure(
+    error: Exception,
+    status: int,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def command() -> None:
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["robust"])
+    monkeypatch.delenv("ROBUST_DEBUG", raising=False)
+    with pytest.raises(SystemExit) as stop:
+        run_command(command)
+    assert stop.value.code == status
+    assert capsys.readouterr().err.splitlines() == said
+    with pytest.raises(SystemExit) as stop:
+        run_command(lambda: fail(error))
+    assert stop.value.code == 1, "once the work has started, no error is the command's"
+
+
+def test_errors_of_several_lines_come_back_from_a_worker_process() -> None:
+    for error in (ValidationError("one", "two"), FailedError("one", "two"), ParameterError("a", "small", 3, "Less.")):
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_a_parameter_that_breaks_a_rule_is_named_with_its_value() -> None:
+    check("share", 0.5, "from 0 to 1", True)
+    with pytest.raises(ParameterError, match=r"^`share` must be from 0 to 1; got 2\. Give less\.$"):
+        check("share", 2, "from 0 to 1", False, "Give less.")

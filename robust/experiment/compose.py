@@ -12,10 +12,10 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError
 
+from robust.experiment.explain import explained
 from robust.experiment.search_path import CONF, project_folders, search_path
 from robust.runs.config import Config, leaves
 
@@ -215,7 +215,7 @@ def _by_hydra(name: str | None, overrides: list[str]) -> DictConfig:
     around = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(CONF), version_base=None):
+        with explained(), initialize_config_dir(str(CONF), version_base=None):
             return hydra_compose(name, overrides, return_hydra_config=name is not None)
     finally:
         GlobalHydra.instance().hydra = around
@@ -249,7 +249,7 @@ def _usual_model(name: str, projects: tuple[Path, ...]) -> Mapping[str, Any]:
     """The choice of a model of this name, as it stands in its file; nothing where there is none."""
     try:
         raw = OmegaConf.to_container(_base((f"model={name}",), projects).composed)
-    except HydraException:
+    except ValueError:
         return {}
     assert isinstance(raw, dict)
     return raw["model"]

@@ -57,7 +57,8 @@ def _complete(run: Experiment) -> None:
     parents = {part: one.identity.kind for part, one in run.parents.items()}
     about: dict[str, Any] = {"identity": run.identity.as_dict(), "parents": parents}
     try:
-        files.write_config(_from_anywhere(run.config))
+        if not run.where:  # else it is as it was
+            files.write_config(_from_anywhere(run.config))
         with opened(_tracker(run)) as tracker:
             if not files.model.is_file():
                 with _timed(durations, "train"):

@@ -14,7 +14,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from robust.errors import did_you_mean
+from robust.errors import suggest
 from robust.experiment.compose import as_overrides, compose, parse
 from robust.experiment.search_path import CONF, project_folders
 from robust.runs.config import Config
@@ -65,7 +65,7 @@ def _pretraining(overrides: Sequence[str], config: Config, task: str) -> list[st
     if task not in (known := _self_supervised_tasks()):
         raise ValueError(
             f"`technique.start` must be null, natural, a self-supervised task ({', '.join(known)}) or the folder of a "
-            f"run; got {task}.{did_you_mean(task, known)}"
+            f"run; got {task}.{suggest(task, known)}"
         )
     return [
         *_shared(overrides, alike=False, without=("attack", "task", "data.labels", "evaluation.natural_adversarial")),

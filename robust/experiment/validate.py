@@ -188,13 +188,13 @@ def check_same_network(config: Config, other: Config) -> None:
 
 
 def check_writable(runs_dir: Path) -> None:
-    """Raises OSError where runs cannot be kept."""
+    """Raises ValueError where runs cannot be kept."""
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=runs_dir):
             pass
     except OSError as error:
-        raise OSError(
+        raise ValueError(
             f"`runs_dir` must be a folder that can be written to; got {runs_dir} ({error.strerror}). "
             "Give another: runs_dir=FOLDER."
         ) from error

@@ -24,7 +24,7 @@ _STEP = _signed(0x9E3779B97F4A7C15)
 _STAGES = ((30, _signed(0xBF58476D1CE4E5B9)), (27, _signed(0x94D049BB133111EB)), (31, 1))
 
 
-def key(*parts: int | str) -> int:
+def key(*parts: float | str) -> int:
     """A 64-bit key from what identifies a draw, such as `key("test", seed, trial)`; the same in every process."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)

@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from robust.data import Splits, one_of_each, to_float
+from robust.errors import check
 from robust.experiment.build import build_perturbation, build_splits
 from robust.experiment.compose import compose
 from robust.experiment.parents import is_self_supervised
@@ -38,8 +39,7 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
     there is no natural run, or one was tested on natural images alone.
     """
     captum_attributions()
-    if images < 1:
-        raise ValueError(f"`--images` must be at least 1; got {images}.")
+    check("images", images, "at least 1", images >= 1)
     rows = {folder: RunFolder(folder).read_rows() for folder in folders}
     kinds: dict[str, list[Path]] = {}
     for folder, table in rows.items():

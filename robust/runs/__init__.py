@@ -1,6 +1,6 @@
 """Runs on disk: what a run is, how far it has come, and every file of its folder."""
 
-from robust.runs.collect import collect, find_older, find_runs
+from robust.runs.collect import collect, find_older, find_runs, write_table
 from robust.runs.config import Config, leaves
 from robust.runs.folder import RunFolder, load
 from robust.runs.identity import VERSION, Identity, identify
@@ -46,4 +46,5 @@ __all__ = [
     "read_status",
     "scheduler",
     "write_status",
+    "write_table",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from robust.files import atomic_write
 from robust.runs.folder import RunFolder
 from robust.runs.identity import VERSION
 from robust.runs.state import State, read_status
@@ -15,9 +16,13 @@ _log = logging.getLogger(__name__)
 
 def find_runs(places: Iterable[str | Path]) -> list[Path]:
     """The finished runs' folders among `places`: each is such a folder, or one that holds some. Raises
-    FileNotFoundError where there are none, ValueError where two of them hold the same run."""
+    NotADirectoryError for what is neither, FileNotFoundError where there are none, ValueError where two of them hold
+    the same run."""
     found: dict[Path, None] = {}
     for place in map(Path, places):
+        if not place.is_dir():
+            is_what = "a file" if place.exists() else "not there"
+            raise NotADirectoryError(f"{place} must be a run's folder, or a folder that holds some; it is {is_what}.")
         folders = [place] if RunFolder(place).status.is_file() else sorted(place.glob("*/"))
         runs = [folder for folder in folders if RunFolder(folder).status.is_file()]
         if not runs:
@@ -62,3 +67,12 @@ def find_older(runs_dir: Path, names: Iterable[str]) -> dict[Path, int]:
             if version < VERSION:
                 found[folder] = version
     return found
+
+
+def write_table(rows: pd.DataFrame, out: Path) -> list[Path]:
+    """Writes rows as `out`.parquet and `out`.csv, for pandas, polars or DuckDB; returns the paths of both."""
+    contents = {".parquet": rows.to_parquet(index=False), ".csv": rows.to_csv(index=False)}
+    paths = [out.with_name(out.name + suffix) for suffix in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
+        atomic_write(path, content)
+    return paths

@@ -29,6 +29,11 @@ _LEFT_OUT = frozenset(
 )
 
 
+def counts(key: str) -> bool:
+    """Whether another value of a dotted key makes a run another one."""
+    return not any(f"{key}.".startswith(f"{left_out}.") for left_out in _LEFT_OUT)
+
+
 @dataclass(frozen=True)
 class Identity:
     """What was trained on what, in words, and hashes of what determines the weights.

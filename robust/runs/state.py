@@ -200,10 +200,8 @@ def _is_stale(claim: dict[str, Any]) -> bool:
 def command_line() -> str:
     """The command that this process was started with."""
     program, *arguments = (os.path.relpath(one) if Path(one).is_absolute() else one for one in sys.argv)
-    module = getattr(sys.modules["__main__"], "__spec__", None)
-    if module and module.name.startswith("robust."):
-        return shlex.join(["python", "-m", module.name.removesuffix(".__main__"), *arguments])
-    return shlex.join(["python", program, *arguments])
+    started = program if program.split()[:1] == ["robust"] else f"python {shlex.quote(program)}"
+    return f"{started} {shlex.join(arguments)}".strip()
 
 
 def git_commit() -> str | None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm.auto import tqdm
 
-from robust.errors import FaultsError, one_line
+from robust.errors import ValidationError, one_line
 from robust.experiment.build import tested_families
 from robust.experiment.experiment import Experiment, Preparation
 from robust.runs import State, Status
@@ -21,7 +21,7 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
     """Every run of these overrides once, checked; first the natural runs that the others are compared with.
 
     Each of these is tested under every family that one of those is. With `elsewhere` they run on other machines. Raises
-    FaultsError naming all that is wrong.
+    ValidationError naming all that is wrong.
     """
     preparation = Preparation(elsewhere=elsewhere)
     runs: dict[Path, Experiment] = {}
@@ -48,7 +48,7 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
         others = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
         faults[f"{what} [{mine[0]}{others}]" if len(jobs) > 1 else what] = None
     if faults:
-        raise FaultsError(faults)
+        raise ValidationError(*faults)
     first = {}
     for folder, against in references.items():
         asked = runs.get(folder, against)

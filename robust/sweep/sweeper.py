@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from rich.console import Console
 from tqdm.auto import tqdm
 
-from robust.errors import FaultsError, one_line, print_error
+from robust.errors import FailedError, one_line, print_error, run_command, started
 from robust.experiment.build import build_tracker
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
@@ -45,7 +47,7 @@ _ENDED = (State.DONE, State.FAILED)
 def sweep(
     jobs: Sequence[list[str]], launch: Callable[[list[list[str]]], Sequence[str]], *, elsewhere: bool = False
 ) -> None:
-    """Plans all runs, launches what is not done, ends with a table and a page. Raises FaultsError if one failed.
+    """Plans all runs, launches what is not done, ends with a table and a page. Raises FailedError if one failed.
 
     `launch` does the runs of these overrides, here or `elsewhere`, and returns what went wrong with each ("" for
     nothing).
@@ -124,8 +126,9 @@ def _wait_for_others(runs: Iterable[Experiment]) -> None:
             bar.update(_WAIT_S)
 
 
+@started()
 def finish(runs: Sequence[Experiment]) -> None:
-    """The results of these runs, in the terminal and as a page. Raises FaultsError if one is not done."""
+    """The results of these runs, in the terminal and as a page. Raises FailedError if one is not done."""
     from robust.report import print_results, sections, write_report  # draws: a second that training need not wait for
 
     statuses = _look_at(runs)
@@ -144,7 +147,7 @@ def finish(runs: Sequence[Experiment]) -> None:
         Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True, markup=False)
     if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:
         print_plan(statuses)
-        raise FaultsError(_describe(run, status) for run, status in undone.items())
+        raise FailedError(*(_describe(run, status) for run, status in undone.items()))
 
 
 def _track_report(config: Config, sections: "Sequence[Section]", page: Path, measured: Sequence[Path]) -> None:
@@ -165,6 +168,17 @@ def _track_report(config: Config, sections: "Sequence[Section]", page: Path, mea
 def _describe(run: Experiment, status: Status) -> str:
     seed = f" (seed {run.identity.seed})"
     return f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.files.log}]"
+
+
+def run_task() -> str:
+    """What Hydra calls: a run by itself, or one of a multirun; returns what went wrong with the latter."""
+    hydra_config = HydraConfig.get()
+    overrides = [str(one) for one in hydra_config.overrides.task]
+    if hydra_config.mode is RunMode.MULTIRUN:
+        return run_job(overrides, since=time.time())
+    launcher = hydra_config.runtime.choices["hydra/launcher"]
+    run_command(lambda: run_alone(overrides, launcher))  # not raised through Hydra, which would add its own words
+    return ""
 
 
 def run_job(overrides: Sequence[str], *, since: float) -> str:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from robust.track.wandb import has_key
+
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
 
@@ -10,6 +12,18 @@ SCORES = ("accuracy/natural", "accuracy/mean", "accuracy/worst", "accuracy/sprea
 FIGURES = ("figures/accuracy", "figures/samples", "figures/confusion")
 TABLES = ("tables/rows", "tables/confusion")
 SETTINGS = ("config:technique.name", "config:perturb.family", "config:perturb.level")
+
+
+def save_dashboard(entity: str, project: str) -> str:
+    """Saves the view "robust" of a W&B project, and returns its address. Raises ValueError where there is no account,
+    or the package that makes views is missing."""
+    if not has_key():
+        raise ValueError("A dashboard is saved in an account, and there is no key of one: `wandb login` stores it.")
+    try:
+        view = dashboard(entity, project)
+    except ImportError as error:
+        raise ValueError("The dashboard needs a package: pip install wandb-workspaces") from error
+    return str(view.save().url)
 
 
 def dashboard(entity: str, project: str) -> "Workspace":

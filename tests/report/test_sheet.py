@@ -27,7 +27,7 @@ def test_a_row_for_each_perturbation_growing_in_strength() -> None:
 
 
 def test_the_command_writes_it(command: Callable[..., object], tmp_path: Path) -> None:
-    done = command("-m", "robust.report.sheet", str(tmp_path / "a" / "sheet.png"), "--images", "1")
+    done = command("-m", "robust", "sheet", str(tmp_path / "a" / "sheet.png"), "--images", "1")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a" / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
@@ -39,7 +39,7 @@ def test_no_perturbation_cannot_be_shown() -> None:
 
 @pytest.mark.parametrize("count", [0, 11])
 def test_each_image_is_of_another_class(count: int) -> None:
-    with pytest.raises(ValueError, match=f"`--images` must be from 1 to 10, the number of classes; got {count}"):
+    with pytest.raises(ValueError, match=f"`images` must be from 1 to 10, the number of classes; got {count}"):
         contact_sheet(images=count)
 
 

@@ -12,7 +12,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from robust.errors import FaultsError
+from robust.errors import FailedError, ValidationError
 from robust.experiment.compose import CONF, compose
 from robust.experiment.experiment import Experiment, prepare
 from robust.runs import State, claimed, write_status
@@ -151,7 +151,7 @@ def test_perturbations_that_nothing_is_tested_under_can_be_swept(tmp_path: Path)
 
 
 def test_a_run_that_is_to_be_tested_in_two_ways_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(FaultsError, match=r"One run cannot be tested in two ways at once: perturb=noise .*impact"):
+    with pytest.raises(ValidationError, match=r"One run cannot be tested in two ways at once: perturb=noise .*impact"):
         plan(
             [["perturb=noise", f"runs_dir={tmp_path}"], ["perturb=noise", "evaluation=impact", f"runs_dir={tmp_path}"]]
         )
@@ -242,5 +242,5 @@ def test_what_had_failed_is_tried_again_after_what_it_starts_from(quick: list[st
 
 
 def test_a_launcher_that_does_nothing_ends_with_what_is_to_do(quick: list[str], tmp_path: Path) -> None:
-    with pytest.raises(FaultsError, match="to do: no reason known"):
+    with pytest.raises(FailedError, match="to do: no reason known"):
         sweep([[*quick, f"runs_dir={tmp_path}"]], lambda jobs: [""] * len(jobs))

@@ -21,7 +21,6 @@ from robust.learn import Curve
 from robust.runs import State
 from robust.sweep import launch, sweep
 from robust.track import dashboard as dashboards
-from robust.track.__main__ import main
 from robust.track.wandb import WandbTracker, has_key
 
 ROOT = Path(__file__).parent.parent.parent
@@ -271,9 +270,8 @@ def test_the_dashboard_shows_what_is_logged() -> None:
 
 
 def test_a_dashboard_needs_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["robust.track", "--entity", "me"])
     with pytest.raises(ValueError, match="A dashboard is saved in an account, and there is no key of one: `wandb log"):
-        main()
+        dashboards.save_dashboard("me", "robust")
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for(

@@ -1,4 +1,4 @@
-"""`python -m robust.attack`: trained models are attacked, nothing is trained again, nothing attacked twice."""
+"""`robust attack`: trained models are attacked, nothing is trained again, nothing attacked twice."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from robust.attack.__main__ import attack_runs
+from robust.errors import FailedError
+from robust.experiment.attack import attack_runs
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.report import write_report
@@ -36,11 +37,11 @@ def attacks_of(runs: Path) -> dict[str, pd.DataFrame]:
 
 def test_runs_are_attacked_once_and_stand_in_one_table(runs: Path, command: Callable[..., object]) -> None:
     trained = {path: path.stat().st_mtime_ns for path in runs.rglob("model.ckpt")}
-    done = command("-m", "robust.attack", f"run={runs}", *FGSM, "trainer.threads=1")
+    done = command("-m", "robust", "attack", f"run={runs}", *FGSM, "trainer.threads=1")
     assert done.returncode == 0, done.stderr
     assert "fgsm eps=16/255" in done.stdout
     commands = [json.loads(file.read_text())["sessions"][-1]["command"] for file in runs.rglob("status.json")]
-    assert all(one.startswith("python -m robust.attack run=") for one in commands)
+    assert all(one.startswith("robust attack run=") for one in commands)
     assert all(path.stat().st_mtime_ns == time for path, time in trained.items())
     first = attacks_of(runs)
     assert {name: len(table) for name, table in first.items()} == dict.fromkeys(first, 50)
@@ -140,7 +141,7 @@ def test_a_run_on_a_folder_of_images_can_be_attacked_from_anywhere(
 def test_an_attack_that_fails_leaves_the_run_as_it_was(runs: Path) -> None:
     folder = sorted(runs.iterdir())[0]
     before = (folder / "status.json").read_bytes()
-    with pytest.raises(ValueError, match=r"could not be attacked: .*unsupported criterion"):
+    with pytest.raises(FailedError, match=r"could not be attacked: .*unsupported criterion"):
         attack_runs([str(folder)], ["attack=foolbox", "attack.method=GenAttack", "attack.images=1"])
     assert (folder / "status.json").read_bytes() == before
 
@@ -160,9 +161,3 @@ def test_an_attack_that_fails_leaves_the_run_as_it_was(runs: Path) -> None:
 def test_wrong_words_are_explained_before_any_attack(runs: Path, settings: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         attack_runs([str(runs)], settings)
-
-
-def test_without_a_run_there_is_nothing_to_attack(command: Callable[..., object]) -> None:
-    done = command("-m", "robust.attack", "attack=fgsm")
-    assert done.returncode == 2
-    assert "`run` must name a run's folder; got none" in done.stderr

@@ -1,6 +1,5 @@
 """Models in the formats of others, read back."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,25 +7,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from robust.attack.__main__ import attack_runs
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
-from robust.export import FORMATS, export, load_safetensors
 from robust.models import ResNet
-from robust.report import attacks_table
+from robust.report.export import FORMATS, export, load_safetensors
 from robust.runs import RunFolder, State, load
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network of the digits, tested and attacked."""
+    """A network of the digits, tested."""
     settings = ["technique=natural", "evaluation=natural", "trainer.max_epochs=2", "trainer.threads=1"]
     found = prepare([*settings, f"runs_dir={tmp_path_factory.mktemp('runs')}"])
     status = execute(found)
     assert status.state is State.DONE, status.reason
-    for attack in (["attack=fgsm"], ["attack=pgd", "attack.steps=3"], ["attack=fgsm", "attack.eps=1/255"]):
-        attack_runs([str(found.folder)], ["attack.eps=2/255", "attack.images=5", *attack])
-    attack_runs([str(found.folder)], ["attack=worst_of", "attack.images=5"])
     return found.folder
 
 
@@ -56,25 +50,17 @@ def test_safetensors_say_of_which_network_they_are(run: Path, tmp_path: Path) ->
         load_safetensors(tmp_path / "other.safetensors")
 
 
-def test_robustbench_is_told_what_was_measured(run: Path, tmp_path: Path) -> None:
-    (path,) = export(run, tmp_path, formats=["robustbench"])
-    assert path == tmp_path / "models" / "digits" / "Linf" / f"{run.name}.pt"
-    info = json.loads((tmp_path / "model_info" / "digits" / "Linf" / f"{run.name}.json").read_text())
-    assert float(info["clean_acc"]) == pytest.approx(100 * RunFolder(run).read_rows()["accuracy"].item(), abs=0.01)
-    assert float(info["eps"]) == pytest.approx(2 / 255)
-    table = attacks_table([run]).set_index("name")
-    at_two = table[table["settings"].str.contains(str(2 / 255))]["robust"]
-    assert len(at_two) == 2
-    assert float(info["reported"]) == pytest.approx(100 * at_two.min(), abs=0.01)
-    assert float(info["reported"]) > 100 * table.loc["worst_of", "robust"], "which has no distance"
-    assert info["footnote"] == "Robust accuracy: pgd eps=2/255, steps=3, 50 images."
-    assert info["autoattack_acc"] == ""
+def test_robustbench_finds_weights_by_data_and_threat(run: Path, tmp_path: Path) -> None:
+    (path,) = export(run, tmp_path, formats=["robustbench"], threat="L2")
+    assert path == tmp_path / "models" / "digits" / "L2" / f"{run.name}.pt"
+    weights = torch.load(path, weights_only=True)["state_dict"]
+    assert all(torch.equal(weights[name], value) for name, value in load(run).state_dict().items())
 
 
 def test_what_cannot_be_exported_is_explained(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="`--formats` must be some of robustbench, onnx, safetensors; got keras"):
+    with pytest.raises(ValueError, match="`formats` must be some of robustbench, onnx, safetensors; got onnx,keras"):
         export(run, tmp_path, formats=["onnx", "keras"])
-    with pytest.raises(ValueError, match="`--threat` must be Linf, L2 or corruptions; got L1"):
+    with pytest.raises(ValueError, match="`threat` must be one of Linf, L2, corruptions; got L1"):
         export(run, tmp_path, formats=["robustbench"], threat="L1")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ValueError, match=r"needs the package onnxruntime .*pip install robust\[export\]"):
@@ -83,6 +69,6 @@ def test_what_cannot_be_exported_is_explained(run: Path, tmp_path: Path, monkeyp
 
 
 def test_the_command_says_what_it_wrote(run: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "robust.export", str(run), "--out", str(tmp_path), "--formats", "safetensors"]
+    command = [sys.executable, "-m", "robust", "export", str(run), "--out", str(tmp_path), "--formats", "safetensors"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"{run.name}.safetensors: read back, logits differ by at most 0 of the greatest" in done.stdout

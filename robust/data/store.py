@@ -1,6 +1,5 @@
-"""`python -m robust.store FOLDER`: a data set that is perturbed ahead of time and kept as images."""
+"""A data set that is perturbed ahead of time and kept as images, with a manifest of what was done to each."""
 
-import argparse
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,41 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robust.errors import reported
+import pandas as pd
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from robust.data.images import ImageSet, Splits, to_float
+from robust.errors import check
+from robust.perturb import ImageRandom, Perturbation, key
 
 _AT_ONCE = 500  # images that are perturbed together
 _SETTINGS, MANIFEST = "settings.json", "manifest.parquet"
-
-
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m robust.store",
-        description="Stores a perturbed data set as PNG images, to be read with data=folder data.path=FOLDER, with a "
-        "manifest of what was done to each. The same command again goes on where it was interrupted.",
-    )
-    parser.add_argument("folder", type=Path, help="where it goes: FOLDER/train/CLASS/*.png and FOLDER/test/CLASS/*.png")
-    parser.add_argument(
-        "settings",
-        nargs="*",
-        metavar="KEY=VALUE",
-        help="as for train.py: data=tiny_imagenet, perturb=world, perturb.level=1, seed=0; several perturbations "
-        "(perturb=shift,zoom) store each image once for each",
-    )
-    parser.add_argument("--share", type=float, default=1.0, help="of the images that are perturbed, from 0 to 1 (1)")
-    parser.add_argument(
-        "--held-out",
-        type=float,
-        default=None,
-        help="the share of the training images that becomes FOLDER/test (default: the data set's test images do)",
-    )
-    arguments = parser.parse_args()
-
-    manifest = store(
-        arguments.folder, arguments.settings, share=arguments.share, held_out=arguments.held_out, progress=True
-    )
-    counts = manifest.groupby("part", sort=False).size()
-    print(f"{', '.join(f'{count} in {part}' for part, count in counts.items())}: {arguments.folder}")
 
 
 @dataclass(frozen=True)
@@ -51,42 +27,33 @@ class _Part:
 
     name: str  # train or test
     source: str  # of which part of the data set they are
-    indices: Any  # int64: which of it
+    indices: Tensor  # int64: which of it
 
 
 def store(
     folder: Path,
-    settings: Sequence[str] = (),
+    splits: Splits,
+    perturbations: Sequence[Perturbation],
     *,
+    seed: int = 0,
     share: float = 1.0,
     held_out: float | None = None,
+    settings: Sequence[str] = (),
     progress: bool = False,
-) -> Any:
-    """Stores a perturbed data set in `folder`, and returns its manifest, a data frame: file, part, source (train or
-    test), index (of the source), class, perturbation, level, and `drawn`, what was drawn for the image, as JSON.
+) -> pd.DataFrame:
+    """Stores these images, perturbed, in `folder`, once for each perturbation, and returns its manifest.
 
-    `settings` are those of the command line; a perturbation is drawn by (seed, perturbation, image). Of a `share` below
-    1 the other images stay as they are. Images have 8 bits, which swallow changes below 1/510. Raises ValueError for
-    settings that do not fit, or where `folder` holds a set of others.
+    Columns: file, part, source (train or test), index (of the source), class, perturbation, level, and `drawn`, what
+    was drawn for the image, as JSON. A perturbation is drawn by (seed, perturbation, image). Of a `share` below 1 the
+    other images stay as they are, stored once. The test part is made of the test images, or of the share `held_out` of
+    each class's training images. `settings` say in words what is stored: a folder that holds a set of others is left
+    alone. Images have 8 bits, which swallow changes below 1/510. Raises ValueError for what does not fit, before
+    anything is written.
     """
-    import pandas as pd
-
-    from robust.experiment.build import build_perturbation, build_splits
-    from robust.experiment.compose import compose, each_perturbation
-    from robust.experiment.validate import check_values
-    from robust.files import atomic_write
-
-    configs = [compose(job) for job in each_perturbation(settings, perturb="world")]
-    config = configs[0]
-    check_values(config)
-    perturbations = [built for one in configs if (built := build_perturbation(one.perturb)) is not None]
     names = [one.name for one in perturbations]
-    if len(set(names)) < len(names):
-        raise ValueError(f"`perturb` must name each perturbation once; got {','.join(names)}.")
-    if not 0 <= share <= 1:
-        raise ValueError(f"`--share` must be from 0 to 1; got {share}.")
-    splits = build_splits(config.data, seed=config.seed)
-    held = _held_out(splits, config.seed, held_out)
+    check("perturb", ",".join(names), "different perturbations", len(set(names)) == len(names))
+    check("share", share, "from 0 to 1", 0 <= share <= 1)
+    held = _held_out(splits, seed, held_out)
     for perturbation in perturbations:
         perturbation.check(splits.train.shape)
     _claim(folder, {"settings": sorted(settings), "share": share, "held_out": held_out, "digest": splits.digest})
@@ -98,7 +65,7 @@ def store(
         for place, perturbation in enumerate(perturbations):
             title = f"{part.name}: {perturbation.name}" if progress else None
             # An image that stays as it is is stored once, however many perturbations there are.
-            lines += _store_part(folder, part, images, perturbation, config.seed, share, title, natural=not place)
+            lines += _store_part(folder, part, images, perturbation, seed, share, title, natural=not place)
     manifest = pd.DataFrame(lines)
     atomic_write(folder / MANIFEST, manifest.to_parquet(index=False, compression="zstd"))
     return manifest
@@ -106,8 +73,6 @@ def store(
 
 def _claim(folder: Path, about: dict[str, Any]) -> None:
     """Says what the folder holds. Raises ValueError where it holds something else."""
-    from robust.files import atomic_write
-
     path = folder / _SETTINGS
     if path.is_file():
         if json.loads(path.read_text()) != about:
@@ -118,13 +83,9 @@ def _claim(folder: Path, about: dict[str, Any]) -> None:
         atomic_write(path, json.dumps(about, indent=2) + "\n")
 
 
-def _held_out(splits: Any, seed: int, share: float | None) -> Any:
+def _held_out(splits: Splits, seed: int, share: float | None) -> Tensor | None:
     """Which training images are held out, boolean: of each class this share; None for None. Raises ValueError where a
     class would have none to train on, or none to test."""
-    import torch
-
-    from robust.perturb import ImageRandom, key
-
     if share is None:
         return None
     train = splits.train
@@ -135,16 +96,14 @@ def _held_out(splits: Any, seed: int, share: float | None) -> Any:
         count = round(share * len(mine)) if 0 < share < 1 else 0
         if not 0 < count < len(mine):
             raise ValueError(
-                f"`--held-out` must leave every class images to train on and images to test; got {share}, of the "
+                f"`held_out` must leave every class images to train on and images to test; got {share}, of the "
                 f"{len(mine)} images of {name}. It is a share, such as 0.15."
             )
         held[mine[drawn[mine].argsort(stable=True)[:count]]] = True
     return held
 
 
-def _parts(splits: Any, held: Any) -> Iterator[_Part]:
-    import torch
-
+def _parts(splits: Splits, held: Tensor | None) -> Iterator[_Part]:
     if held is None:
         yield _Part("train", "train", torch.arange(len(splits.train)))
         yield _Part("test", "test", torch.arange(len(splits.test)))
@@ -154,15 +113,16 @@ def _parts(splits: Any, held: Any) -> Iterator[_Part]:
 
 
 def _store_part(
-    folder: Path, part: _Part, images: Any, perturbation: Any, seed: int, share: float, title: str | None, natural: bool
+    folder: Path,
+    part: _Part,
+    images: ImageSet,
+    perturbation: Perturbation,
+    seed: int,
+    share: float,
+    title: str | None,
+    natural: bool,
 ) -> list[dict[str, Any]]:
     """Stores the images that are not there yet; a line of the manifest for each."""
-    import torch
-    from tqdm.auto import tqdm
-
-    from robust.data import to_float
-    from robust.perturb import ImageRandom, key
-
     drawn = ImageRandom(key("stored share", seed, part.source), part.indices).uniform()
     changed = torch.zeros(len(part.indices), dtype=torch.bool)
     changed[drawn.argsort(stable=True)[: round(share * len(drawn))]] = True
@@ -191,7 +151,7 @@ def _store_part(
     return lines
 
 
-def _line(part: _Part, images: Any, row: int, asked: str, about: Mapping[str, Any]) -> dict[str, Any]:
+def _line(part: _Part, images: ImageSet, row: int, asked: str, about: Mapping[str, Any]) -> dict[str, Any]:
     """An image's line of the manifest: what was `asked` for, and what was done."""
     name = images.classes[int(images.labels[row])]
     drawn = dict(about)
@@ -209,12 +169,8 @@ def _line(part: _Part, images: Any, row: int, asked: str, about: Mapping[str, An
     }
 
 
-def _keep(folder: Path, lines: Sequence[Mapping[str, Any]], images: Any) -> None:
+def _keep(folder: Path, lines: Sequence[Mapping[str, Any]], images: Tensor) -> None:
     """Writes the images that are not there yet, uint8, one for each line of the manifest."""
-    from PIL import Image
-
-    from robust.files import atomic_write
-
     for line, image in zip(lines, images, strict=True):
         if not (folder / line["file"]).is_file():
             content = io.BytesIO()
@@ -226,7 +182,3 @@ def _keep(folder: Path, lines: Sequence[Mapping[str, Any]], images: Any) -> None
 def _file_name(name: str) -> str:
     """A class's name as a folder's."""
     return name.replace("/", "_").lstrip(".") or "_"
-
-
-if __name__ == "__main__":
-    reported(main)

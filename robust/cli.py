@@ -1,0 +1,306 @@
+"""`robust COMMAND ...`: every command and its arguments. Nothing heavy is imported before a command is accepted."""
+
+import argparse
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from robust.errors import check, run_command, started, suggest
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from robust.report import Section
+
+_HELP = """usage: robust COMMAND ... [--debug]
+
+{commands}
+
+`robust COMMAND --help` lists a command's arguments, `robust --version` says the version, --debug shows tracebacks.
+Exit status: 0 all went well; 1 a run failed; 2 the command was wrong, and nothing was started; 130 stopped (Ctrl-C)."""
+_PICTURES = (".png", ".svg", ".pdf")
+_Argument = tuple[str, dict[str, Any]]  # as `add_argument` takes it
+_commands: dict[str, tuple[Callable[..., None], Sequence[_Argument]]] = {}
+
+
+def main() -> None:
+    """The command `robust`."""
+    sys.argv[0] = "robust"  # of `python -m robust` too: what a run records as its command
+    run_command(lambda: _call(sys.argv[1:]))
+
+
+def _call(words: Sequence[str]) -> None:
+    name, *others = words or ["--help"]
+    if name in ("-h", "--help", "help"):
+        lines = (f"  {one:<10} {inspect.getdoc(called)}".partition("\n")[0] for one, (called, _) in _commands.items())
+        print(_HELP.format(commands="\n".join(lines)))
+    elif name == "--version":
+        from importlib.metadata import version
+
+        print(version("robust"))
+    elif name in ("-sc", "--shell-completion"):
+        _complete(others)
+    elif name not in _commands:
+        kind = "an option" if name.startswith("-") else "a command"
+        raise ValueError(f"`{name}` is not {kind}.{suggest(name, _commands)} There are {', '.join(_commands)}.")
+    elif name == "train":
+        sys.argv = ["robust train", *others]
+        _train()
+    else:
+        function, arguments = _commands[name]
+        parser = _Parser(prog=f"robust {name}", description=inspect.getdoc(function), allow_abbrev=False)
+        for argument, options in arguments:
+            parser.add_argument(argument, **options)
+        function(**vars(parser.parse_intermixed_args(others)))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are raised, to be shown as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.match(r"unrecognized arguments: (\S+)", message)
+        near = suggest(unknown[1], self._option_string_actions) if unknown else ""
+        raise ValueError(f"{message[0].upper()}{message[1:]}.{near} `{self.prog} --help` lists the arguments.")
+
+
+def _command(*arguments: _Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a function a command: its name, its docstring as the help, and its parameters from these arguments."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        _commands[function.__name__.strip("_")] = function, arguments
+        return function
+
+    return register
+
+
+def _folder(text: str) -> Path:
+    """A folder to write to, there or to be made."""
+    nearest = next(one for one in (Path(text), *Path(text).absolute().parents) if one.exists())
+    if not nearest.is_dir():
+        raise argparse.ArgumentTypeError(f"must be a folder; {nearest} is a file")
+    return Path(text)
+
+
+def _picture(text: str) -> Path:
+    if Path(text).suffix not in _PICTURES or Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"must be a file that ends in {', '.join(_PICTURES)}; got {text}")
+    return _folder(str(Path(text).parent)) / Path(text).name
+
+
+def _table(text: str) -> Path:
+    path = Path(text).with_suffix("") if Path(text).suffix in (".parquet", ".csv") else Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"must name a table, not a folder; for one in it: {path / 'rows'}")
+    return _folder(str(path.parent)) / path.name
+
+
+def _argument(name: str, **options: Any) -> _Argument:
+    return name, options
+
+
+def _settings(nargs: str, example: str) -> _Argument:
+    return _argument("settings", nargs=nargs, default=[], metavar="KEY=VALUE", help=f"such as {example}")
+
+
+_RUNS = _argument("runs", nargs="+", metavar="RUNS", help="runs' folders, or folders that hold some")
+_OUT = _argument("--out", type=_folder, help="the folder to write to (default: beside the runs)")
+
+
+@_command()
+def train() -> None:
+    """Train and measure a run, or with -m many."""
+    run_command(_train)
+
+
+def _train() -> None:
+    """Hands the arguments in `sys.argv` to Hydra."""
+    import hydra
+
+    from robust.experiment.explain import explained
+    from robust.experiment.search_path import CONF
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what goes wrong, and `run_command` says it
+    with explained():
+        hydra.main(config_path=str(CONF), config_name="train", version_base=None)(_run_task)()
+
+
+def _run_task(_: "DictConfig") -> str:
+    from robust.sweep import run_task  # imports torch: not for --help
+
+    return run_task()
+
+
+def _complete(words: Sequence[str]) -> None:
+    """Tab completion, as Hydra's script in the shell asks for it: of commands, and after `train` Hydra's own."""
+    line = os.environ.get("COMP_LINE", "")
+    after_train = re.sub(r"^(\s*\S+)\s+train\s", r"\1 ", line)
+    if " ".join(words).startswith("query=") and after_train == line:
+        print(" ".join(_commands))
+    else:
+        os.environ["COMP_LINE"] = after_train
+        sys.argv = ["robust", "-sc", *words]
+        _train()
+
+
+@_command(_settings("+", "run=FOLDER,... attack=pgd attack.eps=8/255 trainer.threads=1"))
+def _attack(settings: list[str]) -> None:
+    """Attack the models of finished runs; report robust accuracy.
+
+    Settings are the runs, or folders that hold some (run=FOLDER,...), the attack (attack=fgsm, pgd, one_pixel, ...)
+    and its parameters. The outcome is added to the runs' attacks.parquet. No attack is made twice.
+    """
+    named = (one.removeprefix("run=") for one in settings if one.startswith("run="))
+    runs = [folder for one in named for folder in one.split(",") if folder]
+    check("run", "none", "runs' folders, or folders that hold some", bool(runs), "Name one: run=runs.")
+    from robust.experiment.attack import attack_runs
+    from robust.report import print_attacks
+
+    print_attacks(attack_runs(runs, [one for one in settings if not one.startswith("run=")]))
+
+
+@_command(
+    _RUNS, _OUT, _argument("--formats", default="", help="further formats: some of svg, png, pdf, tex, md (none)")
+)
+def _report(runs: list[str], out: Path | None, formats: str) -> None:
+    """Print the results of finished runs and write their page."""
+    from robust.report import print_results
+    from robust.runs import collect, find_runs
+
+    folders = find_runs(runs)
+    print_results(collect(folders))
+    _write_page(folders, out, formats=[one for one in formats.split(",") if one])
+
+
+@_command(_RUNS, _argument("--out", type=_table, default="rows", help="the table's name, without suffix (rows)"))
+def _collect(runs: list[str], out: Path) -> None:
+    """Gather the rows of finished runs into one table, as Parquet and CSV."""
+    from robust.runs import collect, find_runs, write_table
+
+    rows = collect(find_runs(runs))
+    with started():
+        paths = write_table(rows, out)
+    print(f"{len(rows)} rows of {rows['run'].nunique()} runs: {', '.join(map(str, paths))}")
+
+
+@_command(
+    _argument("folder", type=_folder, metavar="FOLDER", help="where images go: FOLDER/{train,test}/CLASS/*.png"),
+    _settings("*", "data=tiny_imagenet perturb=shift,zoom perturb.level=1 seed=1 (default: perturb=world)"),
+    _argument("--share", type=float, default=1.0, help="of the images that are perturbed, from 0 to 1 (1)"),
+    _argument("--held-out", type=float, help="share of the training images that becomes the test images"),
+)
+def _store(folder: Path, settings: list[str], share: float, held_out: float | None) -> None:
+    """Store a perturbed data set as PNG images.
+
+    It is read with data=folder data.path=FOLDER; a manifest says what was done to each image. Several perturbations
+    store each image once for each. The same command again continues where it was interrupted.
+    """
+    check("--share", share, "from 0 to 1", 0 <= share <= 1)  # before images are read
+    from robust.data.store import store
+    from robust.experiment.build import build_perturbation, build_splits
+    from robust.experiment.compose import compose, each_perturbation
+    from robust.experiment.validate import check_values
+
+    configs = [compose(job) for job in each_perturbation(settings, perturb="world")]
+    data, seed = configs[0].data, configs[0].seed
+    check_values(configs[0])
+    perturbations = [built for one in configs if (built := build_perturbation(one.perturb)) is not None]
+    splits = build_splits(data, seed=seed)
+    chosen = {"seed": seed, "share": share, "held_out": held_out, "settings": settings}
+    manifest = store(folder, splits, perturbations, **chosen, progress=True)
+    counts = manifest.groupby("part", sort=False).size()
+    print(f"{', '.join(f'{count} in {part}' for part, count in counts.items())}: {folder}")
+
+
+@_command(
+    _RUNS,
+    _argument("--out", type=_folder, default="exported", help="the folder to write to (exported)"),
+    _argument("--formats", default="robustbench,onnx,safetensors", help="some of robustbench, onnx, safetensors (all)"),
+    _argument("--threat", default="Linf", help="RobustBench's name of the threat: Linf (default), L2 or corruptions"),
+)
+def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
+    """Export models: ONNX, safetensors, RobustBench.
+
+    Each file is read back, and its logits are compared. All of them take images in [0, 1].
+    """
+    from robust.report.export import export
+    from robust.runs import find_runs
+
+    for folder in find_runs(runs):
+        for path, differs in export(folder, out, formats=formats.split(","), threat=threat).items():
+            print(f"{path}: read back, logits differ by at most {differs:.1g} of the greatest")
+
+
+@_command(
+    _argument("file", type=_picture, metavar="FILE", help=f"where it goes; it ends in {', '.join(_PICTURES)}"),
+    _settings("*", "data=tiny_imagenet perturb=noise,blur (default: all that perturb=world draws from)"),
+    _argument("--images", type=int, default=3, help="how many images, each of another class (3)"),
+)
+def _sheet(file: Path, settings: list[str], images: int) -> None:
+    """Draw a contact sheet: test images under each perturbation at three strengths."""
+    from robust.report.sheet import contact_sheet
+
+    figure = contact_sheet(settings, images=images)
+    with started():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(file, dpi=100)
+    print(file)
+
+
+@_command(_RUNS, _OUT, _argument("--images", type=int, default=200, help="test images that are measured (200)"))
+def _layers(runs: list[str], out: Path | None, images: int) -> None:
+    """Show how far perturbations move each layer of natural networks.
+
+    Beside it, what hardening that layer alone won, where RUNS hold such runs, and where the networks look.
+    """
+    from robust.report.which_layers import which_layers
+    from robust.runs import find_runs
+
+    sections, natural = which_layers(find_runs(runs), images=images)
+    _write_page(natural, out or natural[0].parent / "layers", sections)
+
+
+@_command(_RUNS, _OUT)
+def _pretext(runs: list[str], out: Path | None) -> None:
+    """Show what self-supervised pretraining is worth: downstream and robust accuracy.
+
+    With few labels and with all, on natural and perturbed images and under attack, against networks that start anew.
+    """
+    from robust.report.pretext_tables import pretext_runs
+    from robust.report.self_supervised import self_supervised
+    from robust.runs import find_runs
+
+    folders = find_runs(runs)
+    pretrained = pretext_runs(folders)
+    sections = [section for section in self_supervised(folders, pretrained) if section.title]
+    untested = [run.folder for run in pretrained if run.folder not in folders]
+    _write_page(folders, out or folders[0].parent / "pretext", sections, untested)
+
+
+def _write_page(
+    runs: list[Path],
+    out: Path | None,
+    sections: "list[Section] | None" = None,
+    untested: Sequence[Path] = (),
+    formats: Sequence[str] = (),
+) -> None:
+    from robust.report import write_report
+
+    for section in sections or []:
+        print(f"{section.title.rstrip('?')}: {section.text}")
+    with started():
+        print("page:", write_report(runs, out, sections, untested=untested, formats=formats))
+
+
+@_command(
+    _argument("--entity", required=True, help="whose project: a user or a team"),
+    _argument("--project", default="robust", help="as logger.project (default: robust)"),
+)
+def _dashboard(entity: str, project: str) -> None:
+    """Save the dashboard of a W&B project, and print its address."""
+    from robust.track.dashboard import save_dashboard
+
+    print("dashboard:", save_dashboard(entity, project))

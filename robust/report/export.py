@@ -1,0 +1,122 @@
+"""Trained models in the formats of others."""
+
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robust.errors import FailedError, check
+from robust.files import write_whole
+from robust.models import TripleStaged
+from robust.runs import MODEL, load, make_model, read_checkpoint, read_rows
+
+#: logits for images, as a model that was exported gives them
+Logits = Callable[[Tensor], Tensor]
+_TRIED = 5  # images that an exported model is tried on
+_TOLERANCE = 1e-4  # by which its logits may differ, of the greatest
+#: what RobustBench sorts models by: what they are to withstand
+THREATS = ("Linf", "L2", "corruptions")
+
+
+def export(run_folder: Path, out: Path, *, formats: Sequence[str], threat: str = "Linf") -> dict[Path, float]:
+    """Writes a run's model in each of these formats and reads it back; returns by how much its logits then differ at
+    most, as a share of the greatest, by file.
+
+    `onnx`: `out`/<run>.onnx, for any number of images. `safetensors`: `out`/<run>.safetensors, the weights, with the
+    network's constructor and arguments as JSON in its metadata (`architecture`). `robustbench`: the weights as
+    `out`/models/<data>/<threat>/<run>.pt, where its loader looks for them. Raises ValueError for a format or a threat
+    that there is not or a package that is missing, FailedError for logits that differ.
+    """
+    check("formats", ",".join(formats), f"some of {', '.join(FORMATS)}", bool(formats) and set(formats) <= set(FORMATS))
+    check("threat", threat, f"one of {', '.join(THREATS)}", threat in THREATS)
+    model, about = load(run_folder), read_rows(run_folder).iloc[0]
+    images = torch.rand(_TRIED, *_architecture(run_folder)["image_shape"], generator=torch.Generator().manual_seed(0))
+    found = {}
+    for name in formats:
+        path, logits = FORMATS[name](model, run_folder, out, data=str(about["data"]), threat=threat)
+        with torch.inference_mode():
+            found[path] = max(_differs(logits(part), model(part)) for part in (images, images[:1]))
+        if not found[path] <= _TOLERANCE:
+            raise FailedError(f"{path} gives other logits than {run_folder}: they differ by {found[path]:.1%}.")
+    return found
+
+
+def _differs(found: Tensor, wanted: Tensor) -> float:
+    return float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1))
+
+
+def load_safetensors(path: Path) -> nn.Module:
+    """The model of a file that `export` wrote, in eval mode, on the CPU. Raises ValueError where it is not one."""
+    opened = _import("safetensors").safe_open(path, framework="pt")
+    about = (opened.metadata() or {}).get("architecture")
+    if about is None:
+        raise ValueError(f"{path} must say in its metadata which network it is of (architecture); it does not.")
+    return make_model(json.loads(about), {name: opened.get_tensor(name) for name in opened.keys()}, path)  # noqa: SIM118
+
+
+def _to_onnx(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[Path, Logits]:
+    if isinstance(model, TripleStaged):
+        raise ValueError(f"`formats` must leave out onnx for {run_folder}: a mind's eye looks at images one by one.")
+    for package in ("onnx", "onnxscript"):
+        _import(package)
+    runtime = _import("onnxruntime")
+    path = _place(out / f"{run_folder.name}.onnx")
+    program = torch.onnx.export(
+        model,
+        (torch.zeros(2, *_architecture(run_folder)["image_shape"]),),
+        dynamo=True,
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+        verbose=False,
+    )
+    assert program is not None
+    program.save(path)
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return path, lambda batch: torch.from_numpy(session.run(["logits"], {"images": batch.numpy()})[0])
+
+
+def _to_safetensors(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[Path, Logits]:
+    path = _place(out / f"{run_folder.name}.safetensors")
+    weights = {name: value.contiguous().clone() for name, value in model.state_dict().items()}
+    metadata = {"architecture": json.dumps(_architecture(run_folder)), "format": "pt"}
+    _import("safetensors.torch").save_file(weights, path, metadata=metadata)
+    return path, load_safetensors(path)
+
+
+def _to_robustbench(model: nn.Module, run_folder: Path, out: Path, *, data: str, threat: str) -> tuple[Path, Logits]:
+    path = out / "models" / data / threat / f"{run_folder.name}.pt"
+    write_whole(path, lambda file: torch.save({"state_dict": model.state_dict()}, file))
+    weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    return path, make_model(_architecture(run_folder), weights, path)
+
+
+#: what there is, by name
+FORMATS: dict[str, Callable[..., tuple[Path, Logits]]] = {
+    "robustbench": _to_robustbench,
+    "onnx": _to_onnx,
+    "safetensors": _to_safetensors,
+}
+
+
+def _architecture(run_folder: Path) -> dict[str, Any]:
+    return read_checkpoint(run_folder / MODEL, "architecture")["architecture"]
+
+
+def _place(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.partition(".")[0]
+        raise ValueError(
+            f"This format needs the package {package} ({error}). Install: pip install robust[export]"
+        ) from None
