@@ -22,6 +22,7 @@ _HELP = """usage: robust COMMAND ... [--debug]
 
 `robust COMMAND --help` lists a command's arguments, `robust --version` says the version, --debug shows tracebacks.
 Exit status: 0 all went well; 1 a run failed; 2 the command was wrong, and nothing was started; 130 stopped (Ctrl-C)."""
+_ENVIRONMENT = "shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout"
 _PICTURES = (".png", ".svg", ".pdf")
 _Argument = tuple[str, dict[str, Any]]  # as `add_argument` takes it
 _commands: dict[str, tuple[Callable[..., None], Sequence[_Argument]]] = {}
@@ -241,9 +242,20 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
 )
 def _sheet(file: Path, settings: list[str], images: int) -> None:
     """Draw a contact sheet: test images under each perturbation at three strengths."""
-    from robust.report.sheet import contact_sheet
+    from robust.experiment.build import build_perturbation, build_splits
+    from robust.experiment.compose import compose, each_perturbation
+    from robust.report.sheet import STRENGTHS, contact_sheet
 
-    figure = contact_sheet(settings, images=images)
+    jobs = each_perturbation(settings, perturb=_ENVIRONMENT)
+    config, rows = compose(jobs[0]), []
+    for job in jobs:
+        usual = compose(job).perturb
+        levels = [usual.level * share for share in STRENGTHS.values()]
+        if isinstance(usual.level, int) and usual.family == "pixel":
+            levels = [max(1, round(level)) for level in levels]
+        at_levels = [compose([*job, f"perturb.level={level}"]).perturb for level in levels]
+        rows.append([built for one in at_levels if (built := build_perturbation(one)) is not None])
+    figure = contact_sheet(build_splits(config.data).test, rows, images=images, seed=config.seed)
     with started():
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=100)

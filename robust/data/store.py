@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from robust.data.images import ImageSet, Splits, to_float
 from robust.errors import check
+from robust.files import atomic_write
 from robust.perturb import ImageRandom, Perturbation, key
 
 _AT_ONCE = 500  # images that are perturbed together

@@ -2,51 +2,41 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
-from robust.data import one_of_each, to_float
+from robust.data import ImageSet, one_of_each, to_float
 from robust.errors import check
-from robust.experiment.build import build_perturbation, build_splits
-from robust.experiment.compose import compose, each_perturbation
-from robust.perturb import DrawnStrength
+from robust.perturb import DrawnStrength, Perturbation
 from robust.report.figures import STYLE, show_image
 
-_STRENGTHS = {"low": 1 / 3, "middle": 2 / 3, "high": 1.0}
-WORLD = "shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout"
+#: of a perturbation's level, by what to call it
+STRENGTHS = {"low": 1 / 3, "middle": 2 / 3, "high": 1.0}
 
 
-def contact_sheet(settings: Sequence[str] = (), *, images: int = 3) -> Figure:
-    """A figure: a row for each perturbation that `settings`, as on the command line, name; columns for the image as it
-    is and at a third, two thirds and all of the perturbation's level, for each image."""
-    jobs = each_perturbation(settings, perturb=WORLD)
-    configs = [compose(job) for job in jobs]
-    test = build_splits(configs[0].data).test
+def contact_sheet(
+    test: ImageSet, perturbations: Sequence[Sequence[Perturbation]], *, images: int = 3, seed: int = 0
+) -> Figure:
+    """A figure: a row for each perturbation, which is given at all STRENGTHS; columns for the image as it is and at
+    each of these, for so many `images`, each of another class. Raises ValueError for more images than classes."""
     most = len(test.classes)
     check("images", images, f"from 1 to {most}, the number of classes", 1 <= images <= most)
     natural = to_float(test.images[one_of_each(test, images)])
+    across = 1 + len(STRENGTHS)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(0.8 * 4 * images + 1, 0.85 * len(configs) + 0.4), layout="constrained")
-        axes = figure.subplots(len(configs), 4 * images, squeeze=False)
-        for row, (line, job, config) in enumerate(zip(axes, jobs, configs, strict=True)):
+        size = (0.8 * across * images + 1, 0.85 * len(perturbations) + 0.4)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(len(perturbations), across * images, squeeze=False)
+        for row, (line, strengths) in enumerate(zip(axes, perturbations, strict=True)):
             columns = {"natural": natural}
-            for strength, share in _STRENGTHS.items():
-                weaker = compose([*job, f"perturb.level={_level(config.perturb, share)}"]).perturb
-                perturbation = copy.copy(build_perturbation(weaker))
-                assert perturbation is not None
+            for strength, given in zip(STRENGTHS, strengths, strict=True):
+                perturbation = copy.copy(given)
                 if isinstance(perturbation, DrawnStrength):
                     perturbation.lowest = 1.0  # as strong as its level, in every image
-                columns[strength] = perturbation(natural, seed=config.seed)
-                line[0].set_ylabel(perturbation.name.replace("_", "\n"), rotation=0, ha="right", va="center")
+                columns[strength] = perturbation(natural, seed=seed)
+            line[0].set_ylabel(given.name.replace("_", "\n"), rotation=0, ha="right", va="center")
             for place in range(images):
                 for column, (strength, shown) in enumerate(columns.items()):
-                    show_image(line[4 * place + column], shown[place].numpy(), "" if row else strength)
+                    show_image(line[across * place + column], shown[place].numpy(), "" if row else strength)
     return figure
-
-
-def _level(perturb: Any, share: float) -> float:
-    level = perturb.level * share
-    is_count = perturb.family == "pixel"
-    return max(1, round(level)) if is_count else level
