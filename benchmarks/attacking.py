@@ -16,7 +16,6 @@ from benchmarks.pairs import Result, at_least, at_most, in_turn
 from robust.attack import fgsm, gradient_sign, one_pixel, pgd
 from robust.attack.libraries import torchattacks
 from robust.data import to_float
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import prepare
 from robust.runs import load
@@ -134,7 +133,7 @@ def _evolved(model: nn.Module, image: Tensor, label: Tensor, seed: int) -> bool:
 def _task() -> tuple[nn.Module, Tensor, Tensor]:
     """A natural network of the digits, and test images with their labels."""
     with tempfile.TemporaryDirectory() as folder:
-        run = prepare(compose(["data=digits", "technique=natural", "evaluation=none", f"runs_dir={folder}"]))
+        run = prepare(["data=digits", "technique=natural", "evaluation=none", f"runs_dir={folder}"])
         execute(run)
         model = load(run.folder)
     test = run.splits.test[slice(_IMAGES)]

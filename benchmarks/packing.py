@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -19,15 +19,15 @@ from benchmarks.packing_page import Line, shown, write_page
 from robust.data import to_float
 from robust.errors import one_line, run_command
 from robust.experiment.build import build_assaults, build_conditions, build_perturbation, build_splits
-from robust.experiment.compose import CONF, compose
-from robust.experiment.experiment import Run, prepare
+from robust.experiment.compose import compose
+from robust.experiment.experiment import Experiment, prepare
+from robust.experiment.search_path import CONF, SWEEPS
 from robust.measure import Condition, measure, planned_tests
 from robust.perturb import ImageRandom
 from robust.sweep import list_jobs
 from robust.sweep.tune import MOST, paces, usable_cores
 
 _OUT = Path(__file__).parent.parent / "results" / "bench" / "packing"
-_SWEEPS = Path(__file__).parent.parent / "sweeps"
 _SECONDS = 3.0  # of each measurement
 _DATA = ("mnist", "cifar10")
 _SWITCHES = {
@@ -99,14 +99,14 @@ def _of_device(cpu: int, gpu: int) -> int:
     return gpu if torch.cuda.is_available() else cpu
 
 
-def _config(data: str, *settings: str, technique: str = "natural") -> DictConfig:
-    return compose([f"data={data}", f"technique={technique}", "evaluation=none", *settings])
+def _job(data: str, *settings: str, technique: str = "natural") -> list[str]:
+    return [f"data={data}", f"technique={technique}", "evaluation=none", *settings]
 
 
 @cache
-def _run(data: str) -> Run:
+def _run(data: str) -> Experiment:
     with tempfile.TemporaryDirectory() as folder:
-        return prepare(_config(data, f"runs_dir={folder}"))
+        return prepare(_job(data, f"runs_dir={folder}"))
 
 
 def _steps(data: str) -> Iterator[Line]:
@@ -117,7 +117,7 @@ def _steps(data: str) -> Iterator[Line]:
         functional.cross_entropy(model(images), run.splits.train.labels[:size]).backward()
     work = counted.get_total_flops()
     for how, settings in {**_SWITCHES, **(_COMPILED if torch.cuda.is_available() else {})}.items():
-        (pace,) = paces(_config(data, *settings), 1, seconds=_SECONDS)
+        (pace,) = paces(_job(data, *settings), 1, seconds=_SECONDS)
         rate, peak = pace.steps_per_s * work, _peak(torch.bfloat16 if "bf16" in how else torch.float32)
         note = f"{rate / 1e12:.3g} TFLOP/s, {100 * rate / peak:.1f} % of the {peak / 1e12:.3g} of a product of matrices"
         yield Line("step", data, how, 1, pace.steps_per_s, "steps/s", note)
@@ -157,15 +157,15 @@ def _packs(data: str, how: str) -> Iterator[Line]:
     """Several runs at a time, with these switches, as `pack=N` does it."""
     settings = {**_SWITCHES, **_COMPILED}[how]
     for name, technique in _RECIPES.items():
-        config = _config(data, *settings, technique=technique)
+        job = _job(data, *settings, technique=technique)
         for count in _counts():
             try:
-                found = paces(config, count, seconds=_SECONDS)
+                found = paces(job, count, seconds=_SECONDS)
             except RuntimeError as error:
                 yield Line("pack", data, name, count, float("nan"), "steps/s", one_line(error))
                 break
             memory = f"{100 * max(pace.memory for pace in found):.0f} % of the memory"
-            note = f"batches of {config.data.batch_size}, {how}; {memory}"
+            note = f"batches of {compose(job).data.batch_size}, {how}; {memory}"
             yield Line("pack", data, name, count, sum(pace.steps_per_s for pace in found), "steps/s", note)
 
 
@@ -204,7 +204,7 @@ def _perturbations() -> Iterator[Line]:
     """Every perturbation there is, on colour pictures of 32 x 32."""
     count = _of_device(1000, 10_000)
     images, indices = torch.rand(count, 3, 32, 32, device=_device()), torch.arange(count, device=_device())
-    for file in sorted((CONF / "perturb").glob("*.yaml")):
+    for file in sorted((CONF / "perturb").glob("[!_]*.yaml")):
         if (perturbation := build_perturbation(compose([f"perturb={file.stem}"]).perturb)) is not None:
             rate = _rate(lambda: perturbation.perturb(images, ImageRandom(0, indices)), count)
             line = Line("perturb", "32 x 32 x 3", f"{file.stem} {perturbation.level:g}", 1, rate, "images/s")
@@ -215,7 +215,7 @@ def _perturbations() -> Iterator[Line]:
 def grid(lines: list[Line], *, sweep: str = _GRID, only: Sequence[str] = ()) -> Iterator[Line]:
     """What the models of a sweep, `only` those of these settings, take with their tests, by what was measured: a line
     for each data set."""
-    products = OmegaConf.to_container(OmegaConf.load(_SWEEPS / f"{sweep}.yaml").sweep.products)
+    products = OmegaConf.to_container(OmegaConf.load(SWEEPS / f"{sweep}.yaml").sweep.products)
     assert isinstance(products, list)
     jobs = list_jobs(products, list(only), OverridesParser.create().parse_overrides)
     for data in dict.fromkeys(line.data for line in lines if line.section == "step"):
@@ -233,7 +233,7 @@ def grid(lines: list[Line], *, sweep: str = _GRID, only: Sequence[str] = ()) -> 
             if config.data.name != data:
                 continue
             steps = config.trainer.max_epochs * (len(splits.train) // config.data.batch_size)
-            name = next(name for name in _RECIPES if ("transferred" in name) == (config.task.recipe == "retrain"))
+            name = next(name for name in _RECIPES if ("transferred" in name) == (config.task.stage == "retrain"))
             seconds += steps / best[name].figure
             conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
             tests += len(planned_tests(conditions, trials=config.evaluation.trials, seed=0)) * len(splits.test)

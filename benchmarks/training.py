@@ -15,7 +15,7 @@ from benchmarks.pairs import Result, at_most, in_turn, seconds
 from robust.data import to_float
 from robust.experiment.compose import compose
 from robust.experiment.execute import train
-from robust.experiment.experiment import Run, prepare
+from robust.experiment.experiment import Experiment, prepare
 from robust.measure import Condition, measure
 from robust.models import ResNet
 from robust.perturb import GaussianBlur, GaussianNoise, HotPixels
@@ -25,7 +25,7 @@ _TEST_PAIRS = 7
 _STEPS = 3
 
 
-def _train_bare(run: Run, images: torch.Tensor) -> None:
+def _train_bare(run: Experiment, images: torch.Tensor) -> None:
     """What a run's training comes to in plain torch, over images that are ready."""
     model: Any = run.build_network()
     model.standardize.fit([images])
@@ -46,7 +46,7 @@ def bench_training() -> Iterator[Result]:
         times = []
         for _ in range(_PAIRS):
             with tempfile.TemporaryDirectory() as folder:
-                run = prepare(compose([*settings, *technique, f"runs_dir={folder}"]))
+                run = prepare([*settings, *technique, f"runs_dir={folder}"])
                 run.folder.mkdir()
                 images = to_float(run.splits.train.images)
                 if run.perturbation:
@@ -61,7 +61,7 @@ def bench_training() -> Iterator[Result]:
 def bench_testing() -> Iterator[Result]:
     """25 trials of 10,000 MNIST images against perturbing and the forward pass alone."""
     with tempfile.TemporaryDirectory() as folder:
-        run = prepare(compose(["data=mnist", "technique=natural", f"runs_dir={folder}"]))
+        run = prepare(["data=mnist", "technique=natural", f"runs_dir={folder}"])
     model, test = run.build_network().eval(), run.splits.test
     images, indices = to_float(test.images), torch.arange(len(test))
     for perturbation in (HotPixels(count=2), GaussianNoise(std=0.05), GaussianBlur(sigma=1.0)):

@@ -96,7 +96,7 @@ def make_trainer(
         sync_batchnorm=several and on_gpu(accelerator),
         use_distributed_sampler=False,  # the data module divides the batches
         plugins=[SLURMEnvironment(auto_requeue=False) if started else LightningEnvironment()],
-        precision=precision,  # type: ignore[arg-type]
+        precision=precision,
         logger=logger or False,
         log_every_n_steps=1,  # what is logged is logged at an epoch's end; a larger number draws a warning
         enable_checkpointing=True,

@@ -1,6 +1,5 @@
 """Trained models in the formats of others."""
 
-import importlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust.errors import FailedError, check
-from robust.files import write_whole
+from robust.errors import FailedError, check, require
+from robust.files import atomic_write
 from robust.models import TripleStaged
-from robust.runs import MODEL, load, make_model, read_checkpoint, read_rows
+from robust.runs import RunFolder, load, make_model, read_checkpoint
 
 #: logits for images, as a model that was exported gives them
 Logits = Callable[[Tensor], Tensor]
@@ -33,7 +32,7 @@ def export(run_folder: Path, out: Path, *, formats: Sequence[str], threat: str =
     """
     check("formats", ",".join(formats), f"some of {', '.join(FORMATS)}", bool(formats) and set(formats) <= set(FORMATS))
     check("threat", threat, f"one of {', '.join(THREATS)}", threat in THREATS)
-    model, about = load(run_folder), read_rows(run_folder).iloc[0]
+    model, about = load(run_folder), RunFolder(run_folder).read_rows().iloc[0]
     images = torch.rand(_TRIED, *_architecture(run_folder)["image_shape"], generator=torch.Generator().manual_seed(0))
     found = {}
     for name in formats:
@@ -90,7 +89,7 @@ def _to_safetensors(model: nn.Module, run_folder: Path, out: Path, **_: str) -> 
 
 def _to_robustbench(model: nn.Module, run_folder: Path, out: Path, *, data: str, threat: str) -> tuple[Path, Logits]:
     path = out / "models" / data / threat / f"{run_folder.name}.pt"
-    write_whole(path, lambda file: torch.save({"state_dict": model.state_dict()}, file))
+    atomic_write(path, lambda file: torch.save({"state_dict": model.state_dict()}, file))
     weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     return path, make_model(_architecture(run_folder), weights, path)
 
@@ -104,7 +103,7 @@ FORMATS: dict[str, Callable[..., tuple[Path, Logits]]] = {
 
 
 def _architecture(run_folder: Path) -> dict[str, Any]:
-    return read_checkpoint(run_folder / MODEL, "architecture")["architecture"]
+    return read_checkpoint(RunFolder(run_folder).model, "architecture")["architecture"]
 
 
 def _place(path: Path) -> Path:
@@ -113,10 +112,4 @@ def _place(path: Path) -> Path:
 
 
 def _import(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise ValueError(
-            f"This format needs the package {package} ({error}). Install: pip install robust[export]"
-        ) from None
+    return require(name, what="This format", extra="export")
