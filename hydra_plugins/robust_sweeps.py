@@ -6,10 +6,12 @@ from pathlib import Path
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult
+from omegaconf import OmegaConf
 
-from robust.experiment.search_path import SWEEPS  # which also tells Hydra where else to look
+from robust.experiment.search_path import SWEEPS, search_path
 
 _GROUP = "sweep"
+OmegaConf.register_new_resolver("robust.searchpath", search_path, replace=True)  # for conf/train.yaml
 
 
 class SweepsSource(FileConfigSource):

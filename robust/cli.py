@@ -7,20 +7,17 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from robust.errors import check, run_command, started, suggest
+from robust.experiment.search_path import CONF, take_project, trust_projects
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from robust.report import Section
-
-_HELP = """usage: robust COMMAND ... [--debug]
+_HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 
 {commands}
 
-`robust COMMAND --help` lists a command's arguments, `robust --version` says the version, --debug shows tracebacks.
+`robust COMMAND --help` lists a command's arguments, `robust --version` says the version, --debug shows tracebacks,
+--config-dir FOLDER adds choices of your own (FOLDER/perturb/mine.yaml) and the modules beside that folder.
 Exit status: 0 all went well; 1 a run failed; 2 the command was wrong, and nothing was started; 130 stopped (Ctrl-C)."""
 _ENVIRONMENT = "shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout"
 _PICTURES = (".png", ".svg", ".pdf")
@@ -31,7 +28,7 @@ _commands: dict[str, tuple[Callable[..., None], Sequence[_Argument]]] = {}
 def main() -> None:
     """The command `robust`."""
     sys.argv[0] = "robust"  # of `python -m robust` too: what a run records as its command
-    run_command(lambda: _call(sys.argv[1:]))
+    run_command(lambda: _call(take_project(sys.argv[1:])))
 
 
 def _call(words: Sequence[str]) -> None:
@@ -49,14 +46,16 @@ def _call(words: Sequence[str]) -> None:
         kind = "an option" if name.startswith("-") else "a command"
         raise ValueError(f"`{name}` is not {kind}.{suggest(name, _commands)} There are {', '.join(_commands)}.")
     elif name == "train":
-        sys.argv = ["robust train", *others]
-        _train()
+        sys.argv[0] = "robust train"
+        _train(others)
     else:
         function, arguments = _commands[name]
         parser = _Parser(prog=f"robust {name}", description=inspect.getdoc(function), allow_abbrev=False)
         for argument, options in arguments:
             parser.add_argument(argument, **options)
-        function(**vars(parser.parse_intermixed_args(others)))
+        given = vars(parser.parse_intermixed_args(others))
+        trust_projects()
+        function(**given)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -114,22 +113,22 @@ _OUT = _argument("--out", type=_folder, help="the folder to write to (default: b
 @_command()
 def train() -> None:
     """Train and measure a run, or with -m many."""
-    run_command(_train)
+    run_command(lambda: _train(take_project(sys.argv[1:])))
 
 
-def _train() -> None:
-    """Hands the arguments in `sys.argv` to Hydra."""
+def _train(words: Sequence[str]) -> None:
+    """Hands the arguments to Hydra."""
+    sys.argv[1:] = words
     import hydra
 
     from robust.experiment.explain import explained
-    from robust.experiment.search_path import CONF
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what goes wrong, and `run_command` says it
     with explained():
         hydra.main(config_path=str(CONF), config_name="train", version_base=None)(_run_task)()
 
 
-def _run_task(_: "DictConfig") -> str:
+def _run_task(_: Any) -> str:
     from robust.sweep import run_task  # imports torch: not for --help
 
     return run_task()
@@ -143,8 +142,7 @@ def _complete(words: Sequence[str]) -> None:
         print(" ".join(_commands))
     else:
         os.environ["COMP_LINE"] = after_train
-        sys.argv = ["robust", "-sc", *words]
-        _train()
+        _train(["-sc", *words])
 
 
 @_command(_settings("+", "run=FOLDER,... attack=pgd attack.eps=8/255 trainer.threads=1"))
@@ -201,16 +199,14 @@ def _store(folder: Path, settings: list[str], share: float, held_out: float | No
     """
     check("--share", share, "from 0 to 1", 0 <= share <= 1)  # before images are read
     from robust.data.store import store
-    from robust.experiment.build import build_perturbation, build_splits
-    from robust.experiment.compose import compose, each_perturbation
+    from robust.experiment.build import build_splits
+    from robust.experiment.perturbed import named_perturbations
     from robust.experiment.validate import check_values
 
-    configs = [compose(job) for job in each_perturbation(settings, perturb="world")]
-    data, seed = configs[0].data, configs[0].seed
-    check_values(configs[0])
-    perturbations = [built for one in configs if (built := build_perturbation(one.perturb)) is not None]
-    splits = build_splits(data, seed=seed)
-    chosen = {"seed": seed, "share": share, "held_out": held_out, "settings": settings}
+    config, found = named_perturbations(settings, usual="world")
+    check_values(config)
+    perturbations, splits = [one for (one,) in found], build_splits(config.data, seed=config.seed)
+    chosen = {"seed": config.seed, "share": share, "held_out": held_out, "settings": settings}
     manifest = store(folder, splits, perturbations, **chosen, progress=True)
     counts = manifest.groupby("part", sort=False).size()
     print(f"{', '.join(f'{count} in {part}' for part, count in counts.items())}: {folder}")
@@ -242,19 +238,11 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
 )
 def _sheet(file: Path, settings: list[str], images: int) -> None:
     """Draw a contact sheet: test images under each perturbation at three strengths."""
-    from robust.experiment.build import build_perturbation, build_splits
-    from robust.experiment.compose import compose, each_perturbation
+    from robust.experiment.build import build_splits
+    from robust.experiment.perturbed import named_perturbations
     from robust.report.sheet import STRENGTHS, contact_sheet
 
-    jobs = each_perturbation(settings, perturb=_ENVIRONMENT)
-    config, rows = compose(jobs[0]), []
-    for job in jobs:
-        usual = compose(job).perturb
-        levels = [usual.level * share for share in STRENGTHS.values()]
-        if isinstance(usual.level, int) and usual.family == "pixel":
-            levels = [max(1, round(level)) for level in levels]
-        at_levels = [compose([*job, f"perturb.level={level}"]).perturb for level in levels]
-        rows.append([built for one in at_levels if (built := build_perturbation(one)) is not None])
+    config, rows = named_perturbations(settings, usual=_ENVIRONMENT, shares=list(STRENGTHS.values()))
     figure = contact_sheet(build_splits(config.data).test, rows, images=images, seed=config.seed)
     with started():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -289,22 +277,16 @@ def _pretext(runs: list[str], out: Path | None) -> None:
     pretrained = pretext_runs(folders)
     sections = [section for section in self_supervised(folders, pretrained) if section.title]
     untested = [run.folder for run in pretrained if run.folder not in folders]
-    _write_page(folders, out or folders[0].parent / "pretext", sections, untested)
+    _write_page(folders, out or folders[0].parent / "pretext", sections, untested=untested)
 
 
-def _write_page(
-    runs: list[Path],
-    out: Path | None,
-    sections: "list[Section] | None" = None,
-    untested: Sequence[Path] = (),
-    formats: Sequence[str] = (),
-) -> None:
+def _write_page(runs: list[Path], out: Path | None, sections: Sequence[Any] | None = None, **options: Any) -> None:
     from robust.report import write_report
 
     for section in sections or []:
         print(f"{section.title.rstrip('?')}: {section.text}")
     with started():
-        print("page:", write_report(runs, out, sections, untested=untested, formats=formats))
+        print("page:", write_report(runs, out, sections, **options))
 
 
 @_command(

@@ -42,17 +42,6 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     return base.with_values({one.key_or_group: one.value() for one in values})
 
 
-def each_perturbation(settings: Sequence[str], *, perturb: str) -> list[list[str]]:
-    """The overrides of each perturbation that `settings`, as on the command line, name (perturb=noise,blur), else of
-    those of `perturb`. Raises ValueError for none."""
-    named = [one.partition("=")[2] for one in settings if one.startswith("perturb=")]
-    others = [one for one in settings if not one.startswith("perturb=")]
-    names = (named[-1] if named else perturb).split(",")
-    if "none" in names:
-        raise ValueError("`perturb` must name perturbations; got none. Name some: perturb=shift,zoom.")
-    return [[*others, f"perturb={name}"] for name in names]
-
-
 @functools.lru_cache(maxsize=4096)
 def parse(override: str) -> Override:
     """An override as Hydra reads it; what is said of a parent may add to it."""

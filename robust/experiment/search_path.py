@@ -10,11 +10,8 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Iterator
-from importlib.metadata import entry_points
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from omegaconf import OmegaConf
 
 _TARGET = re.compile(r"_target_:\s*[\"']?([\w.]+)")
 VARIABLE = "ROBUST_CONF"
@@ -33,6 +30,20 @@ def use_project(folder: str | Path) -> None:
     given = [str(path), *(str(one) for one in project_folders() if one != path)]
     os.environ[VARIABLE] = os.pathsep.join(given)
     import_from_projects()
+
+
+def take_project(words: Sequence[str]) -> list[str]:
+    """The words of a command without `--config-dir FOLDER`, which is used. Raises ValueError where it names none."""
+    others, left = [], iter(words)
+    for word in left:
+        option, equals, folder = word.partition("=")
+        if option not in ("--config-dir", "-cd"):
+            others.append(word)
+        elif folder := folder if equals else next(left, ""):
+            use_project(folder)
+        else:
+            raise ValueError("`--config-dir` must be a folder of choices; got none.")
+    return others
 
 
 def project_folders() -> list[Path]:
@@ -75,7 +86,6 @@ def named_in_projects() -> Iterator[str]:
 
 @functools.cache
 def _installed() -> tuple[str, ...]:
+    from importlib.metadata import entry_points
+
     return tuple(f"pkg://{one.value}" for one in entry_points(group="robust.conf"))
-
-
-OmegaConf.register_new_resolver("robust.searchpath", search_path, replace=True)
