@@ -17,7 +17,7 @@ from robust.attack import fgsm, gradient_sign, one_pixel, pgd
 from robust.attack.libraries import torchattacks
 from robust.data import to_float
 from robust.experiment.execute import execute
-from robust.experiment.experiment import prepare
+from robust.experiment.prepare import prepare
 from robust.runs import load
 
 _IMAGES, _STEPS, _STEP, _EPS = 256, 100, 1 / 255, 0.1

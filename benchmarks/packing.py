@@ -20,7 +20,8 @@ from robust.data import to_float
 from robust.errors import one_line, run_command
 from robust.experiment.build import build_assaults, build_conditions, build_perturbation, build_splits
 from robust.experiment.compose import compose
-from robust.experiment.experiment import Experiment, prepare
+from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import prepare
 from robust.experiment.search_path import CONF, SWEEPS
 from robust.measure import Condition, measure, planned_tests
 from robust.perturb import ImageRandom

@@ -15,7 +15,8 @@ from benchmarks.pairs import Result, at_most, in_turn, seconds
 from robust.data import to_float
 from robust.experiment.compose import compose
 from robust.experiment.execute import train
-from robust.experiment.experiment import Experiment, prepare
+from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import prepare
 from robust.measure import Condition, measure
 from robust.models import ResNet
 from robust.perturb import GaussianBlur, GaussianNoise, HotPixels

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from robust.experiment.experiment import Experiment, prepare
+from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import prepare
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ROBUST_DATA", ROOT / "data"))

@@ -8,7 +8,7 @@ from robust.errors import FailedError, check
 from robust.experiment.build import build_assaults
 from robust.experiment.compose import compose, parse
 from robust.experiment.execute import execute
-from robust.experiment.experiment import reopen
+from robust.experiment.prepare import reopen
 from robust.files import atomic_write
 from robust.runs import RunFolder, State, find_runs
 from robust.runs.config import Config

@@ -13,7 +13,8 @@ from tqdm.auto import tqdm
 
 from robust.errors import ValidationError, one_line
 from robust.experiment.build import tested_families
-from robust.experiment.experiment import Experiment, Preparation
+from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import Preparation
 from robust.runs import State, Status
 
 

@@ -17,7 +17,8 @@ from robust.errors import FailedError, one_line, print_error, run_command, start
 from robust.experiment.build import build_tracker
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Experiment, Preparation, prepare
+from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import Preparation, prepare
 from robust.learn import on_gpu
 from robust.runs import (
     ClaimedError,

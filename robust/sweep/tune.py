@@ -17,7 +17,7 @@ import torch
 
 from robust.errors import one_line
 from robust.experiment.compose import compose
-from robust.experiment.experiment import prepare
+from robust.experiment.prepare import prepare
 from robust.experiment.train import fit
 
 #: runs at a time, at most

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from robust.experiment.compose import compose
-from robust.experiment.experiment import Experiment, prepare
+from robust.experiment.experiment import Experiment
 from robust.experiment.parents import starts
+from robust.experiment.prepare import prepare
 
 STARTS = ["technique=transfer", "technique=retrain", "technique=adversarial"]
 FROM_SCRATCH = ["technique=constant", "technique=incremental", "technique=augmix"]

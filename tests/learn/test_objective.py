@@ -14,7 +14,7 @@ from torch import nn
 from robust.attack import pgd
 from robust.data import Batch, to_float
 from robust.experiment.execute import execute
-from robust.experiment.experiment import prepare
+from robust.experiment.prepare import prepare
 from robust.learn import Classifier, Consistent, SignAdversary, Trades
 from robust.perturb import AugMix, ImageRandom, key
 from robust.runs import RunFolder, State, load

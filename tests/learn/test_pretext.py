@@ -17,7 +17,8 @@ from robust.data import Batch, ImageSet, Splits, labelled, paired, turned
 from robust.experiment.build import build_splits
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Experiment, prepare
+from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import prepare
 from robust.learn import Contrasting, Turning, nt_xent
 from robust.measure import features, neighbours_accuracy
 from robust.models import ConvNet, Siamese, trunk_of

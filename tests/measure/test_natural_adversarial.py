@@ -11,7 +11,7 @@ import robust
 from robust.data import Splits, folder, natural_adversarial
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
-from robust.experiment.experiment import prepare
+from robust.experiment.prepare import prepare
 from robust.measure import measure_natural_adversarial
 from robust.report.page import write_report
 from robust.runs import RunFolder, State

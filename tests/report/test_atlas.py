@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import prepare
+from robust.experiment.prepare import prepare
 from robust.report import sections
 from robust.report.atlas import atlas_claims, atlas_sections, read_atlases
 from robust.report.confidence import answered, confidence_section, confidence_table

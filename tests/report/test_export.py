@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import prepare
+from robust.experiment.prepare import prepare
 from robust.models import ResNet
 from robust.report.export import FORMATS, export, load_safetensors
 from robust.runs import RunFolder, State, load

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import prepare
+from robust.experiment.prepare import prepare
 from robust.report import write_report
 from robust.report.minds_eye.claims import _false_negatives, _false_positives, _left_out
 from robust.report.minds_eye.results import Network, pose_errors, read_networks, verdicts

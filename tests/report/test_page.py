@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Experiment, prepare
+from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import prepare
 from robust.report import write_report
 from robust.report.tables import over_seeds, percent, score_table, summary_table
 from robust.runs import collect, find_runs

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import prepare
+from robust.experiment.prepare import prepare
 from robust.report import write_report
 from robust.report.pretext_tables import SCRATCH, downstream_table, pretext_runs, pretext_table
 from robust.report.self_supervised import pretext_claims, self_supervised

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import prepare
+from robust.experiment.prepare import prepare
 from robust.report.which_layers import gains, layer_table, recommendation, which_layers
 from robust.runs import RunFolder, State
 

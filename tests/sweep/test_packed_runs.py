@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import prepare
+from robust.experiment.prepare import prepare
 from robust.runs import State, read_status
 from robust.sweep import launch
 

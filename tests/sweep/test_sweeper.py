@@ -14,7 +14,8 @@ from omegaconf import OmegaConf
 
 from robust.errors import FailedError, ValidationError
 from robust.experiment.compose import CONF, compose
-from robust.experiment.experiment import Experiment, prepare
+from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import prepare
 from robust.runs import State, claimed, write_status
 from robust.sweep.jobs import list_jobs
 from robust.sweep.plan import plan, print_plan

@@ -16,7 +16,8 @@ import yaml
 from wandb.sdk.lib.wbauth.wbnetrc import write_netrc_auth
 
 from robust.experiment.execute import execute
-from robust.experiment.experiment import Experiment, prepare
+from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import prepare
 from robust.learn import Curve
 from robust.runs import State
 from robust.sweep import launch, sweep

@@ -1,0 +1,204 @@
+"""Everything that can be checked of runs before the first starts; what several share is built once."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from robust.attack import Assault
+from robust.data import NaturalAdversarial, Splits, natural_adversarial
+from robust.errors import one_line
+from robust.experiment.build import (
+    as_level,
+    build_assaults,
+    build_conditions,
+    build_optimizer,
+    build_perturbation,
+    build_schedule,
+    build_splits,
+    build_task,
+    build_tracker,
+    build_trainer,
+    task_of,
+)
+from robust.experiment.compose import compose, model_title
+from robust.experiment.experiment import Experiment
+from robust.experiment.parents import is_run, is_self_supervised, natural, starts
+from robust.experiment.search_path import trust_projects
+from robust.experiment.start import init_from_parents, start_title
+from robust.experiment.validate import check_same_network, check_task, check_technique, check_values, check_writable
+from robust.measure import Condition
+from robust.models import evaluating, published_digest, trunk_of
+from robust.perturb import Perturbation
+from robust.runs import Config, Identity, RunFolder, State, identify, read_status
+from robust.track import TrackedRun
+
+#: of a run that is there: nothing is tested, attacked or tracked again
+_QUIET = {
+    "attack": {"_target_": None},
+    "evaluation.conditions": None,
+    "evaluation.natural_adversarial": None,
+    "logger": {"_target_": "robust.track.Tracker"},
+}
+
+
+class Preparation:
+    """Prepares runs: each, each that others start from, and each part that several share, once.
+
+    With `elsewhere` not the devices are checked, which another machine has.
+    """
+
+    def __init__(self, *, elsewhere: bool = False) -> None:
+        trust_projects()
+        self.elsewhere = elsewhere
+        self._known: dict[tuple[str, ...], Experiment] = {}
+        self._fits: set[str] = set()
+
+    def prepare(self, overrides: Sequence[str]) -> Experiment:
+        """The run that these overrides describe, with everything checked that can be before training. Raises
+        ValueError or OSError, with what to do."""
+        known = tuple(sorted(overrides))
+        if known not in self._known:
+            self._known[known] = self._prepare(tuple(overrides), compose(overrides))
+        return self._known[known]
+
+    def _prepare(self, overrides: tuple[str, ...], config: Config) -> Experiment:
+        check_values(config)
+        perturbation = build_perturbation(config.perturb)
+        check_technique(config, perturbation)
+        splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
+        task = task_of(config)
+        check_task(config, splits, perturbation, needs=task.needs, least_batch=task.least_batch)
+        parents = {part: self.prepare(one) for part, one in starts(overrides, config).items()}
+        if is_run(config.technique.start):
+            parents[""] = reopen(Path(config.technique.start))
+            check_same_network(config, parents[""].config)
+        identity = _identify(config, perturbation, splits, parents)
+        against = self._reference(overrides, config)
+        conditions, assaults, others = _tests(config, splits)
+        run = Experiment(overrides, config, identity, perturbation, conditions, assaults, others, against, parents)
+        self._check(run, splits)
+        return run
+
+    def _reference(self, overrides: tuple[str, ...], config: Config) -> Experiment | None:
+        """The natural run that a run is compared with; None for itself."""
+        wanted = natural(overrides, config)
+        if config.technique.name == "natural" and compose(wanted) == config.changed({"parent": {}}):
+            return None
+        return self.prepare(wanted)
+
+    def _check(self, run: Experiment, splits: Splits) -> None:
+        """Builds what was not built alike before, so that what does not fit is said now."""
+        config = run.config
+        with as_level(config.perturb):
+            run.build_data().take_part(0, run.processes)
+        shape = [*splits.train.shape]
+        about = [config.model, config.task, config.technique, config.optimizer, config.lr_scheduler, config.weights]
+        if self._is_new("network", *about, shape, *(one.architecture() for one in run.parents.values())):
+            _check_network(run)
+        if self._is_new("attack", config.attack, config.model, config.technique.head, shape) and run.assaults:
+            network = run.build_network()
+            for assault in run.assaults:
+                assault.check(network, splits.test)
+        if not self.elsewhere and self._is_new("trainer", config.trainer):
+            build_trainer(config, title="", checkpoint=Path(), callbacks=[])
+        if self._is_new("logger", config.logger):
+            build_tracker(config.logger, TrackedRun(Path(), "", ""))
+        if self._is_new("runs_dir", config.runs_dir):
+            check_writable(Path(config.runs_dir))
+
+    def _is_new(self, *about: Any) -> bool:
+        """Whether that was not looked at yet; it will have been."""
+        found = json.dumps(about)
+        if found in self._fits:
+            return False
+        self._fits.add(found)
+        return True
+
+
+def prepare(overrides: Sequence[str], *, elsewhere: bool = False) -> Experiment:
+    """The run that these overrides describe, checked, as `Preparation.prepare` does."""
+    return Preparation(elsewhere=elsewhere).prepare(overrides)
+
+
+def reopen(folder: Path, changes: Mapping[str, Any] | None = None) -> Experiment:
+    """The finished run in a folder as it is, with nothing to test; `changes` give other values by dotted key to what
+    does not make it another run, such as `attack`. Raises ValueError where it is not finished, or of an older
+    version."""
+    files = RunFolder(folder.absolute())
+    if read_status(files.path).state is not State.DONE:
+        raise ValueError(f"{folder} must be the folder of a finished run; it is {read_status(files.path).state}.")
+    if (identity := files.identity()) is None:
+        raise ValueError(f"{folder} was made by an older version of robust, which this one does not go on from.")
+    config: Config = Config.of(files.read_config()).changed({"runs_dir": str(files.path.parent), **_QUIET})
+    config = config.changed(changes or {})
+    check_values(config)
+    perturbation = build_perturbation(config.perturb)
+    return Experiment((), config, identity, perturbation, [], build_assaults(config.attack), None, where=files.path)
+
+
+def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Assault], NaturalAdversarial | None]:
+    """What a run is tested under, attacked with, and tested on besides."""
+    conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
+    assaults = build_assaults(config.attack)
+    path = config.evaluation.natural_adversarial
+    others = natural_adversarial(path, splits, cache_dir=config.data.cache_dir) if path is not None else None
+    if others and not conditions:
+        raise ValueError("`evaluation.natural_adversarial` comes on top of other tests; got `evaluation=none`.")
+    if not config.task.tested:
+        return [], [], None
+    if config.task.get("images") is not None:
+        conditions = [one for one in conditions if not one.moves]  # another answer would be right
+    return conditions, assaults, others
+
+
+def _check_network(run: Experiment) -> None:
+    """Raises ValueError where the network, or how it is to learn, cannot be made, or does not fit what it starts
+    from."""
+    config = run.config
+    network = run.sketch_network() if config.weights is None else run.build_network()
+    build_optimizer(config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
+    build_task(config, network)
+    build_schedule(config)
+    _check_trunk(run)
+    others = {part: one.load() if one.where else one.sketch_network() for part, one in run.parents.items()}
+    init_from_parents(network, config, others)
+
+
+def _check_trunk(run: Experiment) -> None:
+    """Raises ValueError where the trunk of a network that sees parts of pictures cannot see whole ones."""
+    task = run.config.task
+    if task.get("network") is None:
+        return
+    network, shape = run.build_network(), build_splits(run.config.data).test.shape
+    try:
+        with torch.no_grad(), evaluating(network):
+            trunk_of(network)(torch.zeros(1, *shape))
+    except RuntimeError as error:
+        raise ValueError(
+            f"`task={task.name}` needs a trunk that takes pictures of any size, as one of convolutions does; got "
+            f"`model={run.config.model.name}` ({one_line(error)})."
+        ) from error
+
+
+def _identify(
+    config: Config, perturbation: Perturbation | None, splits: Splits, parents: dict[str, Experiment]
+) -> Identity:
+    settings = config
+    if is_self_supervised(config.task):  # other labels: another data set
+        settings = settings.changed({"data.name": f"{config.data.name}_{config.task.name}"})
+    if is_run(config.technique.start):  # which one its own identity says
+        settings = settings.changed({"technique.start": "run"})
+    if settings.weights is not None:
+        settings = settings.changed({"weights": published_digest(str(settings.weights))})
+    return identify(
+        settings,
+        model=model_title(config.model),
+        perturbation=perturbation.name if perturbation else "none",
+        level=perturbation.level if perturbation else 0,
+        data_digest=splits.digest,
+        parents={part: parent.identity for part, parent in parents.items()},
+        start=start_title(config, parents[""].config if "" in parents else None),
+    )
