@@ -118,7 +118,7 @@ def train() -> None:
 
 def _train(words: Sequence[str]) -> None:
     """Hands the arguments to Hydra."""
-    sys.argv[1:] = words
+    sys.argv[1:] = [f"++{one}" if one.startswith("parent.") else one for one in words]  # as `compose.parse` does
     import hydra
 
     from robust.experiment.explain import explained
