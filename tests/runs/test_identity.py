@@ -60,7 +60,7 @@ def test_equal_numbers_are_the_same_run(make_run: Callable[..., Experiment], one
 def test_runs_of_one_kind_differ_by_their_seed_alone(make_run: Callable[..., Experiment]) -> None:
     first, second, other = make_run(), make_run("seed=1"), make_run("seed=1", "perturb.fresh=true")
     assert first.identity.kind == second.identity.kind != other.identity.kind
-    assert first.reference == make_run("technique=natural").identity.folder
+    assert first.reference_name == make_run("technique=natural").identity.folder
 
 
 def test_a_folder_says_what_it_holds(make_run: Callable[..., Experiment]) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
 
 from robust.errors import FailedError, ValidationError
-from robust.experiment.compose import CONF, compose
+from robust.experiment.compose import compose
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
+from robust.experiment.search_path import SWEEPS
 from robust.runs import State, claimed, write_status
 from robust.sweep.jobs import list_jobs
 from robust.sweep.plan import plan, print_plan
@@ -99,7 +99,7 @@ def test_a_schedule_of_a_technique_can_be_swept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variant", ["blur_channels", "hot_persistent"])
 def test_the_natural_run_is_tested_under_what_the_others_are(tmp_path: Path, variant: str) -> None:
     natural, trained = plan([[f"perturb={variant}", f"runs_dir={tmp_path}"]])
-    assert natural.identity.folder == trained.reference
+    assert natural.identity.folder == trained.reference_name
     tested = {condition.title for condition in natural.conditions}
     assert {condition.title for condition in trained.conditions} <= tested
     assert "noise 0.05" in tested
@@ -115,8 +115,8 @@ def test_the_natural_run_that_a_sweep_lists_is_tested_as_it_says_and_as_the_othe
 
 def test_every_sweep_composes_and_has_the_models_it_says() -> None:
     counts = {}
-    for path in sorted((CONF / "sweep").glob("*.yaml")):
-        products = OmegaConf.to_container(compose([f"sweep={path.stem}"]).sweep.products)
+    for path in sorted(SWEEPS.glob("*.yaml")):
+        products = compose([f"sweep={path.stem}"]).sweep.products
         counts[path.stem] = sum("technique=natural" not in job for job in jobs(products=products))
     assert counts == {
         "ablation": 6,
@@ -139,7 +139,7 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
 
 @pytest.mark.parametrize("name", ["digits", "one_for_all", "ablation"])
 def test_a_sweep_can_be_planned_on_the_bundled_digits(name: str, tmp_path: Path) -> None:
-    products = OmegaConf.to_container(compose([f"sweep={name}"]).sweep.products)
+    products = compose([f"sweep={name}"]).sweep.products
     parsed = jobs(products=[{**one, "data": "digits"} for one in products])
     planned = plan([[f"sweep={name}", f"runs_dir={tmp_path}", *job] for job in parsed])
     assert {"natural" in run.identity.title for run in planned} >= {True}
@@ -214,7 +214,7 @@ def test_a_run_whose_start_is_under_way_elsewhere_lets_others_go_first(quick: li
     other = threading.Thread(target=elsewhere)
     other.start()
     trains.wait()
-    assert run_job(compose(child)) == "", "what it starts from is another process's"
+    assert run_job(child, since=time.time()) == "", "what it starts from is another process's"
     sweep([child, ["perturb=blur", *settings]], recorded)
     other.join()
     assert launched == [["constant"], ["natural", "transfer"]]
