@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from robust.errors import check, run_command, started, suggest
-from robust.experiment.search_path import CONF, take_project, trust_projects
+from robust.experiment.search_path import CONF, project_folders, take_project, trust_projects
 
 _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 
@@ -118,7 +118,8 @@ def train() -> None:
 
 def _train(words: Sequence[str]) -> None:
     """Hands the arguments to Hydra."""
-    sys.argv[1:] = [f"++{one}" if one.startswith("parent.") else one for one in words]  # as `compose.parse` does
+    project = [f"--config-dir={folder}" for folder in project_folders()[:1]]  # for the record of the command
+    sys.argv[1:] = [*project, *(f"++{one}" if one.startswith("parent.") else one for one in words)]
     import hydra
 
     from robust.experiment.explain import explained

@@ -1,9 +1,9 @@
 """The runs that a run starts from, and the natural one that it is compared with: composed from what both share.
 
 A parent is the run that its own command line would make: it takes over the overrides on data, model, seed and machine,
-and learns by its own recipe. Only where both are trained in one stage, from scratch, does it take over the optimiser,
-the number of epochs and the batch size too: such a pair is compared, and so trained alike. Whoever wants another
-parent says so: parent.optimizer.lr=0.1.
+and learns by its own recipe. A natural run that another is only compared with, and that is trained in the same stage (from
+scratch, mostly), takes over the optimiser, the number of epochs and the batch size too: such a pair is trained alike.
+For another parent: parent.optimizer.lr=0.1.
 """
 
 import os
@@ -21,7 +21,6 @@ from robust.runs.config import Config
 
 NATURAL = "natural"
 PRETRAIN = "pretrain"
-_SCRATCH = "scratch"  # the stage of a natural run
 #: of the trainer's keys those that say where and how it is computed, not what is learnt
 _MACHINE = frozenset(
     f"trainer.{name}"
@@ -35,8 +34,11 @@ _UNSHARED = ("parent", "perturb", "technique")
 
 def natural(overrides: Sequence[str], config: Config) -> list[str]:
     """The overrides of the natural run that a run is compared with, or starts from."""
-    alike = config.task.stage == _SCRATCH
-    return [*_shared(overrides, alike=alike), "technique=natural", "perturb=none", *_of_parent(config)]
+    plain, given = ["technique=natural", "perturb=none"], _of_parent(config)
+    alike = [*_shared(overrides, alike=True), *plain, *given]
+    if config.technique.start != NATURAL and compose(alike).task.stage == config.task.stage:
+        return alike
+    return [*_shared(overrides, alike=False), *plain, *given]
 
 
 def starts(overrides: Sequence[str], config: Config) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ from robust.experiment.build import (
 )
 from robust.experiment.compose import compose, model_title
 from robust.experiment.experiment import Experiment
-from robust.experiment.parents import is_run, is_self_supervised, natural, starts
+from robust.experiment.parents import NATURAL, is_run, is_self_supervised, natural, starts
 from robust.experiment.search_path import trust_projects
 from robust.experiment.start import init_from_parents, start_title
 from robust.experiment.validate import check_same_network, check_task, check_technique, check_values, check_writable
@@ -84,10 +84,7 @@ class Preparation:
 
     def _reference(self, overrides: tuple[str, ...], config: Config) -> Experiment | None:
         """The natural run that a run is compared with; None for itself."""
-        wanted = natural(overrides, config)
-        if config.technique.name == "natural" and compose(wanted) == config.changed({"parent": {}}):
-            return None
-        return self.prepare(wanted)
+        return None if config.technique.name == NATURAL else self.prepare(natural(overrides, config))
 
     def _check(self, run: Experiment, splits: Splits) -> None:
         """Builds what was not built alike before, so that what does not fit is said now."""

@@ -11,9 +11,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
 
-_TARGET = re.compile(r"_target_:\s*[\"']?([\w.]+)")
+_CALLED = re.compile(r"\b(?:_target_|search|network):\s*[\"']?([A-Za-z_]\w*(?:\.\w+)+)")
 VARIABLE = "ROBUST_CONF"
 _PACKAGE = Path(__file__).parent.parent
 #: our own choices and sweeps: in the package, or in a checkout beside it
@@ -65,12 +66,12 @@ def search_path() -> list[str]:
     if missing := [folder for folder in folders if not folder.is_dir()]:
         raise ValueError(f"`{VARIABLE}` must name folders of choices; got {missing[0]}, which is none.")
     import_from_projects()
-    return ["sweeps://robust", *(f"file://{folder}" for folder in folders), *_installed()]
+    return ["sweeps://robust", *(f"file://{folder}" for folder in folders), *(f"pkg://{one}" for one in _installed())]
 
 
 def trust_projects() -> None:
     """Lets what the user's own choices name be loaded: networks, and functions that read data."""
-    if project_folders():
+    if project_folders() or _installed():
         from robust.models.registry import allow  # imports torch: where there is a project
 
         import_from_projects()
@@ -78,14 +79,15 @@ def trust_projects() -> None:
 
 
 def named_in_projects() -> Iterator[str]:
-    """What the user's own choices have made (`_target_`), by dotted name."""
-    for folder in project_folders():
+    """What the user's own choices, and those of installed packages, have called, by dotted name."""
+    installed = [Path(str(files(one))) for one in _installed()]
+    for folder in (*project_folders(), *installed):
         for file in sorted(folder.rglob("*.yaml")):
-            yield from _TARGET.findall(file.read_text())
+            yield from _CALLED.findall(file.read_text())
 
 
 @functools.cache
 def _installed() -> tuple[str, ...]:
     from importlib.metadata import entry_points
 
-    return tuple(f"pkg://{one.value}" for one in entry_points(group="robust.conf"))
+    return tuple(one.value for one in entry_points(group="robust.conf"))

@@ -21,7 +21,7 @@ part `head` is what transfer learning makes anew; every `Standardize` within it 
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from torch import nn
@@ -64,7 +64,7 @@ def allow(names: Iterable[str]) -> None:
 
 def is_allowed(name: str) -> bool:
     """Whether the user's own configuration names it, or it was registered."""
-    return name in _allowed or name in _registered
+    return name in _allowed or name in _registered or any(_is_entry(one, name) for one in entry_points(group=GROUP))
 
 
 def find(name: str, named: Sequence[Network | str] = ()) -> Network:
@@ -81,12 +81,16 @@ def find(name: str, named: Sequence[Network | str] = ()) -> Network:
     if name in named or name in _allowed:
         return _import(name)
     for entry in entry_points(group=GROUP):
-        if name == entry.value.replace(":", "."):
+        if _is_entry(entry, name):
             return _import(name)
     raise UnknownNetworkError(
         f"the network {name}, which is neither one of robust.models nor registered, and is not called. If you trust "
         f"it: `robust.register` it first, or name it: `robust.load(run_folder, networks=[{name!r}])`."
     )
+
+
+def _is_entry(entry: EntryPoint, name: str) -> bool:
+    return name == entry.value.replace(":", ".")
 
 
 def make_network(architecture: Mapping[str, Any], named: Sequence[Network | str] = ()) -> nn.Module:
