@@ -102,8 +102,8 @@ def _argument(name: str, **options: Any) -> _Argument:
     return name, options
 
 
-def _settings(nargs: str, example: str) -> _Argument:
-    return _argument("settings", nargs=nargs, default=[], metavar="KEY=VALUE", help=f"such as {example}")
+def _settings(nargs: str, such: str) -> _Argument:
+    return _argument("settings", nargs=nargs, default=[], metavar="KEY=VALUE", help=f"such as {such}")
 
 
 _RUNS = _argument("runs", nargs="+", metavar="RUNS", help="runs' folders, or folders that hold some")
@@ -170,8 +170,7 @@ def _report(runs: list[str], out: Path | None, formats: str) -> None:
     from robust.report import print_results
     from robust.runs import collect, find_runs
 
-    folders = find_runs(runs)
-    print_results(collect(folders))
+    print_results(collect(folders := find_runs(runs)))
     _write_page(folders, out, formats=[one for one in formats.split(",") if one])
 
 

@@ -1,9 +1,9 @@
 """The runs that a run starts from, and the natural one that it is compared with: composed from what both share.
 
 A parent is the run that its own command line would make: it takes over the overrides on data, model, seed and machine,
-and learns by its own recipe. A natural run that another is only compared with, and that is trained in the same stage (from
-scratch, mostly), takes over the optimiser, the number of epochs and the batch size too: such a pair is trained alike.
-For another parent: parent.optimizer.lr=0.1.
+and learns by its own recipe. A natural run that another is only compared with, and that is trained in the same stage
+(from scratch, mostly), takes over the optimiser, the number of epochs and the batch size too: such a pair is trained
+alike. For another parent: parent.optimizer.lr=0.1.
 """
 
 import os
@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from robust.errors import suggest
 from robust.experiment.compose import as_overrides, compose, parse
 from robust.experiment.search_path import CONF, project_folders
+from robust.runs import RunFolder
 from robust.runs.config import Config
 
 NATURAL = "natural"
@@ -54,7 +55,7 @@ def starts(overrides: Sequence[str], config: Config) -> dict[str, list[str]]:
 
 def is_run(start: object) -> bool:
     """Whether that is the folder of a run."""
-    return isinstance(start, str) and (Path(start) / "config.yaml").is_file()
+    return isinstance(start, str) and RunFolder(Path(start)).config.is_file()
 
 
 def is_self_supervised(task: Config) -> bool:
