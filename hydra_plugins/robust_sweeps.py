@@ -1,17 +1,28 @@
-"""Where Hydra finds the choices of `sweep`: in the folder `sweeps`. Hydra reads this at every start: nothing heavy is
-imported here."""
+"""Where Hydra finds choices beside `conf`: those of `sweep` in the folder `sweeps`, and those of whoever uses this.
+Hydra reads this at every start: nothing heavy is imported here."""
 
 from pathlib import Path
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import OmegaConf
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from robust.experiment.search_path import SWEEPS, search_path
+from robust.experiment.search_path import CONF, SWEEPS, search_path
 
 _GROUP = "sweep"
-OmegaConf.register_new_resolver("robust.searchpath", search_path, replace=True)  # for conf/train.yaml
+
+
+class RobustSearchPath(SearchPathPlugin):
+    """Adds these places to the path of a program that is configured by our `conf`, so that `--help` lists them too."""
+
+    def manipulate_search_path(self, path: ConfigSearchPath) -> None:
+        if any(
+            one.provider == "main" and str(one.path).removeprefix("file://") == str(CONF) for one in path.get_path()
+        ):
+            for place in search_path():
+                path.append("robust", place)
 
 
 class SweepsSource(FileConfigSource):

@@ -15,20 +15,22 @@ OPTIONAL = [
 ]
 HIDDEN = f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL}))\n"
 TRAIN = "import runpy; sys.argv[0] = 'train.py'; runpy.run_path('train.py', run_name='__main__')"
+ROBUST = "import runpy; runpy.run_module('robust', run_name='__main__')"
+PRELUDE = "from pathlib import Path; from robust.errors import run_command"
+WHICH_LAYERS = f"""{PRELUDE}
+from robust.report.which_layers import which_layers
+run_command(lambda: which_layers([]))
+"""
+EXPORT = f"""{PRELUDE}
+from robust.report.export import export
+run_command(lambda: export(Path("none"), Path("none"), formats=sys.argv[1:]))
+"""
 
 
 def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs Python where no optional package can be imported."""
     command = [sys.executable, "-W", "error::UserWarning", "-c", HIDDEN + code, *arguments]
     return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
-
-
-def module(name: str) -> str:
-    return f"import runpy; runpy.run_module('{name}', run_name='__main__')"
-
-
-def from_python(name: str, call: str) -> str:
-    return f"from robust.errors import reported\n{name}\nreported(lambda: {call})"
 
 
 @pytest.mark.parametrize(
@@ -40,27 +42,11 @@ def from_python(name: str, call: str) -> str:
         (TRAIN, ["attack=foolbox", "attack.method=LinfPGD"], "foolbox", "robust[attacks]"),
         (TRAIN, ["attack=torchattacks", "attack.method=FGSM"], "torchattacks", "torchattacks"),
         (TRAIN, ["-m", "perturb=noise,blur", "hydra/launcher=slurm"], "submitit", "robust[slurm]"),
-        (module("robust.track"), ["--entity", "me"], "wandb", "robust[wandb]"),
-        (
-            from_python("from robust.report.which_layers import which_layers", "which_layers([])"),
-            [],
-            "captum",
-            "robust[explain]",
-        ),
-        *(
-            (
-                from_python(
-                    "from pathlib import Path; from robust.export import export",
-                    f"export(Path('none'), Path('none'), formats=['{name}'])",
-                ),
-                [],
-                name,
-                "robust[export]",
-            )
-            for name in ("onnx", "safetensors")
-        ),
+        (ROBUST, ["dashboard", "--entity", "me"], "wandb", "robust[wandb]"),
+        (WHICH_LAYERS, [], "captum", "robust[explain]"),
+        *((EXPORT, [name], name, "robust[export]") for name in ("onnx", "safetensors")),
     ],
-    ids=lambda value: value if isinstance(value, str) and "\n" not in value and "import" not in value else "",
+    ids=lambda value: "" if isinstance(value, list) or "import" in value else value,
 )
 def test_a_missing_package_is_named_before_anything_starts(
     tmp_path: Path, code: str, arguments: list[str], package: str, install: str

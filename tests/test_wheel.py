@@ -62,7 +62,6 @@ model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(10))
 rows = robust.evaluate(model, data="digits", evaluation="natural")
 print(len(rows), 0 <= rows["accuracy"].min() <= rows["accuracy"].max() <= 1)
 """
-NEEDS_CLI = pytest.mark.xfail(strict=False, reason="robust/cli.py is not there yet")
 
 
 def test_it_is_imported_from_where_it_was_installed_and_needs_no_torch_for_that(call: Call, installed: Path) -> None:
@@ -82,13 +81,11 @@ def test_it_holds_every_choice_the_licence_and_the_mark_of_its_types(installed: 
     assert tops == {"bin", "hydra_plugins", "robust"}
 
 
-@pytest.mark.xfail(strict=False, reason="the choices are looked for in the checkout")
 def test_any_network_is_evaluated(call: Call, installed: Path) -> None:
     done = call("-c", EVALUATE)
     assert done.stdout.splitlines() == [str(installed / "robust" / "__init__.py"), "1 True"], done.stderr
 
 
-@NEEDS_CLI
 def test_a_sweep_is_planned(call: Call, tmp_path: Path) -> None:
     done = call("-m", "robust", "train", "-m", "perturb=noise,blur", "plan=true")
     assert done.returncode == 0, done.stderr
@@ -97,13 +94,11 @@ def test_a_sweep_is_planned(call: Call, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@NEEDS_CLI
 def test_a_sweep_is_found_by_its_name(call: Call) -> None:
     done = call("-m", "robust", "train", "sweep=digits", "perturb=noise", "plan=true")
     assert done.returncode == 0, done.stderr
 
 
-@NEEDS_CLI
 def test_the_console_script_shows_help(call: Call, installed: Path) -> None:
     done = call(installed / "bin" / "robust", "report", "--help")
     assert done.returncode == 0, done.stderr

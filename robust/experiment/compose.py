@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError
 
 from robust.experiment.explain import explained
-from robust.experiment.search_path import CONF, project_folders, search_path
+from robust.experiment.search_path import CONF, project_folders
 from robust.runs.config import Config, leaves
 
 _MISSING = "???"
@@ -215,8 +215,7 @@ def perturbation_choices(names: Iterable[str]) -> dict[str, DictConfig]:
     wanted = dict.fromkeys(names)
     known = _known_perturbations(_projects())
     if missing := [name for name in wanted if name not in known]:
-        places = f"hydra.searchpath={_text(search_path())}"
-        found = _by_hydra(None, [places, *(f"+perturb@{name}={name}" for name in missing)])
+        found = _by_hydra(None, [f"+perturb@{name}={name}" for name in missing])
         known.update({name: found[name] for name in missing})
     return {name: known[name] for name in wanted}
 

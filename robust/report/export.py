@@ -15,6 +15,7 @@ from robust.runs import RunFolder, load, make_model, read_checkpoint
 
 #: logits for images, as a model that was exported gives them
 Logits = Callable[[Tensor], Tensor]
+_PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "safetensors": ("safetensors",)}  # that formats need
 _TRIED = 5  # images that an exported model is tried on
 _TOLERANCE = 1e-4  # by which its logits may differ, of the greatest
 #: what RobustBench sorts models by: what they are to withstand
@@ -32,6 +33,8 @@ def export(run_folder: Path, out: Path, *, formats: Sequence[str], threat: str =
     """
     check("formats", ",".join(formats), f"some of {', '.join(FORMATS)}", bool(formats) and set(formats) <= set(FORMATS))
     check("threat", threat, f"one of {', '.join(THREATS)}", threat in THREATS)
+    for name in formats:
+        _require(name)
     model, about = load(run_folder), RunFolder(run_folder).read_rows().iloc[0]
     images = torch.rand(_TRIED, *_architecture(run_folder)["image_shape"], generator=torch.Generator().manual_seed(0))
     found = {}
@@ -50,7 +53,10 @@ def _differs(found: Tensor, wanted: Tensor) -> float:
 
 def load_safetensors(path: Path) -> nn.Module:
     """The model of a file that `export` wrote, in eval mode, on the CPU. Raises ValueError where it is not one."""
-    opened = _import("safetensors").safe_open(path, framework="pt")
+    _require("safetensors")
+    from safetensors import safe_open
+
+    opened = safe_open(path, framework="pt")
     about = (opened.metadata() or {}).get("architecture")
     if about is None:
         raise ValueError(f"{path} must say in its metadata which network it is of (architecture); it does not.")
@@ -60,9 +66,8 @@ def load_safetensors(path: Path) -> nn.Module:
 def _to_onnx(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[Path, Logits]:
     if isinstance(model, TripleStaged):
         raise ValueError(f"`formats` must leave out onnx for {run_folder}: a mind's eye looks at images one by one.")
-    for package in ("onnx", "onnxscript"):
-        _import(package)
-    runtime = _import("onnxruntime")
+    import onnxruntime
+
     path = _place(out / f"{run_folder.name}.onnx")
     program = torch.onnx.export(
         model,
@@ -75,15 +80,17 @@ def _to_onnx(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[P
     )
     assert program is not None
     program.save(path)
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return path, lambda batch: torch.from_numpy(session.run(["logits"], {"images": batch.numpy()})[0])
 
 
 def _to_safetensors(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[Path, Logits]:
+    from safetensors.torch import save_file
+
     path = _place(out / f"{run_folder.name}.safetensors")
     weights = {name: value.contiguous().clone() for name, value in model.state_dict().items()}
     metadata = {"architecture": json.dumps(_architecture(run_folder)), "format": "pt"}
-    _import("safetensors.torch").save_file(weights, path, metadata=metadata)
+    save_file(weights, path, metadata=metadata)
     return path, load_safetensors(path)
 
 
@@ -111,5 +118,7 @@ def _place(path: Path) -> Path:
     return path
 
 
-def _import(name: str) -> Any:
-    return require(name, what="This format", extra="export")
+def _require(name: str) -> None:
+    """Raises ValueError where a package that a format needs is missing."""
+    for package in _PACKAGES.get(name, ()):
+        require(package, what=f"The format {name}", extra="export")

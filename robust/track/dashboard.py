@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from robust.errors import require
 from robust.track.wandb import has_key
 
 if TYPE_CHECKING:
@@ -17,13 +18,11 @@ SETTINGS = ("config:technique.name", "config:perturb.family", "config:perturb.le
 def save_dashboard(entity: str, project: str) -> str:
     """Saves the view "robust" of a W&B project, and returns its address. Raises ValueError where there is no account,
     or the package that makes views is missing."""
+    for module in ("wandb", "wandb_workspaces"):
+        require(module, what="A dashboard", extra="wandb")
     if not has_key():
         raise ValueError("A dashboard is saved in an account, and there is no key of one: `wandb login` stores it.")
-    try:
-        view = dashboard(entity, project)
-    except ImportError as error:
-        raise ValueError("The dashboard needs a package: pip install wandb-workspaces") from error
-    return str(view.save().url)
+    return str(dashboard(entity, project).save().url)
 
 
 def dashboard(entity: str, project: str) -> "Workspace":
