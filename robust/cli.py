@@ -1,6 +1,7 @@
 """`robust COMMAND ...`: every command and its arguments. Nothing heavy is imported before a command is accepted."""
 
 import argparse
+import importlib
 import inspect
 import os
 import re
@@ -125,7 +126,7 @@ def _train(words: Sequence[str]) -> None:
     from robust.experiment.explain import explained
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what goes wrong, and `run_command` says it
-    with explained():
+    with explained(lambda: importlib.import_module("robust.experiment.compose").known_keys()):
         hydra.main(config_path=str(CONF), config_name="train", version_base=None)(_run_task)()
 
 

@@ -1,9 +1,12 @@
 """What importing does, and does not do."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
+import grimp
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -87,3 +90,28 @@ def test_what_every_command_imports_does_not_import_torch(module: str) -> None:
 def test_importing_needs_nothing_that_only_linux_has_and_changes_nothing_around_it() -> None:
     """Neither log levels, nor warnings, nor the environment. In one process, since it imports everything."""
     run(IMPORTS.replace("CHANGE", NOT_LINUX + STATE) + SAME)
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    graph = nx.DiGraph()
+    imports = grimp.build_graph("robust", "hydra_plugins", exclude_type_checking_imports=True, cache_dir=None)
+    for module in imports.modules:
+        graph.add_edges_from((module, one) for one in imports.find_modules_directly_imported_by(module))
+    assert [sorted(one) for one in nx.strongly_connected_components(graph) if len(one) > 1] == []
+
+
+def test_few_modules_lie_beside_the_rooms() -> None:
+    loose = {path.stem for path in (ROOT / "robust").glob("*.py")}
+    assert loose == {"__init__", "__main__", "cli", "errors", "files"}
+
+
+def test_files_and_functions_fit_a_sitting_and_a_screen() -> None:
+    paths = [path for room in ("robust", "hydra_plugins", "benchmarks") for path in (ROOT / room).rglob("*.py")]
+    long = [(path.name, count) for path in paths if (count := len(path.read_text().splitlines())) > 300]
+    functions = [
+        (path.name, node.name)
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno + 1 > 60
+    ]
+    assert (long, functions) == ([], [])

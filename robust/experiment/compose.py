@@ -42,6 +42,11 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     return base.with_values({one.key_or_group: one.value() for one in values})
 
 
+def known_keys() -> list[str]:
+    """Every key and group of the default configuration."""
+    return [name for name, _ in leaves(compose())]
+
+
 @functools.lru_cache(maxsize=4096)
 def parse(override: str) -> Override:
     """An override as Hydra reads it; what is said of a parent may add to it."""
@@ -204,7 +209,7 @@ def _by_hydra(name: str | None, overrides: list[str]) -> DictConfig:
     around = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with explained(), initialize_config_dir(str(CONF), version_base=None):
+        with explained(known_keys), initialize_config_dir(str(CONF), version_base=None):
             return hydra_compose(name, overrides, return_hydra_config=name is not None)
     finally:
         GlobalHydra.instance().hydra = around

@@ -1,7 +1,7 @@
-"""What Hydra refuses, said with the nearest choice or key there is. Nothing heavy is imported before it is needed."""
+"""What Hydra refuses, said with the nearest choice or key there is."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from hydra.errors import HydraException
 
@@ -9,17 +9,9 @@ from robust.errors import explain_override
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Raises ValueError where Hydra refuses a configuration inside."""
+def explained(known_keys: Callable[[], Iterable[str]]) -> Iterator[None]:
+    """Raises ValueError where Hydra refuses a configuration inside; `known_keys` is asked where it refuses a key."""
     try:
         yield
     except HydraException as error:
         raise ValueError(explain_override(str(error), known_keys)) from error
-
-
-def known_keys() -> list[str]:
-    """Every key and group of the default configuration."""
-    from robust.experiment.compose import compose
-    from robust.runs.config import leaves
-
-    return [name for name, _ in leaves(compose())]

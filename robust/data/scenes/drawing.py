@@ -11,8 +11,8 @@ from tqdm.auto import tqdm
 from robust.data.cache import digest, digest_of_images
 from robust.data.images import fixed_order
 from robust.data.scenes.backgrounds import Backgrounds
+from robust.data.scenes.composition import NONE, RANGES, over
 from robust.data.scenes.rendering import Camera, draw_all
-from robust.data.scenes.sets import NONE, RANGES, over
 from robust.data.scenes.shapes import SHAPES, read_shape
 from robust.perturb.random import ImageRandom, key
 

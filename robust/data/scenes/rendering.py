@@ -9,7 +9,7 @@ from embreex.rtcore_scene import EmbreeScene
 from scipy.spatial.transform import Rotation
 from trimesh import Trimesh
 
-from robust.data.scenes.sets import RANGES
+from robust.data.scenes.composition import RANGES
 from robust.data.scenes.shapes import Shape
 
 _STRETCH = (15, 85)  # percentiles of the object's grey values that become black and white

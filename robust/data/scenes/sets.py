@@ -5,26 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from robust.data.cache import digest, kept
 from robust.data.images import ImageSet, Splits
 from robust.data.scenes.backgrounds import open_backgrounds
+from robust.data.scenes.composition import NONE
 from robust.errors import require
 
-NONE = "none"
-#: what may vary from image to image, and in which range: the Euler angles about x, y and z (rad; Berntsen et al. 2016,
-#: section 3.1), and on request scale (a factor), pan (the camera's units) and the angle of the object's joint (rad)
-RANGES = {
-    "pitch": (-0.5, 0.5),
-    "yaw": (-0.5, 0.5),
-    "roll": (-0.5, 0.5),
-    "scale": (0.75, 1.1),
-    "pan_x": (-0.25, 0.25),
-    "pan_y": (-0.25, 0.25),
-    "joint": (-0.5, 0.5),
-}
 _VERSION = 1  # of how scenes are drawn; another one draws kept sets anew
 
 
@@ -80,12 +66,6 @@ def scenes(
         sets.append(_as_set(drawn, tuple(objects), none))
         digests.append(drawn["digest"])
     return Splits(sets[0], sets[1], digest([*digests, none]))
-
-
-def over(backgrounds: Tensor, drawings: Tensor, alphas: Tensor) -> Tensor:
-    """Objects on black laid over backgrounds; all uint8."""
-    behind = (255 - alphas.int()) * backgrounds.int()
-    return (drawings.int() + (behind + 127) // 255).clamp_(max=255).to(torch.uint8)
 
 
 def _as_set(drawn: Mapping[str, Any], names: tuple[str, ...], none: bool) -> ImageSet:
