@@ -44,8 +44,7 @@ def _call(words: Sequence[str]) -> None:
     elif name in ("-sc", "--shell-completion"):
         _complete(others)
     elif name not in _commands:
-        kind = "an option" if name.startswith("-") else "a command"
-        raise ValueError(f"`{name}` is not {kind}.{suggest(name, _commands)} There are {', '.join(_commands)}.")
+        raise ValueError(f"`{name}` is not a command.{suggest(name, _commands)} There are {', '.join(_commands)}.")
     elif name == "train":
         sys.argv[0] = "robust train"
         _train(others)
