@@ -62,7 +62,7 @@ def explain_override(text: str, known_keys: Callable[[], Iterable[str]]) -> str:
     """What Hydra says of an override that it refuses, in one line, with the nearest choice or key there is."""
     if found := re.search(r"Could not find '([^']+)'\s+Available options in '[^']+':\n((?:\t.*\n?)+)", text):
         group, _, choice = found[1].rpartition("/")
-        options = found[2].split()
+        options = [one for one in found[2].split() if not one.startswith("_")]  # bases are no choices
         return f"`{group}={choice}` is not a choice.{suggest(choice, options)} There are {', '.join(options)}."
     if found := re.search(r"Could not override '([^']+)'", text):
         name = found[1].split("@")[0]

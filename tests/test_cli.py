@@ -93,7 +93,7 @@ def test_the_shell_completes_commands_and_what_follows_train(command: Command, m
     ("arguments", "message"),
     [
         (["reprot"], "`reprot` is not a command. Did you mean `report`?"),
-        (["--verbose"], "`--verbose` is not an option"),
+        (["--verbose"], "`--verbose` is not a command"),
         (["report"], "required: RUNS"),
         (["report", "MISSING"], "MISSING must be a run's folder, or a folder that holds some; it is not there"),
         (["report", "FILE"], "FILE must be a run's folder, or a folder that holds some; it is a file"),

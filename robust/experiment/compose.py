@@ -184,6 +184,9 @@ def _projects() -> tuple[Path, ...]:
 @functools.lru_cache(maxsize=256)
 def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:
     """What Hydra composes. Where one chooses a perturbation, which sweeps do most, it takes the place of another."""
+    for one in map(parse, overrides):
+        if not one.is_delete() and not one.is_sweep_override() and str(one.value()).startswith("_"):
+            raise ValueError(f"`{one.key_or_group}={one.value()}` is not a choice, but what others have in common.")
     others = tuple(one for one in overrides if _perturbation(one) is None)
     if len(others) == len(overrides) - 1 and (before := _base(others, projects)).may_change_perturbation:
         (name,) = (found for one in overrides if (found := _perturbation(one)) is not None)

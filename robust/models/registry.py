@@ -128,8 +128,9 @@ def _make(value: Any, networks: Mapping[str, Network]) -> Any:
     name = str(value["_target_"])
     try:
         made = networks[name](**arguments)
-    except TypeError as error:
-        raise ValueError(f"{name} cannot be made with {', '.join(map(str, arguments))} ({error}).") from error
+    except (TypeError, ZeroDivisionError, AttributeError) as error:
+        values = ", ".join(f"{key}={one!r}" for key, one in arguments.items())
+        raise ValueError(f"{name} cannot be made with {values} ({error}).") from error
     if not isinstance(made, nn.Module):
         raise ValueError(f"{name} must be an nn.Module, or return one; got {type(made).__name__}.")
     return made
