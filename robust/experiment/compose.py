@@ -75,8 +75,10 @@ def _escaped(text: str) -> str:
 
 def _may_be_set(override: Override) -> bool:
     """Whether it gives a key, rather than a group, one plain value."""
-    plain = override.type is OverrideType.CHANGE and override.package is None and not override.is_sweep_override()
-    return plain and _is_plain(override.value())
+    if override.type is not OverrideType.CHANGE or override.package is not None or override.is_sweep_override():
+        return False
+    key = override.key_or_group
+    return ("." in key or _up_to_date(()).has(key)) and _is_plain(override.value())
 
 
 def _is_plain(value: Any) -> bool:

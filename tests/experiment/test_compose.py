@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from omegaconf import OmegaConf
 
 from robust.experiment.build import build_conditions, build_perturbation
 from robust.experiment.compose import compose, model_title
@@ -94,3 +97,41 @@ def test_configuration_of_a_library_call_leaves_torch_alone(tmp_path: Path) -> N
     before = torch.get_rng_state()
     compose([f"runs_dir={tmp_path}"])
     assert torch.equal(before, torch.get_rng_state())
+
+
+MANY = [
+    ["technique=constant", "perturb=noise", "perturb.level=0.01", "seed=3"],
+    ["perturb=hot", "perturb.level=3", "data=cifar10"],
+    ["technique=harden", "perturb=world", "perturb.fresh=true", "model=resnet18", "model.width=32"],
+    ["technique=natural", "perturb=none"],
+    ["sweep=pretext", "technique=finetune", "recipe.scratch.max_epochs=7", "data.labels=0.1"],
+    ["sweep=strategies", "data=mnist", "technique=transfer", "perturb=blur_channels", "recipe.retrain.lr=0.5"],
+    [
+        "technique=incremental",
+        "perturb=pixel_persistent",
+        "schedule@technique.share=cosine",
+        "technique.share.start=0.2",
+    ],
+    ["attack=table", "attack.several.pgd.eps=0.1", "evaluation=all", "evaluation.conditions.blur=[0.3,0.9]"],
+    ["attack=eot", "perturb@attack.perturbation=noise", "attack.perturbation.level=0.1"],
+    ["data=scenes", "model=triple_staged", "data.parameters=[pitch,yaw]", "task.none=false"],
+    ["data=folder", "data.path=/images", "data.dir=/elsewhere"],
+]
+
+
+@pytest.mark.parametrize("overrides", MANY, ids=lambda one: " ".join(one))
+def test_what_is_composed_is_what_hydra_composes(overrides: list[str]) -> None:
+    with initialize_config_dir(str(CONF), version_base=None):
+        expected = OmegaConf.to_container(hydra_compose("train", overrides), resolve=True)
+    assert compose(overrides).plain() == expected
+
+
+def test_a_configuration_that_others_share_is_not_changed_by_them() -> None:
+    before = compose(["perturb=blur"]).plain()
+    assert compose(["perturb=blur", "perturb.level=0.25", "optimizer.lr=0.5"]).perturb.transform.sigma == 0.25
+    assert compose(["perturb=blur"]).plain() == before
+
+
+def test_what_choices_have_in_common_is_no_choice() -> None:
+    with pytest.raises(ValueError, match="`perturb=_drawn` is not a choice"):
+        compose(["perturb=_drawn"])
