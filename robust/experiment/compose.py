@@ -96,14 +96,14 @@ class _Base:
         raw = OmegaConf.to_container(composed)
         assert isinstance(raw, dict)
         self.raw = {name: value for name, value in leaves(raw) if not isinstance(value, dict)}
-        if missing := [name for name, value in self.raw.items() if value == _MISSING]:
-            raise ValueError(f"`{missing[0]}` must be given: {missing[0]}=VALUE.")
         self.environment = _environment(_VARIABLE.findall(str(raw)))
         self.refers = {name: _words(name, value) for name, value in self.raw.items() if "${" in str(value)}
 
     @functools.cached_property
     def resolved(self) -> Config:
         """Every value, as it is without changes."""
+        if missing := [name for name, value in self.raw.items() if value == _MISSING]:
+            raise ValueError(f"`{missing[0]}` must be given: {missing[0]}=VALUE.")
         try:
             return Config.of(OmegaConf.to_container(self.composed, resolve=True))
         except InterpolationToMissingValueError as error:
@@ -119,7 +119,7 @@ class _Base:
 
     def has(self, key: str) -> bool:
         """Whether there is a value, and no more than that, under a key."""
-        return key in self.raw
+        return self.raw.get(key, _MISSING) != _MISSING
 
     def with_values(self, values: Mapping[str, Any]) -> Config:
         """The configuration with other values; all that they do not touch is shared."""
