@@ -155,7 +155,7 @@ def test_an_attack_that_fails_leaves_the_run_as_it_was(runs: Path) -> None:
         (["attack=foolbox", "attack.eps=8"], "`attack.eps` must be from 0 to 1"),
         (["attack=fgsm", "+perturb@attack.perturbation=noise"], "`attack.perturbation` must be left out with"),
         (["attack=fgsm", "trainer.thread=1"], "`trainer.thread` must be a setting that the run has"),
-        (["attack=fgsm", "seed=7"], "must be a run of these settings under the name that it was given"),
+        (["attack=fgsm", "seed=7"], "`seed` must be a setting that the run has, and that does not make it another"),
     ],
 )
 def test_wrong_words_are_explained_before_any_attack(runs: Path, settings: list[str], message: str) -> None:

@@ -122,7 +122,10 @@ def test_the_shell_completes_commands_and_what_follows_train(command: Command, m
         (["store", "NEW", "perturb=shift", "perturb.level=3"], "`perturb.level` must be at most 1 for shift; got 3"),
         (["dashboard"], "required: --entity"),
         (["train", "perturb=nosie"], "`perturb=nosie` is not a choice. Did you mean `noise`?"),
-        (["train", "--config-dir", "MISSING"], "Additional config directory 'MISSING' not found"),
+        (
+            ["train", "--config-dir", "MISSING"],
+            "`--config-dir` must be a folder of choices, such as conf/perturb/mine.yaml; got",
+        ),
     ],
 )
 def test_a_wrong_command_is_refused_in_one_line(

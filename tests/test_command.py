@@ -138,6 +138,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(command: Command, tmp_
 
 
 SWEEP = ["train.py", "-m", "perturb=hot,noise", "technique=incremental,transfer", "pack=2", "trainer.max_epochs=12"]
+SWEEP += ["parent.trainer.max_epochs=12"]
 SWEEP += ["trainer.checkpoint_every_s=0", "trainer.threads=1", "evaluation.trials=2", "trainer.accelerator=cpu"]
 
 
@@ -195,7 +196,7 @@ def test_help_lists_the_choices(command: Command) -> None:
     done = command("train.py", "--help")
     assert done.returncode == 0
     for words in (
-        "perturb: blur, blur_channels, camera, dead",
+        "blur, blur_channels, camera, dead",
         "data: cifar10, digits, folder, mnist, scenes",
         "technique: adversarial, adversarial_fgsm, adversarial_pgd, augmix, constant, finetune, harden, harden_all",
     ):

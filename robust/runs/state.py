@@ -199,7 +199,8 @@ def _is_stale(claim: dict[str, Any]) -> bool:
 
 def command_line() -> str:
     """The command that this process was started with."""
-    program, *arguments = (os.path.relpath(one) if Path(one).is_absolute() else one for one in sys.argv)
+    given = [one.removeprefix("++") if one.startswith("++parent.") else one for one in sys.argv]  # as it was typed
+    program, *arguments = (os.path.relpath(one) if Path(one).is_absolute() else one for one in given)
     started = program if program.split()[:1] == ["robust"] else f"python {shlex.quote(program)}"
     return f"{started} {shlex.join(arguments)}".strip()
 

@@ -56,7 +56,14 @@ def test_frozen_layers_keep_weights_and_statistics_and_the_head_learns(make_run:
 def test_hardening_goes_on_with_some_layers_and_leaves_the_rest_with_its_statistics(
     make_run: Callable[..., Experiment], technique: str, learns: tuple[str, ...]
 ) -> None:
-    settings = ("model=resnet18", "model.stem_stride=2", "data.batch_size=650", "trainer.max_epochs=1")
+    settings = (
+        "model=resnet18",
+        "model.stem_stride=2",
+        "data.batch_size=650",
+        "trainer.max_epochs=1",
+        "parent.trainer.max_epochs=1",
+        "parent.data.batch_size=650",
+    )
     settings += ("evaluation=none", "data.source.size=8")  # small images, for speed
     run = make_run(f"technique={technique}", "perturb=world", *settings)
     assert execute(run).state is State.DONE

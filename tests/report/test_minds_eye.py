@@ -17,7 +17,13 @@ from robust.runs import State
 
 SETTINGS = [
     *("data=scenes", "technique=natural", "evaluation=natural", "data.train=32", "data.test=8"),
-    *("data.batch_size=32", "trainer.max_epochs=1", "trainer.threads=1", "trainer.accelerator=cpu"),
+    *(
+        "data.batch_size=32",
+        "trainer.max_epochs=1",
+        "parent.trainer.max_epochs=1",
+        "trainer.threads=1",
+        "trainer.accelerator=cpu",
+    ),
     *("attack=gradient_sign", "attack.images=2", "attack.max_steps=4"),
 ]
 

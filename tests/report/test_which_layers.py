@@ -13,7 +13,7 @@ from robust.runs import RunFolder, State
 
 LAYERS = ["features.0", "features.5", "features.10", "head"]
 NETWORK = ["model.units=[8,8,8]", "model.kernel_size=3", "model.padding=1", "model.stride=1"]
-SETTINGS = ["trainer.max_epochs=2", "trainer.threads=1", "trainer.accelerator=cpu"]
+SETTINGS = ["trainer.max_epochs=2", "parent.trainer.max_epochs=2", "trainer.threads=1", "trainer.accelerator=cpu"]
 TESTS = ["evaluation=world", "evaluation.trials=1"]
 
 

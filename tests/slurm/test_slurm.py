@@ -64,6 +64,7 @@ def assert_same_rows(ours: Path, theirs: Path, count: int, **tolerance: float) -
 
 def test_a_sweep_through_slurm_gives_the_rows_of_one_machine(tmp_path: Path) -> None:
     grid = ["technique=constant,incremental,transfer", "perturb=noise,blur", "seed=0,1", "trainer.max_epochs=2"]
+    grid.append("parent.trainer.max_epochs=2")
     there = train("-m", *grid, *COMMON, *SLURM, "hydra.launcher.gpus_per_node=1", f"runs_dir={tmp_path / 'slurm'}")
     assert there.returncode == 0, there.stderr
     here = train("-m", *grid, *COMMON, "pack=2", f"runs_dir={tmp_path / 'here'}")
@@ -173,7 +174,7 @@ def wait(job: str) -> None:
 
 def test_several_processes_that_slurm_starts_train_one_model(tmp_path: Path) -> None:
     network = ["perturb=noise", "technique=transfer", "model.batch_norm=false", "model.dropout=0"]
-    settings = [*network, "trainer.max_epochs=2", *COMMON]
+    settings = [*network, "trainer.max_epochs=2", "parent.trainer.max_epochs=2", *COMMON]
     resources = ["--nodes=1", "--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1"]
     slurm(
         *("sbatch", "--wait", *resources, f"--output={tmp_path}/log"),
@@ -186,7 +187,7 @@ def test_several_processes_that_slurm_starts_train_one_model(tmp_path: Path) -> 
 
 
 def test_the_children_of_a_run_that_failed_say_so_and_do_not_try_it_again(tmp_path: Path) -> None:
-    grid = ["perturb=noise,blur", "technique=transfer", "optimizer.lr=1e30", "trainer.max_epochs=2"]
+    grid = ["perturb=noise,blur", "technique=transfer", "parent.optimizer.lr=1e30", "trainer.max_epochs=2"]
     said = train("-m", *grid, *COMMON, *SLURM, f"runs_dir={tmp_path}")
     assert said.returncode == 1
     lines = said.stderr.strip().splitlines()
@@ -199,5 +200,5 @@ def test_the_children_of_a_run_that_failed_say_so_and_do_not_try_it_again(tmp_pa
 
 def test_what_slurm_refuses_is_said_in_a_line(tmp_path: Path) -> None:
     refused = train("-m", "perturb=noise", *SLURM, "hydra.launcher.partition=gpus", f"runs_dir={tmp_path}")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert re.fullmatch(r"error: Slurm did not take the jobs: .*invalid partition specified: gpus.*\n", refused.stderr)
