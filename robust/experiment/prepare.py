@@ -160,7 +160,7 @@ def _check_network(run: Experiment) -> None:
     build_task(config, network)
     build_schedule(config)
     _check_trunk(run)
-    others = {part: one.load() if one.where else one.sketch_network() for part, one in run.parents.items()}
+    others = {part: one.load().to("meta") if one.where else one.sketch_network() for part, one in run.parents.items()}
     init_from_parents(network, config, others)
 
 

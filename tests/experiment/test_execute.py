@@ -281,7 +281,9 @@ def test_a_claimed_run_is_left_alone(make_run: Callable[..., Experiment]) -> Non
 def test_the_loaded_model_gives_the_rows_again(make_run: Callable[..., Experiment]) -> None:
     run = make_run("evaluation=camera")
     execute(run)
-    again = robust.evaluate(robust.load(run.folder), data="digits", evaluation="all", overrides=["evaluation.trials=2"])
+    again = robust.evaluate(
+        robust.load(run.folder), data="digits", evaluation="camera", overrides=["evaluation.trials=2"]
+    )
     assert again["accuracy"].to_list() == rows(run)["accuracy"].to_list()
     assert list(again.columns) == COLUMNS
 
@@ -337,8 +339,11 @@ def test_runs_are_found_in_folders_or_named_themselves(make_run: Callable[..., E
     run = make_run()
     execute(run)
     assert find_runs([run.folder.parent]) == find_runs([run.folder]) == [run.folder]
-    with pytest.raises(FileNotFoundError, match="There are no finished runs in"):
+    with pytest.raises(NotADirectoryError, match="it is not there"):
         find_runs([tmp_path / "nothing"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="There are no finished runs in"):
+        find_runs([tmp_path / "empty"])
     copy = shutil.copytree(run.folder, tmp_path / "copies" / run.folder.name)
     with pytest.raises(ValueError, match=rf"{run.folder} and {copy} are the same run\. Leave one of them out"):
         find_runs([run.folder.parent, copy.parent])

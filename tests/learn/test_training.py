@@ -83,7 +83,7 @@ def test_a_training_that_diverges_says_so(make_run: Callable[..., Experiment]) -
 
 
 def test_a_share_out_of_range_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"The `share` of a schedule must be from 0 to 1; got 1.5"):
+    with pytest.raises(ValueError, match=r"The `value` of a schedule must be from 0 to 1; got 1.5"):
         Constant(value=1.5)
 
 
