@@ -10,7 +10,7 @@ import pandas as pd
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Run
-from robust.runs import COLUMNS
+from robust.runs.tables import COLUMNS
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -10,7 +10,8 @@ from robust.experiment.build import build_conditions, build_splits
 from robust.experiment.compose import compose, require_complete
 from robust.experiment.validate import check_values
 from robust.measure import Condition, measure
-from robust.runs import Identity, complete_rows
+from robust.runs import Identity
+from robust.runs.tables import complete_rows
 
 
 def evaluate(

@@ -16,10 +16,8 @@ from robust.runs.state import (
     scheduler,
     write_status,
 )
-from robust.runs.tables import COLUMNS, complete_rows
 
 __all__ = [
-    "COLUMNS",
     "VERSION",
     "ClaimedError",
     "Identity",
@@ -28,7 +26,6 @@ __all__ = [
     "Status",
     "claimed",
     "collect",
-    "complete_rows",
     "find_older",
     "find_runs",
     "git_commit",

@@ -17,7 +17,6 @@ from robust.experiment.experiment import Run
 from robust.measure import Condition, trials
 from robust.perturb import GaussianNoise
 from robust.runs import (
-    COLUMNS,
     ClaimedError,
     RunFolder,
     State,
@@ -28,6 +27,7 @@ from robust.runs import (
     read_status,
     write_status,
 )
+from robust.runs.tables import COLUMNS
 
 CONTENTS = [
     "composed.yaml",
