@@ -18,10 +18,8 @@ from robust.runs.state import (
     scheduler,
     write_status,
 )
-from robust.runs.tables import COLUMNS, complete_rows
 
 __all__ = [
-    "COLUMNS",
     "VERSION",
     "ClaimedError",
     "Config",
@@ -31,7 +29,6 @@ __all__ = [
     "Status",
     "claimed",
     "collect",
-    "complete_rows",
     "failed_since",
     "find_older",
     "find_runs",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,14 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from robust.files import atomic_write
-from robust.measure import TEST_KEY, Measurement, Samples, Views, confusion_counts
 from robust.models.registry import Network
 from robust.runs.config import Config, check_targets
 from robust.runs.identity import Identity
 from robust.runs.model import load_model, save_model
-from robust.runs.tables import ATTACK_KEY, complete_rows, join_attacks, join_tests, summary_of, tests_in, with_run
+
+# What is measured is imported where it is needed: Lightning comes with it, and a model or rows are read without.
+if TYPE_CHECKING:
+    from robust.measure import Measurement, Samples, Views
 
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
 _NEEDED = ("run", "data", "model", "technique", "test_perturbation", "test_level", "trial", "n", "accuracy")
@@ -118,22 +120,29 @@ class RunFolder:
 
     def known_tests(self) -> set[tuple[str, float, int, int]]:
         """The tests (see TEST_KEY) whose row and whose predictions are there."""
-        predictions = self.read_predictions(TEST_KEY)
-        return set() if predictions is None or not self.rows.is_file() else tests_in(self.read_rows(), predictions)
+        from robust.runs import tables
 
-    def write_tests(self, measured: Measurement, identity: Identity, reference: str, classes: Sequence[str]) -> None:
+        predictions = self.read_predictions(tables.TEST_KEY)
+        if predictions is None or not self.rows.is_file():
+            return set()
+        return tables.tests_in(self.read_rows(), predictions)
+
+    def write_tests(self, measured: "Measurement", identity: Identity, reference: str, classes: Sequence[str]) -> None:
         """Writes rows, predictions, confusion and summary, old and new tests together.
 
         Each test stands in them once, whatever was written before; the rows come last, since they say what is known.
         """
-        rows = complete_rows(measured.rows, identity, reference)
+        from robust.measure import confusion_counts
+        from robust.runs import tables
+
+        rows = tables.complete_rows(measured.rows, identity, reference)
         if self.rows.is_file():
-            rows = join_tests(self.read_rows(), rows)
-        predictions = join_tests(self.read_predictions(), measured.predictions)
-        predictions = predictions.merge(rows[TEST_KEY].drop_duplicates(), on=TEST_KEY)
+            rows = tables.join_tests(self.read_rows(), rows)
+        predictions = tables.join_tests(self.read_predictions(), measured.predictions)
+        predictions = predictions.merge(rows[tables.TEST_KEY].drop_duplicates(), on=tables.TEST_KEY)
         _write_parquet(self.predictions, predictions)
         _write_csv(self.confusion, confusion_counts(predictions, classes))
-        atomic_write(self.summary, json.dumps(summary_of(rows), indent=2, allow_nan=False) + "\n")
+        atomic_write(self.summary, json.dumps(tables.summary_of(rows), indent=2, allow_nan=False) + "\n")
         _write_csv(self.rows, rows)
 
     def read_predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame | None:
@@ -168,11 +177,15 @@ class RunFolder:
 
     def made_attacks(self) -> pd.DataFrame | None:
         """Which attacks there are: what tells them apart, and the label."""
-        return _read_parquet(self.attacks, [*ATTACK_KEY, "label"])
+        from robust.runs import tables
+
+        return _read_parquet(self.attacks, [*tables.ATTACK_KEY, "label"])
 
     def add_attacks(self, attacks: pd.DataFrame) -> None:
         """Adds attacks to those that are there; each of an image at a threshold stands there once."""
-        _write_parquet(self.attacks, join_attacks(self.read_attacks(), attacks.assign(run=self.path.name)))
+        from robust.runs import tables
+
+        _write_parquet(self.attacks, tables.join_attacks(self.read_attacks(), attacks.assign(run=self.path.name)))
 
     def read_natural_adversarial(self) -> pd.DataFrame | None:
         """How the network does on natural adversarial examples; `images` is their digest."""
@@ -182,7 +195,9 @@ class RunFolder:
         self, measured: pd.DataFrame, images: str, identity: Identity, reference: str
     ) -> None:
         """Writes how it does on those of the digest `images`, in place of what was known."""
-        _write_csv(self.natural_adversarial, with_run(measured.assign(images=images), identity, reference))
+        from robust.runs import tables
+
+        _write_csv(self.natural_adversarial, tables.with_run(measured.assign(images=images), identity, reference))
 
     def read_neighbours(self) -> pd.DataFrame | None:
         """See `write_neighbours`: one row."""
@@ -192,11 +207,13 @@ class RunFolder:
         """Writes how much of the classes is in a network's features (see `neighbours_accuracy`)."""
         _write_csv(self.neighbours, pd.DataFrame([accuracies]))
 
-    def read_samples(self) -> Samples | None:
+    def read_samples(self) -> "Samples | None":
         """A few test images as the network saw them."""
+        from robust.measure import Samples
+
         return Samples(**arrays) if (arrays := _read_arrays(self.samples)) else None
 
-    def write_samples(self, samples: Samples) -> None:
+    def write_samples(self, samples: "Samples") -> None:
         """Writes them."""
         _write_arrays(self.samples, samples)
 
@@ -204,11 +221,13 @@ class RunFolder:
         """See `measure_stages`."""
         return _read_parquet(self.stages)
 
-    def read_views(self) -> Views | None:
+    def read_views(self) -> "Views | None":
         """What a mind's eye saw of a few images."""
+        from robust.measure import Views
+
         return Views(**arrays) if (arrays := _read_arrays(self.views)) else None
 
-    def write_views(self, views: Views, stages: pd.DataFrame) -> None:
+    def write_views(self, views: "Views", stages: pd.DataFrame) -> None:
         """Writes what a mind's eye saw, and its stages, which say that both are there."""
         _write_arrays(self.views, views)
         _write_parquet(self.stages, stages)
@@ -255,6 +274,6 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
         return dict(kept)
 
 
-def _write_arrays(path: Path, kept: Samples | Views) -> None:
+def _write_arrays(path: Path, kept: "Samples | Views") -> None:
     """The fields of a dataclass, which are arrays, in one file."""
     atomic_write(path, lambda file: np.savez_compressed(file, **vars(kept)))

@@ -18,7 +18,6 @@ from robust.experiment.train import train
 from robust.measure import Condition, evaluate
 from robust.perturb import GaussianNoise
 from robust.runs import (
-    COLUMNS,
     ClaimedError,
     RunFolder,
     State,
@@ -29,6 +28,7 @@ from robust.runs import (
     read_status,
     write_status,
 )
+from robust.runs.tables import COLUMNS
 
 CONTENTS = [
     "config.yaml",

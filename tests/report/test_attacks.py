@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from robust.report.attacks import attacks_table, print_attacks
-from robust.runs import COLUMNS, RunFolder
+from robust.runs import RunFolder
+from robust.runs.tables import COLUMNS
 
 ACCURACY = {"natural": 0.9, "noise": 0.6, "blur": 0.3}
 

@@ -5,7 +5,7 @@ from scipy.stats import norm, t
 
 from robust.measure import SURENESS
 from robust.report.pairs import MEAN, technique_differences
-from robust.runs import COLUMNS
+from robust.runs.tables import COLUMNS
 
 IMAGES = 400
 LABELS = np.arange(IMAGES, dtype=np.uint8) % 10

@@ -12,7 +12,8 @@ import pytest
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
-from robust.runs import COLUMNS, VERSION, find_older, find_runs
+from robust.runs import VERSION, find_older, find_runs
+from robust.runs.tables import COLUMNS
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -1,6 +1,8 @@
 """The files of a run's folder: named in one place, written whole, old and new together."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -39,6 +41,11 @@ def test_one_room_names_the_files_of_a_run() -> None:
     assert {name for path, names in spelled.items() for name in names} >= FILES, "what is looked for is found"
     assert {path: names for path, names in spelled.items() if not path.startswith("runs/")} == {}
     assert set(spelled) == {"runs/folder.py"}
+
+
+def test_reading_runs_does_not_wait_for_lightning() -> None:
+    check = "import sys, robust.runs; sys.exit('pytorch_lightning' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], cwd=ROOM.parent, check=False).returncode == 0
 
 
 def measured(conditions: dict[str, float], *, trial: int = 0) -> Measurement:
