@@ -44,6 +44,9 @@ _QUIET = {
 }
 
 
+_OTHER = "the run that this one"
+
+
 class Preparation:
     """Prepares runs: each, each that others start from, and each part that several share, once.
 
@@ -71,7 +74,7 @@ class Preparation:
         splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
         task = task_of(config)
         check_task(config, splits, perturbation, needs=task.needs, least_batch=task.least_batch)
-        parents = {part: self.prepare(one) for part, one in starts(overrides, config).items()}
+        parents = {part: self._prepare_other(one, "starts from") for part, one in starts(overrides, config).items()}
         if is_run(config.technique.start):
             parents[""] = reopen(Path(config.technique.start))
             check_same_network(config, parents[""].config)
@@ -84,7 +87,20 @@ class Preparation:
 
     def _reference(self, overrides: tuple[str, ...], config: Config) -> Experiment | None:
         """The natural run that a run is compared with; None for itself."""
-        return None if config.technique.name == NATURAL else self.prepare(natural(overrides, config))
+        if config.technique.name == NATURAL:
+            return None
+        return self._prepare_other(natural(overrides, config), "is compared with")
+
+    def _prepare_other(self, overrides: Sequence[str], why: str) -> Experiment:
+        try:
+            return self.prepare(overrides)
+        except ValueError as error:
+            said = (
+                str(error)
+                if _OTHER in str(error)
+                else f"{error} This is of {_OTHER} {why}; parent.KEY=VALUE changes it."
+            )
+            raise ValueError(said) from error
 
     def _check(self, run: Experiment, splits: Splits) -> None:
         """Builds what was not built alike before, so that what does not fit is said now."""

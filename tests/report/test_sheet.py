@@ -5,14 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from robust.experiment.build import build_perturbation
+from robust.experiment.build import build_perturbation, build_splits
 from robust.experiment.compose import compose
-from robust.report.sheet import contact_sheet
+from robust.experiment.perturbed import named_perturbations
+from robust.report.sheet import STRENGTHS, contact_sheet
+
+
+def sheet(*settings: str, images: int = 3) -> Figure:
+    config, rows = named_perturbations(settings, usual="shift,zoom", shares=list(STRENGTHS.values()))
+    return contact_sheet(build_splits(config.data).test, rows, images=images)
 
 
 def test_a_row_for_each_perturbation_growing_in_strength() -> None:
-    figure = contact_sheet(["data=digits", "perturb=erase,hot,noise"], images=2)
+    figure = sheet("data=digits", "perturb=erase,hot,noise", images=2)
     cells = np.array(figure.axes).reshape(3, 8)
     assert [line[0].get_ylabel() for line in cells] == ["erase", "hot", "noise"]
     assert [cell.get_title() for cell in cells[0]] == ["natural", "low", "middle", "high"] * 2
@@ -34,17 +41,17 @@ def test_the_command_writes_it(command: Callable[..., object], tmp_path: Path) -
 
 def test_no_perturbation_cannot_be_shown() -> None:
     with pytest.raises(ValueError, match="`perturb` must name perturbations; got none"):
-        contact_sheet(["perturb=none"])
+        sheet("perturb=none")
 
 
 @pytest.mark.parametrize("count", [0, 11])
 def test_each_image_is_of_another_class(count: int) -> None:
     with pytest.raises(ValueError, match=f"`images` must be from 1 to 10, the number of classes; got {count}"):
-        contact_sheet(images=count)
+        sheet(images=count)
 
 
 def test_a_sheet_leaves_perturbations_as_they_are() -> None:
-    contact_sheet(["perturb=shift"], images=1)
+    sheet("perturb=shift", images=1)
     shift = build_perturbation(compose(["perturb=shift"]).perturb)
     assert shift is not None
     assert shift.lowest == 0.25

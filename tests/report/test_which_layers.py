@@ -84,7 +84,7 @@ def test_what_cannot_be_looked_at_is_refused(folders: list[Path], tmp_path: Path
     execute(alone)
     with pytest.raises(ValueError, match=r"tested on natural images alone\. Test it under .*evaluation=world"):
         which_layers([alone.folder])
-    with pytest.raises(ValueError, match=r"`--images` must be at least 1; got 0"):
+    with pytest.raises(ValueError, match=r"`images` must be at least 1; got 0"):
         which_layers(folders, images=0)
 
 
@@ -119,10 +119,10 @@ def test_a_layer_that_was_trained_otherwise_says_nothing_of_hardening(folders: l
 
 
 def test_the_command_writes_a_page(command: Callable[..., object], folders: list[Path], tmp_path: Path) -> None:
-    done = command("-m", "robust.report.layers", *map(str, folders), "--images", "20", "--out", str(tmp_path / "out"))
+    done = command("-m", "robust", "layers", *map(str, folders), "--images", "20", "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(
-        "Which layers? Recommended is the layer whose output a perturbation moves furthest, over all"
+        "Which layers: Recommended is the layer whose output a perturbation moves furthest, over all"
     )
     assert "Which layers?" in (tmp_path / "out" / "index.html").read_text()
     assert (tmp_path / "out" / "figures" / "maps.png").is_file()

@@ -33,8 +33,8 @@ def test_tensorboard_shows_curves_scores_and_figures(make_run: Callable[..., Exp
     assert {"accuracy/natural", "accuracy/worst", "perturbed_share"} <= set(events.Tags()["scalars"])
     assert set(events.Tags()["images"]) == {"accuracy", "samples", "confusion"}
     assert "rows/text_summary" in events.Tags()["tensors"]
-    assert make_run("perturb=noise", "logger=tensorboard").status.state is State.DONE, "told once"
-    assert make_run("perturb=noise").status.state is State.DONE, "who asks for none misses none"
+    assert make_run("perturb=noise", "logger=tensorboard").status().state is State.DONE, "told once"
+    assert make_run("perturb=noise").status().state is State.DONE, "who asks for none misses none"
 
 
 class Heard(Tracker):
