@@ -74,35 +74,47 @@ class Preparation:
         splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
         task = task_of(config)
         check_task(config, splits, perturbation, needs=task.needs, least_batch=task.least_batch)
-        parents = {part: self._prepare_other(one, "starts from") for part, one in starts(overrides, config).items()}
-        if is_run(config.technique.start):
-            parents[""] = reopen(Path(config.technique.start))
-            check_same_network(config, parents[""].config)
+        conditions, assaults, others = _tests(config, splits)
+        self._check_surroundings(config)
+        parents = self._parents(overrides, config)
         identity = _identify(config, perturbation, splits, parents)
         against = self._reference(overrides, config)
-        conditions, assaults, others = _tests(config, splits)
         run = Experiment(overrides, config, identity, perturbation, conditions, assaults, others, against, parents)
-        self._check(run, splits)
+        self._check_fit(run, splits)
         return run
+
+    def _parents(self, overrides: tuple[str, ...], config: Config) -> dict[str, Experiment]:
+        """The runs that a run starts from, by the part that takes their weights."""
+        if not is_run(config.technique.start):
+            return {part: self._other(one, "starts from") for part, one in starts(overrides, config).items()}
+        parent = reopen(Path(config.technique.start))
+        check_same_network(config, parent.config)
+        return {"": parent}
 
     def _reference(self, overrides: tuple[str, ...], config: Config) -> Experiment | None:
         """The natural run that a run is compared with; None for itself."""
         if config.technique.name == NATURAL:
             return None
-        return self._prepare_other(natural(overrides, config), "is compared with")
+        return self._other(natural(overrides, config), "is compared with")
 
-    def _prepare_other(self, overrides: Sequence[str], why: str) -> Experiment:
+    def _other(self, overrides: Sequence[str], why: str) -> Experiment:
         try:
             return self.prepare(overrides)
         except ValueError as error:
-            said = (
-                str(error)
-                if _OTHER in str(error)
-                else f"{error} This is of {_OTHER} {why}; parent.KEY=VALUE changes it."
-            )
-            raise ValueError(said) from error
+            if _OTHER in str(error):
+                raise
+            raise ValueError(f"{error} That is of {_OTHER} {why}; parent.KEY=VALUE sets it otherwise.") from error
 
-    def _check(self, run: Experiment, splits: Splits) -> None:
+    def _check_surroundings(self, config: Config) -> None:
+        """What a run needs of the machine: its devices, its tracker, a place for its folder."""
+        if not self.elsewhere and self._is_new("trainer", config.trainer):
+            build_trainer(config, title="", checkpoint=Path(), callbacks=[])
+        if self._is_new("logger", config.logger):
+            build_tracker(config.logger, TrackedRun(Path(), "", ""))
+        if self._is_new("runs_dir", config.runs_dir):
+            check_writable(Path(config.runs_dir))
+
+    def _check_fit(self, run: Experiment, splits: Splits) -> None:
         """Builds what was not built alike before, so that what does not fit is said now."""
         config = run.config
         with as_level(config.perturb):
@@ -115,12 +127,6 @@ class Preparation:
             network = run.build_network()
             for assault in run.assaults:
                 assault.check(network, splits.test)
-        if not self.elsewhere and self._is_new("trainer", config.trainer):
-            build_trainer(config, title="", checkpoint=Path(), callbacks=[])
-        if self._is_new("logger", config.logger):
-            build_tracker(config.logger, TrackedRun(Path(), "", ""))
-        if self._is_new("runs_dir", config.runs_dir):
-            check_writable(Path(config.runs_dir))
 
     def _is_new(self, *about: Any) -> bool:
         """Whether that was not looked at yet; it will have been."""

@@ -13,8 +13,8 @@ from PIL import Image
 
 from robust.data import folder as read_folder
 from robust.data.store import store
-from robust.experiment.build import build_perturbation, build_splits
-from robust.experiment.compose import compose, compose_each
+from robust.experiment.build import build_splits
+from robust.experiment.compose import compose
 from robust.perturb import ImageRandom, Rotation, key, warp
 
 SETTINGS = ["data=digits"]
@@ -26,10 +26,9 @@ def pixels(path: Path) -> torch.Tensor:
 
 def store_set(folder: Path, settings: list[str], **options: Any) -> pd.DataFrame:
     """As the command does: a set of the digits."""
-    configs = compose_each(settings, perturb="world")
-    perturbations = [build_perturbation(config.perturb) for config in configs]
-    splits = build_splits(configs[0].data)
-    return store(folder, splits, perturbations, seed=configs[0].seed, settings=settings, **options)
+    config, found = named_perturbations(settings, usual="world")
+    splits, perturbations = build_splits(config.data), [one for (one,) in found]
+    return store(folder, splits, perturbations, seed=config.seed, settings=settings, **options)
 
 
 def test_half_of_the_images_are_perturbed_and_some_held_out(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from PIL import Image
 
 import robust
 from robust.data import Splits, folder, natural_adversarial
-from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.measure import measure_natural_adversarial
@@ -118,15 +117,13 @@ def test_what_does_not_fit_is_refused_before_training(images: Path, others: Path
         robust.evaluate(ByRed(), data="digits", overrides=[asked])
     with pytest.raises(ValueError, match=r"comes on top of other tests; got `evaluation=none`"):
         prepare(
-            compose(
-                [
-                    *SETTINGS,
-                    *NETWORK,
-                    f"data.path={images}",
-                    f"evaluation.natural_adversarial={images}/test",
-                    "evaluation=none",
-                ]
-            )
+            [
+                *SETTINGS,
+                *NETWORK,
+                f"data.path={images}",
+                f"evaluation.natural_adversarial={images}/test",
+                "evaluation=none",
+            ]
         )
     with pytest.raises(ValueError, match=r"needs classes whose wnids are known"):
         prepare(["data=digits", asked])

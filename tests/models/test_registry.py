@@ -170,6 +170,6 @@ def test_what_is_no_network_is_said(own: str) -> None:
     with pytest.raises(ValueError, match="A network must be a class or a function; got 3"):
         robust.register(3)  # type: ignore[type-var]
     with pytest.raises(
-        ValueError, match=r"ConvNet cannot be made with image_shape, num_classes \(.*'units' and 'kernel_size'"
+        ValueError, match=r"ConvNet cannot be made with image_shape=.*, num_classes=3 \(.*'units' and 'kernel_size'"
     ):
         make_network({"_target_": "robust.models.ConvNet", **GIVEN})

@@ -21,6 +21,7 @@ SETTINGS = [
         "data.batch_size=32",
         "trainer.max_epochs=1",
         "parent.trainer.max_epochs=1",
+        "parent.data.batch_size=32",
         "trainer.threads=1",
         "trainer.accelerator=cpu",
     ),
