@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from robust.attack import Assault
 from robust.data import NaturalAdversarial, Splits, natural_adversarial
@@ -76,11 +78,14 @@ class Preparation:
         check_task(config, splits, perturbation, needs=task.needs, least_batch=task.least_batch)
         conditions, assaults, others = _tests(config, splits)
         self._check_surroundings(config)
-        parents = self._parents(overrides, config)
-        identity = _identify(config, perturbation, splits, parents)
-        against = self._reference(overrides, config)
-        run = Experiment(overrides, config, identity, perturbation, conditions, assaults, others, against, parents)
-        self._check_fit(run, splits)
+        identity = _identify(config, perturbation, splits, {})
+        alone = Experiment(overrides, config, identity, perturbation, conditions, assaults, others)
+        self._check_alone(alone, splits)
+        if parents := self._parents(overrides, config):
+            identity = _identify(config, perturbation, splits, parents)
+        run = replace(alone, identity=identity, reference=self._reference(overrides, config), parents=parents)
+        if self._is_new("start", *_learns(run), *(one.architecture() for one in parents.values())):
+            _check_start(run)
         return run
 
     def _parents(self, overrides: tuple[str, ...], config: Config) -> dict[str, Experiment]:
@@ -114,16 +119,14 @@ class Preparation:
         if self._is_new("runs_dir", config.runs_dir):
             check_writable(Path(config.runs_dir))
 
-    def _check_fit(self, run: Experiment, splits: Splits) -> None:
+    def _check_alone(self, run: Experiment, splits: Splits) -> None:
         """Builds what was not built alike before, so that what does not fit is said now."""
         config = run.config
         with as_level(config.perturb):
             run.build_data().take_part(0, run.processes)
-        shape = [*splits.train.shape]
-        about = [config.model, config.task, config.technique, config.optimizer, config.lr_scheduler, config.weights]
-        if self._is_new("network", *about, shape, *(one.architecture() for one in run.parents.values())):
+        if self._is_new("network", *_learns(run)):
             _check_network(run)
-        if self._is_new("attack", config.attack, config.model, config.technique.head, shape) and run.assaults:
+        if self._is_new("attack", config.attack, run.architecture()) and run.assaults:
             network = run.build_network()
             for assault in run.assaults:
                 assault.check(network, splits.test)
@@ -173,17 +176,30 @@ def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Assaul
     return conditions, assaults, others
 
 
-def _check_network(run: Experiment) -> None:
-    """Raises ValueError where the network, or how it is to learn, cannot be made, or does not fit what it starts
-    from."""
+def _learns(run: Experiment) -> list[Any]:
+    """What says which network learns, and how."""
     config = run.config
-    network = run.sketch_network() if config.weights is None else run.build_network()
-    build_optimizer(config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
-    build_task(config, network)
-    build_schedule(config)
+    return [run.architecture(), config.task, config.technique, config.optimizer, config.lr_scheduler, config.weights]
+
+
+def _check_network(run: Experiment) -> None:
+    """Raises ValueError where the network, or how it is to learn, cannot be made."""
+    network = _sketched(run)
+    build_optimizer(run.config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
+    build_task(run.config, network)
+    build_schedule(run.config)
     _check_trunk(run)
-    others = {part: one.load().to("meta") if one.where else one.sketch_network() for part, one in run.parents.items()}
-    init_from_parents(network, config, others)
+
+
+def _check_start(run: Experiment) -> None:
+    """Raises ValueError where the network does not fit what it starts from."""
+    others = {part: one.load().to("meta") if one.where else _sketched(one) for part, one in run.parents.items()}
+    if others:
+        init_from_parents(_sketched(run), run.config, others)
+
+
+def _sketched(run: Experiment) -> nn.Module:
+    return run.sketch_network() if run.config.weights is None else run.build_network().to("meta")
 
 
 def _check_trunk(run: Experiment) -> None:

@@ -15,6 +15,7 @@ from robust.data import folder as read_folder
 from robust.data.store import store
 from robust.experiment.build import build_splits
 from robust.experiment.compose import compose
+from robust.experiment.perturbed import named_perturbations
 from robust.perturb import ImageRandom, Rotation, key, warp
 
 SETTINGS = ["data=digits"]
