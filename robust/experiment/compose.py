@@ -237,7 +237,8 @@ def _known_perturbations(projects: tuple[Path, ...]) -> dict[str, DictConfig]:  
 
 def model_title(model: Config) -> str:
     """What to call a network: the name of its choice, and what was set otherwise than there."""
-    usual = _usual_model(str(model.name), _projects())
+    if not (usual := _usual_model(str(model.name), _projects())):
+        return str(model.name)
     changed = [f"{name}={value}" for name, value in model.items() if not _is_as_usual(value, usual.get(name))]
     return " ".join([str(model.name), *changed])
 

@@ -6,6 +6,7 @@ and learns by its own recipe. A natural run that another is only compared with, 
 alike. For another parent: parent.optimizer.lr=0.1.
 """
 
+import functools
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -37,9 +38,15 @@ def natural(overrides: Sequence[str], config: Config) -> list[str]:
     """The overrides of the natural run that a run is compared with, or starts from."""
     plain, given = ["technique=natural", "perturb=none"], _of_parent(config)
     alike = [*_shared(overrides, alike=True), *plain, *given]
-    if config.technique.start != NATURAL and compose(alike).task.stage == config.task.stage:
+    if config.technique.start != NATURAL and _stage_of(tuple(alike)) == config.task.stage:
         return alike
     return [*_shared(overrides, alike=False), *plain, *given]
+
+
+@functools.lru_cache(maxsize=1024)
+def _stage_of(overrides: tuple[str, ...]) -> str:
+    """The stage of the recipe that the run of these overrides is trained by."""
+    return str(compose(overrides).task.stage)
 
 
 def starts(overrides: Sequence[str], config: Config) -> dict[str, list[str]]:
