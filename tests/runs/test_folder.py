@@ -12,6 +12,7 @@ import pytest
 
 import robust
 from robust.measure import SURENESS, TEST_KEY, Measurement, Samples
+from robust.models.registry import allow
 from robust.runs import Identity, RunFolder, folder
 
 ROOM = Path(robust.__file__).parent
@@ -168,3 +169,28 @@ def test_words_that_look_like_nothing_or_numbers_stay_words(tmp_path: Path) -> N
     assert found[["train_perturbation", "kind", "images"]].iloc[0].to_list() == ["none", "00012345", "0042"]
     assert found["accuracy"].item() == 0.25
     assert found[list(SURENESS)].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "data: {source: {_target_: os.system, command: touch made}}\n",
+        "attack: {_target_: robust.attack.Assault, search: shutil.rmtree}\n",
+        "attack: {several: {one: {search: robust.files.atomic_write}}}\n",
+        "task: {network: subprocess.Popen}\n",
+        "model: {_target_: robust.experiment.search_path.use_project}\n",
+    ],
+)
+def test_a_configuration_that_would_call_what_nobody_here_named_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(ValueError, match=r"config.yaml names .* and is not called"):
+        RunFolder(tmp_path).read_config()
+
+
+def test_parts_of_this_library_and_of_ones_own_choices_are_called(tmp_path: Path) -> None:
+    content = "data: {source: {_target_: mine_alone.pictures}}\noptimizer: {_target_: torch.optim.Adam}\n"
+    (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(ValueError, match=r"names mine_alone.pictures \(`data.source._target_`\)"):
+        RunFolder(tmp_path).read_config()
+    allow(["mine_alone.pictures"])
+    assert RunFolder(tmp_path).read_config().optimizer["_target_"] == "torch.optim.Adam"
