@@ -19,7 +19,8 @@ from robust.experiment.build import build_schedule, build_splits, build_task, bu
 from robust.experiment.experiment import Experiment
 from robust.experiment.start import init_from_parents
 from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours
-from robust.runs import RunFolder, State, Status, failed_since, read_checkpoint, read_status, scheduler
+from robust.runs import RunFolder, State, Status, failed_since, read_status, scheduler
+from robust.runs.model import read_checkpoint
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.2  # between two looks at a run that the first process begins

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from robust.errors import FailedError, check, require
 from robust.files import atomic_write
 from robust.models import TripleStaged
-from robust.runs import RunFolder, load, make_model, read_checkpoint
+from robust.runs import RunFolder, load
+from robust.runs.model import make_model, read_checkpoint
 
 #: logits for images, as a model that was exported gives them
 Logits = Callable[[Tensor], Tensor]

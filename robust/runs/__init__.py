@@ -5,7 +5,6 @@ from robust.runs.config import Config, leaves
 from robust.runs.folder import RunFolder, load
 from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
-from robust.runs.model import make_model, read_checkpoint
 from robust.runs.state import (
     ClaimedError,
     State,
@@ -37,8 +36,6 @@ __all__ = [
     "leaves",
     "load",
     "logged",
-    "make_model",
-    "read_checkpoint",
     "read_end",
     "read_status",
     "scheduler",

@@ -5,8 +5,6 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robust.models.registry import is_allowed
-
 _CALLED = re.compile(r"(.+\.)?_target_|attack\.(.+\.)?search|task\.network")
 _OURS = re.compile(r"robust\.(attack|data|learn|models|perturb|track)(\.\w+)+|torch\.optim\.\w+")
 
@@ -61,6 +59,8 @@ class Config(dict[str, Any]):
 def check_targets(config: Config, path: Path) -> None:
     """Raises ValueError where a configuration that lay somewhere, at `path`, would have other things made than parts of
     this library and of what the user's own choices name: what is named is called."""
+    from robust.models.registry import is_allowed  # torch comes with it, which rows are read without
+
     for name, value in leaves(config):
         if isinstance(value, str) and _CALLED.fullmatch(name) and not (_OURS.fullmatch(value) or is_allowed(value)):
             raise ValueError(

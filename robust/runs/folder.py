@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 from omegaconf import OmegaConf
-from torch import nn
 
 from robust.files import atomic_write
-from robust.models.registry import Network
 from robust.runs.config import Config, check_targets
 from robust.runs.identity import Identity
-from robust.runs.model import load_model, save_model
 
-# What is measured is imported where it is needed: Lightning comes with it, and a model or rows are read without.
+# What is measured, and networks, are imported where they are needed: torch comes with them, and rows are read without.
 if TYPE_CHECKING:
+    from torch import nn
+
     from robust.measure import Measurement, Samples, Views
+    from robust.models.registry import Network
 
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
 _NEEDED = ("run", "data", "model", "technique", "test_perturbation", "test_level", "trial", "n", "accuracy")
@@ -81,17 +81,21 @@ class RunFolder:
         """Writes it."""
         atomic_write(self.config, OmegaConf.to_yaml(OmegaConf.create(config.plain())))
 
-    def load_model(self, *, networks: Sequence[Network | str] = ()) -> nn.Module:
+    def load_model(self, *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":
         """The trained network: see `robust.load`."""
         if not self.model.is_file():
             raise FileNotFoundError(
                 f"There is no trained model in {self.path}: {self.model.name} is missing. "
                 "Give the folder of a finished run."
             )
+        from robust.runs.model import load_model
+
         return load_model(self.model, networks=networks)
 
-    def save_model(self, network: nn.Module, architecture: Mapping[str, Any]) -> None:
+    def save_model(self, network: "nn.Module", architecture: Mapping[str, Any]) -> None:
         """Writes the weights and the network's constructor (`_target_`) and arguments, plain values only."""
+        from robust.runs.model import save_model
+
         save_model(self.model, network, architecture)
 
     def read_record(self) -> dict[str, Any] | None:
@@ -233,7 +237,7 @@ class RunFolder:
         _write_parquet(self.stages, stages)
 
 
-def load(run_folder: str | Path, *, networks: Sequence[Network | str] = ()) -> nn.Module:
+def load(run_folder: str | Path, *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":
     """The trained model of a run, in eval mode, on the CPU: from images in [0, 1] to logits.
 
     It may be a network of `robust.models`, one that was registered (`robust.register`, or an installed package's entry
