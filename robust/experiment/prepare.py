@@ -1,7 +1,8 @@
 """Everything that can be checked of runs before the first starts; what several share is built once."""
 
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,12 +60,12 @@ class Preparation:
         trust_projects()
         self.elsewhere = elsewhere
         self._known: dict[tuple[str, ...], Experiment] = {}
-        self._fits: set[str] = set()
+        self._passed: set[str] = set()
 
     def prepare(self, overrides: Sequence[str]) -> Experiment:
         """The run that these overrides describe, with everything checked that can be before training. Raises
         ValueError or OSError, with what to do."""
-        known = tuple(sorted(overrides))
+        known = tuple(overrides)  # in this order: of two values the last one holds
         if known not in self._known:
             self._known[known] = self._prepare(tuple(overrides), compose(overrides))
         return self._known[known]
@@ -84,8 +85,8 @@ class Preparation:
         if parents := self._parents(overrides, config):
             identity = _identify(config, perturbation, splits, parents)
         run = replace(alone, identity=identity, reference=self._reference(overrides, config), parents=parents)
-        if self._is_new("start", *_learns(run), *(one.architecture() for one in parents.values())):
-            _check_start(run)
+        networks = [one.architecture() for one in parents.values()]
+        self._once(lambda: _check_start(run), "start", *_learns(run), *networks)
         return run
 
     def _parents(self, overrides: tuple[str, ...], config: Config) -> dict[str, Experiment]:
@@ -112,32 +113,27 @@ class Preparation:
 
     def _check_surroundings(self, config: Config) -> None:
         """What a run needs of the machine: its devices, its tracker, a place for its folder."""
-        if not self.elsewhere and self._is_new("trainer", config.trainer):
-            build_trainer(config, title="", checkpoint=Path(), callbacks=[])
-        if self._is_new("logger", config.logger):
-            build_tracker(config.logger, TrackedRun(Path(), "", ""))
-        if self._is_new("runs_dir", config.runs_dir):
-            check_writable(Path(config.runs_dir))
+        if not self.elsewhere:
+            trainer = functools.partial(build_trainer, config, title="", checkpoint=Path(), callbacks=[])
+            self._once(trainer, "trainer", config.trainer)
+        self._once(lambda: build_tracker(config.logger, TrackedRun(Path(), "", "")), "logger", config.logger)
+        self._once(lambda: check_writable(Path(config.runs_dir)), "runs_dir", config.runs_dir)
 
     def _check_alone(self, run: Experiment, splits: Splits) -> None:
         """Builds what was not built alike before, so that what does not fit is said now."""
         config = run.config
         with as_level(config.perturb):
             run.build_data().take_part(0, run.processes)
-        if self._is_new("network", *_learns(run)):
-            _check_network(run)
-        if self._is_new("attack", config.attack, run.architecture()) and run.assaults:
-            network = run.build_network()
-            for assault in run.assaults:
-                assault.check(network, splits.test)
+        self._once(lambda: _check_network(run), "network", *_learns(run))
+        if run.assaults:
+            self._once(lambda: _check_attacks(run, splits), "attack", config.attack, run.architecture())
 
-    def _is_new(self, *about: Any) -> bool:
-        """Whether that was not looked at yet; it will have been."""
-        found = json.dumps(about)
-        if found in self._fits:
-            return False
-        self._fits.add(found)
-        return True
+    def _once(self, check: Callable[[], object], *about: Any) -> None:
+        """Makes a check, unless it passed before for the same settings."""
+        settings = json.dumps(about)
+        if settings not in self._passed:
+            check()
+            self._passed.add(settings)
 
 
 def prepare(overrides: Sequence[str], *, elsewhere: bool = False) -> Experiment:
@@ -189,6 +185,13 @@ def _check_network(run: Experiment) -> None:
     build_task(run.config, network)
     build_schedule(run.config)
     _check_trunk(run)
+
+
+def _check_attacks(run: Experiment, splits: Splits) -> None:
+    """Raises ValueError where an attack cannot be made on the network."""
+    network = run.build_network()
+    for assault in run.assaults:
+        assault.check(network, splits.test)
 
 
 def _check_start(run: Experiment) -> None:

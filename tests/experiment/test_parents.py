@@ -8,7 +8,7 @@ import pytest
 from robust.experiment.compose import compose
 from robust.experiment.experiment import Experiment
 from robust.experiment.parents import starts
-from robust.experiment.prepare import prepare
+from robust.experiment.prepare import Preparation, prepare
 
 STARTS = ["technique=transfer", "technique=retrain", "technique=adversarial"]
 FROM_SCRATCH = ["technique=constant", "technique=incremental", "technique=augmix"]
@@ -99,3 +99,19 @@ def test_a_stage_of_a_network_is_trained_as_its_own_command_says() -> None:
     assert (estimator.task.name, estimator.model.dropout) == ("estimate", 0.1)
     assert (estimator.optimizer.lr, projector.optimizer.lr) == (0.001, 0.001)
     assert "dropout" not in projector.model
+
+
+def test_the_last_of_two_values_holds_whatever_was_prepared_before(tmp_path: Path) -> None:
+    preparation = Preparation()
+    for own, given in ((0.1, 0.2), (0.2, 0.1)):
+        settings = [f"runs_dir={tmp_path}", f"optimizer.lr={own}", f"parent.optimizer.lr={given}"]
+        assert trained(preparation.prepare(settings).reference)[0] == given
+
+
+def test_what_does_not_fit_is_refused_every_time(tmp_path: Path) -> None:
+    preparation = Preparation()
+    for seed in range(3):
+        with pytest.raises(ValueError, match="pool_every=0"):
+            preparation.prepare([f"runs_dir={tmp_path}", "technique=natural", "model.pool_every=0", f"seed={seed}"])
+        with pytest.raises(ValueError, match="`trainer` cannot be made"):
+            preparation.prepare([f"runs_dir={tmp_path}", "technique=natural", "trainer.precision=9", f"seed={seed}"])
