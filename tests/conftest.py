@@ -1,11 +1,11 @@
 import os
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from warm import Warm
 
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
@@ -48,21 +48,19 @@ def make_run(tmp_path: Path) -> Callable[..., Experiment]:
     return make
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    made = Warm()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def command() -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(warm: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a command of ours as a user does, in a process of its own."""
 
-    def call(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "COLUMNS": "200"}
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=environment,
-            text=True,
-            capture_output=True,
-            check=False,
-            **options,
-        )
+    def call(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+        return warm.run(*arguments, cwd=cwd, env={**os.environ, "COLUMNS": "200", **variables})
 
     return call
 

@@ -1,6 +1,6 @@
 """A project of one's own: a folder of choices and a module beside it, used from anywhere."""
 
-import os
+import functools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +14,8 @@ import robust
 from robust.experiment.prepare import prepare
 from robust.experiment.search_path import VARIABLE, use_project
 from robust.runs import RunFolder
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 MODULE = '''
 import torch
@@ -83,22 +85,13 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def call(project: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def call(project: Path, command: Command) -> Command:
     """Runs Python in the project's folder, where a checkout of robust is found by its path alone."""
     root = Path(robust.__file__).parent.parent
-
-    def call(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", **variables}
-        return subprocess.run(
-            [sys.executable, *arguments], cwd=project, env=environment, text=True, capture_output=True, check=False
-        )
-
-    return call
+    return functools.partial(command, cwd=project, PYTHONPATH=str(root), OMP_NUM_THREADS="1")
 
 
-def test_one_run_many_in_workers_and_the_model_back(
-    project: Path, call: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
+def test_one_run_many_in_workers_and_the_model_back(project: Path, call: Command) -> None:
     train = ["-m", "robust", "train", "--config-dir", "conf"]
     one = call(*train, *MINE, *SHORT, "trainer.threads=1")
     assert one.returncode == 0, one.stderr
