@@ -7,7 +7,7 @@ from typing import Any
 from sphinx_gallery.scrapers import figure_rst
 
 
-def take_figures(block: object, variables: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+def take_figures(_: object, variables: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """The matplotlib figures that a block of an example left in its list `figures`."""
     paths = []
     for figure in variables["example_globals"].pop("figures", []):

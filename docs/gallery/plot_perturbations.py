@@ -22,6 +22,7 @@ images = ImageSet(small[..., 24:120].round().to(torch.uint8), torch.tensor([0, 1
 
 
 def sheet(names: str) -> Figure:
+    """Both photographs under the perturbations of these names."""
     _, rows = named_perturbations([f"perturb={names}"], usual="noise", shares=list(STRENGTHS.values()))
     return contact_sheet(images, rows, images=2)
 
