@@ -69,7 +69,11 @@ class Experiment:
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
         left = self.missing_tests() or self.missing_attacks() or self.missing_natural_adversarial()
-        return bool(left) or self.misses_neighbours() or self.misses_tracker()
+        return bool(left) or self.misses_neighbours() or self.misses_tracker() or self.misses_files()
+
+    def misses_files(self) -> bool:
+        """Whether files are gone or damaged that can be made again (see `RunFolder.lost`)."""
+        return self.where is None and bool(self.files.lost(tested=bool(self.conditions)))
 
     def misses_tracker(self) -> bool:
         """Whether a tracker is to be told that was not yet."""
@@ -118,13 +122,13 @@ class Experiment:
 
     def missing_natural_adversarial(self) -> NaturalAdversarial | None:
         """The natural adversarial examples that it is to be tested on and was not yet."""
-        others, known = self.natural_adversarial, self.files.read_natural_adversarial()
-        return None if others and known is not None and known["images"].iloc[0] == others.digest else others
+        others = self.natural_adversarial
+        return None if others and self.files.known_images() == others.digest else others
 
     def misses_neighbours(self) -> bool:
         """Whether the k-NN accuracy of what it learnt without labels is still to be measured."""
         asked = self.config.evaluation.conditions is not None
-        return asked and self.has_neighbours and not self.files.neighbours.is_file()
+        return asked and self.has_neighbours and not self.files.knows_neighbours()
 
     @property
     def has_neighbours(self) -> bool:

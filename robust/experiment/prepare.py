@@ -35,7 +35,7 @@ from robust.experiment.validate import check_same_network, check_task, check_tec
 from robust.measure import Condition
 from robust.models import evaluating, published_digest, trunk_of
 from robust.perturb import Perturbation
-from robust.runs import Config, Identity, RunFolder, State, identify, read_status
+from robust.runs import Config, DamagedError, Identity, RunFolder, State, identify, read_status
 from robust.track import TrackedRun
 
 #: of a run that is there: nothing is tested, attacked or tracked again
@@ -152,8 +152,11 @@ def reopen(folder: Path, changes: Mapping[str, Any] | None = None) -> Experiment
         raise ValueError(f"{folder} was made by an older version of robust, which this one does not go on from.")
     config: Config = Config.of(files.read_config()).changed({"runs_dir": str(files.path.parent), **_QUIET})
     config = config.changed(changes or {})
-    check_values(config)
-    perturbation = build_perturbation(config.perturb)
+    try:
+        check_values(config)
+        perturbation = build_perturbation(config.perturb)
+    except (AttributeError, KeyError, TypeError) as error:  # a setting that is not there, or is of another kind
+        raise DamagedError(files.config, error) from error
     return Experiment((), config, identity, perturbation, [], build_assaults(config.attack), None, where=files.path)
 
 

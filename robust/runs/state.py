@@ -156,7 +156,7 @@ def write_status(
         **scheduler(),
         "sessions": sessions,
     }
-    atomic_write(RunFolder(folder).status, json.dumps(record, indent=2) + "\n")
+    RunFolder(folder).write_record(record)
 
 
 def failed_since(status: Status, since: float) -> bool:
