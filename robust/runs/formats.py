@@ -79,9 +79,10 @@ def read_text(path: Path, *, most: int = _MOST_TEXT) -> str:
 
 def read_json(path: Path, needed: Mapping[str, type]) -> dict[str, Any]:
     """An object with values of these types under the keys that are `needed`."""
+    text = read_text(path)
     try:
-        content = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise DamagedError(path, error) from error
     if not isinstance(content, dict):
         raise DamagedError(path, f"it holds no object, but {type(content).__name__}")
@@ -145,9 +146,8 @@ def parquet_columns(path: Path) -> list[str]:
 
 def read_parquet(path: Path, needed: Collection[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """A table that has the columns that are `needed`, or only some `columns` of it."""
-    missing = [name for name in {*needed, *(columns or ())} if name not in _schema(path).names]
-    if missing:
-        raise DamagedError(path, f"no {', '.join(sorted(missing))}")
+    if missing := sorted({*needed, *(columns or ())} - {*_schema(path).names}):
+        raise DamagedError(path, f"no {', '.join(missing)}")
     try:
         return pd.read_parquet(path, columns=columns)
     except (pyarrow.ArrowException, ValueError, TypeError, KeyError, OSError, MemoryError, OverflowError) as error:
@@ -159,6 +159,8 @@ def _schema(path: Path) -> Any:
         about = pyarrow.parquet.read_metadata(path)
         if about.num_rows > _MOST_ROWS:
             raise DamagedError(path, f"it has {about.num_rows} rows, more than any table of a run")
+        if (size := sum(about.row_group(part).total_byte_size for part in range(about.num_row_groups))) > _MOST_ARRAYS:
+            raise DamagedError(path, f"it would take {size} bytes")
         return about.schema.to_arrow_schema()
     except (pyarrow.ArrowException, OSError) as error:
         raise DamagedError(path, error) from error

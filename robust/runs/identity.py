@@ -68,9 +68,13 @@ class Identity:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> Self | None:
-        """What `as_dict` gave; None for nothing, and for another version."""
+        """What `as_dict` gave; None for nothing, and for another version. Raises KeyError or TypeError for what is none
+        of one."""
         if not values or values.get("version") != VERSION:
             return None
+        for field in fields(cls):
+            if not isinstance(values[field.name], str if field.type is str else int | float):
+                raise TypeError(f"`{field.name}` is of another kind")
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 

@@ -152,7 +152,7 @@ def _was_called(folder: Path, name: str) -> bool:
     try:
         identity = read_json(folder / RECORD, {"identity": dict})["identity"]
         return Identity.from_dict({**identity, "version": VERSION}).folder == name  # type: ignore[union-attr]
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

@@ -353,7 +353,7 @@ def test_runs_are_found_in_folders_or_named_themselves(make_run: Callable[..., E
     assert find_runs([renamed, run.folder]) == [run.folder], "that with more tests stands for both"
     rows(run).assign(accuracy=0.5).to_csv(renamed / "rows.csv", index=False)
     (renamed / "sums.json").unlink()
-    with pytest.raises(ValueError, match="are the same run, with other results. Leave one of them out"):
+    with pytest.raises(ValueError, match=r"are the same run, with other results\. Leave one of them out"):
         find_runs([run.folder, renamed.rename(renamed.with_name(run.folder.name))])
 
 

@@ -7,7 +7,6 @@ pairs; then all that reads a run reads it. With ROBUST_CAMPAIGN=1 in 2,000 ways 
 import collections
 import dataclasses
 import functools
-import json
 import logging
 import os
 import random
@@ -22,12 +21,11 @@ import pytest
 import torch
 
 from robust.attack import ANY
-from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare, reopen
 from robust.measure import SURENESS, TEST_KEY, Measurement, Samples, Views, planned_tests
 from robust.models import ConvNet
-from robust.runs import DamagedError, RunFolder, State, find_runs, read_status, sums, write_status
+from robust.runs import State, find_runs, read_status, sums, write_status
 
 CASES = 2_000 if os.environ.get("ROBUST_CAMPAIGN") else 60
 NETWORK = {"image_shape": [1, 8, 8], "num_classes": 10, "units": [4], "kernel_size": 3}
@@ -90,7 +88,7 @@ def write_whole(run: Experiment, seed: int) -> None:
             classes=np.array([str(digit) for digit in range(10)]),
         )
     )
-    shapes = {**{"queries": 3, "labels": 1, "drawings": 4, "alphas": 4, "similarities": 4, "weights": 4}, "scores": 2}
+    shapes = {"queries": 3, "labels": 1, "drawings": 4, "alphas": 4, "similarities": 4, "weights": 4, "scores": 2}
     shapes |= {"pasted": 4, "pasted_labels": 1, "classes": 1}
     views = {name: chance.integers(0, 9, [2] * dims).astype(np.uint8) for name, dims in shapes.items()}
     files.write_views(Views(**views), pd.DataFrame({"image": [0, 1], "label": [0, 1], "score_0": chance.random(2)}))
@@ -152,7 +150,7 @@ def cases(names: list[str], chance: random.Random) -> list[list[tuple[str, str]]
     pairs = [[(one, chance.choice(ways)), (two, chance.choice(ways))] for one in names for two in names if one < two]
     chance.shuffle(pairs)
     found = [*alone, *more, *pairs * (1 + CASES // max(1, len(pairs)))]
-    return found[:CASES] if CASES >= len(alone) else chance.sample(alone, CASES * 2 // 3) + pairs[: CASES // 3]
+    return found[:CASES] if len(alone) <= CASES else chance.sample(alone, CASES * 2 // 3) + pairs[: CASES // 3]
 
 
 def plain(value: Any) -> Any:
