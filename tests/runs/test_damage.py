@@ -21,8 +21,10 @@ import pytest
 import torch
 
 from robust.attack import ANY
+from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare, reopen
+from robust.experiment.train import train
 from robust.measure import SURENESS, TEST_KEY, Measurement, Samples, Views, planned_tests
 from robust.models import ConvNet
 from robust.runs import State, find_runs, read_status, sums, write_status
@@ -213,3 +215,163 @@ def test_no_damage_goes_unseen(
 
 def _same(run: Experiment, whole: Experiment, name: str) -> bool:
     return (run.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+
+
+MEASURED = ("rows.csv", "predictions.parquet", "confusion.csv", "summary.json", "samples.npz", "attacks.parquet")
+SETTINGS = ["technique=natural", "evaluation.families=[noise]", "attack=fgsm", "attack.images=2"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, quick: list[str]) -> list[str]:
+    """The command of a finished run."""
+    command = [f"runs_dir={tmp_path_factory.mktemp('runs')}", *quick, *SETTINGS]
+    assert execute(prepare(command)).state is State.DONE
+    return command
+
+
+def contents(run: Experiment) -> dict[str, Any]:
+    files = run.files
+    read = (files.read_rows, files.read_predictions, files.read_confusion, files.read_attacks)
+    return {one.__name__: one().to_csv() for one in read} | {"samples": plain(vars(files.read_samples()))}
+
+
+@pytest.mark.parametrize("name", [*MEASURED, "config.yaml"])
+@pytest.mark.parametrize("how", ["deleted", "changed"])
+def test_the_same_command_makes_again_what_is_gone_or_damaged(trained: list[str], name: str, how: str) -> None:
+    run = prepare(trained)
+    before, model = contents(run), run.files.model.stat().st_mtime_ns
+    damage(run.folder / name, how, run.folder, random.Random(0))
+    again = prepare(trained)
+    assert again.status().state is State.ABSENT
+    assert execute(again).state is State.DONE
+    assert contents(run) == before
+    assert run.files.model.stat().st_mtime_ns == model, "it is not trained again"
+    if name in ("summary.json", "config.yaml"):
+        assert (run.folder / name).stat().st_size > 0
+        assert sums.is_sound(run.folder / name)
+    assert not prepare(trained).is_incomplete()
+
+
+def test_a_damaged_model_is_refused_and_another_is_trained_once_it_is_deleted(trained: list[str]) -> None:
+    run = prepare(trained)
+    before = contents(run)
+    damage(run.files.model, "changed", run.folder, random.Random(0))
+    with pytest.raises(ValueError, match=r"model.ckpt is damaged \(it is not what was written"):
+        run.load()
+    run.files.rows.unlink()
+    status = execute(run)
+    assert status.state is State.FAILED
+    assert f"{run.files.model} is damaged" in status.reason
+    assert "Delete it and run again" in status.reason
+    run.files.model.unlink()
+    assert execute(run).state is State.DONE
+    assert contents(run) == before
+
+
+def test_what_was_measured_of_another_network_is_measured_again(trained: list[str], tmp_path: Path) -> None:
+    run = copy(prepare(trained), tmp_path)
+    run.files.model.unlink()
+    run.files.rows.unlink()
+    measured = run.files.natural_adversarial
+    measured.write_text("of the former network\n")
+    assert execute(run).state is State.DONE
+    assert not measured.exists()
+    assert "what was measured before is removed: " in run.files.log.read_text()
+
+
+def test_a_run_that_diverged_is_trained_again(trained: list[str], tmp_path: Path) -> None:
+    run = copy(prepare(trained), tmp_path)
+    network = run.load()
+    with torch.no_grad():
+        next(network.parameters())[0] = torch.nan
+    run.files.save_model(network, run.architecture())
+    write_status(run.folder, State.FAILED, reason="The model must return finite logits; got NaN", durations_s={})
+    assert execute(run).state is State.DONE
+    assert contents(run) == contents(prepare(trained))
+
+
+@pytest.mark.parametrize("stopped_before", ["sums.json", "rows.csv", "sums.json again"])
+def test_a_process_that_is_killed_while_it_writes_leaves_what_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_before: str
+) -> None:
+    path, written, place = tmp_path / "rows.csv", sums.atomic_write, stopped_before.split()[0]
+    left = 2 if "again" in stopped_before else 1
+
+    def killed(file: Path, *arguments: Any, **options: Any) -> None:
+        nonlocal left
+        left -= file.name == place
+        if left == 0 and file.name == place:
+            raise KeyboardInterrupt
+        written(file, *arguments, **options)
+
+    for content in (b"first", b"second"):
+        sums.write({path: b"before"})
+        with monkeypatch.context() as patch:
+            patch.setattr(sums, "atomic_write", killed)
+            left = 2 if "again" in stopped_before else 1
+            with pytest.raises(KeyboardInterrupt):
+                sums.write({path: content})
+        assert sums.check(path)
+        assert path.read_bytes() == (content if "again" in stopped_before else b"before")
+        path.write_bytes(b"other!")
+        with pytest.raises(ValueError, match=r"rows.csv is damaged"):
+            sums.check(path)
+        path.unlink()
+
+
+def test_a_damaged_file_does_not_pass_where_its_successor_was_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, written = tmp_path / "rows.csv", sums.atomic_write
+    sums.write({path: b"before"})
+    path.write_bytes(b"befare")
+
+    def killed(file: Path, *arguments: Any, **options: Any) -> None:
+        if file == path:
+            raise KeyboardInterrupt
+        written(file, *arguments, **options)
+
+    monkeypatch.setattr(sums, "atomic_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        sums.write({path: b"after"})
+    with pytest.raises(ValueError, match=r"rows.csv is damaged"):
+        sums.check(path)
+
+
+def test_a_file_of_a_newer_version_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums, "LAYOUT", sums.LAYOUT + 1)
+    sums.write({tmp_path / "rows.csv": b"new"})
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"rows.csv is damaged \(a newer version of robust wrote it, in layout"):
+        sums.check(tmp_path / "rows.csv")
+
+
+def test_runs_of_an_older_version_are_read_and_that_is_said_once(
+    trained: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sums.forget_what_was_said()
+    run = copy(prepare(trained), tmp_path)
+    (run.folder / "sums.json").unlink()
+    assert contents(run) == contents(prepare(trained))
+    assert caplog.text.count("has files without sums") == 1
+
+
+def test_a_run_may_be_renamed(trained: list[str], tmp_path: Path) -> None:
+    run = prepare(trained)
+    renamed = shutil.copytree(run.folder, tmp_path / "mine")
+    assert find_runs([renamed, run.folder]) == [renamed], "a copy is the same run"
+    assert reopen(renamed).load().state_dict().keys() == run.load().state_dict().keys()
+
+
+def test_a_checkpoint_of_another_run_is_not_gone_on_from(trained: list[str], tmp_path: Path) -> None:
+    one, two = (
+        prepare([*trained, "trainer.checkpoint_every_s=0", f"runs_dir={tmp_path}", seed])
+        for seed in ("seed=1", "seed=2")
+    )
+    one.folder.mkdir(parents=True)
+    train(one)
+    two.folder.mkdir()
+    shutil.copy(one.files.checkpoint, two.files.checkpoint)
+    status = execute(two)
+    assert status.state is State.FAILED
+    assert f"{two.files.checkpoint} is damaged or not one of ours (it is of another run)" in status.reason
