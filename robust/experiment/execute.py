@@ -79,7 +79,7 @@ def _complete(run: Experiment) -> None:
         write_status(run.folder, State.FAILED, reason=one_line(error), durations_s=durations, **about)
     else:
         told = [key] if (key := tracking_key(run.config.logger["_target_"])) else []
-        write_status(run.folder, State.DONE, durations_s=durations, tracked=told, **about)
+        write_status(run.folder, State.DONE, durations_s=durations, tracked=told, sources=run.sources, **about)
         files.checkpoint.unlink(missing_ok=True)
         _log.info("done: %s", durations)
 

@@ -1,5 +1,7 @@
 """A run as its configuration describes it, checked before anything long starts."""
 
+import functools
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from robust.experiment.build import (
     build_splits,
 )
 from robust.experiment.parents import is_self_supervised
+from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
 from robust.models import ImagesTooSmallError, make_network, take_published
@@ -107,14 +110,33 @@ class Experiment:
         settings = self.config.evaluation
         known = self.files.known_tests()
         planned = planned_tests(self.conditions, trials=settings.trials, seed=settings.seed)
-        return [test for test in planned if test[1] not in known]
+        stale = self._stale()
+        return [test for test in planned if test[1] not in known or test[1][0] in stale]
 
     def missing_attacks(self) -> list[tuple[Assault, tuple[int, int]]]:
         """The attacks, and the pairs of label and target, that were not made yet."""
         if not self.assaults:
             return []
-        known, test = self.files.made_attacks(), self.splits.test
+        known, test, stale = self.files.made_attacks(), self.splits.test, self._stale()
+        if known is not None:
+            known = known[~known["attack"].map(lambda name: f"attack {name}" in stale)]
         return [(assault, pair) for assault in self.assaults for pair in assault.missing(test, known)]
+
+    @functools.cached_property
+    def sources(self) -> dict[str, str]:
+        """Digests of the code of the user's own that tests and attacks are made by, by the perturbation's name."""
+        parts = {one.name: one.perturbation for one in self.conditions if one.perturbation is not None}
+        tests = {name: source_of(part) for name, part in parts.items()}
+        own = named_sources(Config.of({"data": {}, "attack": self.config.attack}))
+        attacks = {f"attack {one.name}": json.dumps(own) for one in self.assaults if own}
+        return {name: digest for name, digest in {**tests, **attacks}.items() if digest}
+
+    def _stale(self) -> set[str]:
+        """What was measured by other code of the user's own than there is now."""
+        if not self.sources:
+            return set()
+        known = (self.files.read_record() or {}).get("sources", {})
+        return {name for name, digest in self.sources.items() if known.get(name, digest) != digest}
 
     def attacks_left(self) -> int:
         """How many attacks, each on an image, are still to be made."""

@@ -30,6 +30,7 @@ from robust.experiment.compose import compose, model_title
 from robust.experiment.experiment import Experiment
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, natural, starts
 from robust.experiment.search_path import trust_projects
+from robust.experiment.sources import named_sources
 from robust.experiment.start import init_from_parents, start_title
 from robust.experiment.validate import check_same_network, check_task, check_technique, check_values, check_writable
 from robust.measure import Condition
@@ -242,4 +243,5 @@ def _identify(
         data_digest=splits.digest,
         parents={part: parent.identity for part, parent in parents.items()},
         start=start_title(config, parents[""].config if "" in parents else None),
+        sources=named_sources(config.without(["attack", "evaluation", "logger"])),
     )

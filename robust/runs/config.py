@@ -5,7 +5,8 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_CALLED = ("_target_", "search", "network")  # keys whose values name what is called
+#: keys whose values name what is called
+CALLED = ("_target_", "search", "network")
 #: what a configuration that lay somewhere may have called: what our own choices name, or could
 _OURS = re.compile(
     r"robust\.(learn|models|perturb|track)\.[A-Z][A-Za-z]+|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
@@ -68,13 +69,13 @@ def check_targets(config: Config, path: Path) -> None:
     the environment for example: a run's values are as they are."""
     from robust.models.registry import is_allowed  # torch comes with it, which rows are read without
 
-    for name, value in _everything(config):
+    for name, value in everything(config):
         if "${" in name or (isinstance(value, str) and "${" in value):
             raise ValueError(
                 f"{path} has a value that refers to another, which no run's has: `{name}`. Delete it and run again."
             )
         named = name.rpartition(".")[2]
-        if named not in _CALLED or value is None or (named != "_target_" and isinstance(value, Mapping)):
+        if named not in CALLED or value is None or (named != "_target_" and isinstance(value, Mapping)):
             continue
         if not (isinstance(value, str) and (_OURS.fullmatch(value) or is_allowed(value))):
             raise ValueError(
@@ -83,12 +84,12 @@ def check_targets(config: Config, path: Path) -> None:
             )
 
 
-def _everything(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def everything(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every value in nested mappings and lists, with its dotted name."""
     inner = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
     for name, value in inner:
         yield f"{path}{name}", value
-        yield from _everything(value, f"{path}{name}.")
+        yield from everything(value, f"{path}{name}.")
 
 
 def _plain(value: Any) -> Any:

@@ -28,9 +28,9 @@ def read_record(path: Path) -> dict[str, Any]:
     record = read_json(path, {"state": str})
     if record["state"] not in _ENDS:
         raise DamagedError(path, f"`state` is not one of {', '.join(_ENDS)}")
-    more: dict[str, Any] = {"identity": None, "parents": {}, "tracked": [], "sessions": []}
+    more: dict[str, Any] = {"identity": None, "parents": {}, "sources": {}, "tracked": [], "sessions": []}
     whole = _with_usual(path, record, {**_USUAL, **more})
-    for name in ("parents", "tracked"):
+    for name in ("parents", "sources", "tracked"):
         texts = whole[name].values() if isinstance(whole[name], dict) else whole[name]
         _check(path, name, all(isinstance(one, str) for one in texts))
     _check(path, "identity", whole["identity"] is None or isinstance(whole["identity"], dict))
