@@ -152,12 +152,13 @@ def reopen(folder: Path, changes: Mapping[str, Any] | None = None) -> Experiment
     if (identity := files.identity()) is None:
         raise ValueError(f"{folder} was made by an older version of robust, which this one does not go on from.")
     config: Config = Config.of(files.read_config()).changed({"runs_dir": str(files.path.parent), **_QUIET})
-    config = config.changed(changes or {})
     try:
         check_values(config)
         perturbation = build_perturbation(config.perturb)
-    except (AttributeError, KeyError, TypeError) as error:  # a setting that is not there, or is of another kind
+    except (ValueError, AttributeError, KeyError, TypeError) as error:  # a setting that no run has, or lacks
         raise DamagedError(files.config, error) from error
+    config = config.changed(changes or {})
+    check_values(config)
     return Experiment((), config, identity, perturbation, [], build_assaults(config.attack), None, where=files.path)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from robust.measure import Samples, Views
 
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
-_ROWS = ("run", "data", "model", "technique", "test_perturbation", "test_level", "trial", "n", "accuracy")
+_ROWS = (*_WORDS, "train_level", "seed", "test_level", "trial", "n", "accuracy", "evaluation_seed")
 _TESTS = ("test_perturbation", "test_level", "trial", "evaluation_seed", "label", "predicted")
 _BINS = ("bin_counts", "bin_right", "bin_confidence")
 _ATTACKS = ("attack", "settings", "image", "label", "target", "threshold", "success")
@@ -83,7 +83,7 @@ def read_predictions(path: Path, columns: Sequence[str] | None = None, *, quickl
     done `quickly`."""
     if not sums.check(path, quickly=quickly):
         return None
-    found = formats.read_parquet(path, _TESTS, columns)
+    found = formats.read_parquet(path, columns or _TESTS, columns)
     for name in {"label", "predicted"} & set(found):
         if not all(isinstance(one, np.ndarray) and one.dtype.kind in "iu" for one in found[name]):
             raise DamagedError(path, f"not all of `{name}` are lists of classes")
@@ -96,7 +96,8 @@ def read_confidence(path: Path) -> pd.DataFrame | None:
     """How sure a network was in its tests, where that was kept."""
     if not sums.check(path) or not {*_BINS} <= {*formats.parquet_columns(path)}:
         return None
-    known = formats.read_parquet(path, _TESTS, ["test_perturbation", "test_level", *_BINS])
+    columns = ["test_perturbation", "test_level", *_BINS]
+    known = formats.read_parquet(path, columns, columns)
     kept = known.dropna(subset=[*_BINS]).reset_index(drop=True)
     if not all(isinstance(one, np.ndarray) and one.shape == kept[_BINS[0]][0].shape for one in kept[[*_BINS]].stack()):
         raise DamagedError(path, "its bins of confidence are not all alike")
