@@ -56,6 +56,9 @@ class DamagedError(ValueError):
         self.path, self.why = path, text[:300]
         super().__init__(f"{path} is damaged ({self.why}). Delete it and run again.")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.why)  # from one process to another
+
 
 def is_file(path: Path) -> bool:
     """Whether a file is there. Raises DamagedError for what is none, such as a folder or a pipe."""
