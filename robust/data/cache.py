@@ -23,7 +23,7 @@ def digest_of_images(about: Any, images: Iterable[Tensor]) -> str:
     """A hash of images and of plain values about them."""
     content = hashlib.sha256(json.dumps(about).encode())
     for part in images:
-        content.update(part.numpy().data)
+        content.update(part.contiguous().numpy().data)
     return content.hexdigest()
 
 

@@ -9,7 +9,6 @@ from robust.experiment.build import build_assaults
 from robust.experiment.compose import compose, parse
 from robust.experiment.execute import execute
 from robust.experiment.prepare import reopen
-from robust.files import atomic_write
 from robust.runs import RunFolder, State, find_runs
 from robust.runs.config import Config
 from robust.runs.identity import counts
@@ -32,10 +31,10 @@ def attack_runs(runs: Sequence[str], settings: Sequence[str]) -> list[Path]:
             assault.check(run.load(), run.splits.test)
     failed = []
     for run in opened:
-        before = run.files.status.read_bytes()
+        before = run.files.read_record() or {}
         status = execute(run)
         if status.state is not State.DONE:
-            atomic_write(run.files.status, before)  # it is as well trained and tested as it was
+            run.files.write_record(before)  # it is as well trained and tested as it was
             failed.append(f"{run.folder} could not be attacked: {status.reason}")
     if failed:
         raise FailedError(*failed)

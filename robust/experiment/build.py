@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import nn
 
 from robust.attack import Assault
 from robust.data import Splits, labelled
+from robust.data.cache import digest_of_images
 from robust.errors import one_line
 from robust.experiment.compose import perturbation_choices
 from robust.learn import Classifier, Constant, Schedule, Task
@@ -73,7 +75,16 @@ def _read_splits(source: str, *, images: str | None = None, labels: float | None
         return make({"_partial_": True, **json.loads(images)})(_read_splits(source))
     if labels is not None:
         return labelled(_read_splits(source), labels, seed=seed)
-    return make(json.loads(source))
+    described = json.loads(source)
+    splits: Splits = make(described)
+    ours = str(described["_target_"]).startswith("robust.")
+    return splits if ours or splits.digest is not None else replace(splits, digest=_digest(splits))
+
+
+def _digest(splits: Splits) -> str:
+    """A hash of all images and labels."""
+    parts = (splits.train, splits.test)
+    return digest_of_images(splits.train.classes, [one for part in parts for one in (part.images, part.labels)])
 
 
 def build_perturbation(perturb: Config, *, key: str = "perturb.level") -> Perturbation | None:

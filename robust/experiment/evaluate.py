@@ -12,12 +12,12 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from robust.attack import ANY, Assault
-from robust.data import ImageSet
+from robust.data import ImageSet, to_float
 from robust.experiment.build import build_conditions, build_splits
 from robust.experiment.compose import compose
 from robust.experiment.experiment import Experiment
 from robust.experiment.validate import check_values
-from robust.learn import on_gpu
+from robust.learn import has_finite_weights, on_gpu
 from robust.measure import (
     Condition,
     measure,
@@ -28,7 +28,7 @@ from robust.measure import (
     take_samples,
     take_views,
 )
-from robust.models import TripleStaged, folded, trunk_of
+from robust.models import TripleStaged, device_of, folded, trunk_of
 from robust.runs import Identity
 from robust.runs.tables import complete_rows
 
@@ -36,24 +36,27 @@ _log = logging.getLogger(__name__)
 
 
 def measure_missing(run: Experiment) -> None:
-    """Measures the trials that are missing and writes the run's tables."""
-    if not (missing := run.missing_tests()):
+    """Measures the trials that are missing and writes the run's tables; those that are gone or damaged, too."""
+    missing = run.missing_tests()
+    if not missing and not (run.conditions and run.misses_files()):
         return
     config, folder, images = run.config, run.files, run.splits.test
     model = load_for_tests(run)
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
-    kept = folder.read_samples()
+    kept = folder.sound_samples()
     if kept is None or not samples.are_among(kept):
         folder.write_samples(samples)
     title = f"testing {run.identity.title}" if config.trainer.progress else None
     batch_size = config.evaluation.batch_size
-    if isinstance(model, TripleStaged) and not folder.stages.is_file():
+    if isinstance(model, TripleStaged) and not folder.knows_stages():
         views = take_views(model, images, batch_size=batch_size)
         stages = measure_stages(model, images, parameters=config.model.parameters, batch_size=batch_size, title=title)
         folder.write_views(views, stages)
     every_s = config.trainer.checkpoint_every_s
     for measured in measure_in_parts(model, images, missing, batch_size=batch_size, every_s=every_s, title=title):
         folder.write_tests(measured, run.identity, run.reference_name, images.classes)
+    if not missing:
+        folder.restore_tables(images.classes)
 
 
 def measure_others(run: Experiment) -> None:
@@ -109,6 +112,17 @@ def _attack(run: Experiment, model: nn.Module, assault: Assault, pairs: Sequence
 def _toward(pair: tuple[int, int], classes: Sequence[str]) -> str:
     label, target = ("any" if one == ANY else classes[one] for one in pair)
     return f"{label} to {target}"
+
+
+def has_diverged(run: Experiment) -> bool:
+    """Whether the run's trained network holds weights, or gives for its test images what is not finite."""
+    model = load_for_tests(run)
+    if not has_finite_weights(model):
+        return True
+    device, size = device_of(model), run.config.evaluation.batch_size
+    with torch.inference_mode():
+        parts = run.splits.test.images.split(size) if run.config.task.tested else ()
+        return not all(model(to_float(part.to(device))).isfinite().all() for part in parts)
 
 
 def load_for_tests(run: Experiment) -> nn.Module:

@@ -12,7 +12,7 @@ import torch
 
 from robust.errors import one_line
 from robust.experiment.build import build_tracker
-from robust.experiment.evaluate import attack_missing, measure_missing, measure_others
+from robust.experiment.evaluate import attack_missing, has_diverged, measure_missing, measure_others
 from robust.experiment.experiment import Experiment
 from robust.experiment.parents import is_run
 from robust.experiment.train import follow, train
@@ -60,7 +60,7 @@ def _complete(run: Experiment) -> None:
         if not run.where:  # else it is as it was
             files.write_config(_from_anywhere(run.config))
         with opened(_tracker(run)) as tracker:
-            if not files.model.is_file():
+            if not _is_trained(run):
                 with _timed(durations, "train"):
                     train(run, tracker.logger)
             with _timed(durations, "measure"):
@@ -79,9 +79,21 @@ def _complete(run: Experiment) -> None:
         write_status(run.folder, State.FAILED, reason=one_line(error), durations_s=durations, **about)
     else:
         told = [key] if (key := tracking_key(run.config.logger["_target_"])) else []
-        write_status(run.folder, State.DONE, durations_s=durations, tracked=told, **about)
+        write_status(run.folder, State.DONE, durations_s=durations, tracked=told, sources=run.sources, **about)
         files.checkpoint.unlink(missing_ok=True)
         _log.info("done: %s", durations)
+
+
+def _is_trained(run: Experiment) -> bool:
+    """Whether there is a trained network to go on with. One that made the run fail, since what it learnt is not finite,
+    is removed; so is what was measured of one that is no more."""
+    files, ended = run.files, read_end(run.folder)
+    if files.model.is_file() and ended and ended.state is State.FAILED and has_diverged(run):
+        files.forget_model()
+        _log.warning("what it had learnt was not finite: trained again")
+    if not files.model.is_file() and (removed := files.forget_tests()):
+        _log.warning("trained again, so what was measured before is removed: %s", ", ".join(removed))
+    return files.model.is_file()
 
 
 def _finish_parent(parent: Experiment, *, since: float, patient: bool) -> None:

@@ -1,5 +1,7 @@
 """A run as its configuration describes it, checked before anything long starts."""
 
+import functools
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from robust.experiment.build import (
     build_splits,
 )
 from robust.experiment.parents import is_self_supervised
+from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
 from robust.models import ImagesTooSmallError, make_network, take_published
@@ -69,7 +72,11 @@ class Experiment:
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
         left = self.missing_tests() or self.missing_attacks() or self.missing_natural_adversarial()
-        return bool(left) or self.misses_neighbours() or self.misses_tracker()
+        return bool(left) or self.misses_neighbours() or self.misses_tracker() or self.misses_files()
+
+    def misses_files(self) -> bool:
+        """Whether files are gone or damaged that can be made again (see `RunFolder.lost`)."""
+        return self.where is None and bool(self.files.lost(tested=bool(self.conditions)))
 
     def misses_tracker(self) -> bool:
         """Whether a tracker is to be told that was not yet."""
@@ -103,14 +110,33 @@ class Experiment:
         settings = self.config.evaluation
         known = self.files.known_tests()
         planned = planned_tests(self.conditions, trials=settings.trials, seed=settings.seed)
-        return [test for test in planned if test[1] not in known]
+        stale = self._stale()
+        return [test for test in planned if test[1] not in known or test[1][0] in stale]
 
     def missing_attacks(self) -> list[tuple[Assault, tuple[int, int]]]:
         """The attacks, and the pairs of label and target, that were not made yet."""
         if not self.assaults:
             return []
-        known, test = self.files.made_attacks(), self.splits.test
+        known, test, stale = self.files.made_attacks(), self.splits.test, self._stale()
+        if known is not None:
+            known = known[~known["attack"].map(lambda name: f"attack {name}" in stale)]
         return [(assault, pair) for assault in self.assaults for pair in assault.missing(test, known)]
+
+    @functools.cached_property
+    def sources(self) -> dict[str, str]:
+        """Digests of the code of the user's own that tests and attacks are made by, by the perturbation's name."""
+        parts = {one.name: one.perturbation for one in self.conditions if one.perturbation is not None}
+        tests = {name: source_of(part) for name, part in parts.items()}
+        own = named_sources(Config.of({"data": {}, "attack": self.config.attack}))
+        attacks = {f"attack {one.name}": json.dumps(own) for one in self.assaults if own}
+        return {name: digest for name, digest in {**tests, **attacks}.items() if digest}
+
+    def _stale(self) -> set[str]:
+        """What was measured by other code of the user's own than there is now."""
+        if not self.sources:
+            return set()
+        known = (self.files.read_record() or {}).get("sources", {})
+        return {name for name, digest in self.sources.items() if known.get(name, digest) != digest}
 
     def attacks_left(self) -> int:
         """How many attacks, each on an image, are still to be made."""
@@ -118,13 +144,13 @@ class Experiment:
 
     def missing_natural_adversarial(self) -> NaturalAdversarial | None:
         """The natural adversarial examples that it is to be tested on and was not yet."""
-        others, known = self.natural_adversarial, self.files.read_natural_adversarial()
-        return None if others and known is not None and known["images"].iloc[0] == others.digest else others
+        others = self.natural_adversarial
+        return None if others and self.files.known_images() == others.digest else others
 
     def misses_neighbours(self) -> bool:
         """Whether the k-NN accuracy of what it learnt without labels is still to be measured."""
         asked = self.config.evaluation.conditions is not None
-        return asked and self.has_neighbours and not self.files.neighbours.is_file()
+        return asked and self.has_neighbours and not self.files.knows_neighbours()
 
     @property
     def has_neighbours(self) -> bool:

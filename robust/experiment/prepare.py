@@ -30,12 +30,13 @@ from robust.experiment.compose import compose, model_title
 from robust.experiment.experiment import Experiment
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, natural, starts
 from robust.experiment.search_path import trust_projects
+from robust.experiment.sources import named_sources
 from robust.experiment.start import init_from_parents, start_title
 from robust.experiment.validate import check_same_network, check_task, check_technique, check_values, check_writable
 from robust.measure import Condition
 from robust.models import evaluating, published_digest, trunk_of
 from robust.perturb import Perturbation
-from robust.runs import Config, Identity, RunFolder, State, identify, read_status
+from robust.runs import Config, DamagedError, Identity, RunFolder, State, identify, read_status
 from robust.track import TrackedRun
 
 #: of a run that is there: nothing is tested, attacked or tracked again
@@ -151,9 +152,13 @@ def reopen(folder: Path, changes: Mapping[str, Any] | None = None) -> Experiment
     if (identity := files.identity()) is None:
         raise ValueError(f"{folder} was made by an older version of robust, which this one does not go on from.")
     config: Config = Config.of(files.read_config()).changed({"runs_dir": str(files.path.parent), **_QUIET})
+    try:
+        check_values(config)
+        perturbation = build_perturbation(config.perturb)
+    except (ValueError, AttributeError, KeyError, TypeError) as error:  # a setting that no run has, or lacks
+        raise DamagedError(files.config, error) from error
     config = config.changed(changes or {})
     check_values(config)
-    perturbation = build_perturbation(config.perturb)
     return Experiment((), config, identity, perturbation, [], build_assaults(config.attack), None, where=files.path)
 
 
@@ -239,4 +244,5 @@ def _identify(
         data_digest=splits.digest,
         parents={part: parent.identity for part, parent in parents.items()},
         start=start_title(config, parents[""].config if "" in parents else None),
+        sources=named_sources(config.without(["attack", "evaluation", "logger"])),
     )

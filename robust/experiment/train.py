@@ -18,9 +18,9 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from robust.experiment.build import build_schedule, build_splits, build_task, build_trainer
 from robust.experiment.experiment import Experiment
 from robust.experiment.start import init_from_parents
-from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours
+from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours, has_finite_weights
 from robust.runs import RunFolder, State, Status, failed_since, read_status, scheduler
-from robust.runs.model import read_checkpoint
+from robust.runs.model import damaged, read_checkpoint
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.2  # between two looks at a run that the first process begins
@@ -35,6 +35,8 @@ def train(run: Experiment, logger: Logger | None = None) -> None:
     network = run.build_network()
     init_from_parents(network, run.config, load_parents(run))
     if fit(run, network, run.folder, logger=logger).is_global_zero:
+        if not has_finite_weights(network):
+            raise DivergedError("Training diverged: not all weights are finite. Try a smaller learning rate.")
         run.files.save_model(network, run.architecture())
 
 
@@ -63,12 +65,12 @@ def fit(
             Curriculum(build_schedule(config)),
             FrozenNorms(),
             *([Neighbours(build_splits(config.data))] if run.has_neighbours else []),
-            Curve(files.metrics),
+            Curve(files.write_metrics, run=run.identity.digest),
             *callbacks,
         ],
     )
     if resumed := files.checkpoint.is_file():
-        read_checkpoint(files.checkpoint, "state_dict", "optimizer_states", "loops")
+        _check_checkpoint(files.checkpoint, run.identity.digest)
     _log.info("%s training %s", "resuming" if resumed else "starting", run.identity.folder)
     resume: dict[str, Any] = {"ckpt_path": files.checkpoint, "weights_only": True} if resumed else {}
     with _shared_out(config.trainer.threads, trainer.num_devices):
@@ -77,6 +79,14 @@ def fit(
         except ProcessRaisedException as error:
             raise _as_raised(error) from error
     return trainer
+
+
+def _check_checkpoint(path: Path, run: str) -> None:
+    """Raises ValueError unless a checkpoint is one to resume this run from, by the digest of its identity."""
+    callbacks = read_checkpoint(path, "state_dict", "optimizer_states", "loops", "callbacks")["callbacks"]
+    curve = callbacks.get(Curve.__qualname__) if isinstance(callbacks, dict) else None
+    if not isinstance(curve, dict) or curve.get("run", run) != run:
+        raise damaged(path, ValueError("it is of another run"))
 
 
 def load_parents(run: Experiment) -> dict[str, nn.Module]:

@@ -8,7 +8,7 @@ from robust.learn.minds_eye import Autoencoding, Comparing, Estimating, Projecti
 from robust.learn.objective import Adversarial, Consistent, Objective, Trades
 from robust.learn.pretext import Contrasting, Neighbours, Turning, nt_xent
 from robust.learn.start import NEW, FrozenNorms, freeze, take_weights
-from robust.learn.task import DivergedError, Task
+from robust.learn.task import DivergedError, Task, has_finite_weights
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Turning",
     "count_devices",
     "freeze",
+    "has_finite_weights",
     "is_one_of_several",
     "make_trainer",
     "nt_xent",

@@ -1,6 +1,7 @@
 """What a run keeps while it trains: its curve and its last state."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,30 +9,28 @@ import pandas as pd
 import pytorch_lightning as pl
 from tqdm.auto import tqdm
 
-from robust.files import atomic_write
-
 
 class Curve(pl.callbacks.Checkpoint):
-    """Collects what was logged in each epoch and writes it as a table (CSV, one row an epoch). A resumed run continues
-    its rows.
+    """Collects what was logged in each epoch and has it written as a table, one row an epoch. A resumed run continues
+    its rows; a checkpoint says which `run` it is of.
 
     Lightning calls a `Checkpoint` after the module's own hook, when the epoch's figures are there.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, write: Callable[[pd.DataFrame], None], *, run: str = "") -> None:
+        self.write, self.run = write, run
         self.rows: list[dict[str, float]] = []
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            atomic_write(self.path, pd.DataFrame(self.rows).to_csv(index=False))
+            self.write(pd.DataFrame(self.rows))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows.append({"epoch": trainer.current_epoch, **logged})
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
+        return {"rows": self.rows, "run": self.run}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = state_dict["rows"]
@@ -53,6 +52,8 @@ class LastCheckpoint(pl.callbacks.Checkpoint):
         if not trainer.strategy.broadcast(due):  # the first process decides for all: they save together
             return
         beside = self.path.with_name(f".{self.path.name}.partial")
+        if trainer.is_global_zero:
+            beside.unlink(missing_ok=True)  # a link that somebody put there is not followed
         trainer.save_checkpoint(beside)
         if trainer.is_global_zero:
             beside.replace(self.path)

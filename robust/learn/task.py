@@ -19,6 +19,12 @@ class DivergedError(RuntimeError):
     """Training went to infinity or NaN."""
 
 
+def has_finite_weights(model: nn.Module) -> bool:
+    """Whether all that a network learnt is finite."""
+    learnt = (value for value in model.state_dict().values() if value.is_floating_point())
+    return all(bool(value.isfinite().all()) for value in learnt)
+
+
 class Task(pl.LightningModule):
     """Trains `model`. Logs the means of the loss, and of what else `learn` returns, over each epoch.
 

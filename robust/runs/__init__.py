@@ -3,6 +3,7 @@
 from robust.runs.collect import collect, find_older, find_runs, write_table
 from robust.runs.config import Config, leaves
 from robust.runs.folder import RunFolder, load
+from robust.runs.formats import DamagedError
 from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
 from robust.runs.state import (
@@ -22,6 +23,7 @@ __all__ = [
     "VERSION",
     "ClaimedError",
     "Config",
+    "DamagedError",
     "Identity",
     "RunFolder",
     "State",

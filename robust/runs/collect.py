@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.files import atomic_write
+from robust.runs import sums
 from robust.runs.folder import RunFolder
 from robust.runs.identity import VERSION
 from robust.runs.state import State, read_status
@@ -17,19 +18,19 @@ _log = logging.getLogger(__name__)
 def find_runs(places: Iterable[str | Path]) -> list[Path]:
     """The finished runs' folders among `places`: each is such a folder, or one that holds some. Raises
     NotADirectoryError for what is neither, FileNotFoundError where there are none, ValueError where two of them hold
-    the same run."""
+    the same run with other results; of two that hold the same results one is taken."""
     found: dict[Path, None] = {}
     for place in map(Path, places):
         if not place.is_dir():
             is_what = "a file" if place.exists() else "not there"
             raise NotADirectoryError(f"{place} must be a run's folder, or a folder that holds some; it is {is_what}.")
         folders = [place] if RunFolder(place).status.is_file() else sorted(place.glob("*/"))
-        runs = [folder for folder in folders if RunFolder(folder).status.is_file()]
-        if not runs:
+        known = [folder for folder in folders if RunFolder(folder).has_record()]
+        if not known:
             raise FileNotFoundError(
                 f"There are no finished runs in {place}. Give runs' folders, or a folder that holds some."
             )
-        measured = [run.resolve() for run in runs if RunFolder(run).rows.is_file()]
+        measured = [run.resolve() for run in known if RunFolder(run).has_rows()]
         done = [run for run in measured if read_status(run).state is State.DONE]
         if len(done) < len(measured):
             _log.warning(
@@ -41,11 +42,39 @@ def find_runs(places: Iterable[str | Path]) -> list[Path]:
             "None of these runs is done and measured: they failed, are under way, or have no rows.csv. Run them again, "
             "with an `evaluation`."
         )
-    names: dict[str, Path] = {}
+    runs: dict[str, Path] = {}
     for folder in found:
-        if names.setdefault(folder.name, folder) != folder:
-            raise ValueError(f"{names[folder.name]} and {folder} are the same run. Leave one of them out.")
-    return list(found)
+        name = sums.name(folder)
+        runs[name] = _either(runs[name], folder) if name in runs else folder
+    return list(runs.values())
+
+
+def _either(one: Path, other: Path) -> Path:
+    """Of two folders of the same run that in which all stands that was measured in the other, too. Raises ValueError
+    where that is neither."""
+    for more, less in ((one, other), (other, one)):
+        if RunFolder(more).identity() == RunFolder(less).identity() and _covers(RunFolder(more), RunFolder(less)):
+            return more
+    raise ValueError(f"{one} and {other} are the same run, with other results. Leave one of them out.")
+
+
+def _covers(more: RunFolder, less: RunFolder) -> bool:
+    """Whether all that was measured in one folder of a run stands in another, alike."""
+    for read in (
+        RunFolder.read_rows,
+        lambda run: run.read_attacks(images=False),
+        RunFolder.read_natural_adversarial,
+        RunFolder.read_neighbours,
+    ):
+        mine, others = read(more), read(less)
+        if others is not None and (mine is None or not _lines(others) <= _lines(mine)):
+            return False
+    return True
+
+
+def _lines(table: pd.DataFrame) -> set[tuple[str, ...]]:
+    """The rows of a table, to be compared: by their columns' names, as text."""
+    return set(table[sorted(table)].astype(str).itertuples(index=False, name=None))
 
 
 def collect(folders: Iterable[Path]) -> pd.DataFrame:

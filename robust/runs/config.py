@@ -5,8 +5,15 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_CALLED = re.compile(r"(.+\.)?_target_|attack\.(.+\.)?search|task\.network")
-_OURS = re.compile(r"robust\.(attack|data|learn|models|perturb|track)(\.\w+)+|torch\.optim\.\w+")
+#: keys whose values name what is called
+CALLED = ("_target_", "search", "network")
+#: what a configuration that lay somewhere may have called: what our own choices name, or could
+_OURS = re.compile(
+    r"robust\.(learn|models|perturb|track)\.[A-Z][A-Za-z]+|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
+    r"|robust\.data\.(Augmentation|cifar10|digits|folder|mnist|paired|scenes|tiny_imagenet|turned)"
+    r"|robust\.attack\.(Assault|fgsm|gradient_sign|one_pixel|patch|pgd|universal|worst_of)"
+    r"|robust\.attack\.libraries\.(foolbox|torchattacks)"
+)
 
 
 class Config(dict[str, Any]):
@@ -58,15 +65,31 @@ class Config(dict[str, Any]):
 
 def check_targets(config: Config, path: Path) -> None:
     """Raises ValueError where a configuration that lay somewhere, at `path`, would have other things made than parts of
-    this library and of what the user's own choices name: what is named is called."""
+    this library and of what the user's own choices name: what is named is called. Nor may a value refer to another, to
+    the environment for example: a run's values are as they are."""
     from robust.models.registry import is_allowed  # torch comes with it, which rows are read without
 
-    for name, value in leaves(config):
-        if isinstance(value, str) and _CALLED.fullmatch(name) and not (_OURS.fullmatch(value) or is_allowed(value)):
+    for name, value in everything(config):
+        if "${" in name or (isinstance(value, str) and "${" in value):
+            raise ValueError(
+                f"{path} has a value that refers to another, which no run's has: `{name}`. Delete it and run again."
+            )
+        named = name.rpartition(".")[2]
+        if named not in CALLED or value is None or (named != "_target_" and isinstance(value, Mapping)):
+            continue
+        if not (isinstance(value, str) and (_OURS.fullmatch(value) or is_allowed(value))):
             raise ValueError(
                 f"{path} names {value} (`{name}`), which is neither a part of robust nor named by choices of your own, "
                 "and is not called. If you trust it: --config-dir FOLDER, of the choices that name it."
             )
+
+
+def everything(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in nested mappings and lists, with its dotted name."""
+    inner = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for name, value in inner:
+        yield f"{path}{name}", value
+        yield from everything(value, f"{path}{name}.")
 
 
 def _plain(value: Any) -> Any:

@@ -68,9 +68,13 @@ class Identity:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> Self | None:
-        """What `as_dict` gave; None for nothing, and for another version."""
+        """What `as_dict` gave; None for nothing, and for another version. Raises KeyError or TypeError for what is none
+        of one."""
         if not values or values.get("version") != VERSION:
             return None
+        for field in fields(cls):
+            if not isinstance(values[field.name], str if field.type is str else int | float):
+                raise TypeError(f"`{field.name}` is of another kind")
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
@@ -83,12 +87,15 @@ def identify(
     data_digest: str | None,
     parents: Mapping[str, Identity] = MappingProxyType({}),
     start: str = "",
+    sources: Mapping[str, str] = MappingProxyType({}),
 ) -> Identity:
     """The identity of the run that this configuration, resolved, describes.
 
     `data_digest` tells data sets of one name apart; `parents` are the runs whose weights parts of the network
-    start from, of which `start` says in words what a technique alone does not.
+    start from, of which `start` says in words what a technique alone does not. `sources` are digests of the code that
+    is the user's own.
     """
+    about = [data_digest, *([dict(sources)] if sources else [])]
     weighty = _prune(config)
     unseeded = {name: value for name, value in weighty.items() if name != "seed"}
     return Identity(
@@ -98,12 +105,8 @@ def identify(
         perturbation=perturbation,
         level=level,
         seed=config["seed"],
-        digest=_hash(
-            [VERSION, weighty, data_digest, _only({part: one.digest for part, one in (parents or {}).items()})]
-        ),
-        kind=_hash([VERSION, unseeded, data_digest, _only({part: one.kind for part, one in (parents or {}).items()})])[
-            :8
-        ],
+        digest=_hash([VERSION, weighty, *about, _only({part: one.digest for part, one in parents.items()})]),
+        kind=_hash([VERSION, unseeded, *about, _only({part: one.kind for part, one in parents.items()})])[:8],
     )
 
 

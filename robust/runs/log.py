@@ -14,6 +14,8 @@ class _RunLog(logging.FileHandler):
 @contextlib.contextmanager
 def logged(path: Path) -> Iterator[None]:
     """Sends what the program logs, and warnings, to the run's log."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.unlink()  # somebody's own file, or a pipe that nobody reads, is not written to
     handler = _RunLog(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in ("robust", "pytorch_lightning", "py.warnings")]

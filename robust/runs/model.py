@@ -1,6 +1,9 @@
 """A trained model as a file, and back. Reading one never executes code from it."""
 
+import io
 import pickle
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,15 +11,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from robust.files import atomic_write
 from robust.models import UnknownNetworkError, make_network
 from robust.models.registry import Network
 
+_UNREADABLE = (
+    *(RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, IndexError, AttributeError, MemoryError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile, NotImplementedError, OverflowError, zlib.error, AssertionError),
+)
 
-def save_model(path: Path, model: nn.Module, architecture: Mapping[str, Any]) -> None:
-    """Writes a checkpoint: the weights and the network's constructor (`_target_`) and arguments, plain values only."""
-    content = {"architecture": dict(architecture), "state_dict": model.state_dict()}
-    atomic_write(path, lambda file: torch.save(content, file))
+
+def checkpoint(model: nn.Module, architecture: Mapping[str, Any]) -> bytes:
+    """A checkpoint: the weights and the network's constructor (`_target_`) and arguments, plain values only."""
+    file = io.BytesIO()
+    torch.save({"architecture": dict(architecture), "state_dict": model.state_dict()}, file)
+    return file.getvalue()
 
 
 def load_model(path: Path, *, networks: Sequence[Network | str] = ()) -> nn.Module:
@@ -37,7 +45,7 @@ def make_model(
         raise ValueError(f"The checkpoint {path} names {error}") from error
     except ValueError as error:
         raise ValueError(f"The network that the checkpoint {path} names cannot be made: {error}") from error
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
         raise damaged(path, error) from error
     except RuntimeError as error:
         raise ValueError(
@@ -47,11 +55,16 @@ def make_model(
 
 
 def read_checkpoint(path: Path, *parts: str) -> dict[str, Any]:
-    """Parts of a checkpoint, tensors and plain values only, on the CPU. Raises ValueError if it is damaged."""
+    """Parts of a checkpoint, tensors and plain values only, on the CPU. Raises ValueError if it is damaged: the archive
+    knows a checksum of each of its parts, which PyTorch does not look at."""
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if wrong := archive.testzip():
+                    raise ValueError(f"the checksum of {wrong} is another")
         content = torch.load(path, map_location="cpu", weights_only=True)
         return {part: content[part] for part in parts}
-    except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except _UNREADABLE as error:
         raise damaged(path, error) from error
 
 

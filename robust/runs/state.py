@@ -124,12 +124,13 @@ def write_status(
     identity: Mapping[str, Any] | None = None,
     tracked: Sequence[str] = (),
     parents: Mapping[str, str] | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> None:
     """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then.
 
     `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`),
-    `parents` the kinds of the runs that it starts from, by the part that takes their weights; what was recorded of
-    these before stays.
+    `parents` the kinds of the runs that it starts from, by the part that takes their weights, `sources` digests of the
+    user's own code that it was tested by; what was recorded of these before stays.
     """
     session = {
         "command": command_line(),
@@ -148,6 +149,7 @@ def write_status(
         "reason": reason,
         "identity": identity or before.get("identity"),
         "parents": {**before.get("parents", {}), **(parents or {})},
+        "sources": {**before.get("sources", {}), **(sources or {})},
         "tracked": list(dict.fromkeys([*before.get("tracked", []), *tracked])),
         **session,
         "durations_s": {
@@ -156,7 +158,7 @@ def write_status(
         **scheduler(),
         "sessions": sessions,
     }
-    atomic_write(RunFolder(folder).status, json.dumps(record, indent=2) + "\n")
+    RunFolder(folder).write_record(record)
 
 
 def failed_since(status: Status, since: float) -> bool:

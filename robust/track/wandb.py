@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import WandbLogger
 from robust.errors import require
 from robust.files import atomic_write
 from robust.runs import RunFolder
+from robust.runs.formats import read_json
 from robust.track.tracker import Picture, TrackedRun, Tracker
 
 if TYPE_CHECKING:
@@ -160,4 +161,4 @@ def _remembered(tracked: TrackedRun) -> dict[str, str]:
     path = RunFolder(tracked.folder).wandb / "run.json"
     if not path.is_file():
         atomic_write(path, json.dumps({"id": secrets.token_hex(4), "job_type": tracked.job_type}))
-    return json.loads(path.read_text())
+    return read_json(path, {"id": str, "job_type": str})

@@ -24,8 +24,8 @@ from robust.runs import (
     Status,
     claimed,
     find_runs,
-    folder,
     read_status,
+    sums,
     write_status,
 )
 from robust.runs.tables import COLUMNS
@@ -41,6 +41,7 @@ CONTENTS = [
     "samples.npz",
     "status.json",
     "summary.json",
+    "sums.json",
 ]
 
 
@@ -155,15 +156,15 @@ def test_a_write_that_fails_half_way_counts_nothing_twice(
 ) -> None:
     execute(make_run("evaluation.trials=1"))
     more = make_run("evaluation.trials=2")
-    write = folder.atomic_write
+    write = sums.atomic_write
 
-    def full(path: Path, content: object) -> None:
+    def full(path: Path, content: object, **options: object) -> None:
         if path.name == "rows.csv":
             raise OSError(28, "No space left on device")
-        write(path, content)
+        write(path, content, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "atomic_write", full)
+        patch.setattr(sums, "atomic_write", full)
         assert execute(more).state is State.FAILED
     assert execute(more).state is State.DONE
     counts = pd.read_csv(more.folder / "confusion.csv").groupby("condition")["count"].sum()
@@ -345,8 +346,15 @@ def test_runs_are_found_in_folders_or_named_themselves(make_run: Callable[..., E
     with pytest.raises(FileNotFoundError, match="There are no finished runs in"):
         find_runs([tmp_path / "empty"])
     copy = shutil.copytree(run.folder, tmp_path / "copies" / run.folder.name)
-    with pytest.raises(ValueError, match=rf"{run.folder} and {copy} are the same run\. Leave one of them out"):
-        find_runs([run.folder.parent, copy.parent])
+    assert find_runs([run.folder.parent, copy.parent]) == [run.folder], "equal runs are one"
+    renamed = copy.rename(copy.with_name("mine"))
+    assert find_runs([renamed, run.folder]) == [renamed], "under another name too"
+    execute(make_run("evaluation.trials=3"))
+    assert find_runs([renamed, run.folder]) == [run.folder], "that with more tests stands for both"
+    rows(run).assign(accuracy=0.5).to_csv(renamed / "rows.csv", index=False)
+    (renamed / "sums.json").unlink()
+    with pytest.raises(ValueError, match=r"are the same run, with other results\. Leave one of them out"):
+        find_runs([run.folder, renamed.rename(renamed.with_name(run.folder.name))])
 
 
 @pytest.mark.parametrize("kind", ["12345678", "1e234567"])
@@ -355,6 +363,7 @@ def test_a_kind_that_looks_like_a_number_is_read_as_a_word(make_run: Callable[..
     execute(run)
     path = run.folder / "rows.csv"
     path.write_text(path.read_text().replace(run.identity.kind, kind))
+    (run.folder / "sums.json").unlink()
     assert set(RunFolder(run.folder).read_rows()["kind"]) == {kind}
 
 

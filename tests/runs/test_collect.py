@@ -7,12 +7,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
-from robust.runs import VERSION, find_older, find_runs
+from robust.measure import SURENESS, TEST_KEY, Measurement
+from robust.runs import VERSION, Identity, RunFolder, State, find_older, find_runs, write_status
 from robust.runs.tables import COLUMNS
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -82,3 +84,43 @@ def test_records_are_read_of_such_runs_alone(tmp_path: Path) -> None:
 
 def test_where_there_are_no_runs_none_is_older(tmp_path: Path) -> None:
     assert find_older(tmp_path / "runs", [f"{NAME}-0badcafe"]) == {}
+
+
+def measured(place: Path, *, trials: int = 1, accuracy: float = 0.5, attacks: int = 0) -> Path:
+    """The folder, in this place, of a finished run with so many trials and attacks."""
+    identity = Identity("digits", "convnet", "natural", "none", 0, 0, digest="0123456789", kind="4567")
+    files = RunFolder(place / identity.folder)
+    tests = {"test_perturbation": "noise", "test_level": 0.1, "evaluation_seed": 0, "n": 2, "accuracy": accuracy}
+    rows = pd.DataFrame({"trial": range(trials), **tests, **dict.fromkeys(SURENESS, 0.1)})
+    labels = [np.array([0, 1], np.uint8)] * trials
+    predictions = rows[TEST_KEY].assign(label=labels, predicted=labels)
+    files.write_tests(Measurement(rows, predictions), identity, identity.folder, ["zero", "one"])
+    if attacks:
+        about = {"attack": "fgsm", "settings": "{}", "label": 0, "target": -1, "threshold": np.nan, "success": True}
+        files.add_attacks(pd.DataFrame({"image": range(attacks), **about}))
+    write_status(files.path, State.DONE, durations_s={}, identity=identity.as_dict())
+    return files.path
+
+
+def test_of_equal_runs_of_two_machines_one_is_taken_and_others_are_named(tmp_path: Path) -> None:
+    one, two = measured(tmp_path / "one"), measured(tmp_path / "two")
+    assert find_runs([one, two]) == [one]
+    more = measured(tmp_path / "more", trials=2)
+    assert find_runs([one, more, two]) == [more]
+    attacked = measured(tmp_path / "attacked", attacks=1)
+    assert find_runs([one, attacked]) == find_runs([attacked, one]) == [attacked]
+    other = measured(tmp_path / "other", accuracy=0.75)
+    for pair in ([one, other], [more, attacked]):
+        with pytest.raises(ValueError, match=rf"{pair[0]} and {pair[1]} are the same run, with other results"):
+            find_runs(pair)
+
+
+def test_a_run_whose_record_or_rows_are_gone_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = measured(tmp_path / "runs")
+    for name in ("status.json", "rows.csv"):
+        lacking = shutil.copytree(whole, tmp_path / name / whole.name)
+        (lacking / name).unlink()
+        assert find_runs([whole.parent, *([lacking.parent] if name == "rows.csv" else [])]) == [whole]
+        with pytest.raises(FileNotFoundError):
+            find_runs([lacking.parent])
+        assert f"{lacking / name} was written, and is gone" in caplog.text

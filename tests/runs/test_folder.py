@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,13 @@ import pytest
 import robust
 from robust.measure import SURENESS, TEST_KEY, Measurement, Samples
 from robust.models.registry import allow
-from robust.runs import Identity, RunFolder, folder
+from robust.runs import Identity, RunFolder, sums
 
 ROOM = Path(robust.__file__).parent
 FILES = {
     *("config.yaml", "model.ckpt", "last.ckpt", "rows.csv", "predictions.parquet", "confusion.csv"),
     *("summary.json", "metrics.csv", "log.txt", "status.json", "claim.json", ".lock", "attacks.parquet"),
-    *("natural_adversarial.csv", "neighbours.csv", "samples.npz", "stages.parquet", "views.npz"),
+    *("natural_adversarial.csv", "neighbours.csv", "samples.npz", "stages.parquet", "views.npz", "sums.json"),
 }
 FOLDERS = {"report", "wandb", "tensorboard"}
 IDENTITY = Identity("digits", "convnet", "constant", "noise", 0.1, 0, digest="0123456789", kind="4567")
@@ -41,7 +42,7 @@ def test_one_room_names_the_files_of_a_run() -> None:
     spelled = {str(path): sorted(found) for path, tree in sources.items() if (found := set(names_of_files(tree)))}
     assert {name for path, names in spelled.items() for name in names} >= FILES, "what is looked for is found"
     assert {path: names for path, names in spelled.items() if not path.startswith("runs/")} == {}
-    assert set(spelled) == {"runs/folder.py"}
+    assert set(spelled) == {"runs/folder.py", "runs/sums.py"}
 
 
 def test_reading_runs_does_not_wait_for_lightning() -> None:
@@ -99,15 +100,15 @@ def test_a_test_is_known_where_its_row_and_its_predictions_are_there(
     run = RunFolder(tmp_path)
     write(run, measured({"natural": 0.9}))
     known = run.known_tests()
-    atomic_write = folder.atomic_write
+    atomic_write = sums.atomic_write
 
-    def stopped(path: Path, content: object) -> None:
+    def stopped(path: Path, content: Any, **options: Any) -> None:
         if path == run.rows:
             raise OSError(28, "No space left on device")
-        atomic_write(path, content)  # type: ignore[arg-type]
+        atomic_write(path, content, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "atomic_write", stopped)
+        patch.setattr(sums, "atomic_write", stopped)
         with pytest.raises(OSError, match="No space left"):
             write(run, measured({"noise": 0.5}))
     assert run.known_tests() == known, "the rows come last"
@@ -188,7 +189,9 @@ def test_a_configuration_that_would_call_what_nobody_here_named_is_refused(tmp_p
 
 
 def test_parts_of_this_library_and_of_ones_own_choices_are_called(tmp_path: Path) -> None:
+    others = ("model", "perturb", "technique", "task", "trainer", "evaluation", "attack", "logger")
     content = "data: {source: {_target_: mine_alone.pictures}}\noptimizer: {_target_: torch.optim.Adam}\n"
+    content += "".join(f"{name}: {{}}\n" for name in others)
     (tmp_path / "config.yaml").write_text(content)
     with pytest.raises(ValueError, match=r"names mine_alone.pictures \(`data.source._target_`\)"):
         RunFolder(tmp_path).read_config()

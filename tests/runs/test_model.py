@@ -52,7 +52,21 @@ def test_a_checkpoint_cut_off_in_the_middle_is_named(tmp_path: Path) -> None:
     save_small(tmp_path)
     whole = (tmp_path / "model.ckpt").read_bytes()
     (tmp_path / "model.ckpt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"model.ckpt is damaged \(it is not what was written there"):
+        robust.load(tmp_path)
+    (tmp_path / "sums.json").unlink()
     with pytest.raises(ValueError, match="is damaged or not one of ours"):
+        robust.load(tmp_path)
+
+
+def test_other_weights_in_a_checkpoint_without_a_sum_are_seen_by_the_archives_checksums(tmp_path: Path) -> None:
+    save_small(tmp_path)
+    whole = bytearray((tmp_path / "model.ckpt").read_bytes())
+    weights = next(iter(torch.load(tmp_path / "model.ckpt", weights_only=True)["state_dict"].values()))
+    whole[whole.index(weights.numpy().tobytes()) + 2] ^= 1
+    (tmp_path / "model.ckpt").write_bytes(whole)
+    (tmp_path / "sums.json").unlink()
+    with pytest.raises(ValueError, match=r"model.ckpt is damaged or not one of ours \(the checksum of"):
         robust.load(tmp_path)
 
 

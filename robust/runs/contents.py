@@ -1,0 +1,171 @@
+"""What stands in each finished file of a run: read, compared with its sum and checked; and made ready to be written."""
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from robust.runs import formats, sums
+from robust.runs.config import Config, check_targets
+from robust.runs.formats import DamagedError
+
+if TYPE_CHECKING:
+    from robust.measure import Samples, Views
+
+_WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
+_ROWS = (*_WORDS, "train_level", "seed", "test_level", "trial", "n", "accuracy", "evaluation_seed")
+_TESTS = ("test_perturbation", "test_level", "trial", "evaluation_seed", "label", "predicted")
+_BINS = ("bin_counts", "bin_right", "bin_confidence")
+_ATTACKS = ("attack", "settings", "image", "label", "target", "threshold", "success")
+_IMAGES = ("original", "adversarial")
+_SAMPLES = {"names": 1, "levels": 1, "images": 5, "labels": 1, "predicted": 2, "classes": 1}
+_VIEWS = {"queries": 3, "labels": 1, "scores": 2, "pasted": 4, "pasted_labels": 1, "classes": 1} | dict.fromkeys(
+    ("drawings", "alphas", "similarities", "weights"), 4
+)
+_SETTINGS = ("data", "model", "perturb", "technique", "task", "optimizer", "trainer", "evaluation", "attack", "logger")
+#: empty where a model gives no logits
+_MAY_LACK = {name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")}
+_Read = TypeVar("_Read")
+
+
+def if_sound(read: Callable[[], _Read]) -> _Read | None:
+    """What is read, or None where it is damaged: it is measured again, which is said. Damaged sums say of nothing
+    whether it is."""
+    try:
+        return read()
+    except DamagedError as error:
+        if error.path.name == sums.SUMS:
+            raise
+        sums.say_once(f"{error.path} is damaged ({error.why}), and is measured again.")
+        return None
+
+
+def read_config(path: Path) -> Config:
+    """A run's configuration. Raises OSError where there is none, ValueError where it would have called what nobody here
+    named."""
+    sums.check(path)
+    config: Config = Config.of(formats.read_yaml(path))
+    check_targets(config, path)
+    if missing := [name for name in _SETTINGS if not isinstance(config.get(name), Config)]:
+        raise DamagedError(path, f"it has no settings of `{missing[0]}`")
+    return config
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Rows of tests. Perturbation "none" is a word, not a missing value, and a hash of digits is no number."""
+    sums.check(path)
+    rows = formats.read_csv(path, _ROWS, words=_WORDS, keep_default_na=False, na_values=_MAY_LACK)
+    if not rows["accuracy"].between(0, 1).all():
+        raise DamagedError(path, "not every accuracy is from 0 to 1")
+    return rows.reindex(columns=rows.columns.union(list(_MAY_LACK), sort=False))
+
+
+def read_table(path: Path, *, words: Sequence[str] = (), numbers: Sequence[str] = ()) -> pd.DataFrame | None:
+    """A table (CSV) with columns of words, and of numbers."""
+    if not sums.check(path):
+        return None
+    options = {"keep_default_na": not words, "na_values": _MAY_LACK}
+    return formats.read_csv(path, (*words, *numbers), words=words, **options)
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """What rows come to. Raises OSError where there is none."""
+    sums.check(path)
+    return formats.read_json(path, {"conditions": list})
+
+
+def read_predictions(path: Path, columns: Sequence[str] | None = None, *, quickly: bool = False) -> pd.DataFrame | None:
+    """What tests came to, or some `columns` of that; of a large file the size alone is compared where that is to be
+    done `quickly`."""
+    if not sums.check(path, quickly=quickly):
+        return None
+    found = formats.read_parquet(path, columns or _TESTS, columns)
+    for name in {"label", "predicted"} & set(found):
+        if not all(isinstance(one, np.ndarray) and one.dtype.kind in "iu" for one in found[name]):
+            raise DamagedError(path, f"not all of `{name}` are lists of classes")
+    if {"label", "predicted"} <= set(found) and not found["label"].map(len).eq(found["predicted"].map(len)).all():
+        raise DamagedError(path, "there are not as many labels as predictions")
+    return found
+
+
+def read_confidence(path: Path) -> pd.DataFrame | None:
+    """How sure a network was in its tests, where that was kept."""
+    if not sums.check(path) or not {*_BINS} <= {*formats.parquet_columns(path)}:
+        return None
+    columns = ["test_perturbation", "test_level", *_BINS]
+    known = formats.read_parquet(path, columns, columns)
+    kept = known.dropna(subset=[*_BINS]).reset_index(drop=True)
+    if not all(isinstance(one, np.ndarray) and one.shape == kept[_BINS[0]][0].shape for one in kept[[*_BINS]].stack()):
+        raise DamagedError(path, "its bins of confidence are not all alike")
+    return kept if len(kept) else None
+
+
+def read_attacks(
+    path: Path, columns: Sequence[str] | None = None, *, images: bool = True, quickly: bool = False
+) -> pd.DataFrame | None:
+    """Attacks, or some `columns` of them, or all but the `images` that were kept."""
+    if not sums.check(path, quickly=quickly):
+        return None
+    if not images:
+        columns = [name for name in formats.parquet_columns(path) if name not in _IMAGES]
+    found = formats.read_parquet(path, _ATTACKS, columns)
+    if not all(map(_is_object, found["settings"].unique())):
+        raise DamagedError(path, "not all of `settings` are JSON")
+    if wrong := [name for name in ("image", "label", "target") if not pd.api.types.is_integer_dtype(found[name])]:
+        raise DamagedError(path, f"not all of `{wrong[0]}` are whole numbers")
+    return found
+
+
+def read_stages(path: Path) -> pd.DataFrame | None:
+    """What a mind's eye made of each image."""
+    return formats.read_parquet(path, ("image", "label")) if sums.check(path) else None
+
+
+def read_samples(path: Path) -> "Samples | None":
+    """A few test images as a network saw them."""
+    from robust.measure import Samples
+
+    if not sums.check(path):
+        return None
+    kept = Samples(**formats.read_arrays(path, _SAMPLES))
+    shape = (len(kept.names), len(kept.labels))
+    if not (kept.levels.shape == shape[:1] and kept.images.shape[:2] == kept.predicted.shape == shape):
+        raise DamagedError(path, "its arrays are not of the same images and conditions")
+    if not all(_name_classes(one, kept.classes) for one in (kept.labels, kept.predicted)):
+        raise DamagedError(path, "not all of its labels are of its classes")
+    return kept
+
+
+def read_views(path: Path) -> "Views | None":
+    """What a mind's eye saw of a few images."""
+    from robust.measure import Views
+
+    return Views(**formats.read_arrays(path, _VIEWS)) if sums.check(path) else None
+
+
+def as_bytes(path: Path, content: "str | bytes | pd.DataFrame | Samples | Views") -> bytes:
+    """A text, a table, or the fields of a dataclass, which are arrays, as the file's suffix says."""
+    if isinstance(content, str | bytes):
+        return content.encode() if isinstance(content, str) else content
+    if isinstance(content, pd.DataFrame):
+        if path.suffix == ".csv":
+            return content.to_csv(index=False).encode()
+        return bytes(content.to_parquet(index=False, compression="zstd"))
+    file = io.BytesIO()
+    np.savez_compressed(file, **vars(content))
+    return file.getvalue()
+
+
+def _is_object(text: object) -> bool:
+    try:
+        return isinstance(json.loads(str(text)), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _name_classes(labels: np.ndarray, classes: np.ndarray) -> bool:
+    return labels.dtype.kind in "iu" and (not labels.size or 0 <= labels.min() <= labels.max() < len(classes))

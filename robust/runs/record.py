@@ -1,0 +1,60 @@
+"""The record of how a run ended (`status.json`), as whoever reads it may rely on it."""
+
+import datetime
+import math
+from pathlib import Path
+from typing import Any
+
+from robust.runs.formats import DamagedError, read_json
+
+#: what a record may lack, as one that was written by hand or by another version, and what then stands there
+_USUAL: dict[str, Any] = {
+    "reason": "",
+    "command": "",
+    "git_commit": None,
+    "versions": {},
+    "host": "",
+    "cores": 0,
+    "finished": "1970-01-01T00:00:00+0000",
+    "durations_s": {},
+    "job": None,
+    "restarts": 0,
+}
+_ENDS = ("done", "failed")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record in a file, with every key that one has. Raises DamagedError where a value is of another kind."""
+    record = read_json(path, {"state": str})
+    if record["state"] not in _ENDS:
+        raise DamagedError(path, f"`state` is not one of {', '.join(_ENDS)}")
+    more: dict[str, Any] = {"identity": None, "parents": {}, "sources": {}, "tracked": [], "sessions": []}
+    whole = _with_usual(path, record, {**_USUAL, **more})
+    for name in ("parents", "sources", "tracked"):
+        texts = whole[name].values() if isinstance(whole[name], dict) else whole[name]
+        _check(path, name, all(isinstance(one, str) for one in texts))
+    _check(path, "identity", whole["identity"] is None or isinstance(whole["identity"], dict))
+    _check(path, "identity", isinstance((whole["identity"] or {}).get("version", 1), int))
+    _check(path, "sessions", all(isinstance(one, dict) for one in whole["sessions"]))
+    return {**whole, "sessions": [_with_usual(path, one, _USUAL) for one in whole["sessions"]]}
+
+
+def _with_usual(path: Path, given: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """What is given, and what it lacks; of the kinds that are usual."""
+    found = {**usual, **given}
+    for name, value in usual.items():
+        kind = type(value) if value is not None else object
+        _check(path, name, isinstance(found[name], kind) and not isinstance(found[name], bool))
+    durations = found["durations_s"].values()
+    _check(path, "durations_s", all(isinstance(one, int | float) and math.isfinite(one) for one in durations))
+    _check(path, "git_commit", found["git_commit"] is None or isinstance(found["git_commit"], str))
+    try:
+        datetime.datetime.fromisoformat(found["finished"])
+    except ValueError as error:
+        raise DamagedError(path, error) from error
+    return found
+
+
+def _check(path: Path, name: str, holds: bool) -> None:
+    if not holds:
+        raise DamagedError(path, f"`{name}` is of another kind than a record's")
