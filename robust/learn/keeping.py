@@ -1,5 +1,6 @@
 """What a run keeps while it trains: its curve and its last state."""
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pandas as pd
 import pytorch_lightning as pl
 from tqdm.auto import tqdm
 
-from robust.files import atomic_write
+from robust.files import atomic_write, check_guards, replacing
 
 
 class Curve(pl.callbacks.Checkpoint):
@@ -49,13 +50,13 @@ class LastCheckpoint(pl.callbacks.Checkpoint):
         self._saved = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            check_guards(self.path)  # a folder that went, or is another's by now, need not be trained for
         due = time.monotonic() - self._saved >= self.every_s
         if not trainer.strategy.broadcast(due):  # the first process decides for all: they save together
             return
-        beside = self.path.with_name(f".{self.path.name}.partial")
-        trainer.save_checkpoint(beside)
-        if trainer.is_global_zero:
-            beside.replace(self.path)
+        with replacing(self.path) if trainer.is_global_zero else contextlib.nullcontext(self.path) as beside:
+            trainer.save_checkpoint(beside)  # by the first process; the others take part
         self._saved = time.monotonic()
 
 

@@ -1,20 +1,23 @@
 """Runs on disk: what a run is, how far it has come, and every file of its folder."""
 
+from robust.claiming import ClaimedError, GoneError
+from robust.process import scheduler
 from robust.runs.collect import collect, find_older, find_runs, write_table
 from robust.runs.config import Config, leaves
 from robust.runs.folder import RunFolder, load
 from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
 from robust.runs.state import (
-    ClaimedError,
     State,
     Status,
     claimed,
+    clear,
+    code_version,
     failed_since,
     git_commit,
     read_end,
     read_status,
-    scheduler,
+    wait_for_one,
     write_status,
 )
 
@@ -22,11 +25,14 @@ __all__ = [
     "VERSION",
     "ClaimedError",
     "Config",
+    "GoneError",
     "Identity",
     "RunFolder",
     "State",
     "Status",
     "claimed",
+    "clear",
+    "code_version",
     "collect",
     "failed_since",
     "find_older",
@@ -39,6 +45,7 @@ __all__ = [
     "read_end",
     "read_status",
     "scheduler",
+    "wait_for_one",
     "write_status",
     "write_table",
 ]
