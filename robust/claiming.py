@@ -208,15 +208,15 @@ def _put(path: Path, content: bytes) -> bool:
 
 def _create(path: Path, content: bytes) -> None:
     """Creates a file. Raises FileExistsError if there is one."""
-    with open(path, "xb") as file:
-        try:
+    file = open(path, "xb")  # noqa: SIM115, closed below
+    try:
+        with file:
             file.write(content)
-            file.flush()
-        except BaseException as error:
-            path.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                error.filename = str(path)
-            raise
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
+        raise
 
 
 def _release(claim: Claim, folder: int) -> None:

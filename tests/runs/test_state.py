@@ -48,20 +48,22 @@ def test_who_is_at_work_is_said_and_that_nobody_knows_too(tmp_path: Path) -> Non
 
 
 def test_nothing_is_written_into_a_run_that_was_taken_over(tmp_path: Path) -> None:
-    with pytest.raises(ClaimedError, match="was taken over by process 1 on elsewhere"), claimed(tmp_path):
+    with claimed(tmp_path):
         (tmp_path / "claim.json").write_text(json.dumps({"host": "elsewhere", "pid": 1}))
-        write_status(tmp_path, State.DONE, durations_s={})
+        with pytest.raises(ClaimedError, match="was taken over by process 1 on elsewhere"):
+            write_status(tmp_path, State.DONE, durations_s={})
     assert [path.name for path in tmp_path.iterdir()] == ["claim.json"]
 
 
 @pytest.mark.parametrize("how", ["renamed", "deleted"])
 def test_nothing_is_written_where_a_run_was_before_it_went(tmp_path: Path, how: str) -> None:
     runs_dir = tmp_path / "runs"
-    with pytest.raises(GoneError, match=f"{runs_dir / 'run'} was moved or deleted"), claimed(runs_dir / "run"):
+    with claimed(runs_dir / "run"):
         runs_dir.rename(tmp_path / "other")
         if how == "deleted":
             shutil.rmtree(tmp_path / "other")
-        write_status(runs_dir / "run", State.DONE, durations_s={})
+        with pytest.raises(GoneError, match=f"{runs_dir / 'run'} was moved or deleted"):
+            write_status(runs_dir / "run", State.DONE, durations_s={})
     assert not runs_dir.exists()
 
 
