@@ -22,7 +22,7 @@ def atomic_write(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes, *,
     it when it likes, which is much faster for many small files; only a power cut could lose one. Raises OSError, which
     names `path`, where it cannot be written.
     """
-    with replacing(path) as beside, open(beside, "xb") as file:
+    with _replacing(path) as beside, open(beside, "xb") as file:
         if callable(write):
             write(file)
         else:
@@ -33,9 +33,9 @@ def atomic_write(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes, *,
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def _replacing(path: Path) -> Iterator[Path]:
     """The path of a file to write beside `path`, which takes its place when the block ends well and is removed
-    otherwise. Its folder is made. Raises OSError, which names `path`, where that fails."""
+    otherwise. Its folder is made."""
     check_guards(path)
     beside = path.with_name(f".{this_machine()}-{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}")
     try:

@@ -209,6 +209,39 @@ def test_who_died_on_the_way_to_replace_a_claim_is_replaced_too(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def stand_still(path: Path, held: Any, noticed: Any) -> None:
+    claiming._BEAT_S = 0.02
+    with claimed_file(path) as claim:
+        held.set()
+        try:
+            while True:
+                claim.check()
+                time.sleep(0.01)
+        except ClaimedError:
+            noticed.set()
+
+
+def test_a_process_that_stood_still_is_taken_over_from_another_machine_and_notices(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, held, noticed = tmp_path / "claim.json", FORK.Event(), FORK.Event()
+    process = FORK.Process(target=stand_still, args=(path, held, noticed))
+    process.start()
+    held.wait()
+    monkeypatch.setattr(claiming, "is_running", lambda _: None)  # as seen from there
+    monkeypatch.setattr(claiming, "_STALE_S", 1.0)
+    for _ in range(100):
+        assert not is_free(path), "it is touched"
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGSTOP)
+    with claimed_in_turn(path, "it"):
+        os.kill(process.pid, signal.SIGCONT)
+        assert noticed.wait(30)
+        process.join()
+        assert json.loads(path.read_bytes())["pid"] == os.getpid(), "what is another's is left to him"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_process_whose_claim_was_taken_over_notices_and_leaves_it(tmp_path: Path) -> None:
     path = tmp_path / "claim.json"
     with claimed_file(path) as claim:

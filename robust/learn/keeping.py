@@ -1,15 +1,16 @@
 """What a run keeps while it trains: its curve and its last state."""
 
-import contextlib
 import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from tqdm.auto import tqdm
 
-from robust.files import atomic_write, check_guards, replacing
+from robust.files import atomic_write, check_guards
 
 
 class Curve(pl.callbacks.Checkpoint):
@@ -55,9 +56,15 @@ class LastCheckpoint(pl.callbacks.Checkpoint):
         due = time.monotonic() - self._saved >= self.every_s
         if not trainer.strategy.broadcast(due):  # the first process decides for all: they save together
             return
-        with replacing(self.path) if trainer.is_global_zero else contextlib.nullcontext(self.path) as beside:
-            trainer.save_checkpoint(beside)  # by the first process; the others take part
+        trainer.save_checkpoint(self.path)
         self._saved = time.monotonic()
+
+
+class AtomicIO(TorchCheckpointIO):
+    """Writes Lightning's checkpoints whole or not at all."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        atomic_write(Path(path), lambda file: torch.save(checkpoint, file))
 
 
 class Progress(pl.callbacks.ProgressBar):

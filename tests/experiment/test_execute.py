@@ -19,6 +19,7 @@ from robust.experiment.train import train
 from robust.learn import Curve
 from robust.measure import Condition, evaluate
 from robust.perturb import GaussianNoise
+from robust.process import this_process
 from robust.runs import (
     ClaimedError,
     GoneError,
@@ -26,6 +27,7 @@ from robust.runs import (
     State,
     Status,
     claimed,
+    code_version,
     find_runs,
     folder,
     read_status,
@@ -300,6 +302,19 @@ def test_a_second_command_on_a_run_waits_for_the_first_and_shares_what_it_did(
     assert f"waiting for {run.folder.name}: it is under way in process " in capsys.readouterr().err
 
 
+def test_the_log_says_what_a_process_that_died_left_and_that_its_code_was_another(
+    make_run: Callable[..., Experiment],
+) -> None:
+    run = make_run()
+    run.folder.mkdir(parents=True)
+    left = {**this_process(), "started": 0, "version": "0.0.1"}
+    (run.folder / "claim.json").write_text(json.dumps(left))
+    execute(run)
+    log = run.files.log.read_text()
+    assert f"going on with what process {left['pid']} on {left['host']} left" in log
+    assert f"begun by another version of robust (0.0.1; this is {code_version()})" in log
+
+
 def test_a_run_that_failed_while_it_was_waited_for_is_not_tried_again(make_run: Callable[..., Experiment]) -> None:
     run = make_run()
     mine = claimed(run.folder)
@@ -354,6 +369,22 @@ def test_a_folder_that_goes_under_way_is_noticed_and_named(
     if how == "renamed":
         (tmp_path / "renamed").rename(run.folder.parent)
     assert execute(run).state is State.DONE
+
+
+def test_a_folder_that_is_moved_between_two_commands_is_gone_on_with(
+    make_run: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    child = make_run("technique=transfer")
+    execute(child)
+    child.files.model.unlink()
+    (child.folder / "status.json").unlink()
+    before = written(child.parents[""])
+    child.folder.parent.rename(tmp_path / "moved")
+    moved = make_run("technique=transfer", f"runs_dir={tmp_path / 'moved'}")
+    assert moved.status().state is State.ABSENT
+    assert execute(moved).state is State.DONE
+    assert written(moved.parents[""]) == before
+    assert not child.folder.parent.exists()
 
 
 def test_the_loaded_model_gives_the_rows_again(make_run: Callable[..., Experiment]) -> None:
