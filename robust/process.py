@@ -1,6 +1,7 @@
 """Which process this is, of which machine, and whether another still runs."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import secrets
@@ -46,7 +47,7 @@ def is_running(process: Mapping[str, Any]) -> bool | None:
 
 def this_machine() -> str:
     """A short hash of where this process's number counts."""
-    return hashlib.sha256(f"{_boot()} {_namespace()}".encode()).hexdigest()[:8]
+    return _machine_of(os.getpid())
 
 
 def scheduler() -> dict[str, Any]:
@@ -55,6 +56,12 @@ def scheduler() -> dict[str, Any]:
     job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
     name = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}" if array else job
     return {"job": name, "restarts": int(os.environ.get("SLURM_RESTART_COUNT", 0))}
+
+
+@functools.cache
+def _machine_of(_: int) -> str:
+    """Once for each process, as a fork may be in another namespace."""
+    return hashlib.sha256(f"{_boot()} {_namespace()}".encode()).hexdigest()[:8]
 
 
 def _boot() -> str:

@@ -155,6 +155,17 @@ def test_where_the_process_cannot_be_seen_the_heart_decides(
     assert time.monotonic() - begun > 0.15
 
 
+def test_a_process_that_the_machine_hides_is_not_taken_for_gone(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hidden(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", hidden)
+    left(tmp_path / "claim.json", {**this_process(), "pid": 2**22 + 1})
+    assert not is_free(tmp_path / "claim.json")
+
+
 WRONG_CLAIMS = {
     "in the future": {**ELSEWHERE, "heartbeat": time.time() + 3600},
     "of no number": b'{"host": "elsewhere", "pid": 1, "heartbeat": NaN}',
