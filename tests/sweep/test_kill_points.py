@@ -198,7 +198,7 @@ def results(runs_dir: Path) -> dict[str, Any]:
 HOWS = [("killed", 1), ("killed", 2), ("one killed", 2), ("stopped", 1), ("terminated", 2), ("disk full", 1)]
 
 
-@pytest.mark.timeout(20_000 if CAMPAIGN else 300)
+@pytest.mark.timeout(20_000 if CAMPAIGN else 900)
 def test_a_sweep_that_is_disturbed_anywhere_ends_with_the_same_results_and_leaves_nothing(
     warm: tuple[Path, Do], tmp_path: Path
 ) -> None:
