@@ -24,7 +24,7 @@ QUICK = [
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests first, so that several processes end together."""
-    items.sort(key=lambda item: item.path.name != "test_command.py")
+    items.sort(key=lambda item: item.path.name not in ("test_command.py", "test_kill_points.py"))
 
 
 @pytest.fixture(scope="session", autouse=True)

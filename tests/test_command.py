@@ -1,19 +1,13 @@
 """The commands, as a user types them."""
 
-import contextlib
 import json
 import os
-import random
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -113,83 +107,6 @@ def test_a_plan_starts_nothing(command: Command, tmp_path: Path) -> None:
     assert counted(done) == {"runs": "3", "to do": "3"}
     assert "constant noise" in done.stdout
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_killed_run_goes_on_and_ends_with_the_same_rows(command: Command, tmp_path: Path) -> None:
-    settings = ["perturb=hot", "trainer.max_epochs=40", "trainer.threads=1", "trainer.checkpoint_every_s=0"]
-    settings += ["evaluation.trials=2", "trainer.accelerator=cpu"]
-    assert command("train.py", *settings, f"runs_dir={tmp_path / 'undisturbed'}").returncode == 0
-    root = Path(__file__).parent.parent
-    process = subprocess.Popen(
-        [sys.executable, "train.py", *settings, f"runs_dir={tmp_path / 'killed'}"], cwd=root, stdout=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "killed").glob("*/last.ckpt")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert list((tmp_path / "killed").glob("*/claim.json"))
-    assert not list((tmp_path / "killed").glob("*/status.json"))
-    assert command("train.py", *settings, f"runs_dir={tmp_path / 'killed'}").returncode == 0
-    log = next((tmp_path / "killed").glob("*/log.txt")).read_text()
-    assert "resuming" in log
-    tables = [pd.read_csv(next((tmp_path / name).glob("*/rows.csv"))) for name in ("undisturbed", "killed")]
-    pd.testing.assert_frame_equal(*tables)
-
-
-SWEEP = ["train.py", "-m", "perturb=hot,noise", "technique=incremental,transfer", "pack=2", "trainer.max_epochs=12"]
-SWEEP += ["parent.trainer.max_epochs=12"]
-SWEEP += ["trainer.checkpoint_every_s=0", "trainer.threads=1", "evaluation.trials=2", "trainer.accelerator=cpu"]
-
-
-def all_rows(runs_dir: Path) -> pd.DataFrame:
-    tables = [pd.read_csv(path) for path in sorted(runs_dir.glob("*/rows.csv"))]
-    return pd.concat(tables).sort_values(["run", "test_perturbation", "test_level", "trial"], ignore_index=True)
-
-
-def claims_since(moment: float, runs_dir: Path) -> list[Path]:
-    found = []
-    for path in runs_dir.glob("*/claim.json"):
-        with contextlib.suppress(FileNotFoundError):  # let go of just now
-            if path.stat().st_mtime > moment:
-                found.append(path)
-    return found
-
-
-def test_a_sweep_ends_with_the_same_rows_shared_by_two_processes_or_killed_at_random_moments(
-    command: Command, tmp_path: Path
-) -> None:
-    root, shared, killed = Path(__file__).parent.parent, tmp_path / "shared", tmp_path / "killed"
-    both = [
-        subprocess.Popen(
-            [sys.executable, *SWEEP, "pack=1", f"runs_dir={shared}"], cwd=root, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    said = [process.communicate(timeout=200)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert all("transfer noise 0.05" in one and "page: " in one for one in said)
-    for path in shared.glob("*/log.txt"):
-        assert path.read_text().count("starting training") == 1
-        assert len(json.loads(path.with_name("status.json").read_text())["sessions"]) == 1
-
-    arguments = [*SWEEP, f"runs_dir={killed}"]
-    moments, interrupted = random.Random(0), 0
-    for _ in range(2):
-        process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=root, stdout=subprocess.DEVNULL, start_new_session=True
-        )
-        begun, deadline = time.time(), time.monotonic() + 60
-        while not (claims := claims_since(begun, killed)) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0, 1.5))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        interrupted += len(claims)
-    assert interrupted >= 2
-    assert command(*arguments).returncode == 0
-    assert len(list(killed.glob("*/status.json"))) == 5
-    pd.testing.assert_frame_equal(all_rows(killed), all_rows(shared))
 
 
 def test_help_lists_the_choices(command: Command) -> None:

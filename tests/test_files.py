@@ -1,13 +1,14 @@
-"""Files that are written whole or not at all, and by one process at a time."""
+"""Files that are written whole or not at all."""
 
+import contextlib
 import os
-import subprocess
-import sys
-import time
+import resource
 
+import numpy as np
 import pytest
+import torch
 
-from robust.files import atomic_write, file_lock
+from robust.files import atomic_write, guarded, remove_partial
 
 
 def names(folder):
@@ -42,9 +43,14 @@ def test_a_file_is_replaced(tmp_path):
     assert (tmp_path / "file.txt").read_text() == "new"
 
 
-def test_others_may_read_it(tmp_path):
-    atomic_write(tmp_path / "file.txt", "new")
-    assert (tmp_path / "file.txt").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_others_may_do_with_it_what_the_umask_lets_them(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        atomic_write(tmp_path / "file.txt", "new")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file.txt").stat().st_mode & 0o777 == mode
 
 
 def test_until_all_is_written_the_old_file_is_there(tmp_path):
@@ -86,47 +92,74 @@ def test_a_move_that_fails_leaves_nothing_beside_the_old_file(tmp_path, monkeypa
     assert (tmp_path / "file.txt").read_text() == "old"
 
 
-HOLD = """
-import sys, time
-from pathlib import Path
-from robust.files import file_lock
-with file_lock(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
-"""
+@contextlib.contextmanager
+def full_after(size):
+    """A disk that is full when a file has so many bytes."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 
 
-def hold(path, seconds):
-    """Another process that holds the lock."""
-    other = subprocess.Popen([sys.executable, "-c", HOLD, path, str(seconds)], stdout=subprocess.PIPE, text=True)
-    assert other.stdout.readline() == "held\n"
-    return other
+@pytest.mark.parametrize(
+    "write",
+    [
+        "much" * 1000,
+        lambda file: file.write(b"much" * 1000),
+        lambda file: np.savez(file, much=np.zeros(10_000)),
+        lambda file: torch.save({"much": torch.zeros(10_000)}, file),
+    ],
+    ids=["text", "bytes", "arrays", "tensors"],
+)
+def test_a_full_disk_says_where(tmp_path, write):
+    (tmp_path / "file.txt").write_text("old")
+    with full_after(100), pytest.raises(OSError, match=f"File too large: '{tmp_path}/file.txt'"):
+        atomic_write(tmp_path / "file.txt", write)
+    assert names(tmp_path) == ["file.txt"]
+    assert (tmp_path / "file.txt").read_text() == "old"
 
 
-def test_a_lock_is_held_by_one_process_at_a_time(tmp_path):
-    with hold(tmp_path / ".lock", 0.5) as other:
-        begun = time.monotonic()
-        with file_lock(tmp_path / ".lock"):
-            assert time.monotonic() - begun > 0.3
-    assert other.returncode == 0
-
-
-def test_a_lock_goes_with_the_process_that_held_it(tmp_path):
-    with hold(tmp_path / ".lock", 60) as other:
-        other.kill()
-    with file_lock(tmp_path / ".lock"):
-        pass
-
-
-def test_a_lock_can_be_had_again_and_after_an_error(tmp_path):
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="in the middle"), file_lock(tmp_path / ".lock"):
-            raise RuntimeError("in the middle")
-    with file_lock(tmp_path / ".lock"):
-        pass
-
-
-def test_a_lock_that_cannot_be_made_is_an_os_error(tmp_path):
+def test_a_folder_that_takes_no_files_is_named_by_the_file(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"), file_lock(tmp_path / "file" / ".lock"):
-        pass
+    with pytest.raises(OSError, match=f"'{tmp_path}/file/new.txt'|'{tmp_path}/file'"):
+        atomic_write(tmp_path / "file" / "new.txt", "new")
+
+
+def test_what_killed_writers_left_is_removed_and_what_others_write_stays(tmp_path):
+    pid = os.fork()
+    if pid == 0:
+        atomic_write(tmp_path / "file.txt", lambda file: os._exit(0))
+    os.waitpid(pid, 0)
+    (tmp_path / f".{'0' * 8}-{pid}-0.partial").write_text("of another machine")
+    atomic_write(tmp_path / "mine.txt", lambda file: remove_partial(tmp_path))
+    assert names(tmp_path) == [f".00000000-{pid}-0.partial", "mine.txt"]
+    remove_partial(tmp_path, of_all=True)
+    assert names(tmp_path) == ["mine.txt"]
+
+
+def test_a_guard_is_asked_before_anything_is_put_into_its_folder(tmp_path):
+    def check():
+        raise RuntimeError("not here")
+
+    (tmp_path / "mine").mkdir()
+    with guarded(tmp_path / "mine", check):
+        for path in (tmp_path / "mine" / "file.txt", tmp_path / "mine" / "new" / "file.txt"):
+            with pytest.raises(RuntimeError, match="not here"):
+                atomic_write(path, "new")
+        atomic_write(tmp_path / "mine2" / "file.txt", "new")
+    assert names(tmp_path / "mine") == []
+    atomic_write(tmp_path / "mine" / "file.txt", "new")
+
+
+def test_a_guard_is_asked_again_when_all_is_written(tmp_path):
+    lost = []
+
+    def check():
+        if lost:
+            raise RuntimeError("not here")
+
+    with guarded(tmp_path, check), pytest.raises(RuntimeError, match="not here"):
+        atomic_write(tmp_path / "file.txt", lambda file: lost.append(file.write(b"new")))
+    assert names(tmp_path) == []

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robust.files import atomic_write
+from robust.files import atomic_write, remove_partial
 
 
 def digest(value: Any) -> str:
@@ -34,6 +34,7 @@ def kept(path: Path | None, listing: str, make: Callable[[], dict[str, Any]]) ->
         return there
     content = {**make(), "listing": listing}
     if path:
+        remove_partial(path.parent)
         try:
             atomic_write(path, lambda file: torch.save(content, file))
         except OSError as error:

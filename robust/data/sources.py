@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from robust.claiming import claimed_in_turn
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits
-from robust.files import file_lock
 
 _MNIST_TRAIN = 50_000  # of the 60,000 training images: Cavey et al. 2020 (arXiv 2004.03452)
 _DIGITS_TEST = 497
@@ -91,7 +91,10 @@ def _explained(name: str, place: Path, download: bool) -> Iterator[None]:
     """Turns what torchvision raises into what the user should know."""
     there = place.is_dir() and any(place.iterdir())
     try:
-        with _alone(place.parent) if download else contextlib.nullcontext(), contextlib.redirect_stdout(io.StringIO()):
+        with (
+            _alone(place.parent, name) if download else contextlib.nullcontext(),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             yield
     except (OSError, RuntimeError, ValueError, AssertionError, EOFError, KeyError) as error:
         if there:
@@ -104,10 +107,10 @@ def _explained(name: str, place: Path, download: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path, name: str) -> Iterator[None]:
     """One process at a time fetches; the others find what it fetched. Nobody fetches to where nobody may write."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(file_lock(folder / ".download.lock"))
+            stack.enter_context(claimed_in_turn(folder / ".download.claim", f"{name} in {folder}"))
         yield

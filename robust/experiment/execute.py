@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from robust.claiming import Claim, describe
 from robust.errors import one_line
 from robust.experiment.build import build_tracker
 from robust.experiment.evaluate import attack_missing, has_diverged, measure_missing, measure_others
@@ -18,20 +19,33 @@ from robust.experiment.parents import is_run
 from robust.experiment.train import follow, train
 from robust.learn import DivergedError
 from robust.models import IMAGENET
-from robust.runs import ClaimedError, State, Status, claimed, failed_since, logged, read_end, read_status, write_status
+from robust.runs import (
+    ClaimedError,
+    GoneError,
+    State,
+    Status,
+    claimed,
+    code_version,
+    failed_since,
+    logged,
+    read_end,
+    read_status,
+    wait_for_one,
+    write_status,
+)
 from robust.runs.config import Config
 from robust.track import TrackedRun, Tracker, opened, track_run, tracking_key
 
 _log = logging.getLogger(__name__)
-_WAIT_S = 2.0  # between two looks at a run that another process does
 
 
 def execute(run: Experiment, *, since: float | None = None, patient: bool = True) -> Status:
     """Does what is left of a run: trains or resumes it, measures what is missing; before it, of those it starts from.
 
-    A failure is recorded and returned, not raised; a run to start from that failed since the time `since`, when the
-    sweep began (now), is not tried again. Raises ClaimedError where another process is at work on it, or on one to
-    start from, unless it is `patient` and waits for that.
+    A failure is recorded and returned, not raised; a run that failed since the time `since`, when the sweep began
+    (now), while another process had it, or to start from, is not tried again. Raises ClaimedError where another process
+    is at work on it, or on one to start from, or takes it over, unless it is `patient` and waits for that; GoneError
+    where its folder is moved or deleted under way.
     """
     since = time.time() if since is None else since
     if (status := run.status()).state is State.DONE:
@@ -43,11 +57,37 @@ def execute(run: Experiment, *, since: float | None = None, patient: bool = True
     for parent in run.parents.values():
         if parent.status().state is not State.DONE:
             _finish_parent(parent, since=since, patient=patient)
-    with claimed(run.folder), logged(run.files.log):
+    waited = ""
+    while True:
+        try:
+            return _do_alone(run, waited)
+        except ClaimedError as error:
+            if not patient:
+                raise
+            waited = str(error)
+        wait_for_one([run.folder])
+        if failed_since(status := read_status(run.folder), since):
+            return status
+
+
+def _do_alone(run: Experiment, waited: str) -> Status:
+    """Does what is left of a run, after what was `waited` for. Raises ClaimedError where another process has it."""
+    with claimed(run.folder) as claim, logged(run.files.log):
+        _log_what_was(claim, waited)
         ended = read_end(run.folder)  # again: another process may have had it since
         if not ended or ended.state is not State.DONE or run.is_incomplete():
             _complete(run)
     return read_status(run.folder)
+
+
+def _log_what_was(claim: Claim, waited: str) -> None:
+    """Logs what was waited for; what a process that is gone left, and whether it was of another version."""
+    if waited:
+        _log.info("waited: %s", waited)
+    if before := claim.replaced:
+        _log.info("going on with what %s left", describe(before))
+        if (theirs := before.get("version")) and theirs != code_version():
+            _log.warning("this run was begun by another version of robust (%s; this is %s)", theirs, code_version())
 
 
 def _complete(run: Experiment) -> None:
@@ -63,6 +103,7 @@ def _complete(run: Experiment) -> None:
             if not _is_trained(run):
                 with _timed(durations, "train"):
                     train(run, tracker.logger)
+            files.checkpoint.unlink(missing_ok=True)  # here, so that a process that is killed leaves none for good
             with _timed(durations, "measure"):
                 measure_missing(run)
                 measure_others(run)
@@ -70,6 +111,9 @@ def _complete(run: Experiment) -> None:
                 attack_missing(run)
             if run.conditions and tracker.shows:
                 _tell(tracker, run)
+    except (ClaimedError, GoneError) as error:
+        _log.error("%s", error)
+        raise
     except Exception as error:
         if _is_queued_again(error):
             raise
@@ -80,7 +124,6 @@ def _complete(run: Experiment) -> None:
     else:
         told = [key] if (key := tracking_key(run.config.logger["_target_"])) else []
         write_status(run.folder, State.DONE, durations_s=durations, tracked=told, sources=run.sources, **about)
-        files.checkpoint.unlink(missing_ok=True)
         _log.info("done: %s", durations)
 
 
@@ -99,19 +142,8 @@ def _is_trained(run: Experiment) -> bool:
 def _finish_parent(parent: Experiment, *, since: float, patient: bool) -> None:
     """Does a run that others start from, or waits for the process that does it. If it failed `since` then, so will
     they. Raises ClaimedError where it would have to wait and is not `patient`."""
-    said = ""
-    while not failed_since(read_status(parent.folder), since):  # else each of its children would try in vain
-        try:
-            execute(parent, since=since, patient=patient)
-        except ClaimedError as error:
-            if not patient:
-                raise
-            if said != str(error):
-                said = str(error)
-                _log.info("waiting: %s", said)
-            time.sleep(_WAIT_S)
-        else:
-            return
+    if not failed_since(read_status(parent.folder), since):  # else each of its children would try in vain
+        execute(parent, since=since, patient=patient)
 
 
 def _tracker(run: Experiment) -> Tracker:

@@ -115,8 +115,7 @@ def _join(run: Experiment) -> None:
         if status.state is State.DONE or failed_since(status, begun):
             return
         if status.state is State.RUNNING and not joined:
-            assert status.record
-            if status.record["job"] == scheduler()["job"]:
+            if (status.record or {}).get("job") == scheduler()["job"]:
                 joined = True
                 try:
                     train(run)

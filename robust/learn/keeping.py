@@ -7,7 +7,11 @@ from typing import Any
 
 import pandas as pd
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from tqdm.auto import tqdm
+
+from robust.files import atomic_write, check_guards
 
 
 class Curve(pl.callbacks.Checkpoint):
@@ -48,16 +52,20 @@ class LastCheckpoint(pl.callbacks.Checkpoint):
         self._saved = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            check_guards(self.path)  # a folder that went, or is another's by now, need not be trained for
         due = time.monotonic() - self._saved >= self.every_s
         if not trainer.strategy.broadcast(due):  # the first process decides for all: they save together
             return
-        beside = self.path.with_name(f".{self.path.name}.partial")
-        if trainer.is_global_zero:
-            beside.unlink(missing_ok=True)  # a link that somebody put there is not followed
-        trainer.save_checkpoint(beside)
-        if trainer.is_global_zero:
-            beside.replace(self.path)
+        trainer.save_checkpoint(self.path)
         self._saved = time.monotonic()
+
+
+class AtomicIO(TorchCheckpointIO):
+    """Writes Lightning's checkpoints whole or not at all."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        atomic_write(Path(path), lambda file: torch.save(checkpoint, file))
 
 
 class Progress(pl.callbacks.ProgressBar):

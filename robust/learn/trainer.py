@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment
 
-from robust.learn.keeping import LastCheckpoint, Progress
+from robust.learn.keeping import AtomicIO, LastCheckpoint, Progress
 
 Devices = int | Literal["auto"]
 
@@ -95,7 +95,7 @@ def make_trainer(
         strategy=("ddp" if started else "ddp_spawn") if several else "auto",
         sync_batchnorm=several and on_gpu(accelerator),
         use_distributed_sampler=False,  # the data module divides the batches
-        plugins=[SLURMEnvironment(auto_requeue=False) if started else LightningEnvironment()],
+        plugins=[SLURMEnvironment(auto_requeue=False) if started else LightningEnvironment(), AtomicIO()],
         precision=precision,
         logger=logger or False,
         log_every_n_steps=1,  # what is logged is logged at an epoch's end; a larger number draws a warning

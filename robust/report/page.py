@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment
 from tqdm.auto import tqdm
 
-from robust.files import atomic_write
+from robust.files import atomic_write, remove_partial
 from robust.report.choice import shared_changes, without
 from robust.report.figures import Drawing, draw, usual_format
 from robust.report.section import Section, Table, numbers, slug
@@ -74,7 +74,9 @@ def write_report(
 
 
 def _remove_others(out: Path, files: Container[str]) -> None:
-    """Removes the figures and tables of a former report that this one does not have."""
+    """Removes the figures and tables of a former report that this one does not have, and what killed writers left."""
+    for folder in (out, out / "figures", out / "tables"):
+        remove_partial(folder)
     suffixes = {"csv", *FORMATS}
     for file in [*out.glob("figures/*.*"), *out.glob("tables/*.*"), *out.glob("claims.csv")]:
         if file.suffix[1:] in suffixes and file.relative_to(out).as_posix() not in files:

@@ -1,5 +1,7 @@
 """Runs on disk: what a run is, how far it has come, and every file of its folder."""
 
+from robust.claiming import ClaimedError, GoneError
+from robust.process import scheduler
 from robust.runs.collect import collect, find_older, find_runs, write_table
 from robust.runs.config import Config, leaves
 from robust.runs.folder import RunFolder, load
@@ -7,15 +9,16 @@ from robust.runs.formats import DamagedError
 from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
 from robust.runs.state import (
-    ClaimedError,
     State,
     Status,
     claimed,
+    clear,
+    code_version,
     failed_since,
     git_commit,
     read_end,
     read_status,
-    scheduler,
+    wait_for_one,
     write_status,
 )
 
@@ -24,11 +27,14 @@ __all__ = [
     "ClaimedError",
     "Config",
     "DamagedError",
+    "GoneError",
     "Identity",
     "RunFolder",
     "State",
     "Status",
     "claimed",
+    "clear",
+    "code_version",
     "collect",
     "failed_since",
     "find_older",
@@ -41,6 +47,7 @@ __all__ = [
     "read_end",
     "read_status",
     "scheduler",
+    "wait_for_one",
     "write_status",
     "write_table",
 ]

@@ -49,7 +49,6 @@ class RunFolder:
     log = _Named("log.txt")
     status = _Named(sums.RECORD)  # how it ended, what it ran on, what it is
     claim = _Named("claim.json")  # who is at work on it
-    lock = _Named(".lock")
     rows = _Named("rows.csv")  # a test a row
     predictions = _Named("predictions.parquet")  # of every image in every test
     confusion = _Named("confusion.csv")

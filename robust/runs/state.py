@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import functools
 import json
 import os
 import platform
@@ -9,22 +10,19 @@ import shlex
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from robust.files import atomic_write, file_lock
+from robust.claiming import Claim, ClaimedError, claimed_file, describe, holder, wait_for
+from robust.files import atomic_write, guarded, remove_partial
+from robust.process import scheduler
 from robust.runs.folder import RunFolder
 
-_HEARTBEAT_S = 10.0
-_STALE_S = 60.0
 _PACKAGES = ("robust", "torch", "torchvision", "pytorch-lightning", "numpy")
 
 
@@ -47,19 +45,14 @@ class Status:
     record: dict[str, Any] | None = None
 
 
-class ClaimedError(RuntimeError):
-    """Another process is at work on this run."""
-
-
 def read_status(folder: Path) -> Status:
     """How far the run in `folder` has come."""
     files = RunFolder(folder)
-    claim = _read_claim(files.claim)
-    if claim and not _is_stale(claim):
-        return Status(State.RUNNING, f"by process {claim['pid']} on {claim['host']}", claim)
+    if (claim := holder(files.claim)) is not None:
+        return Status(State.RUNNING, f"by {describe(claim)}", claim)
     if ended := read_end(folder):
         return ended
-    begun = claim or files.checkpoint.is_file() or files.model.is_file()
+    begun = files.claim.is_file() or files.checkpoint.is_file() or files.model.is_file()
     return Status(State.INTERRUPTED if begun else State.ABSENT)
 
 
@@ -70,49 +63,32 @@ def read_end(folder: Path) -> Status | None:
 
 
 @contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Holds the run's claim, with a heartbeat, as long as the block lasts. Raises ClaimedError where another process
-    has it."""
+def claimed(folder: Path) -> Iterator[Claim]:
+    """Holds the run's claim as long as the block lasts; what killed processes left half written is removed. Before this
+    process puts a file into the folder, it is asked whether the claim is still its own.
+
+    Raises ClaimedError where another process has it, now or by then; GoneError where the folder was moved or deleted
+    since."""
     folder.mkdir(parents=True, exist_ok=True)
-    claim = {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "started": psutil.Process().create_time(),
-        **scheduler(),
-    }
-    path = RunFolder(folder).claim
+    with claimed_file(RunFolder(folder).claim, version=code_version()) as claim, guarded(folder, claim.check):
+        remove_partial(folder, of_all=True)
+        yield claim
 
-    def beat() -> None:
-        atomic_write(path, json.dumps({**claim, "heartbeat": time.time()}))
 
-    def is_taken() -> bool:
-        """Whether somebody took the claim over, as happens to a process that was stopped for a while."""
-        there = _read_claim(path)
-        return there is not None and not claim.items() <= there.items()
+def clear(folder: Path) -> None:
+    """Removes what a process that was killed left in a run's folder, where nobody is at work on it now."""
+    if RunFolder(folder).claim.is_file():
+        with contextlib.suppress(ClaimedError, OSError), claimed(folder):
+            pass
 
-    with file_lock(RunFolder(folder).lock):
-        other = _read_claim(path)
-        if other and not _is_stale(other):
-            raise ClaimedError(f"{folder} is under way in process {other['pid']} on {other['host']}.")
-        beat()
-    stop = threading.Event()
 
-    def keep_beating() -> None:
-        while not stop.wait(_HEARTBEAT_S):
-            with contextlib.suppress(OSError):  # a full or absent disk shows where it matters: when results are written
-                if is_taken():
-                    return
-                beat()
-
-    heart = threading.Thread(target=keep_beating, daemon=True)
-    heart.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        heart.join()
-        if not is_taken():
-            path.unlink(missing_ok=True)
+def wait_for_one(folders: Iterable[Path]) -> None:
+    """Waits until one of the runs in these folders is no longer under way in another process, and says so. What is left
+    of it then, if it was killed, is anybody's."""
+    claims = {RunFolder(folder).claim: folder.name for folder in folders}
+    wait_for(claims, code_version())
+    for claim in claims:
+        clear(claim.parent)
 
 
 def write_status(
@@ -168,37 +144,6 @@ def failed_since(status: Status, since: float) -> bool:
     return datetime.datetime.fromisoformat(status.record["finished"]).timestamp() > since
 
 
-def scheduler() -> dict[str, Any]:
-    """The Slurm job that this process belongs to, as `squeue` names it, and how often that was started again; elsewhere
-    None and 0."""
-    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
-    name = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}" if array else job
-    return {"job": name, "restarts": int(os.environ.get("SLURM_RESTART_COUNT", 0))}
-
-
-def _read_claim(claim: Path) -> dict[str, Any] | None:
-    """A claim; a damaged one is nobody's."""
-    try:
-        return json.loads(claim.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _is_stale(claim: dict[str, Any]) -> bool:
-    """Whether whoever made the claim is gone: on this host by its process, elsewhere by its heartbeat; at once if this
-    process is the same Slurm job, started again."""
-    here = scheduler()
-    if here["job"] and here["job"] == claim.get("job") and here["restarts"] > claim.get("restarts", 0):
-        return True
-    if claim["host"] == socket.gethostname():
-        try:
-            process = psutil.Process(claim["pid"])
-            return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - claim["started"]) > 1
-        except psutil.NoSuchProcess:
-            return True
-    return time.time() - claim["heartbeat"] > _STALE_S
-
-
 def command_line() -> str:
     """The command that this process was started with."""
     given = [one.removeprefix("++") if one.startswith("++parent.") else one for one in sys.argv]  # as it was typed
@@ -207,6 +152,14 @@ def command_line() -> str:
     return f"{started} {shlex.join(arguments)}".strip()
 
 
+@functools.cache
+def code_version() -> str:
+    """The version of this code: the package's, and the commit where it is a checkout."""
+    commit = git_commit()
+    return f"{version('robust')}, commit {commit[:12]}{'+' * commit.endswith('+')}" if commit else version("robust")
+
+
+@functools.cache
 def git_commit() -> str | None:
     """The commit of this code, with "+" behind it if files were changed since; None outside a checkout."""
     here = Path(__file__).parent

@@ -17,6 +17,7 @@ from submitit.core.utils import pickle_load
 from submitit.helpers import DelayedSubmission
 from tqdm.auto import tqdm
 
+from robust.claiming import say
 from robust.experiment.compose import compose
 from robust.experiment.parents import starts
 from robust.experiment.search_path import VARIABLE as PROJECTS
@@ -25,6 +26,7 @@ from robust.sweep.sweeper import launch
 from robust.sweep.tune import MOST
 
 _LOOK_S = 5.0  # between two looks at the queue
+_TELL_S = 60.0  # at least, between two sentences about what is waited for
 _GRACE_S = 15.0  # in which the result of a job that has left the queue may still appear on a shared disk
 _NUMBERS = (
     *("array_parallelism", "cpus_per_task", "gpus_per_node", "max_num_timeout", "nodes"),
@@ -175,6 +177,8 @@ def _watch(jobs: Sequence[submitit.Job[list[str]]], runs: Sequence[int]) -> list
     """
     reasons: dict[int, list[str]] = {}
     gone: dict[int, float] = {}
+    ids = ", ".join(dict.fromkeys(job.job_id.split("_")[0] for job in jobs))
+    told, next_word = "", time.monotonic()
     with tqdm(total=sum(runs), desc="all runs", unit="run", disable=None) as bar:
         while True:
             states = _ask_slurm()
@@ -192,13 +196,24 @@ def _watch(jobs: Sequence[submitit.Job[list[str]]], runs: Sequence[int]) -> list
                     said = f"Slurm job {job.job_id} ended without a result ({state}) [{job.paths.stdout}]"
                     reasons[place] = [said] * runs[place]
             bar.update(sum(map(len, reasons.values())) - bar.n)
-            active = [state for state in (states or {}).values() if state not in _ENDED]
-            waiting = sum(state in _WAITING for state in active)
+            waiting, running = _counts(jobs, states or {})
             failed = sum(map(bool, itertools.chain(*reasons.values())))
-            bar.set_postfix(jobs_running=len(active) - waiting, jobs_waiting=waiting, failed=failed)
+            bar.set_postfix(jobs_running=running, jobs_waiting=waiting, failed=failed)
             if len(reasons) == len(jobs):
                 return [reasons[place] for place in range(len(jobs))]
+            now = f"{waiting} in the queue, {running} running, {len(reasons)} through"
+            word = "squeue does not answer" if states is None else now
+            if word != told and time.monotonic() >= next_word:
+                say(f"waiting for the Slurm jobs {ids}: {word}")
+                told, next_word = word, time.monotonic() + _TELL_S
             time.sleep(_LOOK_S)
+
+
+def _counts(jobs: Sequence[submitit.Job[list[str]]], states: Mapping[str, str]) -> tuple[int, int]:
+    """How many of these jobs are in the queue, and how many are running."""
+    active = [state for job in jobs if (state := states.get(job.job_id, "gone")) not in ("gone", *_ENDED)]
+    waiting = sum(state in _WAITING for state in active)
+    return waiting, len(active) - waiting
 
 
 def _ask_slurm() -> dict[str, str] | None:

@@ -25,10 +25,12 @@ from robust.runs import (
     State,
     Status,
     claimed,
+    clear,
     collect,
     find_older,
     read_end,
     read_status,
+    wait_for_one,
     write_status,
 )
 from robust.runs.config import Config
@@ -40,7 +42,6 @@ from robust.track import TrackedRun, opened
 if TYPE_CHECKING:
     from robust.report import Section
 
-_WAIT_S = 2.0  # between two looks at runs that another process does
 _FEW = 3  # folders that are named
 _ENDED = (State.DONE, State.FAILED)
 
@@ -120,11 +121,7 @@ def _record(reasons: Mapping[Experiment, str]) -> None:
 def _wait_for_others(runs: Iterable[Experiment]) -> None:
     """Waits until one of these runs, or of those they start from, that is under way in another process no longer is:
     done, failed, or left by a process that died."""
-    others = [run for run, status in _look_at(_with_ancestors(runs)).items() if status.state is State.RUNNING]
-    with tqdm(desc="under way elsewhere", unit="s", disable=None, leave=False, delay=2 * _WAIT_S) as bar:
-        while others and all(run.status().state is State.RUNNING for run in others):
-            time.sleep(_WAIT_S)
-            bar.update(_WAIT_S)
+    wait_for_one(run.folder for run, status in _look_at(_with_ancestors(runs)).items() if status.state is State.RUNNING)
 
 
 @started()
@@ -132,6 +129,8 @@ def finish(runs: Sequence[Experiment]) -> None:
     """The results of these runs, in the terminal and as a page. Raises FailedError if one is not done."""
     from robust.report import print_results, sections, write_report  # draws: a second that training need not wait for
 
+    for run in _with_ancestors(runs):
+        clear(run.folder)
     statuses = _look_at(runs)
     measured = [run.folder for run, status in statuses.items() if status.state is State.DONE and run.conditions]
     if measured:

@@ -1,6 +1,7 @@
 import json
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,17 +13,21 @@ from hydra import compose, initialize_config_dir
 
 import robust
 from robust.experiment import execute as run_module
-from robust.experiment.execute import execute
+from robust.experiment.execute import _complete, execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.train import train
+from robust.learn import Curve
 from robust.measure import Condition, evaluate
 from robust.perturb import GaussianNoise
+from robust.process import this_process
 from robust.runs import (
     ClaimedError,
+    GoneError,
     RunFolder,
     State,
     Status,
     claimed,
+    code_version,
     find_runs,
     read_status,
     sums,
@@ -276,7 +281,111 @@ def test_a_run_that_another_process_finished_meanwhile_is_not_done_again(
 def test_a_claimed_run_is_left_alone(make_run: Callable[..., Experiment]) -> None:
     run = make_run()
     with claimed(run.folder), pytest.raises(ClaimedError):
+        execute(run, patient=False)
+
+
+def test_a_second_command_on_a_run_waits_for_the_first_and_shares_what_it_did(
+    make_run: Callable[..., Experiment], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run()
+    mine = claimed(run.folder)
+    mine.__enter__()
+
+    def finish() -> None:
+        _complete(run)
+        mine.__exit__(None, None, None)
+
+    first = threading.Timer(0.5, finish)
+    first.start()
+    assert execute(make_run()).state is State.DONE
+    first.join()
+    assert len(read_status(run.folder).record["sessions"]) == 1
+    assert f"waiting for {run.folder.name}: it is under way in process " in capsys.readouterr().err
+
+
+def test_the_log_says_what_a_process_that_died_left_and_that_its_code_was_another(
+    make_run: Callable[..., Experiment],
+) -> None:
+    run = make_run()
+    run.folder.mkdir(parents=True)
+    left = {**this_process(), "started": 0, "version": "0.0.1"}
+    (run.folder / "claim.json").write_text(json.dumps(left))
+    execute(run)
+    log = run.files.log.read_text()
+    assert f"going on with what process {left['pid']} on {left['host']} left" in log
+    assert f"begun by another version of robust (0.0.1; this is {code_version()})" in log
+
+
+def test_a_run_that_failed_while_it_was_waited_for_is_not_tried_again(make_run: Callable[..., Experiment]) -> None:
+    run = make_run()
+    mine = claimed(run.folder)
+    mine.__enter__()
+
+    def fail() -> None:
+        write_status(run.folder, State.FAILED, reason="out of memory", durations_s={})
+        mine.__exit__(None, None, None)
+
+    first = threading.Timer(0.3, fail)
+    first.start()
+    assert execute(make_run(), since=time.time() - 60).reason == "out of memory"
+    first.join()
+
+
+def test_a_run_that_was_taken_over_writes_no_more_and_the_other_goes_on(
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("trainer.max_epochs=50")
+    epochs = []
+
+    def take_over(*_: object) -> None:
+        epochs.append(1)
+        if len(epochs) == 3:  # as if this process had stood still
+            (run.folder / "claim.json").write_text('{"host": "elsewhere", "pid": 1}')
+
+    monkeypatch.setattr(Curve, "on_train_epoch_end", take_over)
+    with pytest.raises(ClaimedError, match=f"{run.folder} was taken over by process 1 on elsewhere"):
+        execute(run, patient=False)
+    assert len(epochs) == 3, "it is noticed at the end of an epoch"
+    assert sorted(path.name for path in run.folder.iterdir()) == ["claim.json", "config.yaml", "log.txt"]
+
+
+@pytest.mark.parametrize("how", ["renamed", "deleted"])
+def test_a_folder_that_goes_under_way_is_noticed_and_named(
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
+) -> None:
+    run = make_run()
+    measure = run_module.measure_missing
+
+    def gone(_: Experiment) -> None:
+        run.folder.parent.rename(tmp_path / "renamed")
+        if how == "deleted":
+            shutil.rmtree(tmp_path / "renamed")
+        measure(run)
+
+    monkeypatch.setattr(run_module, "measure_missing", gone)
+    with pytest.raises(GoneError, match=f"{run.folder} was moved or deleted"):
         execute(run)
+    assert not run.folder.parent.exists(), "it is not begun again, half here and half there"
+    monkeypatch.undo()
+    if how == "renamed":
+        (tmp_path / "renamed").rename(run.folder.parent)
+    assert execute(run).state is State.DONE
+
+
+def test_a_folder_that_is_moved_between_two_commands_is_gone_on_with(
+    make_run: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    child = make_run("technique=transfer")
+    execute(child)
+    child.files.model.unlink()
+    (child.folder / "status.json").unlink()
+    before = written(child.parents[""])
+    child.folder.parent.rename(tmp_path / "moved")
+    moved = make_run("technique=transfer", f"runs_dir={tmp_path / 'moved'}")
+    assert moved.status().state is State.ABSENT
+    assert execute(moved).state is State.DONE
+    assert written(moved.parents[""]) == before
+    assert not child.folder.parent.exists()
 
 
 def test_the_loaded_model_gives_the_rows_again(make_run: Callable[..., Experiment]) -> None:

@@ -1,4 +1,3 @@
-import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from robust import claiming
 from robust.experiment import execute as run_module
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
@@ -104,19 +104,19 @@ def test_freezing_survives_a_resume(
 
 
 def test_a_run_waits_for_the_process_that_does_its_natural_run(
-    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run("technique=transfer")
     claim = claimed(run.parents[""].folder)
     claim.__enter__()
-    monkeypatch.setattr(run_module, "_WAIT_S", 0.01)
-    monkeypatch.setattr(logging.getLogger("robust"), "propagate", True)
-    caplog.set_level(logging.INFO, "robust.experiment.execute")
+    monkeypatch.setattr(claiming, "_LOOK_S", 0.01)
     release = threading.Timer(0.3, claim.__exit__, (None, None, None))
     release.start()
     assert execute(run).state is State.DONE
     release.join()
-    assert "is under way in process" in caplog.text
+    natural = run.parents[""]
+    assert f"waiting for {natural.folder.name}: it is under way in process" in capsys.readouterr().err
+    assert "waited: " in natural.files.log.read_text()
 
 
 def test_a_run_whose_natural_run_failed_says_so(

@@ -19,7 +19,7 @@ from robust.runs import Identity, RunFolder, sums
 ROOM = Path(robust.__file__).parent
 FILES = {
     *("config.yaml", "model.ckpt", "last.ckpt", "rows.csv", "predictions.parquet", "confusion.csv"),
-    *("summary.json", "metrics.csv", "log.txt", "status.json", "claim.json", ".lock", "attacks.parquet"),
+    *("summary.json", "metrics.csv", "log.txt", "status.json", "claim.json", "attacks.parquet"),
     *("natural_adversarial.csv", "neighbours.csv", "samples.npz", "stages.parquet", "views.npz", "sums.json"),
 }
 FOLDERS = {"report", "wandb", "tensorboard"}

@@ -1,15 +1,13 @@
 import json
 import os
+import shutil
 import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
-from robust.runs import ClaimedError, Identity, RunFolder, State, claimed, read_status, write_status
+from robust.process import this_process
+from robust.runs import ClaimedError, GoneError, Identity, RunFolder, State, claimed, clear, read_status, write_status
 
 
 def test_a_run_goes_from_to_do_to_done(tmp_path: Path) -> None:
@@ -33,55 +31,67 @@ def test_a_failure_keeps_its_reason_and_what_it_ran_on(tmp_path: Path) -> None:
     assert status.record["host"] == socket.gethostname()
 
 
-def test_two_processes_do_not_do_the_same_run(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; from robust.runs import claimed\n"
-        "with claimed(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "mine\n"
-        with pytest.raises(ClaimedError, match=f"is under way in process {other.pid} on "), claimed(tmp_path):
-            pass
-        other.kill()
-        while psutil.Process(other.pid).status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.01)
-        assert read_status(tmp_path).state is State.INTERRUPTED, "dead, though nobody has asked how"
+def test_a_run_of_a_process_that_is_gone_is_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "claim.json").write_text(json.dumps({**this_process(), "started": 0}))
     assert read_status(tmp_path).state is State.INTERRUPTED
     with claimed(tmp_path):
         assert read_status(tmp_path).state is State.RUNNING
+        with pytest.raises(ClaimedError, match=f"is under way in process {os.getpid()} on "), claimed(tmp_path):
+            pass
 
 
-@pytest.mark.parametrize(("age_s", "state"), [(5, State.RUNNING), (120, State.INTERRUPTED)])
-def test_a_claim_of_another_host_is_judged_by_its_heartbeat(tmp_path: Path, age_s: float, state: State) -> None:
-    claim = {"host": "elsewhere", "pid": 1, "started": 0, "job": None, "heartbeat": time.time() - age_s}
-    (tmp_path / "claim.json").write_text(json.dumps(claim))
-    assert read_status(tmp_path).state is state
+def test_who_is_at_work_is_said_and_that_nobody_knows_too(tmp_path: Path) -> None:
+    (tmp_path / "claim.json").write_text(json.dumps({"host": "elsewhere", "pid": 1, "since": "noon"}))
+    assert read_status(tmp_path).reason == "by process 1 on elsewhere since noon"
+    (tmp_path / "claim.json").write_text("[]")
+    assert read_status(tmp_path).reason == "by another process, of which its claim does not tell"
 
 
-def test_a_process_that_only_has_the_number_of_the_claims_is_another(tmp_path: Path) -> None:
-    claim = {"host": socket.gethostname(), "pid": os.getpid(), "started": 0, "job": None, "heartbeat": time.time()}
-    (tmp_path / "claim.json").write_text(json.dumps(claim))
-    assert read_status(tmp_path).state is State.INTERRUPTED
+def test_nothing_is_written_into_a_run_that_was_taken_over(tmp_path: Path) -> None:
+    with claimed(tmp_path):
+        (tmp_path / "claim.json").write_text(json.dumps({"host": "elsewhere", "pid": 1}))
+        with pytest.raises(ClaimedError, match="was taken over by process 1 on elsewhere"):
+            write_status(tmp_path, State.DONE, durations_s={})
+    assert [path.name for path in tmp_path.iterdir()] == ["claim.json"]
+
+
+@pytest.mark.parametrize("how", ["renamed", "deleted"])
+def test_nothing_is_written_where_a_run_was_before_it_went(tmp_path: Path, how: str) -> None:
+    runs_dir = tmp_path / "runs"
+    with claimed(runs_dir / "run"):
+        runs_dir.rename(tmp_path / "other")
+        if how == "deleted":
+            shutil.rmtree(tmp_path / "other")
+        with pytest.raises(GoneError, match=f"{runs_dir / 'run'} was moved or deleted"):
+            write_status(runs_dir / "run", State.DONE, durations_s={})
+    assert not runs_dir.exists()
+
+
+def test_what_a_killed_process_left_is_cleared_and_what_others_do_is_not(tmp_path: Path) -> None:
+    claim, beside = tmp_path / "claim.json", tmp_path / ".0-1-2.partial"
+    write_status(tmp_path, State.DONE, durations_s={})
+    claim.write_text(json.dumps({**this_process(), "started": 0}))
+    beside.write_text("half")
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
+    with claimed(tmp_path):
+        clear(tmp_path)
+        assert claim.exists()
+    clear(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()
 
 
 def test_an_error_lets_go_of_the_claim(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), claimed(tmp_path):
         raise RuntimeError
     assert read_status(tmp_path).state is State.ABSENT
-    assert list(tmp_path.glob("[!.]*")) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_status_is_named(tmp_path: Path) -> None:
     (tmp_path / "status.json").write_text("{")
     with pytest.raises(ValueError, match=r"status.json is damaged .* Delete it and run again"):
         read_status(tmp_path)
-
-
-def test_a_damaged_claim_is_nobodys(tmp_path: Path) -> None:
-    (tmp_path / "claim.json").write_text("")
-    with claimed(tmp_path):
-        assert read_status(tmp_path).state is State.RUNNING
 
 
 def test_the_record_says_what_the_run_is_and_who_was_told(tmp_path: Path) -> None:

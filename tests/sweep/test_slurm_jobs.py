@@ -22,7 +22,9 @@ def job(folder: Path, name: str, result: tuple[str, str | list[str]] | None = No
     return SimpleNamespace(job_id=name, paths=paths)
 
 
-def test_a_jobs_end_is_what_it_wrote_or_that_it_wrote_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jobs_end_is_what_it_wrote_or_that_it_wrote_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     jobs = [
         job(tmp_path, "1_0", ("success", ["", "A bad name."])),
         job(tmp_path, "1_1", ("success", ["Training diverged."])),
@@ -31,7 +33,7 @@ def test_a_jobs_end_is_what_it_wrote_or_that_it_wrote_nothing(tmp_path: Path, mo
         job(tmp_path, "1_4"),
     ]
     looks: list[dict[str, str] | None] = [
-        {"1_3": "RUNNING", "1_4": "PENDING"},
+        {"1_3": "RUNNING", "1_4": "PENDING", "2": "RUNNING"},
         None,  # no answer is no news
         {"1_3": "CANCELLED", "1_4": "RUNNING"},
         {"1_3": "CANCELLED"},
@@ -40,6 +42,7 @@ def test_a_jobs_end_is_what_it_wrote_or_that_it_wrote_nothing(tmp_path: Path, mo
     monkeypatch.setattr(slurm, "_ask_slurm", lambda: looks.pop(0) if len(looks) > 1 else looks[0])
     monkeypatch.setattr(slurm, "_LOOK_S", 0)
     monkeypatch.setattr(slurm, "_GRACE_S", 0)
+    monkeypatch.setattr(slurm, "_TELL_S", 0)
     assert slurm._watch(jobs, [2, 1, 1, 2, 1]) == [
         ["", "A bad name."],
         ["Training diverged."],
@@ -47,6 +50,8 @@ def test_a_jobs_end_is_what_it_wrote_or_that_it_wrote_nothing(tmp_path: Path, mo
         [f"Slurm job 1_3 ended without a result (CANCELLED) [{tmp_path}/1_3.out]"] * 2,
         [f"Slurm job 1_4 ended without a result (gone) [{tmp_path}/1_4.out]"],
     ]
+    said = [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines() if "waiting for" in line]
+    assert said[:2] == ["1 in the queue, 1 running, 3 through", "squeue does not answer"]
 
 
 def test_without_slurm_it_says_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,3 @@
-import json
-import socket
 import subprocess
 import sys
 import threading
@@ -7,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import psutil
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -169,19 +166,18 @@ def test_a_run_that_another_process_left_is_taken_over(
     make_run: Callable[..., Experiment], quick: list[str], tmp_path: Path
 ) -> None:
     run = make_run()
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    code = "import json, time; from robust.process import this_process; print(json.dumps(this_process()), flush=True)"
+    other = subprocess.Popen([sys.executable, "-c", f"{code}; time.sleep(60)"], stdout=subprocess.PIPE)
     launched = []
 
     def passed_over(left: list[list[str]]) -> list[str]:
         launched.append(left)
         if len(launched) == 1:  # somebody else has it, and dies before we are through
             run.folder.mkdir(parents=True)
-            claim = {"host": socket.gethostname(), "pid": other.pid, "heartbeat": time.time()}
-            claim["started"] = psutil.Process(other.pid).create_time()
-            (run.folder / "claim.json").write_text(json.dumps(claim))
+            (run.folder / "claim.json").write_bytes(other.stdout.read1())
             assert run.status().state is State.RUNNING
             other.kill()
-            other.wait()
+            other.communicate()
             return [""] * len(left)
         return launch(left, pack=1)
 
