@@ -68,7 +68,7 @@ class PerturbedData(pl.LightningDataModule):
         if not 1 <= batch_size <= count:
             raise ValueError(f"`data.batch_size` must be from 1 to {count}, all training images; got {batch_size}.")
         if perturbation is not None:
-            perturbation.check(splits.train.shape)
+            perturbation.try_out(splits.train.shape)
         self.splits = splits
         self.batch_size = batch_size
         self.perturbation = perturbation
