@@ -4,7 +4,7 @@ import contextlib
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -141,7 +141,7 @@ def _make(attacks: Any, library: str, method: str, options: Mapping[str, Any], *
         raise ValueError(_needs_package(method, error)) from error
 
 
-def _is_attack(one: Any) -> bool:
+def _is_attack(one: Any) -> TypeGuard[type[Any]]:
     return isinstance(one, type) and not inspect.isabstract(one)
 
 

@@ -48,13 +48,16 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def is_training(model: nn.Module) -> bool:
     """Whether a part of it is in train mode, which would then change from batch to batch."""
-    exported = {id(one) for part in model.modules() if not _has_modes(part) for one in part.modules()}
-    return any(getattr(part, "training", False) for part in model.modules() if id(part) not in exported)
+    within = {id(one) for part in model.modules() if "train" in vars(part) for one in part.modules()}
+    return any(
+        getattr(part, "training", False) and _has_modes(part) for part in model.modules() if id(part) not in within
+    )
 
 
 def _has_modes(part: nn.Module) -> bool:
-    """Whether it can be put in train and eval mode: `torch.export` gives what it made a `train` that raises."""
-    return "train" not in vars(part)
+    """Whether it can be put in train and eval mode: `torch.export` gives what it made a `train` that raises, also within
+    another."""
+    return not any("train" in vars(one) for one in part.modules())
 
 
 def device_of(model: nn.Module) -> torch.device:

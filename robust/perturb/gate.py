@@ -39,22 +39,23 @@ def try_out(change: Callable[[Tensor, Tensor], Any], shape: tuple[int, int, int]
     places = torch.tensor([0, 1])
     size = shape[0] * shape[1] * shape[2]
     images = torch.linspace(0, 1, 2 * size).view(2, *shape)
-    given = images.clone()
 
     def changed(rows: Tensor) -> Tensor:
+        shown = images[rows]
         try:
-            return sound(change(images[rows], places[rows]), images[rows], name)
+            found = sound(change(shown, places[rows]), shown, name)
         except (TypeError, RuntimeError, AttributeError, IndexError, KeyError, NotImplementedError) as error:
             raise ValueError(
                 f"`{name}` cannot change images of shape {shape}: it is given float32 images in [0, 1], shape (batch, "
                 "channels, height, width), and random numbers, a robust.perturb.ImageRandom, by which it changes them, "
                 f"and must return images alike ({type(error).__name__}: {error})."
             ) from error
+        if not torch.equal(shown, images[rows]):
+            raise ValueError(f"`{name}` must leave the images it is given as they are, and return others.")
+        return found
 
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         once, again, alone = changed(places), changed(places), torch.cat([changed(places[:1]), changed(places[1:])])
-    if not torch.equal(images, given):
-        raise ValueError(f"`{name}` must leave the images it is given as they are; it changed them. Copy them first.")
     if not torch.equal(once, again):
         raise ValueError(
             f"`{name}` must draw from the random numbers it is given (robust.perturb.ImageRandom) alone: the same "
