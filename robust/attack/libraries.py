@@ -150,11 +150,17 @@ def _needs_package(method: str, error: ImportError) -> str:
 
 
 def _norm_of(attack: Any, method: str) -> str:
-    """The norm that an attack of foolbox measures its steps in: its own, else that of its name."""
+    """The norm that an attack of foolbox measures its steps in: its own, else that of its name. Raises ValueError where
+    it is to be told."""
     try:
         norm = norm_named(attack.distance.p)
-    except (AttributeError, NotImplementedError, ValueError):
+    except (AttributeError, NotImplementedError):
         norm = None
+    except ValueError as error:
+        raise ValueError(
+            f"`attack.options.distance` must be l0, l1, l2 or linf with `attack.method={method}`, which has no norm of "
+            "its own for `attack.eps`; got none."
+        ) from error
     return norm or next((one for one in ("linf", "l0", "l1", "l2") if method.lower().startswith(one)), "l2")
 
 

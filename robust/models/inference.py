@@ -55,7 +55,7 @@ def is_training(model: nn.Module) -> bool:
 
 
 def _has_modes(part: nn.Module) -> bool:
-    """Whether it can be put in train and eval mode: `torch.export` gives what it made a `train` that raises, also within
+    """Whether it can be put in train and eval mode: what `torch.export` made has a `train` that raises, also within
     another."""
     return not any("train" in vars(one) for one in part.modules())
 

@@ -89,13 +89,13 @@ MAKES = {
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*")
 def test_a_network_of_any_make_is_tested_and_attacked_like_the_plain_one(make, network, images):
     model = MAKES[make](copy.deepcopy(network))
-    modes = [getattr(part, "training", None) for part in model.modules()]
+    modes = [getattr(part, "training", False) for part in model.modules()]
     expected = measure(network, images, [Condition()], batch_size=16).rows["accuracy"][0]
     tolerance = 0.05 if make in ("half", "bfloat16") else 1e-9
     with torch.inference_mode():
         found = measure(model, images, [Condition()], batch_size=16).rows["accuracy"][0]
     assert found == pytest.approx(expected, abs=tolerance)
-    assert [getattr(part, "training", None) for part in model.modules()] == modes
+    assert [getattr(part, "training", False) for part in model.modules()] == modes
     if make == "in train mode":
         with pytest.raises(ValueError, match=r"Call model.eval\(\) first"):
             pgd(model, to_float(images.images), images.labels, steps=2)
