@@ -168,7 +168,8 @@ def settled(
 def _check_found(found: Any, images: Tensor, name: str) -> None:
     if not isinstance(found, Attacked):
         raise ValueError(f"{name} must return a `robust.attack.Attacked`; got {type(found).__name__}.")
-    count, rules = len(images), found.images.shape[1] if found.images.dim() > 1 else 1
+    many = isinstance(found.images, Tensor) and found.images.dim() > 1
+    count, rules = len(images), found.images.shape[1] if many else 1
     wanted = {"images": (count, rules, *images.shape[1:])}
     for one in ("images", "success", "steps", "before", "after", "queries"):
         value, shape = getattr(found, one), wanted.get(one, (count, rules))

@@ -96,8 +96,12 @@ def measure(
 ) -> Measurement:
     """Tests `model`, from images in [0, 1] to logits, under every condition, `trials` times where it is random.
 
-    The model is put in eval mode for the while. With a `title` a progress bar shows.
+    The model is put in eval mode for the while. With a `title` a progress bar shows. Raises ValueError for a condition
+    that the images cannot be tested under, or whose perturbation breaks its promises, before any test; else as
+    `predict`.
     """
+    for condition in conditions:
+        condition.check(images.shape)
     tests = planned_tests(conditions, trials=trials, seed=seed)
     if not tests:
         return Measurement(_ROWS, _PREDICTIONS)

@@ -45,7 +45,7 @@ def take_samples(
         for condition in conditions:
             batch = condition.view(natural, images.places[chosen], seed=seed, trial=0)
             shown.append((batch * 255).round().to(torch.uint8).cpu().numpy())
-            logits = ask(model, batch, numbers=images.places[chosen], under=f"{condition.title}, trial 0")
+            logits = ask(model, batch.clone(), numbers=images.places[chosen], under=f"{condition.title}, trial 0")
             predicted.append(logits.argmax(1).cpu().numpy())
     return Samples(
         names=np.array([condition.name for condition in conditions]),

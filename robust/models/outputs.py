@@ -40,8 +40,10 @@ def ask(model: nn.Module, images: Tensor, *, numbers: Tensor | None = None, unde
 def said(model: nn.Module, images: Tensor) -> Tensor:
     """The same, whatever the values: for images that may not be images, as some searches show a network."""
     dtype = dtype_of(model)
+    shown = images if images.dtype == dtype else images.to(dtype)
+    version = _version(shown)
     try:
-        outputs = model(images if images.dtype == dtype else images.to(dtype))
+        outputs = model(shown)
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, TypeError) as error:
@@ -49,6 +51,8 @@ def said(model: nn.Module, images: Tensor) -> Tensor:
             f"The model cannot be called with images in [0, 1], {dtype} of shape {tuple(images.shape)} on "
             f"{images.device.type}: {one_line(error)} It must take them and return logits of shape (batch, classes)."
         ) from error
+    if _version(shown) != version:
+        raise OutputError("The model must leave the images it is given as they are; it changed them in place.")
     return _logits(outputs, len(images))
 
 
@@ -56,6 +60,11 @@ def dtype_of(model: nn.Module) -> torch.dtype:
     """The precision that a model computes in: that of its first weights; float32, if it has none."""
     held = chain(model.parameters(), model.buffers())
     return next((one.dtype for one in held if one.is_floating_point()), torch.float32)
+
+
+def _version(images: Tensor) -> int:
+    """How often a tensor was changed in place, where that is counted."""
+    return 0 if images.is_inference() else images._version
 
 
 def _logits(outputs: Any, images: int) -> Tensor:

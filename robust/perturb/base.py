@@ -81,8 +81,7 @@ class Perturbation(nn.Module):
             seed = int(torch.randint(2**62, ()))
         if not is_whole(seed):
             raise ValueError(f"`seed` must be a whole number; got {seed!r}.")
-        if indices is None:
-            indices = torch.arange(len(images))
+        indices = torch.arange(len(images)) if indices is None else torch.as_tensor(indices)
         if indices.shape != (len(images),) or indices.is_floating_point():
             raise ValueError(
                 f"`indices` must be whole numbers of shape ({len(images)},), one for each image; "

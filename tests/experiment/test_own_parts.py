@@ -100,3 +100,8 @@ def test_an_augmentation_of_ones_own_is_tried_before_training(augmentation, mess
 def test_a_sound_augmentation_passes():
     PerturbedData(some_splits(), batch_size=10, augmentation=Augmentation(shift=0.1, zoom=0.1))
     PerturbedData(some_splits(), batch_size=10, augmentation=lambda images, random: images * random.uniform(1, 1, 1))
+
+
+def test_minus_zero_is_zero(quick):
+    runs = [prepare([*quick, "technique=natural", f"optimizer.weight_decay={zero}"]) for zero in ("0.0", "-0.0", "0")]
+    assert len({run.identity.folder for run in runs}) == 1

@@ -186,3 +186,17 @@ def test_what_is_no_whole_number_is_refused(wrong, network, images):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"`{name}` must be a whole number"):
         measure(network, images, [Condition(GaussianNoise(std=0.3))], **wrong)
+
+
+def test_a_network_that_changes_its_images_spoils_none(network, images):
+    class Hasty(nn.Module):
+        def forward(self, shown):
+            return network(shown.sub_(0.5).add_(0.5).mul_(1.0))
+
+    expected = measure(network, images, [Condition()]).rows["accuracy"][0]
+    assert measure(Hasty(), images, [Condition()]).rows["accuracy"][0] == pytest.approx(expected, abs=0.03)
+    shown = to_float(images.images)
+    with pytest.raises(OutputError, match=r"in.place"):
+        pgd(Hasty().eval(), shown, images.labels, steps=2)
+    with pytest.raises(OutputError, match="it changed them in place"):
+        ask(Hasty(), shown.clone())
