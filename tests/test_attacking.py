@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from robust.attack import Assault
 from robust.errors import FailedError
 from robust.experiment.attack import attack_runs
 from robust.experiment.execute import execute
@@ -137,13 +138,24 @@ def test_a_run_on_a_folder_of_images_can_be_attacked_from_anywhere(
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what foolbox imports
-def test_an_attack_that_fails_leaves_the_run_as_it_was(runs: Path) -> None:
+def test_an_attack_that_fails_leaves_the_run_as_it_was(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = sorted(runs.iterdir())[0]
     before = (folder / "status.json").read_bytes()
-    with pytest.raises(FailedError, match=r"could not be attacked: .*unsupported criterion"):
-        attack_runs([str(folder)], ["attack=foolbox", "attack.method=GenAttack", "attack.images=1"])
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the machine is on fire")
+
+    monkeypatch.setattr(Assault, "attack", fail)
+    with pytest.raises(FailedError, match=r"could not be attacked: .*the machine is on fire"):
+        attack_runs([str(folder)], ["attack=fgsm", "attack.eps=0.07", "attack.images=1"])
     assert (folder / "status.json").read_bytes() == before
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what foolbox imports
+def test_what_an_attack_needs_is_said_before_it_begins(runs: Path) -> None:
+    pytest.importorskip("foolbox", reason="foolbox is not installed")
+    with pytest.raises(ValueError, match=r"`attack.method=GenAttack` cannot be made .*unsupported criterion"):
+        attack_runs([str(runs)], ["attack=foolbox", "attack.method=GenAttack", "attack.images=1"])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from robust.attack.assault import ANY, Assault
 from robust.attack.draws import worst_of
+from robust.attack.gate import FAULTS, Budget, settled
 from robust.attack.gradient import fgsm, gradient_sign, pgd
 from robust.attack.one_pixel import one_pixel
 from robust.attack.record import distances, record
@@ -10,8 +11,10 @@ from robust.attack.universal import paste, patch, universal
 
 __all__ = [
     "ANY",
+    "FAULTS",
     "Assault",
     "Attacked",
+    "Budget",
     "as_number",
     "distances",
     "fgsm",
@@ -22,6 +25,7 @@ __all__ = [
     "patch",
     "pgd",
     "record",
+    "settled",
     "toward_class",
     "toward_scores",
     "universal",

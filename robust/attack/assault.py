@@ -1,7 +1,9 @@
 """Attacks on a test set: which images, toward which classes, and what is left to do."""
 
+import functools
 import inspect
 import json
+import warnings
 from collections.abc import Callable, Container, Sequence
 from typing import Any
 
@@ -10,15 +12,18 @@ import torch
 from hydra.utils import get_method
 from torch import Tensor, nn
 
+from robust.attack.gate import Budget, begun, norm_named, settled
 from robust.attack.record import record
-from robust.attack.search import Attacked, as_number, check_least, margin, toward_class, toward_scores
-from robust.data import NONE, ImageSet, to_float
-from robust.models import TripleStaged
+from robust.attack.search import Attacked, as_number, check_least, margin, predicted, toward_class, toward_scores
+from robust.data import ImageSet, to_float
+from robust.models import TripleStaged, ask, device_of, evaluating, preserved
+from robust.numbers import is_number, is_whole, plain
 from robust.perturb import Perturbation
 
 #: the target of an attack on any other class
 ANY = -1
 _KEPT_PAIRS = 100  # pairs of label and target of which images are kept, or two for each label
+_POSITIONAL = 3  # arguments of a search: model, images, classes
 _OURS = ("targeted", "seed", "numbers", "batch_size", "verdicts", "perturbation", "title")  # what no option sets
 _LOSSES = {"cross_entropy": toward_class, "margin": margin}
 
@@ -32,6 +37,11 @@ class Assault:
     that are learnt from. A `perturbation` is `described` by its configuration, JSON, so that attacks through
     others are told apart. A mind's eye that follows the gradient's sign is judged at all `thresholds`, by the same
     search. Raises ValueError for what the search does not take.
+
+    A search of one's own takes a model, images and classes, in this order, returns an `Attacked`, and is given of
+    batch_size, seed, targeted (bool), title, numbers, training, perturbation and verdicts those that it names. Its
+    images are looked at (see `settled`), against its options `eps` and `norm` (linf where it names none), and its
+    verdicts are asked for again.
     """
 
     def __init__(
@@ -50,46 +60,65 @@ class Assault:
         **options: Any,
     ):
         check_least(images=(images, 1), kept=(kept, 0), batch_size=(batch_size, 1))
-        if not all(0 < threshold < 1 for threshold in thresholds):
+        if not is_whole(seed):
+            raise ValueError(f"`attack.seed` must be a whole number; got {seed!r}.")
+        if not all(is_number(one) and 0 < one < 1 for one in thresholds):
             raise ValueError(f"`attack.thresholds` must be above 0 and below 1; got {list(thresholds)}.")
-        self.name, self.images, self.targeted, self.thresholds = name, images, targeted, tuple(thresholds)
-        self.kept = kept
+        self.name, self.targeted, self.thresholds = name, targeted, tuple(map(plain, thresholds))
+        self.images, self.kept, self.batch_size, seed = (plain(one) for one in (images, kept, batch_size, seed))
         self.options = {key: as_number(f"attack.{key}", value) for key, value in options.items()}
-        if (loss := options.get("loss", "cross_entropy")) not in _LOSSES:
+        loss = options.get("loss", "cross_entropy")
+        if search.startswith("robust.attack.") and loss not in _LOSSES:
             raise ValueError(f"`attack.loss` must be {' or '.join(_LOSSES)}; got {loss}.")
         self.settings = json.dumps({**self.options, **json.loads(described), "seed": seed}, sort_keys=True)
         self._search: Callable[..., Attacked] = get_method(search)
-        taken = inspect.signature(self._search).parameters
-        known = [key for key, one in taken.items() if one.kind is one.KEYWORD_ONLY and key not in _OURS]
-        if unknown := [key for key in options if key not in known]:
+        self._is_ours = self._search.__module__.startswith("robust.attack.")
+        parameters = list(inspect.signature(self._search).parameters.values())[_POSITIONAL:]
+        self._takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters)
+        taken = {one.name: one for one in parameters if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)}
+        self._taken = frozenset(taken)
+        known = [key for key in taken if key not in _OURS]
+        if (unknown := [key for key in options if key not in known]) and not self._takes_all:
             raise ValueError(f"`attack.{unknown[0]}` is not known to `attack={name}`; it takes {', '.join(known)}.")
-        self._draws, self._learns = "numbers" in taken, "training" in taken
-        self._given: dict[str, Any] = {"batch_size": batch_size, **({"seed": seed} if "seed" in taken else {})}
+        self._learns = "training" in taken
+        self._given: dict[str, Any] = {"batch_size": self.batch_size, "seed": seed, "targeted": targeted}
         if perturbation is not None:
             self._given["perturbation"] = perturbation
         for key, argument, given in (
             ("perturbation", "perturbation", perturbation),
-            ("thresholds", "verdicts", thresholds),
+            ("thresholds", "verdicts", self.thresholds),
+            ("targeted", "targeted", targeted),
         ):
-            if given and argument not in taken:
+            if given and argument not in taken and not self._takes_all:
                 raise ValueError(f"`attack.{key}` must be left out with `attack={name}`, which knows none.")
-        needed = [key for key, one in taken.items() if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
-        if left_out := [key for key in needed if key not in {**options, **self._given}]:
+        needed = [key for key, one in taken.items() if one.default is one.empty]
+        if left_out := [key for key in needed if key not in {*options, *self._given, "title", "numbers", "verdicts"}]:
             raise ValueError(f"`attack.{left_out[0]}` must be given with `attack={name}`; got none.")
         if self._learns:
             check_least(training=(self.options["training"], 1))
 
     def check(self, model: nn.Module, images: ImageSet) -> None:
-        """Raises ValueError where the search cannot be made with these options."""
+        """Raises ValueError where the search cannot be made with these options: it is begun with one image."""
         if "perturbation" in self._given:
-            self._given["perturbation"].check(images.shape)
-        none = to_float(images.images[:0]), images.labels[:0]
-        self._attack(model.eval(), *none, numbers=images.labels[:0], training=none, title=None)
+            self._given["perturbation"].try_out(images.shape)
+        natural = to_float(images.images[:1])
+        with evaluating(model), begun(model), warnings.catch_warnings(action="ignore"):
+            with torch.inference_mode():
+                verdict = ask(model, natural.to(device_of(model))).argmax(1).cpu()
+            classes = (verdict + 1) % len(images.classes) if self.targeted else verdict
+            place = images.places[:1]
+            try:
+                self._attack(model, natural, classes, numbers=place, training=(natural, classes), title=None)
+            except (ValueError, torch.OutOfMemoryError):
+                raise
+            except Exception as error:
+                where = f"`attack={self.name}` ({self._search.__module__}.{self._search.__qualname__})"
+                raise ValueError(f"{where} fails on one image: {type(error).__name__}: {error}") from error
 
     def missing(self, images: ImageSet, known: pd.DataFrame | None) -> list[tuple[int, int]]:
         """The pairs of label and target (`ANY`: any other class) that were not yet attacked like this. Where one change
         is learnt for all images, the label is `ANY` too."""
-        labels = [ANY] if self._learns else [label for label, name in enumerate(images.classes) if name != NONE]
+        labels = [ANY] if self._learns else _objects(images)
         targets = range(len(images.classes)) if self.targeted else [ANY]
         pairs = [
             (label, target)
@@ -171,17 +200,35 @@ class Assault:
         training: tuple[Tensor, Tensor] | None,
         title: str | None,
     ) -> Attacked:
-        options = {**self.options, **self._given, "targeted": self.targeted, "title": title}
-        if "loss" in options:
+        given = {**self._given, "title": title, "numbers": numbers, "training": training}
+        options = {**self.options, **{key: one for key, one in given.items() if key in self._taken or self._takes_all}}
+        if "loss" in options and self._is_ours:
             options["loss"] = _LOSSES[options["loss"]]
-        if self._draws:
-            options["numbers"] = numbers
-        if self._learns:
-            options["training"] = training
+        verdicts = predicted
         if isinstance(model, TripleStaged) and self._judges(model):
-            options["loss"] = toward_scores
-            options["verdicts"] = lambda scores: model.verdicts(scores, self.thresholds)
-        return self._search(model, images, classes, **options)
+            verdicts = functools.partial(_at_thresholds, model, self.thresholds)
+            options |= {"loss": toward_scores, "verdicts": verdicts}
+        with preserved(model), torch.inference_mode(mode=False), torch.enable_grad():
+            found = self._search(model, images, classes, **options)
+
+        def say(shown: Tensor) -> Tensor:
+            with torch.inference_mode():
+                parts = [ask(model, part.to(device_of(model))) for part in shown.split(self.batch_size)]
+                return verdicts(torch.cat(parts)).cpu()
+
+        believed = self._is_ours or "perturbation" in self._given
+        return settled(
+            found, images, self._budget(), f"attack={self.name}", say=None if believed or not len(images) else say,
+            wanted=lambda now: (now == classes[:, None]) == self.targeted,
+        )  # fmt: skip
+
+    def _budget(self) -> Budget | None:
+        """How far the search may move an image; None where it does not say. No norm is less than linf, but l0."""
+        eps: Any = self.options.get("eps")
+        if not is_number(eps):
+            return None
+        norm = norm_named(self.options.get("norm", "linf"))
+        return Budget(eps, norm or "linf")
 
     def _judges(self, model: nn.Module) -> bool:
         """Whether one search serves several thresholds."""
@@ -193,9 +240,18 @@ def first_of_each(images: ImageSet, count: int, labels: Sequence[int]) -> Tensor
     return torch.cat([(images.labels == label).nonzero()[:count, 0] for label in labels])
 
 
+def _objects(images: ImageSet) -> list[int]:
+    """Every class that shows something."""
+    return [label for label in range(len(images.classes)) if label != images.background]
+
+
 def _others(images: ImageSet, target: int) -> list[int]:
     """Every class but the target and that of no object."""
-    return [label for label, name in enumerate(images.classes) if label != target and name != NONE]
+    return [label for label in _objects(images) if label != target]
+
+
+def _at_thresholds(model: TripleStaged, thresholds: Sequence[float], scores: Tensor) -> Tensor:
+    return model.verdicts(scores, thresholds)
 
 
 def _is_kept(label: int, target: int, classes: int) -> bool:

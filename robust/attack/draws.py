@@ -3,19 +3,20 @@
 import torch
 from torch import Tensor, nn
 
+from robust.attack.gate import checked
 from robust.attack.search import (
     Attacked,
-    check_attack,
+    check_classes,
     check_least,
-    check_outputs,
     margin,
     nothing_yet,
     progress,
 )
-from robust.models import device_of
+from robust.models import ask, device_of
 from robust.perturb import ImageRandom, Perturbation, key
 
 
+@checked
 def worst_of(
     model: nn.Module,
     images: Tensor,
@@ -35,9 +36,8 @@ def worst_of(
     `steps` are draws, keyed by (seed, draw, number of the image), so that more of them find at least as much.
     Arguments, result and errors else as of `robust.attack.pgd`; no gradient is needed.
     """
-    check_attack(model, images, classes)
     check_least(draws=(draws, 1), batch_size=(batch_size, 1))
-    perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
+    perturbation.try_out((images.shape[1], images.shape[2], images.shape[3]))
     classes, known = classes.cpu(), torch.arange(len(images)) if numbers is None else numbers.cpu()
     device = device_of(model)
     found, least = nothing_yet(images, 1), torch.full((len(images),), torch.inf)
@@ -46,8 +46,8 @@ def worst_of(
         shown, goals = images[rows].to(device), classes[rows].to(device)
         if draw:
             shown = perturbation.perturb(shown, ImageRandom(key("worst of", seed, draw), known[rows].to(device)))
-        outputs = model(shown)
-        check_outputs(outputs, goals)
+        outputs = ask(model, shown, numbers=rows, under=f"draw {draw} of {perturbation.name}" if draw else "")
+        check_classes(outputs, goals)
         now, away = outputs.argmax(1).cpu(), margin(outputs, goals).cpu() * (1 if targeted else -1)
         wanted = (now == classes[rows]) == targeted
         if draw == 0:

@@ -1,19 +1,20 @@
 """Attacks that follow the gradient of a loss: its sign until the verdict changes, FGSM, PGD."""
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from robust.attack.gate import Budget, checked
 from robust.attack.search import (
     Attacked,
     Loss,
     Verdicts,
-    check_attack,
+    check_classes,
     check_least,
     check_number,
-    check_outputs,
+    followed,
     nothing_yet,
     predicted,
     progress,
@@ -21,13 +22,14 @@ from robust.attack.search import (
     warn_of_zero_gradients,
 )
 from robust.attack.walk import Aim, Walk, follow
-from robust.models import device_of
+from robust.models import ask, device_of
 from robust.models.cpu import ImageGradient
 from robust.perturb import ImageRandom, Perturbation, key
 
 Norm = Literal["linf", "l2"]
 
 
+@checked
 def gradient_sign(
     model: nn.Module,
     images: Tensor,
@@ -49,7 +51,7 @@ def gradient_sign(
     verdict never guides a step, so one search serves all rules; an image leaves the batch when it has the wanted
     verdict by all of them, and another takes its place. It computes on the device of the model's parameters; the result
     is on that of the images. With a `title` a progress bar shows. Raises ValueError for images outside [0, 1], of
-    another number than the classes, or a model in train mode.
+    another number than the classes, or a model in train mode; OutputError for one whose logits are not finite.
     """
     _check_step(step)
 
@@ -61,6 +63,7 @@ def gradient_sign(
     return follow(model, images, aim, walk, batch_size=batch_size, title=title)
 
 
+@checked
 def fgsm(
     model: nn.Module,
     images: Tensor,
@@ -74,8 +77,7 @@ def fgsm(
 ) -> Attacked:
     """One step of `eps` along the sign of the gradient (Goodfellow et al. 2015), by those images that do not have the
     wanted verdict already; else as `gradient_sign`."""
-    check_eps(eps, "linf", images)
-    check_attack(model, images, classes)
+    Budget(eps, "linf").check(images)
     check_least(batch_size=(batch_size, 1))
     device = device_of(model)
     found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
@@ -83,15 +85,16 @@ def fgsm(
     for part, goals in progress(title, unit="batch", iterable=parts):
         natural = part.to(device).detach().requires_grad_(True)
         with ImageGradient():
-            outputs = model(natural)
-        check_outputs(outputs.detach(), goals)
+            outputs = ask(model, natural)
+        check_classes(outputs, goals)
         (gradient,) = torch.autograd.grad(loss(outputs, goals.to(device)).sum(), natural)
         with torch.no_grad():
+            gradient = followed(gradient)
             before = outputs.argmax(1)
             there = (before == goals.to(device)) == targeted
             step = (~there).to(natural.dtype)[:, None, None, None] * (-eps if targeted else eps)
             moved = torch.addcmul(natural, gradient.sign(), step).clamp_(0, 1)
-            after = model(moved).argmax(1)
+            after = ask(model, moved).argmax(1)
             still = (gradient.flatten(1).amax(1) <= 0) & ~there  # few, if any, of which all values are looked at
             still[still.clone()] = ~gradient[still].flatten(1).any(1)
         found.append((moved.to(images.device), before.cpu(), after.cpu(), still.cpu()))
@@ -111,6 +114,7 @@ def fgsm(
     )
 
 
+@checked
 def pgd(
     model: nn.Module,
     images: Tensor,
@@ -143,7 +147,9 @@ def pgd(
     the beginnings are; what counts is their mean over as many others, the same for an image from its first step to its
     last.
     """
-    check_eps(eps, norm, images)
+    if norm not in get_args(Norm):
+        raise ValueError(f"`attack.norm` must be linf or l2; got {norm}.")
+    Budget(eps, norm).check(images)
     check_least(steps=(steps, 1), restarts=(restarts, 1), draws=(draws, 1))
     step = 2.5 * eps / steps if step is None else step
     if eps:
@@ -159,7 +165,7 @@ def pgd(
 
     through = {} if perturbation is None else _through(perturbation, draws, seed, known)
     if perturbation is not None:
-        perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
+        perturbation.try_out((images.shape[1], images.shape[2], images.shape[3]))
     attempts = restarts if random_start else 1
     walk = Walk(move, steps, begin if random_start else None, attempts, **through)
     aim = Aim(classes.cpu(), targeted, loss, predicted)
@@ -190,21 +196,8 @@ def mean_log_probabilities(
     image's number): shape (batch, classes)."""
     numbers = numbers.to(images.device)
     views = [perturbation.perturb(images, ImageRandom(key(*parts, draw), numbers)) for draw in range(draws)]
-    outputs = model(torch.cat(views)).float().log_softmax(1)
+    outputs = ask(model, torch.cat(views)).log_softmax(1)
     return outputs.view(draws, len(images), -1).logsumexp(0) - math.log(draws)
-
-
-def check_eps(eps: float, norm: Norm, images: Tensor) -> None:
-    """Raises ValueError for a radius that images in [0, 1] do not have."""
-    if norm not in ("linf", "l2"):
-        raise ValueError(f"`attack.norm` must be linf or l2; got {norm}.")
-    check_number("eps", eps)
-    greatest = 1.0 if norm == "linf" else math.sqrt(math.prod(images.shape[1:]))
-    if not 0 <= eps <= greatest:
-        raise ValueError(
-            f"`attack.eps` must be from 0 to {greatest:g}, since images are in [0, 1]; got {eps:g}. Grey levels are "
-            f"written {eps:g}/255."
-        )
 
 
 def _check_step(step: float) -> None:
@@ -216,6 +209,8 @@ def _check_step(step: float) -> None:
 def _unit(gradient: Tensor, norm: Norm) -> Tensor:
     if norm == "linf":
         return gradient.sign()
+    largest = gradient.flatten(1).abs().amax(1).clamp(min=torch.finfo(gradient.dtype).tiny)
+    gradient = gradient / largest[:, None, None, None]  # whose squares are numbers, however small or large it was
     return gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None, None]
 
 

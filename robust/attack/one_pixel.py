@@ -5,15 +5,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from robust.attack.gate import checked
 from robust.attack.search import (
     Attacked,
-    check_attack,
+    check_classes,
     check_least,
-    check_outputs,
     nothing_yet,
     progress,
 )
-from robust.models import device_of
+from robust.models import ask, device_of
 from robust.perturb import ImageRandom, key
 
 Strategy = Literal["rand1", "best1"]
@@ -21,6 +21,7 @@ _SCALE = 0.5  # of a difference between two candidates
 _DITHER = (0.5, 1.0)  # the same with best1: drawn for each generation, as SciPy does
 
 
+@checked
 def one_pixel(
     model: nn.Module,
     images: Tensor,
@@ -44,7 +45,6 @@ def one_pixel(
     leaves. `steps` are generations. Draws are keyed by (seed, generation, number of the image). Arguments, result and
     errors else as of `robust.attack.gradient_sign`; no gradient is needed.
     """
-    check_attack(model, images, classes)
     check_least(pixels=(pixels, 1), population=(population, 4), generations=(generations, 1))
     check_least(batch_size=(batch_size, 1))
     if strategy not in ("rand1", "best1"):
@@ -86,11 +86,11 @@ class _Search:
     def look(self) -> None:
         """At the images as they are; those with the wanted verdict leave."""
         every = self.images[self.rows].to(self.device)
-        logits = [self.model(part) for part in every.split(self.batch_size)]
+        logits = [ask(self.model, part) for part in every.split(self.batch_size)]
         if not logits:
             return
         outputs = torch.cat(logits)
-        check_outputs(outputs, self.classes)
+        check_classes(outputs, self.classes)
         now = outputs.argmax(1).cpu()
         self.found.queries[:] += 1
         self.found.before[:, 0] = self.found.after[:, 0] = now
@@ -115,7 +115,7 @@ class _Search:
             best = self.candidates[torch.arange(len(self.rows)), self.unfitness.argmin(1)]
             changed = _set(self.images[self.rows].to(self.device), best)
             self.found.images[self.rows, 0] = changed.to(self.images.device)
-            outputs = torch.cat([self.model(part) for part in changed.split(self.batch_size)])
+            outputs = torch.cat([ask(self.model, part) for part in changed.split(self.batch_size)])
             self.found.after[self.rows, 0] = outputs.argmax(1).cpu()
 
     def _ask(self, candidates: Tensor) -> Tensor:
@@ -129,8 +129,8 @@ class _Search:
         unfitness, verdicts = [], []
         for which in torch.arange(len(every), device=self.device).split(self.batch_size):
             mine = place[which]
-            logits = self.model(_set(natural[mine], every[which]))
-            sure = logits.float().softmax(1).gather(1, goals[mine, None])[:, 0]
+            logits = ask(self.model, _set(natural[mine], every[which]), numbers=self.rows[mine.cpu()])
+            sure = logits.softmax(1).gather(1, goals[mine, None])[:, 0]
             unfitness.append(-sure if self.targeted else sure)
             verdicts.append(logits.argmax(1))
         unfit, now = torch.cat(unfitness).view(images, count), torch.cat(verdicts).view(images, count)

@@ -6,6 +6,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from robust.attack.gate import FAULTS
 from robust.attack.search import Attacked
 
 
@@ -27,8 +28,8 @@ def record(
     attacked: Attacked, images: Tensor, *, numbers: Tensor, labels: Tensor, targets: Tensor, thresholds: Sequence[float]
 ) -> pd.DataFrame:
     """A row for each image and rule: image (its number), label, target, threshold, before, after, success, steps,
-    queries, l0, l2, linf, distortion."""
-    tables = []
+    queries, l0, l2, linf, distortion, fault (one of FAULTS: why the image that was found was not taken, else "")."""
+    tables, faults = [], attacked.faults if attacked.faults is not None else torch.zeros_like(attacked.steps)
     for rule, threshold in enumerate(thresholds):
         columns = {
             "image": numbers,
@@ -42,5 +43,6 @@ def record(
             **distances(images, attacked.images[:, rule]),
         }
         table = pd.DataFrame({name: torch.as_tensor(column).cpu().numpy() for name, column in columns.items()})
-        tables.append(table.assign(threshold=threshold))
+        words = [FAULTS[fault] for fault in faults[:, rule].tolist()]
+        tables.append(table.assign(threshold=threshold, fault=words))
     return pd.concat(tables, ignore_index=True)

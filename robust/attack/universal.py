@@ -7,18 +7,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robust.attack.gradient import check_eps
+from robust.attack.gate import Budget, checked
 from robust.attack.search import (
     Attacked,
-    check_attack,
+    check_classes,
     check_least,
     check_number,
-    check_outputs,
+    followed,
     nothing_yet,
     progress,
 )
-from robust.models import device_of
+from robust.models import ask, device_of
 from robust.models.cpu import ImageGradient
+from robust.numbers import is_number
 from robust.perturb import ImageRandom, Perturbation, key, warp
 
 _ENOUGH = 9.0  # a loss of which more does not count, so that an image given way lets the others speak
@@ -54,6 +55,7 @@ class Pattern:
         return self.perturbation.perturb(images, ImageRandom(key("seen", *keys), numbers))
 
 
+@checked
 def universal(
     model: nn.Module,
     images: Tensor,
@@ -78,7 +80,7 @@ def universal(
     over, by steps of eps / 5 unless `step` says otherwise. An image that has the wanted verdict already stays as it is.
     `steps` are those of learning. Arguments, result and errors else as of `robust.attack.pgd`.
     """
-    check_eps(eps, "linf", images)
+    Budget(eps, "linf").check(images)
 
     def show(natural: Tensor, pattern: Tensor, _: ImageRandom) -> Tensor:
         return (natural + pattern).clamp(0, 1)
@@ -92,6 +94,7 @@ def universal(
     )
 
 
+@checked
 def patch(
     model: nn.Module,
     images: Tensor,
@@ -117,14 +120,14 @@ def patch(
     of the perturbation for each image and epoch (expectation over transformation), keyed by (seed, epoch, number of the
     image), and tried at one. Else as `universal`.
     """
-    if not 0 < size <= 1:
+    if not (is_number(size) and 0 < size <= 1):
         raise ValueError(f"`attack.size` must be above 0 and at most 1, a share of the image's side; got {size}.")
-    if not 0 <= turn <= 180:
+    if not (is_number(turn) and 0 <= turn <= 180):
         raise ValueError(f"`attack.turn` must be from 0 to 180 degrees; got {turn}.")
     side = max(1, round(size * min(images.shape[2:])))
 
     if perturbation is not None:
-        perturbation.check((images.shape[1], images.shape[2], images.shape[3]))
+        perturbation.try_out((images.shape[1], images.shape[2], images.shape[3]))
 
     def show(natural: Tensor, pattern: Tensor, random: ImageRandom) -> Tensor:
         return paste(natural, pattern, random, turn=turn)
@@ -171,8 +174,6 @@ def learn_and_show(
     title: str | None,
 ) -> Attacked:
     """Learns a pattern from training images and shows it in others."""
-    check_attack(model, images, classes)
-    check_attack(model, *training)
     check_least(batch_size=(batch_size, 1))
     if not len(images):
         return nothing_yet(images, 1)
@@ -183,14 +184,15 @@ def learn_and_show(
         for rows in torch.arange(len(images)).split(batch_size):
             natural = images[rows].to(learnt.device)
             mine = known[rows].to(learnt.device)
-            outputs = model(pattern.seen(natural, (pattern.seed,), mine))
-            check_outputs(outputs, classes[rows])
+            outputs = ask(model, pattern.seen(natural, (pattern.seed,), mine), numbers=rows)
+            check_classes(outputs, classes[rows])
             found.before[rows, 0] = outputs.argmax(1).cpu()
             there = (found.before[rows, 0] == classes[rows]) == pattern.targeted
             shown = pattern.show(natural, learnt, ImageRandom(key("shown", pattern.seed), mine))
             shown[there] = natural[there]
             found.images[rows, 0] = shown.to(images.device)
-            found.after[rows, 0] = model(pattern.seen(shown, (pattern.seed,), mine)).argmax(1).cpu()
+            after = ask(model, pattern.seen(shown, (pattern.seed,), mine), numbers=rows)
+            found.after[rows, 0] = after.argmax(1).cpu()
             found.steps[rows, 0] = steps * (~there).long()
             found.queries[rows, 0] = 1 + (~there).long()
     found.success[:, 0] = (found.after[:, 0] == classes) == pattern.targeted
@@ -211,10 +213,11 @@ def _learn(
             mine = rows.to(device)
             shown = pattern.show(images[rows].to(device), learnt, ImageRandom(key("shown", pattern.seed, epoch), mine))
             with ImageGradient():
-                outputs = model(pattern.seen(shown, (pattern.seed, epoch), mine))
+                outputs = ask(model, pattern.seen(shown, (pattern.seed, epoch), mine), under="what is learnt")
+            check_classes(outputs, classes[rows])
             loss = functional.cross_entropy(outputs, classes[rows].to(device), reduction="none")
             away = loss.mean() if pattern.targeted else -loss.clamp(max=_ENOUGH).mean()
             (gradient,) = torch.autograd.grad(away, learnt)
-            learnt = (learnt.detach() - pattern.step * gradient.sign()).clamp(pattern.low, pattern.high)
+            learnt = (learnt.detach() - pattern.step * followed(gradient).sign()).clamp(pattern.low, pattern.high)
             steps += 1
     return learnt.detach(), steps

@@ -10,14 +10,14 @@ from robust.attack.search import (
     Attacked,
     Loss,
     Verdicts,
-    check_attack,
+    check_classes,
     check_least,
-    check_outputs,
+    followed,
     nothing_yet,
     progress,
     warn_of_zero_gradients,
 )
-from robust.models import device_of
+from robust.models import ask, device_of
 from robust.models.cpu import ImageGradient
 
 
@@ -60,7 +60,6 @@ def follow(
     title: str | None,
 ) -> Attacked:
     """Moves each image until it has the wanted verdict by every rule, or its attempts are over."""
-    check_attack(model, images, aim.classes)
     check_least(max_steps=(walk.max_steps, 1), batch_size=(batch_size, 1))
     device = device_of(model)
     batch, found, still = _Batch(images, walk, batch_size, device), None, 0
@@ -68,9 +67,13 @@ def follow(
         while len(batch.rows):
             moved = batch.moved.detach().requires_grad_(True)
             with torch.set_grad_enabled(not batch.last.all()), ImageGradient():
-                outputs = walk.ask(model, moved, batch.rows, batch.steps) if walk.ask else model(moved)
+                outputs = (
+                    walk.ask(model, moved, batch.rows, batch.steps)
+                    if walk.ask
+                    else ask(model, moved, numbers=batch.rows)
+                )
                 if found is None:
-                    check_outputs(outputs.detach(), aim.classes)
+                    check_classes(outputs, aim.classes)
                 away = aim.loss(outputs, aim.classes[batch.rows].to(device))
             with torch.no_grad():
                 judged = walk.judge(model, moved, batch.rows) if walk.judge else outputs
@@ -82,6 +85,7 @@ def follow(
             moves = batch.moves & ~ended
             if moves.any():
                 (gradient,) = torch.autograd.grad(away[moves.to(device)].sum(), moved)
+                gradient = followed(gradient)
                 batch.move(gradient if aim.targeted else -gradient)
                 if (first := moves & (batch.taken == 0) & (batch.attempt == 0)).any():
                     still += int((~gradient.flatten(1).any(1)[first.to(device)]).sum())

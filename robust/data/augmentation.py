@@ -1,11 +1,12 @@
 """The ordinary augmentation of training images: none of it changes what is seen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from robust.perturb import ImageRandom, warp
+from robust.perturb import ImageRandom, try_out, warp
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,15 @@ class Augmentation:
         matrices[:, :2, 2] = moved
         matrices[:, 2, 2] = 1
         return warp(images, matrices, outside="reflection")
+
+
+def check_augmentation(augmentation: Callable[[Tensor, ImageRandom], Tensor], shape: tuple[int, int, int]) -> None:
+    """Raises ValueError for what does not augment images of this shape (channels, height, width): two are tried."""
+    try:
+        try_out(lambda images, places: augmentation(images, ImageRandom(0, places)), shape, "data.augment")
+    except ValueError as error:
+        raise ValueError(
+            f"{error} An augmentation is called with images in [0, 1], shape (batch, channels, height, width), and "
+            "their random numbers, a robust.perturb.ImageRandom; it returns images alike. A torchvision transform is "
+            "called by one of your own, which draws from these numbers."
+        ) from error

@@ -1,7 +1,7 @@
 """Sets of images in memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ class ImageSet:
     classes: tuple[str, ...]
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     places: Tensor = None  # type: ignore[assignment]
+    background: int | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.dim() != 4:
@@ -56,12 +57,14 @@ class ImageSet:
 
     def to(self, device: torch.device) -> "ImageSet":
         extras = {name: extra.to(device) for name, extra in self.extras.items()}
-        return ImageSet(self.images.to(device), self.labels.to(device), self.classes, extras, self.places.to(device))
+        images, labels, places = (one.to(device) for one in (self.images, self.labels, self.places))
+        return replace(self, images=images, labels=labels, extras=extras, places=places)
 
     def __getitem__(self, rows: slice | Tensor) -> "ImageSet":
         """Part of the set: those of its images, with what is known of them."""
         extras = {name: extra[rows] for name, extra in self.extras.items()}
-        return ImageSet(self.images[rows], self.labels[rows], self.classes, extras, self.places[rows])
+        images, labels, places = self.images[rows], self.labels[rows], self.places[rows]
+        return replace(self, images=images, labels=labels, extras=extras, places=places)
 
 
 @dataclass(frozen=True)

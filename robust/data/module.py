@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from robust.data.augmentation import Augmentation
+from robust.data.augmentation import Augmentation, check_augmentation
 from robust.data.images import ImageSet, Splits, to_float
 from robust.perturb import ImageRandom, Perturbation, key
 
@@ -68,9 +68,11 @@ class PerturbedData(pl.LightningDataModule):
         if not 1 <= batch_size <= count:
             raise ValueError(f"`data.batch_size` must be from 1 to {count}, all training images; got {batch_size}.")
         if perturbation is not None:
-            perturbation.check(splits.train.shape)
+            perturbation.try_out(splits.train.shape)
+        if augmentation is not None:
+            check_augmentation(augmentation, splits.train.shape)
         self.splits = splits
-        self.batch_size = batch_size
+        self.batch_size = int(batch_size)
         self.perturbation = perturbation
         self.seed = seed
         self.fresh = fresh

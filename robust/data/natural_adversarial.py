@@ -48,5 +48,7 @@ def natural_adversarial(path: str, splits: Splits, *, cache_dir: str | None = No
     counts = torch.tensor([len(group) for group in chosen.values()])
     labels = torch.tensor(shared).repeat_interleave(counts)
     return NaturalAdversarial(
-        ImageSet(images["test"], labels, splits.test.classes), torch.tensor(shared), f"{digest} {splits.digest}"
+        ImageSet(images["test"], labels, splits.test.classes, background=splits.test.background),
+        torch.tensor(shared),
+        f"{digest} {splits.digest}",
     )

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from robust.data.images import ImageSet, Splits
+from robust.numbers import is_number, is_whole
 from robust.perturb.random import ImageRandom, key
 
 _TURNS = ("0°", "90°", "180°", "270°")
@@ -39,7 +40,7 @@ def paired(splits: Splits, *, gap: int = 1, jitter: int = 1) -> Splits:
     then the same in all nine. Raises ValueError where that leaves patches of fewer than 6 pixels a side.
     """
     for name, value in (("gap", gap), ("jitter", jitter)):
-        if not (isinstance(value, int) and value >= 0):
+        if not is_whole(value, 0):
             raise ValueError(f"`task.images.{name}` must be a whole number >= 0, of pixels; got {value}.")
     _, height, width = splits.train.shape
     pitch = (min(height, width) + gap) // 3 // _BLOCK * _BLOCK
@@ -85,7 +86,7 @@ def _patch(grey: Tensor, row: int, column: int, moved: Tensor, pitch: int, gap: 
 def labelled(splits: Splits, share: float, *, seed: int) -> Splits:
     """The same test images, and this share of the training images of each class, at least one, drawn by the seed; a
     greater share holds the smaller one. Raises ValueError for a share that is none."""
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+    if not (is_number(share) and 0 < share <= 1):
         raise ValueError(f"`data.labels` must be above 0 and at most 1, a share of the training images; got {share}.")
     if share == 1:
         return splits

@@ -13,6 +13,7 @@ from torch.nn import functional
 from robust.claiming import claimed_in_turn
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits
+from robust.numbers import is_whole
 
 _MNIST_TRAIN = 50_000  # of the 60,000 training images: Cavey et al. 2020 (arXiv 2004.03452)
 _DIGITS_TEST = 497
@@ -77,7 +78,7 @@ def _fewer(splits: Splits, per_class: int | None) -> Splits:
     train, classes = splits.train, range(len(splits.train.classes))
     rows = [(train.labels == label).nonzero()[:, 0] for label in classes]
     most = min(map(len, rows))
-    if not (isinstance(per_class, int) and 1 <= per_class <= most):
+    if not (is_whole(per_class, 1) and per_class <= most):
         raise ValueError(f"`data.per_class` must be from 1 to {most}, all there are of a class; got {per_class}.")
     return replace(splits, train=train[torch.cat([mine[:per_class] for mine in rows]).sort().values])
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from robust.data.cache import digest, digest_of_images, kept
 from robust.data.folder import decode, is_image
 from robust.data.images import ImageSet, Splits, fixed_order
+from robust.numbers import is_whole
 
 _SIZE = 64
 _LAYOUT = (
@@ -44,7 +45,7 @@ def tiny_imagenet(*, dir: str, num_classes: int = 200, per_class: int = 500, cac
 
 
 def _choose(wnids: Sequence[str], count: int) -> list[str]:
-    if not (isinstance(count, int) and 2 <= count <= len(wnids)):
+    if not (is_whole(count, 2) and count <= len(wnids)):
         raise ValueError(f"`data.num_classes` must be from 2 to {len(wnids)}, all there are; got {count}.")
     ordered = sorted(line.strip() for line in wnids)
     return [ordered[place * len(ordered) // count] for place in range(count)]
@@ -64,7 +65,7 @@ def _read_lines(path: Path) -> list[str]:
 
 def _training_files(root: Path, wnids: Sequence[str], per_class: int) -> list[tuple[str, Path]]:
     """The wnid and the path of each image."""
-    if not (isinstance(per_class, int) and per_class >= 1):
+    if not is_whole(per_class, 1):
         raise ValueError(f"`data.per_class` must be at least 1; got {per_class}.")
     found = []
     for wnid in wnids:

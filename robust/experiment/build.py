@@ -178,10 +178,11 @@ def _build_conditions(
         for level in dict.fromkeys(levels[name] or ()):
             perturb = at_level(choice, level)
             condition = Condition(build_perturbation(perturb, key=key))
+            if choice.family not in chosen:
+                continue
             with as_level(perturb, key):
                 condition.check(shape)
-            if choice.family in chosen:
-                conditions.append(condition)
+            conditions.append(condition)
     return tuple(conditions)
 
 

@@ -163,12 +163,8 @@ def evaluate(
             "call robust.measure.measure_natural_adversarial."
         )
     images = build_splits(config.data).test if isinstance(data, str) else data
-    if isinstance(evaluation, str):
-        conditions = build_conditions(config.evaluation, images.shape)
-    else:
-        conditions = list(evaluation)
-        for condition in conditions:
-            condition.check(images.shape)
+    named = isinstance(evaluation, str)
+    conditions = build_conditions(config.evaluation, images.shape) if named else list(evaluation)
     settings = config.evaluation
     name = name or type(model).__name__
     measured = measure(

@@ -13,6 +13,7 @@ from robust.runs.config import Config
 
 _MODES = ("default", "reduce-overhead", "max-autotune")
 _FEWEST_CLASSES = 2
+_ANSWERS = ("start", "head", "trainable", "share")  # where weights start, which head goes on, what learns, from what
 _MAY_DIFFER = ("dropout", "name", "standardize")  # of a network and of what it starts from
 
 
@@ -103,8 +104,14 @@ def check_values(config: Config) -> None:
 
 
 def check_technique(config: Config, perturbation: Perturbation | None) -> None:
-    """Raises ValueError unless the technique has a perturbation exactly if it needs one."""
+    """Raises ValueError unless the technique answers all its questions, and has a perturbation exactly if it needs
+    one."""
     technique = config.technique
+    if missing := [name for name in _ANSWERS if name not in technique]:
+        raise ValueError(
+            f"`technique.{missing[0]}` must be set by `technique={technique.get('name')}`, to null where there is none"
+            "; got nothing. conf/technique/natural.yaml shows all that a technique says."
+        )
     if perturbation and config.perturb.fresh and not perturbation.random:
         raise ValueError(f"`perturb.fresh` must be false with `perturb={perturbation.name}`: nothing in it is random.")
     if perturbation and technique.share is None:

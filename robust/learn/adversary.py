@@ -7,6 +7,7 @@ from torch import Tensor
 
 from robust.attack import as_number
 from robust.models.cpu import ImageGradient
+from robust.numbers import is_number, is_whole, plain
 
 
 class SignAdversary:
@@ -17,14 +18,14 @@ class SignAdversary:
     def __init__(self, *, step: float | str = 1 / 255, steps: int = 8, eps: float | str | None = None):
         self.step = as_number("technique.objective.step", step)
         self.eps = as_number("technique.objective.eps", eps)
-        self.steps = steps
+        self.steps = plain(steps)
         for name, value in (("step", self.step), ("eps", self.eps)):
-            if value is not None and not 0 < value <= 1:
+            if value is not None and not (is_number(value) and 0 < value <= 1):
                 raise ValueError(
                     f"`technique.objective.{name}` must be above 0 and at most 1; got {value}. Images are in [0, 1]: "
                     f"grey levels are written {value}/255."
                 )
-        if steps < 1:
+        if not is_whole(steps, 1):
             raise ValueError(f"`technique.objective.steps` must be at least 1; got {steps}.")
 
     def __call__(self, images: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:

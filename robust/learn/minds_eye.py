@@ -11,6 +11,7 @@ from robust.attack import toward_scores
 from robust.data import Batch, to_float
 from robust.learn.task import Task
 from robust.models import PATCH, Autoencoder, Estimator, Projector, TripleStaged
+from robust.numbers import is_whole
 
 # Published for grey values from 0 to 255, half the squared error: 0.01 / 2 * 255**2 for those from 0 to 1.
 _DRAWING_WEIGHT = 0.01 / 2 * 255**2
@@ -81,7 +82,7 @@ class Comparing(Task):
 
     def __init__(self, *arguments: Any, patches: int = 1280, **options: Any):
         super().__init__(*arguments, **options)
-        if not (isinstance(patches, int) and patches >= 2):
+        if not is_whole(patches, 2):
             raise ValueError(f"`task.module.patches` must be a whole number >= 2; got {patches}.")
         self.patches = patches
 

@@ -13,6 +13,7 @@ from robust.data import Batch, Splits
 from robust.learn.classifier import judged
 from robust.learn.task import Task
 from robust.measure import neighbours_accuracy
+from robust.numbers import is_number
 from robust.perturb import Perturbation
 
 _KNOWN, _ASKED = 5000, 10000  # images, at most: seconds of an epoch, and half a point of accuracy
@@ -38,7 +39,7 @@ class Contrasting(Task):
 
     def __init__(self, *arguments: Any, views: Perturbation, temperature: float, **settings: Any):
         super().__init__(*arguments, **settings)
-        if not isinstance(temperature, int | float) or not temperature > 0:
+        if not (is_number(temperature) and temperature > 0):
             raise ValueError(f"`task.module.temperature` must be a number above 0; got {temperature}.")
         self.views, self.temperature = views, temperature
 

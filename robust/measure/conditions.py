@@ -17,20 +17,20 @@ class Condition:
 
     @property
     def name(self) -> str:
-        return self.perturbation.name if self.perturbation else NATURAL
+        return self.perturbation.name if self.perturbation is not None else NATURAL
 
     @property
     def level(self) -> float:
-        return float(self.perturbation.level) if self.perturbation else 0.0
+        return float(self.perturbation.level) + 0.0 if self.perturbation is not None else 0.0
 
     @property
     def title(self) -> str:
         return condition_title(self.name, self.level)
 
     def check(self, shape: tuple[int, int, int]) -> None:
-        """Raises ValueError if images of this shape (channels, height, width) cannot be tested so."""
-        if self.perturbation:
-            self.perturbation.check(shape)
+        """Raises ValueError if images of this shape (channels, height, width) cannot be tested so: two are tried."""
+        if self.perturbation is not None:
+            self.perturbation.try_out(shape)
 
     def view(self, images: Tensor, places: Tensor, *, seed: int, trial: int) -> Tensor:
         """The test images that every model sees in this trial: perturbed, or the same where the condition is natural.

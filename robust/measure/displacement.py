@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from robust.data import ImageSet, to_float
 from robust.measure.conditions import Condition
-from robust.models import Standardize, device_of, evaluating
+from robust.models import OutputError, Standardize, ask, device_of, evaluating
+from robust.numbers import is_whole, plain
 from robust.perturb import ImageRandom, key
 
 _AT_ONCE = 100
@@ -49,9 +50,9 @@ def movement(model: nn.Module, natural: Tensor, perturbed: Tensor, names: Sequen
     a share of their length: place by place, and of their mean over all places, which an object that only stands
     elsewhere does not move. Two of shape (batch, layers)."""
     with torch.inference_mode(), _outputs(model, names) as outputs:
-        model(natural)
+        ask(model, natural)
         before = [outputs[name] for name in names]
-        model(perturbed)
+        ask(model, perturbed)
         after = [outputs[name] for name in names]
     pairs = list(zip(after, before, strict=True))
     by_place = [_distance(one.flatten(1), other.flatten(1)) for one, other in pairs]
@@ -89,13 +90,14 @@ def measure_layers(
     number), n, moved (place by place) and moved_overall, the means over the first `count` images of a fixed random
     order, in the first trial.
 
-    The model is put in eval mode for the while. Raises ValueError unless `count` is at least 1.
+    The model is put in eval mode for the while. Raises ValueError unless `count` is at least 1, OutputError where a
+    layer gives what is not finite.
     """
-    if count < 1:
+    if not is_whole(count, 1):
         raise ValueError(f"`count` must be at least 1; got {count}.")
     names = layers(model)
     device = device_of(model)
-    chosen = ImageRandom(key("layers", seed), images.places.cpu()).uniform().argsort(stable=True)[:count]
+    chosen = ImageRandom(key("layers", seed), images.places.cpu()).uniform().argsort(stable=True)[: plain(count)]
     lines = []
     with evaluating(model):
         for condition in conditions:
@@ -106,6 +108,8 @@ def measure_layers(
                 natural = to_float(images.images[rows]).to(device)
                 perturbed = condition.view(natural, images.places[rows], seed=seed, trial=0)
                 parts.append(movement(model, natural, perturbed, names))
+            if not all(column.isfinite().all() for part in parts for column in part):
+                raise OutputError(f"The model's layers must give finite values; got others under {condition.title}.")
             means = [torch.cat(columns).mean(0).tolist() for columns in zip(*parts, strict=True)]
             about = {"test_perturbation": condition.name, "test_level": condition.level}
             lines += [

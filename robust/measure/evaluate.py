@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from robust.data import ImageSet, NaturalAdversarial, to_float
+from robust.errors import check
 from robust.measure.calibration import (
     SURENESS,
     aurra,
@@ -21,7 +23,8 @@ from robust.measure.calibration import (
 )
 from robust.measure.conditions import Condition
 from robust.measure.intervals import wilson
-from robust.models import TripleStaged, device_of, evaluating
+from robust.models import OutputError, TripleStaged, ask, device_of, evaluating
+from robust.numbers import is_whole, plain
 
 #: what tells one test of a model from another
 TEST_KEY = ["test_perturbation", "test_level", "trial", "evaluation_seed"]
@@ -61,22 +64,23 @@ def predict(
     the softmax): int64 and float32 of shape (n,), on the images' device.
 
     Every model sees the same test images (see `Condition.view`), whatever part of their data set they are. With
-    `among`, int64, it may only choose between these classes.
+    `among`, int64, it may only choose between these classes. Raises OutputError for a network that does not answer with
+    finite logits, one for each class, and names the image and the condition.
     """
+    batch_size = _whole("batch_size", batch_size, 1)
     places = images.places
     predicted, confidence = [], []
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
             rows = slice(start, start + batch_size)
             batch = condition.view(to_float(images.images[rows]), places[rows], seed=seed, trial=trial)
-            logits = model(batch)
-            if not start:
-                _check_logits(logits, len(batch), len(images.classes))
+            logits = ask(model, batch, numbers=places[rows], under=f"{condition.title}, trial {trial}")
+            _check_classes(logits, len(images.classes))
             if among is not None:
                 logits = logits[:, among]
             best = logits.argmax(1)
             predicted.append(best if among is None else among[best])
-            confidence.append(_greatest_share(logits.float()))
+            confidence.append(_greatest_share(logits))
     return torch.cat(predicted), torch.cat(confidence)
 
 
@@ -92,8 +96,12 @@ def measure(
 ) -> Measurement:
     """Tests `model`, from images in [0, 1] to logits, under every condition, `trials` times where it is random.
 
-    The model is put in eval mode for the while. With a `title` a progress bar shows.
+    The model is put in eval mode for the while. With a `title` a progress bar shows. Raises ValueError for a condition
+    that the images cannot be tested under, or whose perturbation breaks its promises, before any test; else as
+    `predict`.
     """
+    for condition in conditions:
+        condition.check(images.shape)
     tests = planned_tests(conditions, trials=trials, seed=seed)
     if not tests:
         return Measurement(_ROWS, _PREDICTIONS)
@@ -154,11 +162,19 @@ def measure_natural_adversarial(
 
 def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) -> list[Test]:
     """Every test of these conditions, with what tells it apart (TEST_KEY); where nothing is random, one, of seed 0."""
+    trials, seed = _whole("trials", trials, 1), _whole("seed", seed)
     return [
         (condition, (condition.name, condition.level, trial, seed if condition.random else 0))
         for condition in conditions
         for trial in range(trials if condition.random else 1)
     ]
+
+
+def _whole(name: str, value: Any, least: float = -math.inf) -> int:
+    """A whole number as Python has it, or ParameterError."""
+    rule = "a whole number" + (f" >= {least}" if least > -math.inf else "")
+    check(name, value, rule, is_whole(value, least))
+    return int(plain(value))
 
 
 def _sureness(model: nn.Module, confidence: Tensor, right: Tensor) -> list[float]:
@@ -179,17 +195,15 @@ def _bins(model: nn.Module, confidence: Tensor, right: Tensor) -> list[np.ndarra
 
 def _greatest_share(logits: Tensor) -> Tensor:
     """The greatest value of the softmax, three times as fast as through it."""
-    return (logits - logits.amax(1, keepdim=True)).exp_().sum(1).reciprocal_()
+    return (logits - logits.amax(1, keepdim=True)).float().exp_().sum(1).reciprocal_()
 
 
-def _check_logits(logits: Tensor, images: int, classes: int) -> None:
-    if logits.shape != (images, classes):
-        raise ValueError(
-            f"The model must return logits of shape ({images}, {classes}), one for each image and class; "
+def _check_classes(logits: Tensor, classes: int) -> None:
+    if logits.shape[1] != classes:
+        raise OutputError(
+            f"The model must return logits of shape ({len(logits)}, {classes}), one for each image and class; "
             f"got {tuple(logits.shape)}."
         )
-    if not logits.isfinite().all():
-        raise ValueError("The model must return finite logits; got NaN or infinity.")
 
 
 def _as_numbers(classes: Tensor, count: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robust.data import ImageSet, to_float
-from robust.models import device_of, evaluating, trunk_of
+from robust.models import OutputError, ask, device_of, evaluating, trunk_of
 
 _TEMPERATURE = 0.07
 _NEIGHBOURS, _SHARE = 200, 250  # as published for 50,000 images: one of each 250
@@ -13,7 +13,7 @@ _NEIGHBOURS, _SHARE = 200, 250  # as published for 50,000 images: one of each 25
 
 def features(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tensor:
     """What the model's head is given of each image: shape (n, features), on the CPU. `images`: uint8, or in [0, 1],
-    shape (n, channels, height, width)."""
+    shape (n, channels, height, width). Raises OutputError where one is not finite."""
     trunk = trunk_of(model)
     device = device_of(trunk)
     kept: list[Tensor] = []
@@ -22,10 +22,14 @@ def features(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tens
     try:
         with evaluating(trunk), torch.inference_mode():
             for part in images.split(batch_size):
-                trunk((part if part.is_floating_point() else to_float(part)).to(device))
+                ask(trunk, to_float(part).to(device))
     finally:
         hook.remove()
-    return torch.cat(kept)
+    found = torch.cat(kept)
+    if not found.isfinite().all():
+        number = int((~found.isfinite().all(1)).nonzero()[0, 0])
+        raise OutputError(f"The model must give its head finite features; got NaN or infinity for image {number}.")
+    return found
 
 
 def neighbours_accuracy(model: nn.Module, known: ImageSet, asked: ImageSet) -> float:

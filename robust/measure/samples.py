@@ -9,7 +9,7 @@ from torch import nn
 
 from robust.data import ImageSet, to_float
 from robust.measure.conditions import Condition
-from robust.models import device_of
+from robust.models import ask, device_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def take_samples(
         for condition in conditions:
             batch = condition.view(natural, images.places[chosen], seed=seed, trial=0)
             shown.append((batch * 255).round().to(torch.uint8).cpu().numpy())
-            predicted.append(model(batch).argmax(1).cpu().numpy())
+            logits = ask(model, batch.clone(), numbers=images.places[chosen], under=f"{condition.title}, trial 0")
+            predicted.append(logits.argmax(1).cpu().numpy())
     return Samples(
         names=np.array([condition.name for condition in conditions]),
         levels=np.array([condition.level for condition in conditions]),

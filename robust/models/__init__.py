@@ -2,8 +2,9 @@
 
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, ImagesTooSmallError, linear_head
-from robust.models.inference import device_of, evaluating, folded
+from robust.models.inference import device_of, evaluating, folded, is_training, preserved
 from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, Projector, TripleStaged, View
+from robust.models.outputs import OutputError, ask, said
 from robust.models.pretrained import IMAGENET, published_digest, take_published
 from robust.models.registry import UnknownNetworkError, make_network, register
 from robust.models.resnet import ResNet
@@ -19,6 +20,7 @@ __all__ = [
     "ConvNet",
     "Estimator",
     "ImagesTooSmallError",
+    "OutputError",
     "Projector",
     "ResNet",
     "Siamese",
@@ -26,13 +28,17 @@ __all__ = [
     "TripleStaged",
     "UnknownNetworkError",
     "View",
+    "ask",
     "device_of",
     "evaluating",
     "folded",
+    "is_training",
     "linear_head",
     "make_network",
+    "preserved",
     "published_digest",
     "register",
+    "said",
     "take_published",
     "trunk_of",
 ]

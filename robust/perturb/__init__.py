@@ -2,6 +2,7 @@
 
 from robust.perturb.base import DrawnStrength, Perturbation, check_images, check_level
 from robust.perturb.blur import GaussianBlur
+from robust.perturb.gate import try_out
 from robust.perturb.mixture import AugMix, OneOf, World
 from robust.perturb.occlusion import Erasing, Mesh, PixelDropout, Texture
 from robust.perturb.random import ImageRandom, key
@@ -37,5 +38,6 @@ __all__ = [
     "check_images",
     "check_level",
     "key",
+    "try_out",
     "warp",
 ]

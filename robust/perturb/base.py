@@ -1,15 +1,19 @@
 """What every perturbation is: sample its parameters, then transform images by them."""
 
+import contextlib
 import math
-import numbers
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from robust.numbers import is_number, is_whole, plain
+from robust.perturb.gate import sound, try_out
 from robust.perturb.random import ImageRandom, key
 
+_AUTOCAST = ("cpu", "cuda", "mps", "xpu")  # devices that know it
+_TAKEN = ("natural", "none")  # what tables call images, and trainings, without a perturbation
 _FEW = 64  # numbers that are drawn for an image and worth telling
 
 
@@ -49,9 +53,19 @@ class Perturbation(nn.Module):
         return {"perturbation": self.name, "level": self.level, **few}
 
     def perturb(self, images: Tensor, random: ImageRandom) -> Tensor:
-        """`sample` and `apply_transform`, for images that are known to be sound."""
+        """`sample` and `apply_transform`, for images that are known to be sound, in their own precision. Raises
+        ValueError where what comes back is not."""
         _, channels, height, width = images.shape
-        return self.apply_transform(images, **self.sample(random, (channels, height, width)))
+        with _without_autocast(images.device.type):
+            changed = self.apply_transform(images, **self.sample(random, (channels, height, width)))
+        return sound(changed, images, self.name)
+
+    def try_out(self, shape: tuple[int, int, int]) -> None:
+        """Raises ValueError if images of this shape (channels, height, width) cannot be perturbed so, or if this
+        perturbation breaks a promise (see `gate.try_out`)."""
+        _check_names(self)
+        self.check(shape)
+        try_out(lambda images, places: self.perturb(images, ImageRandom(0, places)), shape, self.name)
 
     def forward(self, images: Tensor, *, seed: int | None = None, indices: Tensor | None = None) -> Tensor:
         """The perturbed images, for any caller.
@@ -65,8 +79,9 @@ class Perturbation(nn.Module):
         self.check((channels, height, width))
         if seed is None:
             seed = int(torch.randint(2**62, ()))
-        if indices is None:
-            indices = torch.arange(len(images))
+        if not is_whole(seed):
+            raise ValueError(f"`seed` must be a whole number; got {seed!r}.")
+        indices = torch.arange(len(images)) if indices is None else torch.as_tensor(indices)
         if indices.shape != (len(images),) or indices.is_floating_point():
             raise ValueError(
                 f"`indices` must be whole numbers of shape ({len(images)},), one for each image; "
@@ -90,15 +105,15 @@ class DrawnStrength(Perturbation):
     def __init__(self, *, level: float, lowest: float = 0.25):
         super().__init__()
         self.level = check_level("level", level, self.unit)
-        if level > self.highest:
+        if self.level > self.highest:
             raise ValueError(
                 f"`level` must be at most {self.highest:g} for {self.name}; got {level}. It is {self.unit}."
             )
-        if not 0 <= lowest <= 1:
+        if not (is_number(lowest) and 0 <= lowest <= 1):
             raise ValueError(
                 f"`lowest` must be from 0 to 1; got {lowest}. It is the weakest strength as a share of `level`."
             )
-        self.lowest = lowest
+        self.lowest = float(plain(lowest))
 
     def strength(self, random: ImageRandom) -> Tensor:
         """A strength for each image, shape (batch,)."""
@@ -107,6 +122,24 @@ class DrawnStrength(Perturbation):
     def signed(self, random: ImageRandom) -> Tensor:
         """The same, of either sign."""
         return self.strength(random) * (2 * random.integers(2) - 1)
+
+
+def _without_autocast(device: str) -> contextlib.AbstractContextManager[object]:
+    on = device in _AUTOCAST and torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if on else contextlib.nullcontext()
+
+
+def _check_names(perturbation: Perturbation) -> None:
+    """Raises ValueError unless tables can tell it from others."""
+    kind = type(perturbation).__name__
+    name, level = (getattr(perturbation, one, None) for one in ("name", "level"))
+    if not (isinstance(name, str) and name) or name in _TAKEN:
+        raise ValueError(
+            f"`{kind}.name` must be a word for tables, other than {' and '.join(_TAKEN)}; got {name!r}. Set "
+            "`name = 'mine'` in the class."
+        )
+    if not is_number(level):
+        raise ValueError(f"`{kind}.level` must be a number, how strong it is; got {level!r}. Set `self.level`.")
 
 
 def check_images(images: Tensor) -> None:
@@ -131,8 +164,8 @@ def check_images(images: Tensor) -> None:
 
 def check_level(name: str, value: Any, unit: str, *, whole: bool = False) -> float:
     """`value` as a number, or ValueError: levels are finite, at least 0 and, if `whole`, integers."""
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0 or (whole and value != int(value)):
+    value = plain(value)
+    if not is_number(value) or value < 0 or (whole and value != int(value)):
         rule = "a whole number >= 0" if whole else "a number >= 0"
         raise ValueError(f"`{name}` must be {rule}; got {value!r}. It is {unit}.")
     return int(value) if whole else float(value)

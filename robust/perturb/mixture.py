@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from robust.numbers import is_number, is_whole, plain
 from robust.perturb.base import DrawnStrength, Perturbation, check_level
 from robust.perturb.blur import GaussianBlur
 from robust.perturb.occlusion import Erasing, Mesh, PixelDropout, Texture
@@ -40,7 +41,7 @@ class OneOf(Perturbation):
         super().__init__()
         unit = "the share of each range that is used"
         self.level = check_level("level", level, unit)
-        if level > 1:
+        if self.level > 1:
             raise ValueError(f"`level` must be from 0 to 1; got {level}. It is {unit}.")
         if not ranges:
             raise ValueError("`ranges` must name at least one perturbation; got none.")
@@ -103,10 +104,10 @@ class AugMix(Perturbation):
     ):
         super().__init__()
         for setting, value in (("chains", chains), ("longest", longest)):
-            if not (isinstance(value, int) and value >= 1):
+            if not is_whole(value, 1):
                 raise ValueError(f"`{setting}` must be a whole number >= 1; got {value}.")
         self.one = OneOf(ranges=ranges, level=level)
-        self.level, self.chains, self.longest = self.one.level, chains, longest
+        self.level, self.chains, self.longest = self.one.level, plain(chains), plain(longest)
         self.moves = self.one.moves
 
     def check(self, shape: tuple[int, int, int]) -> None:
@@ -157,7 +158,8 @@ def _levels(name: str, bounds: tuple[float, float], *, scale: float) -> list[Per
     """A perturbation at each level of a range; whole levels are rounded up, so that only a scale of 0 gives 0."""
     if name not in (known := (*_WHOLE, *_EVEN, *_DRAWN)):
         raise ValueError(f"`ranges` must name perturbations among {', '.join(known)}; got {name!r}.")
-    two = isinstance(bounds, Sequence) and len(bounds) == 2
+    two = isinstance(bounds, Sequence) and len(bounds) == 2 and all(map(is_number, bounds))
+    bounds = tuple(map(plain, bounds)) if two else bounds
     if not two or not 0 <= bounds[0] <= bounds[1] or (name in _WHOLE and any(one != int(one) for one in bounds)):
         rule = "two whole numbers" if name in _WHOLE else "two levels"
         raise ValueError(f"`ranges.{name}` must be {rule}, the lower one first, from 0; got {bounds}.")

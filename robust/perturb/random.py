@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor
 
+from robust.numbers import is_whole, plain
+
 _WORDS_AT_A_TIME = 1 << 18  # 2 MiB of int64: stays in the cache while some twenty element-wise passes go over it
 _MANY = 64  # drawn one after the other up to so many; from there it is faster to put all in a random order
 
@@ -25,8 +27,9 @@ _STAGES = ((30, _signed(0xBF58476D1CE4E5B9)), (27, _signed(0x94D049BB133111EB)),
 
 
 def key(*parts: float | str) -> int:
-    """A 64-bit key from what identifies a draw, such as `key("test", seed, trial)`; the same in every process."""
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    """A 64-bit key from what identifies a draw, such as `key("test", seed, trial)`; the same in every process, and for
+    a number of any type."""
+    digest = hashlib.blake2b(repr(tuple(map(plain, parts))).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 
@@ -47,14 +50,22 @@ def _mix_(words: Tensor) -> Tensor:
 class ImageRandom:
     """Draws for a batch: row i depends on the key, on `indices[i]` and on which draw it is, on nothing else.
 
-    `indices` are int64 of shape (batch,): what identifies each image, usually its place in the data set. Values are
-    float32 (or int64) of shape (batch, *shape) on the indices' device.
+    `indices` are whole numbers of shape (batch,): what identifies each image, usually its place in the data set. Values
+    are float32 (or int64) of shape (batch, *shape) on the indices' device. Raises ValueError for other indices, or a
+    key that is no whole number.
     """
 
     def __init__(self, key: int, indices: Tensor):
-        self.key = key
-        self.indices = indices
-        self._images = _mix_(_mix_(indices * _STEP + key) + _STEP)
+        if not is_whole(key):
+            raise ValueError(f"`key` must be a whole number, such as `robust.perturb.key('test', seed)`; got {key!r}.")
+        if indices.dim() != 1 or indices.is_floating_point() or indices.dtype == torch.bool:
+            raise ValueError(
+                "`indices` must be whole numbers of shape (batch,), one for each image; got "
+                f"{indices.dtype} of shape {tuple(indices.shape)}."
+            )
+        self.key = plain(key)
+        self.indices = indices.long()
+        self._images = _mix_(_mix_(self.indices * _STEP + _signed(self.key % (1 << 64))) + _STEP)
         self._draws = 0
 
     def __len__(self) -> int:

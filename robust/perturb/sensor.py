@@ -103,7 +103,7 @@ class GaussianNoise(Perturbation):
         self.std = self.level = check_level(
             "std", std, "the noise's standard deviation as a fraction of [0, 1], e.g. 0.05"
         )
-        if std > 1:
+        if self.std > 1:
             raise ValueError(f"`std` must be at most 1, the range of images; got {std}. Noise levels are e.g. 0.05.")
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:

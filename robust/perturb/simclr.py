@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from robust.numbers import is_number, plain
 from robust.perturb.base import Perturbation, check_level
 from robust.perturb.random import ImageRandom
 from robust.perturb.warp import warp
@@ -27,14 +28,14 @@ class ContrastView(Perturbation):
         super().__init__()
         unit = "the strength of views, from 0 to 1, e.g. 0.5"
         self.level = check_level("level", level, unit)
-        if level > 1:
+        if self.level > 1:
             raise ValueError(f"`level` must be at most 1; got {level}. It is {unit}.")
-        if not 0 < smallest <= 1:
+        if not (is_number(smallest) and 0 < smallest <= 1):
             raise ValueError(
                 f"`smallest` must be above 0 and at most 1; got {smallest}. It is the least "
                 "share of a picture's area that a view shows, e.g. 0.2."
             )
-        self.smallest = smallest
+        self.smallest = float(plain(smallest))
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
         """`matrices`, shape (batch, 3, 3), `factors` of brightness, contrast and saturation, and `hue`, in radians."""

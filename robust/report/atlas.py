@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from robust.data import NONE
 from robust.experiment.build import build_splits
 from robust.measure import (
     NATURAL,
@@ -74,7 +73,7 @@ def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
         classes = _classes(folder)
         attacks = attacks[(attacks["target"] >= 0) & attacks["threshold"].isna()]
         for (name, settings), group in attacks.groupby(["attack", "settings"], sort=False):
-            if _is_complete(group, classes):
+            if _is_complete(group, len(classes), _background(folder, classes)):
                 found.setdefault((*about, name, settings), []).append(
                     (folder, group, success_matrix(group, len(classes)))
                 )
@@ -85,11 +84,16 @@ def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
     ]
 
 
-def _is_complete(attacks: pd.DataFrame, classes: Sequence[str]) -> bool:
+def _is_complete(attacks: pd.DataFrame, classes: int, background: int | None) -> bool:
     """Whether every class that shows something was led to every other."""
     pairs = set(attacks[["label", "target"]].drop_duplicates().itertuples(index=False, name=None))
-    labels = [place for place, name in enumerate(classes) if name != NONE]
-    return len(classes) > 2 and all((a, b) in pairs for a in labels for b in range(len(classes)) if a != b)
+    labels = [label for label in range(classes) if label != background]
+    return classes > 2 and all((a, b) in pairs for a in labels for b in range(classes) if a != b)
+
+
+def _background(folder: Path, classes: Sequence[str]) -> int | None:
+    """The class that shows nothing: of scenes, the last, where they have one."""
+    return len(classes) - 1 if RunFolder(folder).read_config().select("data.none") is True else None
 
 
 def _atlas(known: Mapping[str, object], trained: str, runs: Sequence[tuple[Path, pd.DataFrame, np.ndarray]]) -> Atlas:

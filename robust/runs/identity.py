@@ -120,7 +120,7 @@ def _hash(value: Any) -> str:
 
 
 def _prune(value: Any, path: str = "") -> Any:
-    """What counts of a configuration: without what is left out or null, and 1 and 1.0 the same."""
+    """What counts of a configuration: without what is left out or null; 1 and 1.0 the same, 0.0 and -0.0."""
     if isinstance(value, dict):
         kept = {name: _prune(inner, f"{path}.{name}".lstrip(".")) for name, inner in value.items()}
         return {
@@ -130,4 +130,4 @@ def _prune(value: Any, path: str = "") -> Any:
         }
     if isinstance(value, list):
         return [_prune(inner, path) for inner in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return float(value) + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from robust.attack import ANY, Assault
-from robust.data import NONE, ImageSet
+from robust.data import ImageSet
 
 STEPS = {"search": "robust.attack.gradient_sign", "name": "gradient_sign", "targeted": True}
 
@@ -16,7 +16,7 @@ STEPS = {"search": "robust.attack.gradient_sign", "name": "gradient_sign", "targ
 def images():
     labels = torch.arange(3).repeat(4)
     pixels = torch.randint(256, (12, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    return ImageSet(pixels, labels, ("cat", "dog", NONE))
+    return ImageSet(pixels, labels, ("cat", "dog", "none"), background=2)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from robust.data.scenes.backgrounds import Backgrounds
 from robust.data.scenes.composition import NONE, RANGES, over
 from robust.data.scenes.rendering import Camera, draw_all
 from robust.data.scenes.shapes import SHAPES, read_shape
+from robust.numbers import is_whole
 from robust.perturb.random import ImageRandom, key
 
 _DRAWINGS_A_JOB = 250
@@ -46,7 +47,7 @@ class Shown:
 def check(objects: Mapping[str, Mapping[str, Any]], parameters: Sequence[str], numbers: Mapping[str, int]) -> None:
     """Raises ValueError for what cannot be drawn; `numbers` must be whole and at least 1."""
     for name, value in numbers.items():
-        if not (isinstance(value, int) and value >= 1):
+        if not is_whole(value, 1):
             raise ValueError(f"`data.{name}` must be a whole number >= 1; got {value}.")
     if not objects or NONE in objects:
         raise ValueError(

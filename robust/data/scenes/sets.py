@@ -71,7 +71,7 @@ def scenes(
 def _as_set(drawn: Mapping[str, Any], names: tuple[str, ...], none: bool) -> ImageSet:
     extras = {name: drawn[name] for name in ("parameters", "drawing", "alpha")}
     extras["is_object"] = drawn["labels"] < len(names)
-    whole = ImageSet(drawn["images"], drawn["labels"], (*names, NONE), extras)
+    whole = ImageSet(drawn["images"], drawn["labels"], (*names, NONE), extras, background=len(names))
     if none:
         return whole
     objects = whole[extras["is_object"]]

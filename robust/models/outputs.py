@@ -1,0 +1,82 @@
+"""What a network says of images, whoever made it: logits, checked."""
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robust.errors import one_line
+
+
+class OutputError(ValueError):
+    """A network that cannot be asked about images, or whose answer is of no use."""
+
+
+def ask(model: nn.Module, images: Tensor, *, numbers: Tensor | None = None, under: str = "") -> Tensor:
+    """What `model` says of images in [0, 1], shape (batch, channels, height, width): finite logits, shape (batch,
+    outputs), float32, or float64 of a network that computes so.
+
+    The images are cast to the network's precision; an output that holds its logits as `logits` (a dictionary, a data
+    class) is opened. Raises OutputError for a network that cannot be asked, and for what it may not say: it names the
+    image, by `numbers`, int64 of shape (batch,), or else by its place in the batch, and what the network sees it
+    `under`.
+    """
+    outputs = said(model, images)
+    if outputs.isfinite().all():
+        return outputs
+    bad = (~outputs.isfinite().all(1)).nonzero()[:, 0]
+    first, values = int(bad[0]), outputs[bad[0]]
+    number = first if numbers is None else int(numbers[first])
+    more = f" and {len(bad) - 1} more of its batch" if len(bad) > 1 else ""
+    raise OutputError(
+        f"The model must return finite logits; got {'NaN' if values.isnan().any() else 'infinity'} for image {number}"
+        f"{more}{f' under {under}' if under else ''}. Look at the layer that makes it: a division by zero, the "
+        "logarithm or the root of one, an overflow."
+    )
+
+
+def said(model: nn.Module, images: Tensor) -> Tensor:
+    """The same, whatever the values: for images that may not be images, as some searches show a network."""
+    dtype = dtype_of(model)
+    shown = images if images.dtype == dtype else images.to(dtype)
+    version = _version(shown)
+    try:
+        outputs = model(shown)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError) as error:
+        raise OutputError(
+            f"The model cannot be called with images in [0, 1], {dtype} of shape {tuple(images.shape)} on "
+            f"{images.device.type}: {one_line(error)} It must take them and return logits of shape (batch, classes)."
+        ) from error
+    if _version(shown) != version:
+        raise OutputError("The model must leave the images it is given as they are; it changed them in place.")
+    return _logits(outputs, len(images))
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """The precision that a model computes in: that of its first weights; float32, if it has none."""
+    held = chain(model.parameters(), model.buffers())
+    return next((one.dtype for one in held if one.is_floating_point()), torch.float32)
+
+
+def _version(images: Tensor) -> int:
+    """How often a tensor was changed in place, where that is counted."""
+    return 0 if images.is_inference() else images._version
+
+
+def _logits(outputs: Any, images: int) -> Tensor:
+    found = outputs.get("logits", outputs) if isinstance(outputs, Mapping) else getattr(outputs, "logits", outputs)
+    if not isinstance(found, Tensor):
+        raise OutputError(
+            "The model must return logits, a tensor of shape (batch, classes), or hold it as `logits`; got "
+            f"{type(outputs).__name__}. Wrap the model in a module that returns the logits alone."
+        )
+    if found.dim() != 2 or len(found) != images or not found.is_floating_point():
+        raise OutputError(
+            f"The model must return logits, floating-point of shape ({images}, classes) for {images} images; got "
+            f"{found.dtype} of shape {tuple(found.shape)}."
+        )
+    return found.to(torch.promote_types(found.dtype, torch.float32))
