@@ -63,7 +63,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (["hydra/launcher=slurm"], "error: `hydra/launcher=slurm` launches multiruns: give -m too, also for a single "),
         (["logger=wandb", "logger.mode=dry"], "error: `logger.mode` must be online, offline, disabled, run, dryrun or"),
         (["logger=mlflow"], "error: `logger=mlflow` is not a choice. There are none, tensorboard, wandb."),
-        (["trainer.threads=0"], "error: `trainer.threads` must be a whole number >= 1; got 0."),
+        (["trainer.threads=0"], "error: `trainer.threads` must be a whole number >= 1, or auto (one "),
         (["seed=-1"], "error: `seed` must be a whole number >= 0; got -1."),
         (["optimizer.lr=0"], "error: `optimizer.lr` must be a number > 0; got 0."),
         (["evaluation.trials=0"], "error: `evaluation.trials` must be a whole number >= 1; got 0."),

@@ -73,11 +73,12 @@ RULES = {
     "trainer.max_epochs": _whole(1),
     "trainer.num_nodes": _whole(1),
     "trainer.progress": _SWITCH,
-    "trainer.threads": _whole(1, besides=(None,)),
+    "trainer.threads": _whole(1, besides=(None, "auto"), words=", or auto (one where a step is little work)"),
 }
 #: those that some data sets or tasks have
 OPTIONAL_RULES = {
     "data.download": _SWITCH,
+    "data.drop_last": _SWITCH,
     "data.none": _SWITCH,
     "data.path": _FOLDER,
     "task.outputs": _whole(1, words=", of the head"),

@@ -124,12 +124,13 @@ def write_status(
     identity: Mapping[str, Any] | None = None,
     tracked: Sequence[str] = (),
     parents: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then.
 
     `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`),
-    `parents` the kinds of the runs that it starts from, by the part that takes their weights; what was recorded of
-    these before stays.
+    `parents` the kinds of the runs that it starts from, by the part that takes their weights, `warnings` what was
+    warned of; what was recorded of these before stays, until it is trained anew.
     """
     session = {
         "command": command_line(),
@@ -148,6 +149,7 @@ def write_status(
         "reason": reason,
         "identity": identity or before.get("identity"),
         "parents": {**before.get("parents", {}), **(parents or {})},
+        "warnings": list(dict.fromkeys([*([] if "train" in durations_s else before.get("warnings", [])), *warnings])),
         "tracked": list(dict.fromkeys([*before.get("tracked", []), *tracked])),
         **session,
         "durations_s": {

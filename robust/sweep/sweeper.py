@@ -127,6 +127,17 @@ def _wait_for_others(runs: Iterable[Experiment]) -> None:
             bar.update(_WAIT_S)
 
 
+def _tell_of_warnings(statuses: Mapping[Experiment, Status]) -> None:
+    """Says what was warned of while the runs were made, each of it once."""
+    warned: dict[str, list[str]] = {}
+    for run, status in statuses.items():
+        for text in (status.record or {}).get("warnings", []):
+            warned.setdefault(text, []).append(f"{run.identity.title}, seed {run.identity.seed}")
+    for text, runs in warned.items():
+        more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+        Console(stderr=True).print(f"warning: {runs[0]}{more}: {text}", markup=False, soft_wrap=True)
+
+
 @started()
 def finish(runs: Sequence[Experiment]) -> None:
     """The results of these runs, in the terminal and as a page. Raises FailedError if one is not done."""
@@ -146,6 +157,7 @@ def finish(runs: Sequence[Experiment]) -> None:
             Console().print(f"tracked: {look}", soft_wrap=True, markup=False)
     elif all(status.state is State.DONE for status in statuses.values()):
         Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True, markup=False)
+    _tell_of_warnings(statuses)
     if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:
         print_plan(statuses)
         raise FailedError(*(_describe(run, status) for run, status in undone.items()))
