@@ -3,9 +3,9 @@
 import contextlib
 import difflib
 import importlib
+import multiprocessing
 import os
 import re
-import multiprocessing
 import sys
 import traceback
 import warnings

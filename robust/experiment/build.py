@@ -16,6 +16,7 @@ from torch import nn
 
 from robust.attack import Assault
 from robust.data import Splits, labelled
+from robust.data.own import looked_at
 from robust.errors import one_line
 from robust.experiment.compose import perturbation_choices
 from robust.learn import Classifier, Constant, Schedule, Task
@@ -73,7 +74,9 @@ def _read_splits(source: str, *, images: str | None = None, labels: float | None
         return make({"_partial_": True, **json.loads(images)})(_read_splits(source))
     if labels is not None:
         return labelled(_read_splits(source), labels, seed=seed)
-    return make(json.loads(source))
+    described = json.loads(source)
+    splits, name = make(described), str(described["_target_"])
+    return splits if name.startswith("robust.") else looked_at(splits, name)
 
 
 def build_perturbation(perturb: Config, *, key: str = "perturb.level") -> Perturbation | None:

@@ -126,7 +126,7 @@ class Preparation:
             data = run.build_data()
         data.take_part(0, run.processes)
         for note in data.notes:
-            self._once(lambda: notify(note), "note", note)
+            self._once(functools.partial(notify, note), "note", note)
         self._once(lambda: _check_network(run), "network", *_learns(run))
         if run.assaults:
             self._once(lambda: _check_attacks(run, splits), "attack", config.attack, run.architecture())

@@ -22,8 +22,8 @@ def doubts(curve: Sequence[Mapping[str, float]], guess: Guess | None, *, count: 
     accuracy, loss = last.get("train_accuracy"), last["train_loss"]
     if guess is None or accuracy is None:
         never = constant and len(curve) > 1 and min(row["train_loss"] for row in curve[1:]) >= curve[0]["train_loss"]
-        told = f"It may have learnt nothing: its loss never fell below {curve[0]['train_loss']:.4g}, that of the first epoch."
-        return [f"{told} {_ADVICE}"] if never else []
+        first = f"{curve[0]['train_loss']:.4g}, that of the first epoch"
+        return [f"It may have learnt nothing: its loss never fell below {first}. {_ADVICE}"] if never else []
     chance = guess.accuracy
     if chance == 1:
         return ["It has learnt nothing: all training images are of one class, which it names always."]

@@ -38,7 +38,7 @@ def test_processes_divide_the_batches_that_one_would_see(share: float, options: 
         return [data.on_after_batch_transfer(batch, 0)[:2] for batch in data.train_dataloader()]
 
     whole, parts = batches(0, 1), [batches(process, processes) for process in range(processes)]
-    assert len(whole) == 3
+    assert len(whole) == 4
     for number, (images, labels) in enumerate(whole):
         for process, part in enumerate(parts):
             assert torch.equal(part[number][0], images[process::processes])
