@@ -11,7 +11,7 @@ from robust.experiment.experiment import Experiment
 from robust.learn import on_gpu
 
 AUTO = (None, "auto")
-_WORTH = 60e6  # multiply-adds of a batch, forward: with fewer, two threads gain less than 15 % over one
+_WORTH = 20e6  # multiply-adds of a batch, forward: with fewer, a second thread gains less than 15 %
 
 
 @contextlib.contextmanager
