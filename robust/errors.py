@@ -150,8 +150,10 @@ def _wait_passively() -> None:
         os.environ.setdefault(name, value)
 
 
-def _format_warning(message: Warning | str, category: type[Warning], *place: Any) -> str:
-    return f"warning: {message}\n" if category is Notice else _usual_format(message, category, *place)
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"warning: {message}\n" if category is Notice else _usual_format(message, category, filename, lineno, line)
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -35,8 +35,9 @@ class Listing:
         notes = []
         if self.skipped:
             path, why = self.skipped[0]
-            count = f"{len(self.skipped)} files or folders are" if len(self.skipped) > 1 else "1 file or folder is"
-            notes.append(f"{count} not read: {shown(path)} {why}{', ...' if len(self.skipped) > 1 else '.'}")
+            several = len(self.skipped) > 1
+            these = f"{len(self.skipped)} files or folders are" if several else "1 file or folder is"
+            notes.append(f"{these} not read: {shown(path)} {why}{', ...' if several else '.'}")
         alike = Counter(unicodedata.normalize("NFKC", name).casefold().strip() for name in self.classes)
         for name, count in alike.items():
             if count > 1:
@@ -67,7 +68,7 @@ def list_classes(part: Path, *, expected: str) -> Listing:
     `expected`, where there are none; ValueError for a class without any, or whose name cannot be written."""
     if not part.is_dir():
         raise FileNotFoundError(f"There is no folder {shown(str(part))}. {expected}.")
-    listing, folders = Listing(), {}
+    listing, folders = Listing(), dict[tuple[int, int], str]()
     entries = _sorted(part)
     for entry in entries:
         if not entry.is_dir() or entry.name.startswith("."):

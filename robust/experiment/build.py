@@ -75,8 +75,14 @@ def _read_splits(source: str, *, images: str | None = None, labels: float | None
     if labels is not None:
         return labelled(_read_splits(source), labels, seed=seed)
     described = json.loads(source)
-    splits, name = make(described), str(described["_target_"])
-    return splits if name.startswith("robust.") else looked_at(splits, name)
+    if (name := str(described["_target_"])).startswith("robust."):
+        return make(described)
+    try:
+        return looked_at(make(described), name)
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # of a function that anybody wrote
+        raise ValueError(f"`data.source` ({name}) failed: {one_line(error)}.") from error
 
 
 def build_perturbation(perturb: Config, *, key: str = "perturb.level") -> Perturbation | None:

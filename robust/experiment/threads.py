@@ -40,8 +40,8 @@ def _threads(run: Experiment, usual: int) -> int:
 def _work(run: Experiment) -> float:
     """The multiply-adds of an image's way through the network, which is counted without numbers; infinity where that
     cannot be."""
-    network = run.sketch_network()
     try:
+        network = run.sketch_network()
         with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.no_grad():
             network(torch.empty(2, *run.splits.train.shape))  # two: a batch norm may refuse to learn from one
     except Exception:  # noqa: BLE001, a network of one's own may need numbers, or more than images

@@ -128,14 +128,15 @@ def _wait_for_others(runs: Iterable[Experiment]) -> None:
 
 
 def _tell_of_warnings(statuses: Mapping[Experiment, Status]) -> None:
-    """Says what was warned of while the runs were made, each of it once."""
+    """Says what was warned of while the runs were made; what begins alike, up to a colon, of the first run."""
     warned: dict[str, list[str]] = {}
     for run, status in statuses.items():
         for text in (status.record or {}).get("warnings", []):
-            warned.setdefault(text, []).append(f"{run.identity.title}, seed {run.identity.seed}")
-    for text, runs in warned.items():
-        more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-        Console(stderr=True).print(f"warning: {runs[0]}{more}: {text}", markup=False, soft_wrap=True)
+            told = f"{run.identity.title}, seed {run.identity.seed}: {text} [{run.folder}]"
+            warned.setdefault(text.partition(":")[0], []).append(told)
+    for first, *others in warned.values():
+        more = f" And so {len(others)} more." if others else ""
+        Console(stderr=True).print(f"warning: {first}{more}", markup=False, highlight=False, soft_wrap=True)
 
 
 @started()
