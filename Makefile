@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# small models that the demo trains at a time: of the cores, and of 2 GB of free memory, one each; four are all there are
+PACK = $(shell $(BIN)/python -c 'import os, psutil; print(max(1, min(4, os.cpu_count(), psutil.virtual_memory().available >> 31)))')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slurm lint check bench bench-gpu lock clean
@@ -13,14 +15,17 @@ setup: $(READY) ## make .venv with the pinned dependencies
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Give another: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || { echo "Making .venv ..."; $(PYTHON) -m venv .venv; }
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[0-9.]*' requirements.lock)"
+	@echo "Installing the pinned packages into .venv: 6.5 GB, most of it PyTorch's. Once, about two minutes; less where uv has them."
 	@VIRTUAL_ENV=.venv $(BIN)/python -m uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/python -m uv pip install --quiet --no-deps --editable .
+	@echo "Installed."
 	@touch $@
 
 demo: $(READY) ## train four small models on real digits, break them, show what comes out
-	$(BIN)/python train.py -m perturb=noise,blur,pixel
+	@echo "Four models, $(PACK) at a time, about a minute in all; importing PyTorch takes the first ten seconds."
+	$(BIN)/python train.py -m perturb=noise,blur,pixel pack=$(PACK)
 
 test: $(READY) ## run the tests, in two processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal

@@ -3,14 +3,17 @@
 import contextlib
 import difflib
 import importlib
+import multiprocessing
 import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 _DEBUG = "ROBUST_DEBUG"
+_usual_format = warnings.formatwarning
 _PATHS = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
@@ -25,6 +28,10 @@ class ParameterError(ValueError):
         return f"`{name}` must be {rule}; got {value}. {advice}".strip()
 
 
+class Notice(UserWarning):
+    """What a user should know of what was given, and that nothing fails for."""
+
+
 class ValidationError(ValueError):
     """All that is wrong with a command, found before anything starts; each a line of its own."""
 
@@ -37,6 +44,13 @@ class FailedError(RuntimeError):
 
     def __str__(self) -> str:
         return "\n".join(self.args)
+
+
+def notify(text: str) -> None:
+    """Gives a Notice: the command shows it in the terminal. Nothing in a process that one of ours started, which would
+    say it again."""
+    if multiprocessing.parent_process() is None:
+        warnings.warn(text, Notice, stacklevel=3)
 
 
 def check(name: str, value: object, rule: str, holds: bool, advice: str = "") -> None:
@@ -88,6 +102,8 @@ def run_command(command: Callable[[], object]) -> None:
     2: the command was wrong, and nothing was started. 1: something failed that was started, or an unexpected error.
     130: stopped with Ctrl-C, 143: terminated.
     """
+    warnings.formatwarning = _format_warning
+    _wait_passively()
     if "--debug" in sys.argv:
         sys.argv.remove("--debug")
         os.environ[_DEBUG] = "1"  # for what runs inside this call too, in whichever process
@@ -125,6 +141,19 @@ def print_error(error: Exception) -> None:
         print(f"error: {line}", file=sys.stderr)
     if not debug and not _is_explained(error):
         print("Unexpected error. Run again with --debug for the traceback.", file=sys.stderr)
+
+
+def _wait_passively() -> None:
+    """Has threads that wait for one another sleep, not spin, which beside other work takes many times as long; before
+    torch is imported, which reads it then. For the processes that this one starts too."""
+    for name, value in {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}.items():
+        os.environ.setdefault(name, value)
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"warning: {message}\n" if category is Notice else _usual_format(message, category, filename, lineno, line)
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -1,11 +1,13 @@
 """Sets of images in memory."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from robust.data.given import as_classes, as_images, as_labels
 from robust.perturb.random import ImageRandom, key
 
 
@@ -13,9 +15,11 @@ from robust.perturb.random import ImageRandom, key
 class ImageSet:
     """Images as uint8 of shape (n, channels, height, width), labels as int64 of shape (n,), and the classes' names.
 
-    `extras` is what else is known of each image: tensors of n rows, by name. `places` are the images' places in their
-    data set, int64 of shape (n,), by which all randomness is keyed: 0 to n - 1 where they are not given. Part of a set,
-    `images[rows]`, keeps them, so that an image is perturbed there as it is among all.
+    Arrays become tensors; so do other types that mean one thing: integers from 0 to 255, floats from 0 to 1 (rounded to
+    8 bits), grey images of shape (n, height, width). `extras` is what else is known of each image: tensors of n rows,
+    by name. `places` are the images' places in their data set, int64 of shape (n,), by which all randomness is keyed: 0
+    to n - 1 where they are not given. Part of a set, `images[rows]`, keeps them, so that an image is perturbed there as
+    it is among all. Raises ValueError for anything else.
     """
 
     images: Tensor
@@ -26,25 +30,23 @@ class ImageSet:
     background: int | None = None
 
     def __post_init__(self) -> None:
-        if self.images.dtype != torch.uint8 or self.images.dim() != 4:
-            shape = tuple(self.images.shape)
-            raise ValueError(
-                f"Images must be uint8 of shape (n, channels, height, width); got {self.images.dtype} {shape}."
-            )
-        if self.labels.dtype != torch.int64 or self.labels.shape != (len(self.images),):
-            shape = tuple(self.labels.shape)
-            raise ValueError(f"Labels must be int64 of shape ({len(self.images)},); got {self.labels.dtype} {shape}.")
-        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+        object.__setattr__(self, "images", as_images(self.images))
+        object.__setattr__(self, "labels", as_labels(self.labels, len(self.images)))
+        object.__setattr__(self, "classes", as_classes(self.classes))
+        count = len(self.images)
+        if count and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             low, high = int(self.labels.min()), int(self.labels.max())
             raise ValueError(
                 f"Labels must be from 0 to {len(self.classes) - 1}, one for each class; got {low} to {high}."
             )
         if self.places is None:
-            object.__setattr__(self, "places", torch.arange(len(self.images), device=self.images.device))
-        if self.places.dtype != torch.int64 or self.places.shape != (len(self.images),):
+            object.__setattr__(self, "places", torch.arange(count, device=self.images.device))
+        if self.places.dtype != torch.int64 or self.places.shape != (count,):
             shape = tuple(self.places.shape)
-            raise ValueError(f"Places must be int64 of shape ({len(self.images)},); got {self.places.dtype} {shape}.")
-        assert all(len(extra) == len(self.images) for extra in self.extras.values())
+            raise ValueError(f"Places must be int64 of shape ({count},); got {self.places.dtype} {shape}.")
+        for name, extra in self.extras.items():
+            if len(extra) != count:
+                raise ValueError(f"Extras must have a row for each of the {count} images; got {len(extra)} of {name}.")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -69,20 +71,43 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Splits:
-    """What a model trains on and what it is tested on.
+    """What a model trains on and what it is tested on: of the same classes and shape, at least one image each, or
+    ValueError.
 
     `digest` tells apart sets that share a name but not their pixels (someone's folder, a JPEG copy); None for a set
-    that its name determines. `wnids` are the classes' numbers in WordNet (n01443537), where they are known.
+    that its name determines. `wnids` are the classes' numbers in WordNet (n01443537), where they are known; `notes`
+    what a user was told of the images.
     """
 
     train: ImageSet
     test: ImageSet
     digest: str | None = None
     wnids: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        assert self.train.classes == self.test.classes, (self.train.classes, self.test.classes)
-        assert self.train.shape == self.test.shape, (self.train.shape, self.test.shape)
+        for name, ours, other in (
+            ("classes", self.train.classes, self.test.classes),
+            ("shape", self.train.shape, self.test.shape),
+        ):
+            if ours != other:
+                raise ValueError(
+                    f"Images to train on and to test on must have the same {name}; got {ours} and {other}."
+                )
+        if not (len(self.train) and len(self.test)):
+            raise ValueError(
+                f"There must be images to train on and to test on; got {len(self.train)} and {len(self.test)}."
+            )
+
+
+def doubled(train: Iterable[Tensor], test: Iterable[Tensor]) -> list[int]:
+    """Which images of `test` are among those of `train`, pixel for pixel."""
+    known = {_hash(image) for image in train}
+    return [place for place, image in enumerate(test) if _hash(image) in known]
+
+
+def _hash(image: Tensor) -> bytes:
+    return hashlib.blake2b(image.cpu().numpy().tobytes(), digest_size=16).digest()
 
 
 def one_of_each(images: ImageSet, count: int) -> Tensor:

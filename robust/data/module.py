@@ -14,6 +14,7 @@ from robust.data.images import ImageSet, Splits, to_float
 from robust.perturb import ImageRandom, Perturbation, key
 
 _KEEP_SHARE = 0.25  # of the memory that is free: what a kept copy of the perturbed images may take
+_LEAST_SHARE = 0.25  # of a batch that the last one must hold: with fewer a batch norm would judge by a handful
 
 
 class Batch(NamedTuple):
@@ -33,14 +34,18 @@ class _Epochs:
         self.data = data
 
     def __len__(self) -> int:
-        return len(self.data.splits.train) // self.data.batch_size
+        return len(self.data.batch_sizes(drop_last=self.data.drop_last))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return self.data.batches(drop_last=True, part=self.data.part)
+        return self.data.batches(drop_last=self.data.drop_last, part=self.data.part)
 
 
 class PerturbedData(pl.LightningDataModule):
     """Training images of which a share of each batch is perturbed.
+
+    An epoch shows every image once: the last batch holds what is left, or joins the one before it where that is less
+    than a quarter of a batch. A `batch_size` above the number of images takes them all. With `drop_last=True` there are
+    only whole batches, and what is left over is not shown.
 
     `share`, from 0 to 1, is set from outside before each epoch (`robust.learn.curriculum`): the last `int(share *
     batch)` images of a batch are perturbed. A perturbation is fixed, keyed by (seed, image), or with `fresh=True`
@@ -48,7 +53,8 @@ class PerturbedData(pl.LightningDataModule):
     each epoch, keyed by (seed, epoch). An `augmentation` comes last, keyed by (seed, epoch, image). `every` are the
     images of the data set where those to train on are few: what is fitted to images needs no labels. Where several
     processes train one model, each of n takes every n-th image of a batch: together they see the batches that one
-    process would.
+    process would; where all images cannot be divided evenly, the epoch's first ones come a second time in its last
+    batch.
     """
 
     def __init__(
@@ -60,13 +66,13 @@ class PerturbedData(pl.LightningDataModule):
         seed: int = 0,
         fresh: bool = False,
         shuffle: bool = False,
+        drop_last: bool = False,
         augmentation: Augmentation | None = None,
         every: ImageSet | None = None,
     ):
         super().__init__()
-        count = len(splits.train)
-        if not 1 <= batch_size <= count:
-            raise ValueError(f"`data.batch_size` must be from 1 to {count}, all training images; got {batch_size}.")
+        if batch_size < 1:
+            raise ValueError(f"`data.batch_size` must be at least 1; got {batch_size}.")
         if perturbation is not None:
             perturbation.try_out(splits.train.shape)
         if augmentation is not None:
@@ -77,6 +83,7 @@ class PerturbedData(pl.LightningDataModule):
         self.seed = seed
         self.fresh = fresh
         self.shuffle = shuffle
+        self.drop_last = drop_last
         self.augmentation = augmentation
         self.every = every
         self.share = 0.0
@@ -122,6 +129,25 @@ class PerturbedData(pl.LightningDataModule):
     def train_dataloader(self) -> _Epochs:
         return _Epochs(self)
 
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of how the images are divided into batches."""
+        count, sizes = len(self._train), self.batch_sizes(drop_last=self.drop_last)
+        notes = []
+        if self.batch_size > count:
+            notes.append(f"`data.batch_size` is {self.batch_size}; a batch takes all {count} training images.")
+        if (left := count - sum(sizes)) > 0:
+            which = "another time others" if self.shuffle else "always the same"
+            notes.append(
+                f"{left} of the {count} training images are left out of each epoch, {which}: there are only whole "
+                f"batches of {self.batch_size}. data.drop_last=false learns from all."
+            )
+        return notes
+
+    def batch_sizes(self, *, drop_last: bool) -> list[int]:
+        """How many images each batch of an epoch holds."""
+        return _batch_sizes(len(self._train), self.batch_size, drop_last)
+
     def batches(self, *, drop_last: bool, part: tuple[int, int] = (0, 1)) -> Iterator[dict[str, Any]]:
         """The epoch's batches, or one process's `part` of each: dictionaries of `natural` (uint8), `perturbed`
         (float32, where they are kept), `labels`, `indices` and the set's `extras`, and `split`, how many images stay
@@ -131,16 +157,18 @@ class PerturbedData(pl.LightningDataModule):
         columns = {"natural": train.images, "labels": train.labels, "indices": indices}
         if self._kept is not None:
             columns["perturbed"] = self._kept
-        order = (
-            ImageRandom(key("order", self.seed, self.epoch), indices).uniform().argsort(stable=True)
-            if self.shuffle
-            else None
-        )
-        stop = len(train) // self.batch_size * self.batch_size if drop_last else len(train)
-        for start in range(0, stop, self.batch_size):
-            size = min(self.batch_size, stop - start)
+        order = None
+        if self.shuffle:
+            order = ImageRandom(key("order", self.seed, self.epoch), indices).uniform().argsort(stable=True)
+        sizes, start = self.batch_sizes(drop_last=drop_last), 0
+        if more := -sum(sizes) % processes:  # so that each process has as many
+            sizes[-1] += more
+            again = torch.arange(sum(sizes), device=indices.device) % len(train)
+            order = again if order is None else order[again]
+        for size in sizes:
             natural = size - int(self.share * size)
             chosen: Any = slice(start + process, start + size, processes)  # a slice of a tensor copies nothing
+            start += size
             if order is not None:
                 chosen = order[chosen]
             batch: dict[str, Any] = {name: column[chosen] for name, column in columns.items()}
@@ -190,6 +218,17 @@ class PerturbedData(pl.LightningDataModule):
             chosen = slice(start, min(start + 1000, len(images)))
             kept[chosen] = self._perturb(images[chosen], places[chosen])
         self._kept = kept
+
+
+def _batch_sizes(count: int, size: int, drop_last: bool) -> list[int]:
+    """How so many images are divided into batches of `size`."""
+    whole, left = divmod(count, size)
+    sizes = [size] * whole
+    if not left or (drop_last and whole):
+        return sizes
+    if whole and (left < _LEAST_SHARE * size or left == 1):
+        return [*sizes[:-1], size + left]
+    return [*sizes, left]
 
 
 def _fits(size: int, device: torch.device) -> bool:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import torch
 
-from robust.data.folder import list_classes, read_files
+from robust.data.folder import read_files
 from robust.data.images import ImageSet, Splits
+from robust.data.listing import Listing, list_classes
+from robust.data.picture import Style
+from robust.errors import notify
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ def natural_adversarial(path: str, splits: Splits, *, cache_dir: str | None = No
             f"`evaluation.natural_adversarial` must be a folder of <wnid>/<image>, as ImageNet-A is published; {root} "
             "is not there."
         )
-    found = list_classes(root, expected="Expected <wnid>/<image>")
+    listing = list_classes(root, expected="Expected <wnid>/<image>")
+    found = listing.classes
     shared = [label for label, wnid in enumerate(splits.wnids) if wnid in found]
     if not shared:
         raise ValueError(
@@ -44,7 +48,10 @@ def natural_adversarial(path: str, splits: Splits, *, cache_dir: str | None = No
         )
     channels, size, _ = splits.test.shape
     chosen = {splits.wnids[label]: found[splits.wnids[label]] for label in shared}
-    images, digest = read_files(root, {"test": chosen}, size, channels, Path(cache_dir) if cache_dir else None)
+    listings, cache = {"test": Listing(chosen, listing.skipped)}, Path(cache_dir) if cache_dir else None
+    images, digest, notes = read_files(root, listings, Style(size, channels), cache)
+    for note in notes:
+        notify(note)
     counts = torch.tensor([len(group) for group in chosen.values()])
     labels = torch.tensor(shared).repeat_interleave(counts)
     return NaturalAdversarial(

@@ -1,5 +1,7 @@
 """Images that label themselves, and images of which few are labelled."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -97,4 +99,4 @@ def labelled(splits: Splits, share: float, *, seed: int) -> Splits:
         mine = order[train.labels[order] == label]
         chosen.append(mine[: max(1, round(share * len(mine)))])
     rows = torch.cat(chosen).sort().values
-    return Splits(train[rows], splits.test, splits.digest, splits.wnids)
+    return replace(splits, train=train[rows])

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from robust.data.cache import digest, digest_of_images, kept
-from robust.data.folder import decode, is_image
+from robust.data.folder import decode
 from robust.data.images import ImageSet, Splits, fixed_order
 from robust.numbers import is_whole
+from robust.data.picture import Style, is_image
 
 _SIZE = 64
 _LAYOUT = (
@@ -116,7 +117,7 @@ def _decoded(
 
     def read() -> dict[str, Any]:
         images = {
-            part: decode([str(path) for _, path in files[part]], _SIZE, 3, f"reading {root.name}/{part}")
+            part: decode([str(path) for _, path in files[part]], Style(_SIZE, 3), f"reading {root.name}/{part}")[0]
             for part in files
         }
         images["train"] = images["train"][fixed_order(len(images["train"]))]

@@ -18,6 +18,7 @@ from torch import nn
 from robust.attack import Assault
 from robust.data import Splits, labelled
 from robust.data.cache import digest_of_images
+from robust.data.own import looked_at
 from robust.errors import one_line
 from robust.experiment.compose import perturbation_choices
 from robust.learn import Classifier, Constant, Schedule, Task
@@ -76,9 +77,15 @@ def _read_splits(source: str, *, images: str | None = None, labels: float | None
     if labels is not None:
         return labelled(_read_splits(source), labels, seed=seed)
     described = json.loads(source)
-    splits: Splits = make(described)
-    ours = str(described["_target_"]).startswith("robust.")
-    return splits if ours or splits.digest is not None else replace(splits, digest=_digest(splits))
+    if (name := str(described["_target_"])).startswith("robust."):
+        return make(described)
+    try:
+        splits = looked_at(make(described), name)
+        return splits if splits.digest is not None else replace(splits, digest=_digest(splits))
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # of a function that anybody wrote
+        raise ValueError(f"`data.source` ({name}) failed: {one_line(error)}.") from error
 
 
 def _digest(splits: Splits) -> str:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from robust.experiment.build import build_tracker
 from robust.experiment.evaluate import attack_missing, has_diverged, measure_missing, measure_others
 from robust.experiment.experiment import Experiment
 from robust.experiment.parents import is_run
+from robust.experiment.threads import computing
 from robust.experiment.train import follow, train
 from robust.learn import DivergedError
 from robust.models import IMAGENET
@@ -50,8 +51,6 @@ def execute(run: Experiment, *, since: float | None = None, patient: bool = True
     since = time.time() if since is None else since
     if (status := run.status()).state is State.DONE:
         return status
-    if run.config.trainer.threads is not None:
-        torch.set_num_threads(run.config.trainer.threads)
     if run.rank:
         return follow(run)
     for parent in run.parents.values():
@@ -72,11 +71,11 @@ def execute(run: Experiment, *, since: float | None = None, patient: bool = True
 
 def _do_alone(run: Experiment, waited: str) -> Status:
     """Does what is left of a run, after what was `waited` for. Raises ClaimedError where another process has it."""
-    with claimed(run.folder) as claim, logged(run.files.log):
+    with claimed(run.folder) as claim, logged(run.files.log) as warned, computing(run):
         _log_what_was(claim, waited)
         ended = read_end(run.folder)  # again: another process may have had it since
         if not ended or ended.state is not State.DONE or run.is_incomplete():
-            _complete(run)
+            _complete(run, warned)
     return read_status(run.folder)
 
 
@@ -90,12 +89,12 @@ def _log_what_was(claim: Claim, waited: str) -> None:
             _log.warning("this run was begun by another version of robust (%s; this is %s)", theirs, code_version())
 
 
-def _complete(run: Experiment) -> None:
-    """Trains and measures what is left, and records how that ended."""
+def _complete(run: Experiment, warned: Sequence[str]) -> None:
+    """Trains and measures what is left, and records how that ended, and what was `warned` of."""
     durations: dict[str, float] = {}
     files = run.files
     parents = {part: one.identity.kind for part, one in run.parents.items()}
-    about: dict[str, Any] = {"identity": run.identity.as_dict(), "parents": parents}
+    about: dict[str, Any] = {"identity": run.identity.as_dict(), "parents": parents, "warnings": warned}
     try:
         if not run.where:  # else it is as it was
             files.write_config(_from_anywhere(run.config))

@@ -162,14 +162,14 @@ class Experiment:
         settings, few, task = self.config.data, self.config.data.labels is not None, self.config.task
         splits = self.splits
         whole = task.get("network") is None  # else a picture holds two, which nothing may move
-        most = len(splits.train) // self.processes * self.processes
         return PerturbedData(
             splits,
-            batch_size=min(settings.batch_size, most) if few and most else settings.batch_size,
+            batch_size=settings.batch_size,
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,
-            shuffle=any([settings.shuffle, few, task.get("shuffle")]),  # few: what one epoch leaves over another takes
+            shuffle=any([settings.shuffle, few, task.get("shuffle")]),
+            drop_last=settings.drop_last,
             augmentation=build(settings.augment) if settings.augment is not None and whole else None,
             every=self.training_images if few and self.training_images is not splits.train else None,
         )

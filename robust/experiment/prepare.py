@@ -12,7 +12,7 @@ from torch import nn
 
 from robust.attack import Assault
 from robust.data import NaturalAdversarial, Splits, natural_adversarial
-from robust.errors import one_line
+from robust.errors import notify, one_line
 from robust.experiment.build import (
     as_level,
     build_assaults,
@@ -124,7 +124,10 @@ class Preparation:
         """Builds what was not built alike before, so that what does not fit is said now."""
         config = run.config
         with as_level(config.perturb):
-            run.build_data().take_part(0, run.processes)
+            data = run.build_data()
+        data.take_part(0, run.processes)
+        for note in data.notes:
+            self._once(functools.partial(notify, note), "note", note)
         self._once(lambda: _check_network(run), "network", *_learns(run))
         if run.assaults:
             self._once(lambda: _check_attacks(run, splits), "attack", config.attack, run.architecture())

@@ -18,7 +18,18 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from robust.experiment.build import build_schedule, build_splits, build_task, build_trainer
 from robust.experiment.experiment import Experiment
 from robust.experiment.start import init_from_parents
-from robust.learn import Curriculum, Curve, DivergedError, FrozenNorms, Neighbours, has_finite_weights
+from robust.experiment.threads import AUTO, computing
+from robust.learn import (
+    Constant,
+    Curriculum,
+    Curve,
+    DivergedError,
+    FrozenNorms,
+    Neighbours,
+    Task,
+    doubts,
+    has_finite_weights,
+)
 from robust.runs import RunFolder, State, Status, failed_since, read_status, scheduler
 from robust.runs.model import damaged, read_checkpoint
 
@@ -69,15 +80,20 @@ def fit(
             *callbacks,
         ],
     )
+    data = run.build_data()
+    for note in (*build_splits(config.data).notes, *data.notes):
+        _log.info("%s", note)
     if resumed := files.checkpoint.is_file():
         _check_checkpoint(files.checkpoint, run.identity.digest)
     _log.info("%s training %s", "resuming" if resumed else "starting", run.identity.folder)
     resume: dict[str, Any] = {"ckpt_path": files.checkpoint, "weights_only": True} if resumed else {}
     with _shared_out(config.trainer.threads, trainer.num_devices):
         try:
-            trainer.fit(task, datamodule=run.build_data(), **resume)
+            trainer.fit(task, datamodule=data, **resume)
         except ProcessRaisedException as error:
             raise _as_raised(error) from error
+    if trainer.is_global_zero:
+        _tell_doubts(run, task, files)
     return trainer
 
 
@@ -87,6 +103,16 @@ def _check_checkpoint(path: Path, run: str) -> None:
     curve = callbacks.get(Curve.__qualname__) if isinstance(callbacks, dict) else None
     if not isinstance(curve, dict) or curve.get("run", run) != run:
         raise damaged(path, ValueError("it is of another run"))
+
+
+def _tell_doubts(run: Experiment, task: Task, files: RunFolder) -> None:
+    """Warns of a network that may have learnt nothing."""
+    curve, labels = files.read_metrics(), run.splits.train.labels
+    assert curve is not None
+    constant = isinstance(build_schedule(run.config), Constant)
+    rows = curve.to_dict("records")
+    for doubt in doubts(rows, task.guess(labels), count=len(labels), constant=constant):
+        _log.warning("%s", doubt)
 
 
 def load_parents(run: Experiment) -> dict[str, nn.Module]:
@@ -118,7 +144,8 @@ def _join(run: Experiment) -> None:
             if (status.record or {}).get("job") == scheduler()["job"]:
                 joined = True
                 try:
-                    train(run)
+                    with computing(run):
+                        train(run)
                 except Exception:  # noqa: BLE001, the first process meets it too, and records it
                     _log.exception("failed")
         elif joined and status.state is not State.RUNNING:
@@ -127,11 +154,11 @@ def _join(run: Experiment) -> None:
 
 
 @contextlib.contextmanager
-def _shared_out(threads: int | None, processes: int) -> Iterator[None]:
+def _shared_out(threads: int | str | None, processes: int) -> Iterator[None]:
     """What processes that the trainer starts are to find in their environment; the next training begins anew."""
-    usual = max(1, torch.get_num_threads() // processes)
+    each = max(1, torch.get_num_threads() // processes) if threads in AUTO else threads
     before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(threads or usual)
+    os.environ["OMP_NUM_THREADS"] = str(each)
     try:
         yield
     finally:

@@ -74,11 +74,12 @@ RULES = {
     "trainer.max_epochs": _whole(1),
     "trainer.num_nodes": _whole(1),
     "trainer.progress": _SWITCH,
-    "trainer.threads": _whole(1, besides=(None,)),
+    "trainer.threads": _whole(1, besides=(None, "auto"), words=", or auto (one where a step is little work)"),
 }
 #: those that some data sets or tasks have
 OPTIONAL_RULES = {
     "data.download": _SWITCH,
+    "data.drop_last": _SWITCH,
     "data.none": _SWITCH,
     "data.path": _FOLDER,
     "task.outputs": _whole(1, words=", of the head"),
@@ -148,10 +149,10 @@ def check_task(
             f"`task=classify` needs images of at least two classes; got {', '.join(splits.train.classes)} alone. "
             "Networks learn without classes too: task=rotation, patches or simclr."
         )
-    if data.batch_size < least_batch:
+    if (batch := min(data.batch_size, len(splits.train))) < least_batch:
         raise ValueError(
-            f"`data.batch_size` must be at least {least_batch} with `task={task.name}`, which compares images; "
-            f"got {data.batch_size}."
+            f"`data.batch_size` must be at least {least_batch} with `task={task.name}`, which compares images, and "
+            f"there must be as many to train on; got {batch}."
         )
     if is_self_supervised(task):
         _check_self_supervised(config)

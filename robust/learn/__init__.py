@@ -3,12 +3,13 @@
 from robust.learn.adversary import SignAdversary
 from robust.learn.classifier import Classifier, EstimatingClassifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
+from robust.learn.doubts import doubts
 from robust.learn.keeping import Curve, LastCheckpoint, Progress
 from robust.learn.minds_eye import Autoencoding, Comparing, Estimating, Projecting
 from robust.learn.objective import Adversarial, Consistent, Objective, Trades
 from robust.learn.pretext import Contrasting, Neighbours, Turning, nt_xent
 from robust.learn.start import NEW, FrozenNorms, freeze, take_weights
-from robust.learn.task import DivergedError, Task, has_finite_weights
+from robust.learn.task import DivergedError, Guess, Task, has_finite_weights
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Estimating",
     "EstimatingClassifier",
     "FrozenNorms",
+    "Guess",
     "LastCheckpoint",
     "Linear",
     "Neighbours",
@@ -40,6 +42,7 @@ __all__ = [
     "Trades",
     "Turning",
     "count_devices",
+    "doubts",
     "freeze",
     "has_finite_weights",
     "is_one_of_several",

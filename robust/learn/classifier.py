@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from robust.data import Batch
-from robust.learn.task import Task
+from robust.learn.task import Guess, Task
 from robust.models import AlexNet
 
 
@@ -19,6 +20,10 @@ class Classifier(Task):
 
     def judge(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         return judged(logits, batch.labels)
+
+    def guess(self, labels: Tensor) -> Guess:
+        alone = self.objective is None or not self.objective.of_logits  # else the loss is more than a cross entropy
+        return guessed(labels) if alone else guessed(labels)._replace(loss=None)
 
 
 class EstimatingClassifier(Task):
@@ -43,10 +48,20 @@ class EstimatingClassifier(Task):
         loss = loss + self.weight * error.square().sum() / 2 / len(batch.labels)
         return loss, {"accuracy": _correct(logits, batch.labels)}
 
+    def guess(self, labels: Tensor) -> Guess:
+        return guessed(labels)._replace(loss=None)
+
 
 def judged(logits: Tensor, labels: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
     """The cross entropy, a mean over the images, and how many are recognised."""
     return functional.cross_entropy(logits, labels), {"accuracy": _correct(logits, labels)}
+
+
+def guessed(labels: Tensor) -> Guess:
+    """What there is to reach, of these labels, by naming always the most frequent class, or by a probability for each
+    that is its share."""
+    shares = labels.bincount() / len(labels)
+    return Guess(shares.max().item(), torch.special.entr(shares).sum().item())
 
 
 def _correct(logits: Tensor, labels: Tensor) -> Tensor:

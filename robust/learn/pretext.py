@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from robust.data import Batch, Splits
-from robust.learn.classifier import judged
-from robust.learn.task import Task
+from robust.learn.classifier import guessed, judged
+from robust.learn.task import Guess, Task
 from robust.measure import neighbours_accuracy
 from robust.numbers import is_number
 from robust.perturb import Perturbation
@@ -29,6 +29,9 @@ class Turning(Task):
         labels = torch.arange(len(turns), device=images.device).repeat_interleave(len(batch.images))
         loss, shown = judged(self.model(images), labels)
         return loss, {name: value / len(turns) for name, value in shown.items()}  # sums over the batch's images
+
+    def guess(self, labels: Tensor) -> Guess:
+        return guessed(torch.arange(4))
 
 
 class Contrasting(Task):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -13,6 +13,13 @@ from robust.learn.curriculum import Schedule
 from robust.learn.objective import Objective
 from robust.models import Standardize
 from robust.perturb import ImageRandom, Perturbation, key
+
+
+class Guess(NamedTuple):
+    """The accuracy and the loss of who looks at no image."""
+
+    accuracy: float
+    loss: float | None = None  # None: not known
 
 
 class DivergedError(RuntimeError):
@@ -64,6 +71,7 @@ class Task(pl.LightningModule):
         self.seed = seed
         self._names: list[str] = []
         self._sums = torch.zeros(0)
+        self._losses: list[Tensor] = []  # of the epoch's steps: looked at when it ends, so that no step waits
 
     def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The loss of a batch, a mean over its images, and what else to show of them, by name: sums over the images."""
@@ -77,6 +85,10 @@ class Task(pl.LightningModule):
         """Each image of a batch perturbed twice, keyed by (seed, epoch, image)."""
         keys = [key("view", self.seed, self.current_epoch, which) for which in range(2)]
         return [views.perturb(batch.images, ImageRandom(one, batch.indices)) for one in keys]
+
+    def guess(self, labels: Tensor) -> Guess | None:
+        """What is reached without looking at any image, given all training labels; None where that is not known."""
+        return None
 
     def mislead(self, images: Tensor, batch: Batch) -> Tensor:
         """What an adversary that changes a batch's images increases: the loss."""
@@ -107,11 +119,12 @@ class Task(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         process = [self.global_rank] if self.global_rank else []
         torch.manual_seed(key("epoch", self.seed, self.current_epoch, *process))
-        self._names = []
+        self._names, self._losses = [], []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss, shown = self.objective(self, batch) if self.objective else self.learn(batch)
         count = len(batch.labels)
+        self._losses.append(loss.detach())
         with torch.no_grad():
             if not self._names:
                 self._names = ["loss", *shown]
@@ -123,12 +136,26 @@ class Task(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         *sums, count = self.trainer.strategy.reduce(self._sums, reduce_op="sum").tolist()
-        if not math.isfinite(sums[0]):
-            raise DivergedError(
-                f"Training diverged: the loss of epoch {self.current_epoch} is {sums[0]}. Try a smaller learning rate."
-            )
+        self._check_converges(sums[0])
         means = {f"train_{name}": value / count for name, value in zip(self._names, sums, strict=True)}
         self.log_dict(means, sync_dist=True)
+
+    def _check_converges(self, total: float) -> None:
+        """Raises DivergedError where a loss of the epoch, their sum over all images or a weight is not finite."""
+        epoch, advice = self.current_epoch, "Try a smaller learning rate: optimizer.lr."
+        losses = torch.stack(self._losses)
+        if len(found := (~losses.isfinite()).nonzero()):
+            step = int(found[0])
+            raise DivergedError(
+                f"Training diverged: the loss is {losses[step]:g} in epoch {epoch}, step {step} of its {len(losses)}, "
+                f"both counted from 0. {advice}"
+            )
+        weights = {name: value for name, value in self.model.state_dict().items() if value.is_floating_point()}
+        for name, value in weights.items():
+            if not value.isfinite().all():
+                raise DivergedError(f"Training diverged: after epoch {epoch} {name} holds NaN or infinity. {advice}")
+        if not math.isfinite(total):
+            raise DivergedError(f"Training diverged: the losses of epoch {epoch} add up to {total}. {advice}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint.pop("hyper_parameters", None)

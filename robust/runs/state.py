@@ -101,12 +101,14 @@ def write_status(
     tracked: Sequence[str] = (),
     parents: Mapping[str, str] | None = None,
     sources: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then.
 
     `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`),
     `parents` the kinds of the runs that it starts from, by the part that takes their weights, `sources` digests of the
-    user's own code that it was tested by; what was recorded of these before stays.
+    user's own code that it was tested by, `warnings` what was warned of; what was recorded of these before stays, of warnings until it is
+    trained anew.
     """
     session = {
         "command": command_line(),
@@ -126,6 +128,7 @@ def write_status(
         "identity": identity or before.get("identity"),
         "parents": {**before.get("parents", {}), **(parents or {})},
         "sources": {**before.get("sources", {}), **(sources or {})},
+        "warnings": list(dict.fromkeys([*([] if "train" in durations_s else before.get("warnings", [])), *warnings])),
         "tracked": list(dict.fromkeys([*before.get("tracked", []), *tracked])),
         **session,
         "durations_s": {

@@ -21,6 +21,7 @@ from robust.claiming import say
 from robust.experiment.compose import compose
 from robust.experiment.parents import starts
 from robust.experiment.search_path import VARIABLE as PROJECTS
+from robust.experiment.threads import AUTO
 from robust.runs.config import Config
 from robust.sweep.sweeper import launch
 from robust.sweep.tune import MOST
@@ -72,7 +73,7 @@ def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any], *, p
     configs = [compose(job) for job in jobs]
     for place, (job, config) in enumerate(zip(jobs, configs, strict=True)):
         _check_time(settings, config.trainer.checkpoint_every_s)
-        if threads is not None and config.trainer.threads is None:
+        if threads is not None and config.trainer.threads in AUTO:
             job = [*job, f"trainer.threads={max(1, threads // size)}"]
         orders.append(job)
         if config.task.start or config.technique.start is not None:

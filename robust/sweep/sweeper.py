@@ -124,6 +124,18 @@ def _wait_for_others(runs: Iterable[Experiment]) -> None:
     wait_for_one(run.folder for run, status in _look_at(_with_ancestors(runs)).items() if status.state is State.RUNNING)
 
 
+def _tell_of_warnings(statuses: Mapping[Experiment, Status]) -> None:
+    """Says what was warned of while the runs were made; what begins alike, up to a colon, of the first run."""
+    warned: dict[str, list[str]] = {}
+    for run, status in statuses.items():
+        for text in (status.record or {}).get("warnings", []):
+            told = f"{run.identity.title}, seed {run.identity.seed}: {text} [{run.folder}]"
+            warned.setdefault(text.partition(":")[0], []).append(told)
+    for first, *others in warned.values():
+        more = f" And so {len(others)} more." if others else ""
+        Console(stderr=True).print(f"warning: {first}{more}", markup=False, highlight=False, soft_wrap=True)
+
+
 @started()
 def finish(runs: Sequence[Experiment]) -> None:
     """The results of these runs, in the terminal and as a page. Raises FailedError if one is not done."""
@@ -145,6 +157,7 @@ def finish(runs: Sequence[Experiment]) -> None:
             Console().print(f"tracked: {look}", soft_wrap=True, markup=False)
     elif all(status.state is State.DONE for status in statuses.values()):
         Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True, markup=False)
+    _tell_of_warnings(statuses)
     if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:
         print_plan(statuses)
         raise FailedError(*(_describe(run, status) for run, status in undone.items()))

@@ -18,6 +18,7 @@ import torch
 from robust.errors import one_line
 from robust.experiment.compose import compose
 from robust.experiment.prepare import prepare
+from robust.experiment.threads import AUTO, computing
 from robust.experiment.train import fit
 
 #: runs at a time, at most
@@ -96,7 +97,7 @@ def _begin(start: Any, gpu: str | None) -> None:
 
 def one_thread(job: Sequence[str]) -> list[str]:
     """What gives a run among several one thread, where it says nothing: they would fight over the cores."""
-    return ["trainer.threads=1"] if compose(job).trainer.threads is None else []
+    return ["trainer.threads=1"] if compose(job).trainer.threads in AUTO else []
 
 
 def _pace(job: Sequence[str], *, count: int, seconds: float) -> Pace:
@@ -104,10 +105,9 @@ def _pace(job: Sequence[str], *, count: int, seconds: float) -> Pace:
     with tempfile.TemporaryDirectory() as folder:
         endless = ["trainer.progress=false", f"trainer.max_epochs={10**6}", f"runs_dir={folder}"]  # the clock ends it
         run, clock = prepare([*job, *endless, *(one_thread(job) if count > 1 else [])]), _Clock(_start, seconds)
-        if run.config.trainer.threads is not None:
-            torch.set_num_threads(run.config.trainer.threads)
         try:
-            fit(run, run.build_network(), Path(folder), callbacks=[clock])
+            with computing(run):
+                fit(run, run.build_network(), Path(folder), callbacks=[clock])
         except _TimeIsUpError:
             return Pace(clock.steps / clock.seconds, clock.memory)
     raise AssertionError

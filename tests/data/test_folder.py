@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from robust.data import folder
+from robust.errors import Notice
 
 MODULE = importlib.import_module("robust.data.folder")  # `robust.data.folder` is the function
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -39,11 +40,11 @@ def read(root, size=8, **options):
     return folder(path=str(root), size=size, **options)
 
 
-def read_one(root, picture, *, size=8, channels=3, suffix="png", **options):
+def read_one(root, picture, *, size=8, channels=3, suffix="png", background="white", **options):
     """What becomes of one picture."""
     for part in ("train", "test"):
         save(root / part / "it" / f"0.{suffix}", picture, **options)
-    return read(root, size, channels=channels).test.images[0]
+    return read(root, size, channels=channels, background=background).test.images[0]
 
 
 @pytest.fixture
@@ -145,16 +146,45 @@ def test_images_of_any_kind_show_what_they_show(tmp_path, mode):
     np.testing.assert_allclose(image.permute(1, 2, 0), colours, atol=1)
 
 
-def test_transparency_is_ignored(tmp_path):
-    picture = np.dstack([noise(0), noise(1)[:, :, 0]])
-    assert np.array_equal(read_one(tmp_path, picture).permute(1, 2, 0), noise(0))
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P", "RGB", "L", "1", "I;16"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_transparent_is_white_or_what_the_background_is_to_be(tmp_path, mode, channels):
+    """Black on nothing, as drawings are: the upper half is drawn, the lower one is not there."""
+    alpha = Image.fromarray(np.repeat(np.uint8([[255]] * 4 + [[0]] * 4), 8, 1))
+    options = {}
+    if mode in ("RGBA", "LA"):
+        picture = Image.new(mode, (8, 8))
+        picture.putalpha(alpha)
+    elif mode in ("P", "PA"):
+        picture = Image.eval(alpha, lambda value: value == 0).convert("L")
+        picture = picture.convert("P")
+        picture.putpalette([0, 0, 0, *GREEN])
+        options = {"transparency": 1}
+    else:
+        picture = Image.fromarray((np.asarray(alpha) == 0).astype(np.uint16) * 7) if mode == "I;16" else None
+        picture = picture or Image.eval(alpha, lambda value: 255 * (value == 0)).convert(mode)
+        options = {"transparency": {"RGB": (255, 255, 255), "L": 255, "1": 255, "I;16": 7}[mode]}
+    for name, lower in (("white", 255), ("black", 0), ("#808080", 128)):
+        read = read_one(tmp_path / name, picture, channels=channels, background=name, **options)
+        assert read[:, :4].unique().tolist() == [0], name
+        assert read[:, 4:].unique().tolist() == [lower], name
+
+
+def test_half_transparent_is_half_of_each(tmp_path):
+    picture = Image.new("RGBA", (8, 8), (0, 0, 200, 102))
+    assert read_one(tmp_path, picture)[:, 0, 0].tolist() == [153, 153, 233]
+
+
+def test_an_unknown_background_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"`data.background` must be a colour such as white, .*; got nothing\."):
+        read(make_folder(tmp_path), background="nothing")
 
 
 def test_a_palette_with_transparent_colours_is_read_in_silence(tmp_path):
     picture = Image.fromarray(np.tile(np.arange(8, dtype=np.uint8) % 2, (8, 1)), mode=None).convert("P")
     picture.putpalette([*RED, *BLUE])
     image = read_one(tmp_path, picture, transparency=b"\x00\x80")
-    assert image[:, 0, :2].T.tolist() == [list(RED), list(BLUE)]
+    assert image[:, 0, :2].T.tolist() == [[255, 255, 255], [127, 127, 255]]
 
 
 def test_only_images_in_class_folders_are_read(tmp_path):
@@ -164,7 +194,13 @@ def test_only_images_in_class_folders_are_read(tmp_path):
     (tmp_path / "train" / "README.md").write_text("no class")
     (tmp_path / "train" / ".cache").mkdir()
     (tmp_path / "validation").mkdir()
-    assert read(tmp_path).digest == before.digest
+    (tmp_path / "test" / "ant" / ".DS_Store").write_text("of a Mac")
+    with pytest.warns(
+        Notice, match=r"3 files or folders are not read: .*/notes\.txt has no suffix of an image, \.\.\."
+    ) as told:
+        after = read(tmp_path)
+    assert after.digest == before.digest
+    assert len(told) == 1
 
 
 def test_a_suffix_may_be_written_large(tmp_path):
@@ -374,11 +410,10 @@ def test_a_truncated_image_is_named_and_nothing_is_kept(tmp_path, suffix, left):
     assert not list(tmp_path.glob("cache/**/*"))
 
 
-def test_a_folder_that_is_called_an_image_is_named(tmp_path):
+def test_a_folder_that_is_called_an_image_is_a_folder(tmp_path):
     make_folder(tmp_path)
-    (tmp_path / "train" / "ant" / "more.png").mkdir()
-    with pytest.raises(ValueError, match=r"The image .*train/ant/more\.png cannot be read"):
-        read(tmp_path)
+    save(tmp_path / "train" / "ant" / "more.png" / "0.png", noise(5))
+    assert len(read(tmp_path).train) == 9
 
 
 def test_an_error_leaves_the_former_cache_as_it_was(tmp_path, decoded):

@@ -12,6 +12,7 @@ import torch
 from hydra import compose, initialize_config_dir
 
 import robust
+from robust.errors import Notice
 from robust.experiment import execute as run_module
 from robust.experiment.execute import _complete, execute
 from robust.experiment.experiment import Experiment
@@ -34,6 +35,7 @@ from robust.runs import (
     write_status,
 )
 from robust.runs.tables import COLUMNS
+from robust.sweep.sweeper import finish
 
 CONTENTS = [
     "config.yaml",
@@ -516,3 +518,26 @@ def test_a_parent_that_failed_in_this_sweep_is_not_tried_by_each_child(
 
 def test_evaluating_nothing_gives_no_rows() -> None:
     assert robust.evaluate(torch.nn.Flatten(), data="digits", evaluation="none").empty
+
+
+def test_what_a_user_should_know_of_the_batches_is_said_before_and_logged(make_run: Callable[..., Experiment]) -> None:
+    settings = ["technique=natural", "evaluation=none", "trainer.max_epochs=1"]
+    with pytest.warns(Notice, match=r"`data.batch_size` is 5000; a batch takes all 1300 training images\."):
+        run = make_run(*settings, "data.batch_size=5000")
+    assert execute(run).state is State.DONE
+    assert "INFO robust.experiment.train: `data.batch_size` is 5000; a batch takes all" in run.files.log.read_text()
+    with pytest.warns(Notice, match=r"100 of the 1300 training images are left out of each epoch, always the same"):
+        make_run(*settings, "data.batch_size=600", "data.drop_last=true")
+
+
+def test_what_was_warned_of_in_runs_is_said_once_when_they_are_done(
+    make_run: Callable[..., Experiment], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ["perturb=dead", "perturb.level=784", "evaluation=none", "trainer.max_epochs=1"]
+    runs = [make_run(*settings, f"seed={seed}") for seed in range(2)]
+    for run in runs:
+        assert execute(run).state is State.DONE
+    finish(runs)
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "It has learnt nothing" in line]
+    assert said.startswith("warning: constant dead 784, seed 0: It has learnt nothing: ")
+    assert said.endswith(f"[{runs[0].folder}] And so 1 more.")

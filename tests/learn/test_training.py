@@ -1,4 +1,7 @@
+import math
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -6,12 +9,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from robust.data import to_float
-from robust.experiment.execute import train
+from robust.data import Batch, Splits, digits, to_float
+from robust.experiment.compose import compose
+from robust.experiment.execute import execute, train
 from robust.experiment.experiment import Experiment
-from robust.learn import Constant, DivergedError
+from robust.learn import Classifier, Constant, DivergedError, Guess, doubts
 from robust.perturb import ImageRandom, key
-from robust.runs import load
+from robust.runs import State, load
 
 
 def weights(run: Experiment) -> dict[str, torch.Tensor]:
@@ -77,7 +81,8 @@ def test_a_training_that_diverges_says_so(make_run: Callable[..., Experiment]) -
     run = make_run("optimizer.lr=1e30")
     run.folder.mkdir(parents=True)
     with pytest.raises(
-        DivergedError, match=r"Training diverged: the loss of epoch 0 is nan. Try a smaller learning rate"
+        DivergedError,
+        match=r"Training diverged: the loss is nan in epoch 0, step 1 of its 13, .*Try a smaller learning rate",
     ):
         train(run)
 
@@ -134,3 +139,140 @@ def test_a_network_is_compiled_where_that_is_asked_for(
     assert make_run(*settings).identity == compiled.identity
     with pytest.raises(ValueError, match=r"`trainer.compile` must be null or one of default, .*got fast"):
         make_run("trainer.compile=fast")
+
+
+def diverging(run: Experiment, monkeypatch: pytest.MonkeyPatch, step: int) -> str:
+    """What is said of a training whose loss is infinite in one step alone, counted from the first."""
+    steps = 0
+
+    def learn(self: Classifier, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        nonlocal steps
+        loss, shown = self.judge(self.model(batch.images), batch)
+        steps += 1
+        return (loss / 0 if steps == step + 1 else loss), dict(shown)
+
+    monkeypatch.setattr(Classifier, "learn", learn)
+    run.folder.mkdir(parents=True)
+    with pytest.raises(DivergedError) as error:
+        train(run)
+    assert not run.files.model.exists()
+    return str(error.value)
+
+
+@pytest.mark.parametrize(("step", "epoch", "within"), [(0, 0, 0), (17, 1, 4), (25, 1, 12)])
+def test_what_diverges_is_named_by_its_epoch_and_step_up_to_the_last(
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, step: int, epoch: int, within: int
+) -> None:
+    told = diverging(make_run("technique=natural"), monkeypatch, step)
+    assert told.startswith(
+        f"Training diverged: the loss is inf in epoch {epoch}, step {within} of its 13, both counted"
+    )
+
+
+def test_weights_that_the_last_step_spoils_are_no_model(
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = torch.optim.Adam.step
+
+    def spoil(self: torch.optim.Adam, closure: Callable[[], float] | None = None) -> object:
+        result = step(self, closure)
+        weight = self.param_groups[0]["params"][0]
+        if self.state[weight]["step"] == 26:
+            weight.data[0] = float("nan")
+        return result
+
+    monkeypatch.setattr(torch.optim.Adam, "step", spoil)
+    run = make_run("technique=natural")
+    run.folder.mkdir(parents=True)
+    with pytest.raises(DivergedError, match=r"Training diverged: after epoch 1 features\.0\.weight holds NaN"):
+        train(run)
+    assert not run.files.model.exists()
+    assert not run.files.checkpoint.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["optimizer.lr=100"], r"It has learnt (nothing|little): at the end .*optimizer\.lr"),
+        (["technique=constant", "perturb=dead", "perturb.level=784"], "It has learnt nothing: .*perturbation"),
+        ([], None),
+    ],
+)
+def test_a_network_that_learnt_nothing_is_warned_of_in_the_log_and_recorded(
+    make_run: Callable[..., Experiment], settings: list[str], said: str | None
+) -> None:
+    run = make_run("technique=natural", "evaluation=none", *settings)
+    assert execute(run).state is State.DONE
+    record = run.files.read_record()
+    assert record is not None
+    log = run.files.log.read_text()
+    if said is None:
+        assert record["warnings"] == []
+        assert "WARNING robust" not in log
+    else:
+        (warning,) = record["warnings"]
+        assert re.match(said, warning)
+        assert warning in log
+
+
+HALF = Guess(0.5, math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("losses", "accuracies", "guess", "count", "constant", "doubtful"),
+    [
+        ([0.7, 0.6, 0.3], [0.5, 0.7, 0.9], HALF, 1000, True, False),
+        ([0.7, 0.69], [0.5, 0.51], HALF, 1000, True, True),
+        ([0.7, 0.69], [0.5, 0.56], HALF, 1000, True, False),
+        ([0.7, 0.6], [0.5, 0.7], HALF, 20, True, True),  # 14 of 20 may be luck
+        ([0.7, 0.1], [0.5, 1.0], HALF, 2, True, False),  # all of them
+        ([9.0, 8.0], [0.6, 0.7], HALF, 1000, True, True),
+        ([9.0, 8.0], [0.6, 0.7], HALF._replace(loss=None), 1000, True, False),
+        ([0.0, 0.0], [1.0, 1.0], Guess(1.0, 0.0), 1000, True, True),  # of one class
+        ([5.0, 5.0, 6.0], None, None, 1000, True, True),
+        ([5.0, 5.0, 4.9], None, None, 1000, True, False),
+        ([5.0, 6.0], None, None, 1000, False, False),  # ever more is perturbed
+        ([5.0], None, None, 1000, True, False),
+    ],
+)
+def test_doubts_are_of_chance_and_of_losses_that_never_fell(
+    losses: list[float],
+    accuracies: list[float] | None,
+    guess: Guess | None,
+    count: int,
+    constant: bool,
+    doubtful: bool,
+) -> None:
+    curve = [{"train_loss": one} for one in losses]
+    for row, accuracy in zip(curve, accuracies or [], strict=False):
+        row["train_accuracy"] = accuracy
+    assert bool(doubts(curve, guess, count=count, constant=constant)) is doubtful
+
+
+def test_data_in_the_order_of_its_classes_are_learnt_where_they_are_shuffled(
+    make_run: Callable[..., Experiment],
+) -> None:
+    source = [f"data.source._target_={__name__}.by_class", "~data.source.size"]
+    ordered = make_run("technique=natural", "evaluation=natural", *source, "data.name=mine", "data.shuffle=true")
+    assert ordered.build_data().shuffle
+    assert execute(ordered).state is State.DONE
+    assert ordered.files.read_rows()["accuracy"].item() > 0.6
+
+
+def by_class() -> Splits:
+    """The digits, sorted by class."""
+    splits = digits()
+    return replace(splits, train=splits.train[splits.train.labels.argsort(stable=True)])
+
+
+def test_which_data_keep_their_order() -> None:
+    """Those of published recipes, exact as published; all others are shuffled."""
+    fixed = [name for name in ("mnist", "cifar10", "digits") if not compose([f"data={name}"]).data.shuffle]
+    assert fixed == ["mnist", "cifar10", "digits"]
+    others = ("tiny_imagenet", "scenes", "scenes_published")
+    assert all(compose([f"data={name}"]).data.shuffle for name in others)
+    assert compose(["data=folder", "data.path=x"]).data.shuffle
+    whole = [compose(["data=mnist", *more]).data.drop_last for more in ([], ["technique=adversarial_pgd"])]
+    assert whole == [True, True], "33 steps of 1,500, as published"
+    assert not compose(["data=mnist", "technique=transfer"]).data.drop_last
+    assert not compose().data.drop_last

@@ -10,7 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from robust.data.cache import digest, kept
-from robust.data.folder import decode, is_image
+from robust.data.folder import decode
+from robust.data.picture import Style, is_image
 from robust.perturb.random import ImageRandom
 
 #: which of scikit-image's photographs are whose
@@ -94,7 +95,7 @@ def in_folder(path: str, part: str, *, size: int, cache_dir: Path | None) -> Bac
             f"`data.backgrounds` must be photographs, or a folder that holds train and test (or val); "
             f"there is no {names} in {root}."
         )
-    files = sorted(file for file in folders[0].rglob("*") if is_image(file.name))
+    files = sorted(file for file in folders[0].rglob("*") if is_image(file.name) and file.is_file())
     if len(files) < _FEWEST:
         raise ValueError(
             f"`data.backgrounds` must hold at least {_FEWEST} images for each part; {folders[0]} holds {len(files)}."
@@ -106,7 +107,7 @@ def in_folder(path: str, part: str, *, size: int, cache_dir: Path | None) -> Bac
     content = kept(
         cache_dir / name if cache_dir else None,
         listing,
-        lambda: {"images": decode([str(file) for file in files], size, 1, title, least=size)},
+        lambda: {"images": decode([str(file) for file in files], Style(size, 1), title, least=size)[0]},
     )
     images = content["images"][:, 0]
     return Backgrounds(lambda random: images[random.integers(len(images))], listing)

@@ -1,0 +1,49 @@
+"""How many threads of the CPU a run computes with."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from robust.experiment.experiment import Experiment
+from robust.learn import on_gpu
+
+AUTO = (None, "auto")
+_WORTH = 20e6  # multiply-adds of a batch, forward: with fewer, a second thread gains less than 15 %
+
+
+@contextlib.contextmanager
+def computing(run: Experiment) -> Iterator[None]:
+    """Computes with the run's number of threads for the while: `trainer.threads`, or with `auto` one where a training
+    step is so little work that threads would mostly wait for one another, else as many as torch takes. The same number
+    tests and attacks it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(_threads(run, before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _threads(run: Experiment, usual: int) -> int:
+    settings, data = run.config.trainer, run.config.data
+    if settings.threads not in AUTO:
+        return int(settings.threads)
+    if usual == 1 or on_gpu(settings.accelerator):
+        return usual
+    batch = min(data.batch_size, len(run.splits.train))
+    return usual if batch * _work(run) >= _WORTH else 1
+
+
+def _work(run: Experiment) -> float:
+    """The multiply-adds of an image's way through the network, which is counted without numbers; infinity where that
+    cannot be."""
+    try:
+        network = run.sketch_network()
+        with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.no_grad():
+            network(torch.empty(2, *run.splits.train.shape))  # two: a batch norm may refuse to learn from one
+    except Exception:  # noqa: BLE001, a network of one's own may need numbers, or more than images
+        return math.inf
+    return counter.get_total_flops() / 2 / 2
