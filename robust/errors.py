@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 _DEBUG = "ROBUST_DEBUG"
+_LONGEST = 200  # characters of a value that an error shows
 _PATHS = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
@@ -22,7 +23,7 @@ class ParameterError(ValueError):
 
     def __str__(self) -> str:
         name, rule, value, advice = self.args
-        return f"`{name}` must be {rule}; got {value}. {advice}".strip()
+        return f"`{name}` must be {rule}; got {shown(value)}. {advice}".strip()
 
 
 class ValidationError(ValueError):
@@ -51,10 +52,21 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f" Did you mean `{close[0]}`?" if close else ""
 
 
+def shown(value: object) -> str:
+    """A value as an error shows it: in one line, without control characters, and not endless."""
+    text = _printable(str(value))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}..."
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def one_line(error: BaseException) -> str:
     """What an exception says, in one line."""
     text = str(error).strip() or type(error).__name__
     line = " ".join(" ".join(line.split()) for line in text.splitlines() if "HYDRA_FULL_ERROR" not in line)
+    line = _printable(line)
     return line if _is_explained(error) else f"{type(error).__name__}: {line}"
 
 

@@ -1,11 +1,17 @@
-"""What Hydra refuses, said with the nearest choice or key there is."""
+"""What Hydra and OmegaConf refuse, said with the key, and with the nearest choice or key there is."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
-from robust.errors import explain_override
+from robust.errors import explain_override, one_line
+
+_STAGE = re.compile(r"'recipe\.(\w+)\.")
+_REFERS = re.compile(r"Interpolation key '([^']+)' not found")
 
 
 @contextlib.contextmanager
@@ -13,5 +19,26 @@ def explained(known_keys: Callable[[], Iterable[str]]) -> Iterator[None]:
     """Raises ValueError where Hydra refuses a configuration inside; `known_keys` is asked where it refuses a key."""
     try:
         yield
-    except HydraException as error:
+    except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(explain_override(str(error), known_keys)) from error
+
+
+@contextlib.contextmanager
+def explained_interpolations(composed: Any) -> Iterator[None]:
+    """Raises ValueError where a value refers to what is not there, to itself, or to what cannot be worked out."""
+    try:
+        yield
+    except (OmegaConfBaseException, RecursionError) as error:
+        key = getattr(error, "full_key", None) or "a value"
+        if found := _STAGE.search(str(error)):
+            task, data = composed.task.name, composed.data.name
+            raise ValueError(
+                f"`recipe` must say how `task={task}` is trained; that of `data={data}` has no `{found[1]}`. Add "
+                "it to the recipe, or choose other data, such as `data=scenes`."
+            ) from error
+        if found := _REFERS.search(str(error)):
+            raise ValueError(f"`{key}` refers to `{found[1]}`, and there is no such key.") from error
+        if isinstance(error, RecursionError) or "RecursionError" in str(error):
+            raise ValueError(f"`{key}` refers to itself.") from error
+        said = one_line(error).partition(" full_key:")[0]
+        raise ValueError(f"`{key}` refers to what cannot be worked out: {said}") from error

@@ -16,7 +16,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from robust.errors import suggest
-from robust.experiment.compose import as_overrides, compose, parse
+from robust.experiment.compose import compose
+from robust.experiment.overrides import as_overrides, parse
 from robust.experiment.search_path import CONF, project_folders
 from robust.runs import RunFolder
 from robust.runs.config import Config

@@ -31,7 +31,14 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, natural, starts
 from robust.experiment.search_path import trust_projects
 from robust.experiment.start import init_from_parents, start_title
-from robust.experiment.validate import check_same_network, check_task, check_technique, check_values, check_writable
+from robust.experiment.validate import (
+    check_packing,
+    check_same_network,
+    check_task,
+    check_technique,
+    check_values,
+    check_writable,
+)
 from robust.measure import Condition
 from robust.models import evaluating, published_digest, trunk_of
 from robust.perturb import Perturbation
@@ -71,7 +78,7 @@ class Preparation:
         return self._known[known]
 
     def _prepare(self, overrides: tuple[str, ...], config: Config) -> Experiment:
-        check_values(config)
+        check_packing(config)
         perturbation = build_perturbation(config.perturb)
         check_technique(config, perturbation)
         splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
