@@ -119,11 +119,12 @@ def train() -> None:
 def _train(words: Sequence[str]) -> None:
     """Hands the arguments to Hydra."""
     project = [f"--config-dir={folder}" for folder in project_folders()[:1]]  # for the record of the command
-    sys.argv[1:] = [*project, *(f"++{one}" if one.startswith("parent.") else one for one in words)]
     import hydra
 
     from robust.experiment.explain import explained
+    from robust.experiment.overrides import readable
 
+    sys.argv[1:] = [*project, *map(readable, words)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what goes wrong, and `run_command` says it
     with explained(lambda: importlib.import_module("robust.experiment.compose").known_keys()):
         hydra.main(config_path=str(CONF), config_name="train", version_base=None)(_run_task)()

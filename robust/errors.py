@@ -55,6 +55,8 @@ def suggest(word: str, known: Iterable[str]) -> str:
 def shown(value: object) -> str:
     """A value as an error shows it: in one line, without control characters, and not endless."""
     text = _printable(str(value))
+    if isinstance(value, str) and re.fullmatch(r"\s*|[-+]?[\d._]+(e[-+]?\d+)?|null|true|false", text, re.IGNORECASE):
+        return repr(text)  # a word, though it looks like something else
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}..."
 
 
@@ -77,9 +79,16 @@ def explain_override(text: str, known_keys: Callable[[], Iterable[str]]) -> str:
         options = [one for one in found[2].split() if not one.startswith("_")]  # bases are no choices
         return f"`{group}={choice}` is not a choice.{suggest(choice, options)} There are {', '.join(options)}."
     if found := re.search(r"Could not override '([^']+)'", text):
+        within = re.search(r"is not in struct\s+full_key: (\S+)", text)
         name = found[1].split("@")[0]
-        return f"`{name}` is not a key.{suggest(name, known_keys())} `python train.py --cfg job` lists all."
-    return " ".join(line.strip() for line in text.splitlines() if line.strip())
+        if within and within[1].startswith(f"{name}."):  # what was given was a mapping
+            name = within[1]
+        if name in (known := [*known_keys()]):
+            return f"`{name}` is not a key of what was chosen, though of other choices. `--cfg job` lists its keys."
+        return f"`{name}` is not a key.{suggest(name, known)} `python train.py --cfg job` lists all."
+    if found := re.search(r"Error merging override (.+?)=(.*)", text):
+        return f"`{found[1].lstrip('+')}` must be a mapping such as {{name: value}}; got {found[2]}."
+    return re.sub(r"'([^']+)'", r"`\1`", " ".join(line.strip() for line in text.splitlines() if line.strip()))
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from robust.errors import ParameterError
 from robust.experiment.explain import explained, explained_interpolations
-from robust.experiment.overrides import cleaned, parse
+from robust.experiment.overrides import check_override, cleaned, parse
 from robust.experiment.schema import Found, check_keys, survey
 from robust.experiment.search_path import CONF, project_folders
 from robust.runs.config import Config, leaves
@@ -34,6 +34,8 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     read, a key that there is not, a value that is still to be given, and one that its key does not take (`schema`).
     """
     parsed = [parse(one) for one in overrides]
+    for one in parsed:
+        check_override(one, _groups(_projects()))
     set_first = [one.key_or_group for one in parsed if not _may_be_set(one) and not _chooses(one)]
     free = [one for one in parsed if _may_be_set(one) and not any(_overlap(one.key_or_group, key) for key in set_first)]
     base = _up_to_date(tuple(str(one.input_line) for one in parsed if one not in free))
@@ -53,8 +55,9 @@ def _may_be_set(override: Override) -> bool:
     if override.type is not OverrideType.CHANGE or override.package is not None or override.is_sweep_override():
         return False
     key = override.key_or_group
-    named = "." in key and not key.endswith("._target_")
-    return (named or _up_to_date(()).has(key)) and _is_plain(override.value())
+    if key.endswith("._target_") or key in _groups(_projects()):
+        return False
+    return ("." in key or _up_to_date(()).has(key)) and _is_plain(override.value())
 
 
 def _chooses(override: Override) -> bool:
@@ -91,13 +94,14 @@ class _Base:
     @functools.cached_property
     def keys(self) -> list[Found]:
         """Every key with its rule. Raises ValueError for one that nobody reads, or that is not there and should be."""
-        found = survey(self.resolved, self._is_read)
+        found = sorted(survey(self.resolved, self._is_read), key=lambda one: one.name not in self.raw)  # as typed first
         check_keys(found)
         return found
 
     def _is_read(self, name: str) -> bool:
         """Whether another value refers to a key, or to something within."""
-        return any(_overlap(word, name) for other, words in self.refers.items() if other != name for word in words)
+        words = {word for other, words in self.refers.items() if other != name for word in words if "." in word or word == name}
+        return any(_overlap(word, name) for word in words)
 
     @functools.cached_property
     def wrong(self) -> dict[str, ParameterError]:
@@ -129,8 +133,10 @@ class _Base:
         changed = {**values, **self._refreshed(values, touched - {*values})}
         for one in self.keys:
             wrong = self._fault(one, changed[one.name]) if one.name in changed else self.wrong.get(one.name)
+            if wrong and one.name in values:
+                raise ParameterError(one.name, *wrong.args[1:])
             if wrong:
-                raise ParameterError(one.name, *wrong.args[1:]) if one.name in values else wrong
+                raise wrong
         return self.resolved.changed(changed) if changed else self.resolved
 
     def _refreshed(self, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -195,9 +201,6 @@ def _projects() -> tuple[Path, ...]:
 @functools.lru_cache(maxsize=256)
 def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:
     """What Hydra composes. Where one chooses a perturbation, which sweeps do most, it takes the place of another."""
-    for one in map(parse, overrides):
-        if not one.is_delete() and not one.is_sweep_override() and str(one.value()).startswith("_"):
-            raise ValueError(f"`{one.key_or_group}={one.value()}` is not a choice, but what others have in common.")
     others = tuple(one for one in overrides if _perturbation(one) is None)
     if len(others) == len(overrides) - 1 and (before := _base(others, projects)).may_change_perturbation:
         (name,) = (found for one in overrides if (found := _perturbation(one)) is not None)
@@ -205,10 +208,17 @@ def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:
         composed.perturb = perturbation_choices([name])[name].copy()
         return _Base(composed, may_change_perturbation=False)
     composed = _by_hydra("train", [*overrides])
-    chosen = composed.hydra.runtime.choices["perturb"]
+    chosen = composed.hydra.runtime.choices.get("perturb")
     with open_dict(composed):
         del composed["hydra"]
-    return _Base(composed, may_change_perturbation=composed.perturb == perturbation_choices([chosen])[chosen])
+    may = chosen is not None and composed.perturb == perturbation_choices([chosen])[chosen]
+    return _Base(composed, may_change_perturbation=may)
+
+
+@functools.cache
+def _groups(projects: tuple[Path, ...]) -> frozenset[str]:
+    """The groups of choices that there are."""
+    return frozenset(["sweep", *(one.name for folder in (CONF, *projects) for one in folder.iterdir() if one.is_dir())])
 
 
 def _perturbation(override: str) -> str | None:

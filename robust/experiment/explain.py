@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from robust.errors import explain_override, one_line
+from robust.experiment.overrides import explain_unreadable
 
 _STAGE = re.compile(r"'recipe\.(\w+)\.")
 _REFERS = re.compile(r"Interpolation key '([^']+)' not found")
@@ -19,8 +20,10 @@ def explained(known_keys: Callable[[], Iterable[str]]) -> Iterator[None]:
     """Raises ValueError where Hydra refuses a configuration inside; `known_keys` is asked where it refuses a key."""
     try:
         yield
+    except OverrideParseException as error:
+        raise ValueError(explain_unreadable(error.override)) from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(explain_override(str(error), known_keys)) from error
+        raise ValueError(explain_override(f"{error}\n{error.__cause__ or ''}", known_keys)) from error
 
 
 @contextlib.contextmanager

@@ -3,18 +3,28 @@
 import functools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from robust.errors import shown
+from robust.errors import check, shown
 from robust.runs.config import leaves
 
 _HOME = re.compile(r"(\+{0,2}[\w.@/]+)=(~(?:/.*)?)")
+_NAMED = ("task.name", "technique.name")
 _LONGEST = 100_000  # characters
+
+
+def readable(word: str) -> str:
+    """A word of the command line as it is handed to Hydra: an override that Hydra can read, or an option. Raises
+    ValueError as `parse` does."""
+    if word.startswith("-") or not re.match(r"[+~]*[^=\s]+=|~", word) or "=glob(" in word:
+        check_readable(word)
+        return word
+    return str(parse(word).input_line)
 
 
 def tidy(word: str) -> str:
@@ -26,12 +36,17 @@ def tidy(word: str) -> str:
     return word
 
 
+@functools.cache
+def _parser() -> OverridesParser:
+    return OverridesParser.create()
+
+
 @functools.lru_cache(maxsize=4096)
 def parse(override: str) -> Override:
     """An override as Hydra reads it. Raises ValueError, with how to write it, where Hydra cannot."""
     check_readable(override)
     try:
-        parsed = OverridesParser.create().parse_override(tidy(override))
+        parsed = _parser().parse_override(tidy(override))
     except (HydraException, ValueError, RecursionError) as error:
         raise ValueError(explain_unreadable(override)) from error
     if not parsed.key_or_group:
@@ -46,6 +61,29 @@ def check_readable(override: str) -> None:
         raise ValueError(f"`{shown(override)}` must be {rule}; got {ascii(unfit[0])[1:-1]} in it.")
     if len(override) > _LONGEST:
         raise ValueError(f"`{shown(override)}` must be of at most {_LONGEST} characters; got {len(override)}.")
+
+
+def check_override(override: Override, groups: Container[str]) -> None:
+    """Raises ValueError for an override that a run cannot have: several values, something else than a word for one of
+    the `groups` of choices, or a choice's own name."""
+    key, place = override.key_or_group, override.package
+    if override.is_delete():
+        return
+    if override.is_sweep_override():
+        raise ValueError(f"`{override.input_line}` lists several values: give -m too. A list is written [1,2].")
+    value = override.value()
+    if place is not None or key in groups:
+        check(key, value, "the name of a choice", isinstance(value, str))
+        if value.startswith("_"):
+            raise ValueError(f"`{key}={value}` is not a choice, but what others have in common.")
+    if key == "schedule" and not str(place).endswith("share"):
+        raise ValueError(
+            f"`{override.input_line}` must set technique.share, the perturbed share of a batch "
+            f"(schedule@technique.share={value}). Of the learning rate there is lr_scheduler={value}."
+        )
+    if key in _NAMED:
+        group = key.partition(".")[0]
+        raise ValueError(f"`{key}` is what its file says; got {shown(value)}. Choose another: {group}=NAME.")
 
 
 def explain_unreadable(override: str) -> str:

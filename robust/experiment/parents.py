@@ -32,7 +32,7 @@ _MACHINE = frozenset(
         *("progress", "threads"),
     )
 )
-_UNSHARED = ("parent", "perturb", "technique")
+_UNSHARED = ("force", "parent", "perturb", "technique")
 
 
 def natural(overrides: Sequence[str], config: Config) -> list[str]:
@@ -89,7 +89,7 @@ def _pretraining(overrides: Sequence[str], config: Config, task: str) -> list[st
 def _stage(overrides: Sequence[str], config: Config, model: str) -> list[str]:
     """The overrides of the run, of another model and its task, that a part of a run's network starts from: trained
     with the same technique."""
-    shared = _shared(overrides, alike=False, without=("task",), unshared=("parent",))
+    shared = _shared(overrides, alike=False, without=("task",), unshared=("force", "parent"))
     others = [*(one for one in shared if not _is_of(one, ("model",))), f"model={model}"]
     known = {f"model.{name}" for name in compose(others).model} - {"model.name", "model._target_"}
     both = [one for one in shared if _key(parse(one)) in known]

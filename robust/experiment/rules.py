@@ -1,10 +1,13 @@
 """Rules for values: what a value must be, in words, and whether it is; also of what a signature says."""
 
+import functools
 import inspect
 import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from hydra._internal.utils import _locate
 
 from robust.errors import ParameterError
 
@@ -88,7 +91,7 @@ def rule_of(annotation: Any, *, fractions: bool = False) -> Rule | None:
     if origin is Literal:
         return Rule(f"one of {', '.join(map(str, inner))}", lambda value: _is_among(value, inner))
     if origin in (Union, types.UnionType):
-        return _any_of([rule_of(one, fractions=fractions) for one in inner])
+        return _any_of([rule_of(one, fractions=fractions) for one in inner if not (fractions and one is str)])
     if origin in (Sequence, list, tuple):
         return _sequence(origin, inner, fractions=fractions)
     return MAPPING if origin in (Mapping, dict) or annotation in (Mapping, dict) else None
@@ -115,6 +118,15 @@ def _sequence(origin: Any, inner: tuple[Any, ...], *, fractions: bool) -> Rule |
         many = many.replace("number", "numbers")
     rule = list_of(one, f"a list of {f'{len(inner)} ' if fixed else ''}{many}")
     return Rule(rule.words, lambda value: rule.holds(value) and len(value) == len(inner)) if fixed else rule
+
+
+@functools.lru_cache(maxsize=512)
+def locate(name: str) -> Any:
+    """What a dotted name stands for. Raises what its import raises, and TypeError for what cannot be called."""
+    found = _locate(name)
+    if not callable(found):
+        raise TypeError(f"it is {type(found).__name__}")
+    return found
 
 
 def parameters_of(called: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], bool]:

@@ -1,15 +1,14 @@
 """Which keys there are and what each takes: a table of those that our own code reads, and the signature of whatever a
 configuration has called (`_target_`)."""
 
+import difflib
 import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hydra.utils import get_object
-
-from robust.errors import ParameterError, one_line, suggest
+from robust.errors import ParameterError, one_line
 from robust.experiment.rules import (
     ANYTHING,
     MAPPING,
@@ -20,6 +19,7 @@ from robust.experiment.rules import (
     is_number,
     is_whole,
     list_of,
+    locate,
     parameters_of,
     rule_of,
     whole,
@@ -76,7 +76,7 @@ KEYS = {
     "evaluation.natural_adversarial": Key(_FOLDER.or_null()),
     "evaluation.own_family": Key(SWITCH),
     "evaluation.seed": Key(whole(0)),
-    "evaluation.trials": Key(whole(1, 10**6)),
+    "evaluation.trials": Key(whole(1)),
     "force": Key(SWITCH),
     "logger": Key(_CALLED),
     "logger.look": Key(WORD, needed=False),
@@ -175,12 +175,28 @@ def survey(config: Mapping[str, Any], is_read: Callable[[str], bool] = lambda na
 
 def check_keys(found: Sequence[Found]) -> None:
     """Raises ValueError for a key that nobody reads, and for one that every run has and this has not."""
-    if unknown := [one.name for one in found if one.rule is None]:
-        near = suggest(unknown[0], [one.name for one in found if one.rule])
-        raise ValueError(f"`{unknown[0]}` is not a key: nothing reads it.{near} `python train.py --cfg job` lists all.")
+    for one in found:
+        if one.rule is None:
+            raise ValueError(_explain_unknown(one.name, [other.name for other in found if other.rule]))
+        if _is_group(_general(one.name)):  # else its keys would be missed
+            one.rule.check(one.name, one.value)
     there = {_general(one.name) for one in found}
     if missing := [name for name, key in KEYS.items() if key.needed and name not in there]:
         raise ValueError(f"`{missing[0]}` must be given: {KEYS[missing[0]].rule.words}.")
+
+
+def _explain_unknown(name: str, known: Sequence[str]) -> str:
+    """What to say of a key that nobody reads, with the nearest beside it."""
+    beside, _, word = name.rpartition(".")
+    others = [one.rpartition(".")[2] for one in known if one.rpartition(".")[0] == beside]
+    near = difflib.get_close_matches(word, others, n=1, cutoff=0.6)
+    if near:
+        advice = f"Did you mean `{f'{beside}.{near[0]}'.lstrip('.')}`?"
+    elif beside and others:
+        advice = f"In `{beside}` there are {', '.join(others)}."
+    else:
+        advice = "`python train.py --cfg job` lists all."
+    return f"`{name}` is not a key: nothing reads it. {advice}"
 
 
 def _walk(node: Mapping[str, Any], path: str, is_read: Callable[[str], bool]) -> Iterator[Found]:
@@ -196,7 +212,7 @@ def _walk(node: Mapping[str, Any], path: str, is_read: Callable[[str], bool]) ->
                 yield Found(name, arguments(word), value)
         elif general.startswith("evaluation.conditions."):
             yield Found(name, _CONDITION, value)
-        elif not group or general.count("."):
+        elif not _is_group(general) or not isinstance(value, Mapping):
             yield Found(name, ANYTHING if is_read(name) else None, value)
         if group:
             yield from _walk(value, name, is_read)
@@ -245,14 +261,12 @@ def _parameters(name: str, target: object) -> tuple[dict[str, inspect.Parameter]
         raise ParameterError(name, rule, target)
     try:
         return _signature(target)
-    except Exception as error:
-        raise ParameterError(name, rule, target, f"({one_line(error)})") from error
+    except Exception as error:  # of any kind: it imports what others wrote
+        raise ParameterError(name, rule, target, f"It says: {one_line(error)}.") from error
 
 
 @functools.lru_cache(maxsize=512)
 def _signature(target: str) -> tuple[dict[str, inspect.Parameter], bool]:
-    called = get_object(target)
-    if not callable(called):
-        raise TypeError(f"it is {called!r}")
+    called = locate(target)
     found, complete = parameters_of(called)
     return ({**parameters_of(_HANDED_ON[called])[0], **found}, True) if called in _HANDED_ON else (found, complete)

@@ -4,13 +4,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import nn
+
 from robust.data import Splits
+from robust.errors import check
 from robust.experiment.parents import is_self_supervised
 from robust.experiment.schema import survey
 from robust.perturb import Perturbation
 from robust.runs.config import Config
 
 _FEWEST_CLASSES = 2
+_PARAMETERS = 10**9
 _MAY_DIFFER = ("dropout", "name", "standardize")  # of a network and of what it starts from
 
 
@@ -113,6 +117,12 @@ def check_same_network(config: Config, other: Config) -> None:
             f"`technique.start` must be a run of the same network; got {config.technique.start}, which has {its}, "
             f"where this has {own}."
         )
+
+
+def check_size(network: nn.Module, model: str) -> None:
+    """Raises ValueError for a network that no machine of today trains."""
+    count = sum(one.numel() for one in network.parameters())
+    check("model", f"model={model} with {count:.2g}", f"a network of at most {_PARAMETERS:.2g} parameters", count <= _PARAMETERS)
 
 
 def check_writable(runs_dir: Path) -> None:

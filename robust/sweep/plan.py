@@ -12,6 +12,7 @@ from rich.table import Table
 from tqdm.auto import tqdm
 
 from robust.errors import ValidationError, one_line
+from robust.experiment.again import made_again
 from robust.experiment.build import tested_families
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation
@@ -86,6 +87,8 @@ def print_plan(statuses: Mapping[Experiment, Status]) -> None:
         table.add_row("all", "", "", *_count(list(statuses.values()), states), *last)
     console = Console()
     console.print(table)
+    if again := len(made_again(statuses)):
+        console.print(f"of those that are done {again} are made again (force=true)")
     shown = {run.folder for run in statuses}
     others = {one.folder: one for run in statuses for one in ancestors(run) if one.folder not in shown}
     if others:

@@ -14,6 +14,7 @@ from rich.console import Console
 from tqdm.auto import tqdm
 
 from robust.errors import FailedError, one_line, print_error, run_command, started
+from robust.experiment.again import drop_replaced, made_again, set_aside
 from robust.experiment.build import build_tracker
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
@@ -63,6 +64,7 @@ def sweep(
     print_plan(_look_at(planned))
     if any(run.config.plan for run in planned):
         return
+    _say(set_aside(made_again(planned)))
     left = [run for run in planned if run.status().state is not State.DONE]
     before: dict[Experiment, Status] = {}
     while left and (now := _look_at(_with_ancestors(left))) != before:  # what nothing moves `finish` names
@@ -73,6 +75,11 @@ def sweep(
         _record(reasons)
         before, left = now, [run for run in left if not (reasons.get(run) or _has_ended(run, since=now[run]))]
     finish(planned)
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        Console().print(line, markup=False, soft_wrap=True)
 
 
 def _look_at(runs: Iterable[Experiment]) -> dict[Experiment, Status]:
@@ -132,6 +139,7 @@ def finish(runs: Sequence[Experiment]) -> None:
     """The results of these runs, in the terminal and as a page. Raises FailedError if one is not done."""
     from robust.report import print_results, sections, write_report  # draws: a second that training need not wait for
 
+    drop_replaced(runs)
     statuses = _look_at(runs)
     measured = [run.folder for run, status in statuses.items() if status.state is State.DONE and run.conditions]
     if measured:
@@ -251,6 +259,8 @@ def run_alone(overrides: Sequence[str], launcher: str = "robust") -> None:
     if run.config.plan:
         print_plan(_look_at([run]))
         return
+    if not run.rank:
+        _say(set_aside(made_again([run])))
     execute(run)
     if not run.rank:
         finish([run])
