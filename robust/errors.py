@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from robust.masking import masked
+
 _DEBUG = "ROBUST_DEBUG"
 _LONGEST = 200  # characters of a value that an error shows
 _PATHS = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -23,7 +25,7 @@ class ParameterError(ValueError):
 
     def __str__(self) -> str:
         name, rule, value, advice = self.args
-        return f"`{name}` must be {rule}; got {shown(value)}. {advice}".strip()
+        return f"`{name}` must be {rule}; got {shown(masked(value, name))}. {advice}".strip()
 
 
 class ValidationError(ValueError):
@@ -124,6 +126,12 @@ def run_command(command: Callable[[], object]) -> None:
     except Exception as error:  # noqa: BLE001, whatever it was, the user reads one line
         print_error(error)
         sys.exit(2 if _is_refusal(error) else 1)
+
+
+def say_loading() -> None:
+    """Says what the next seconds go to, before torch is imported."""
+    if "torch" not in sys.modules:
+        print("loading torch and reading the configuration ...", file=sys.stderr, flush=True)
 
 
 def require(module: str, *, what: str, extra: str | None = None) -> Any:

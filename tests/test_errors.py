@@ -64,9 +64,9 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (["logger=wandb", "logger.mode=dry"], "error: `logger.mode` must be online, offline, disabled, run, dryrun or"),
         (["sweep=digit"], "error: `sweep=digit` is not a choice. Did you mean `digits`? There are ablation, "),
         (["+rate=0.1"], "error: `rate` is not a key: nothing reads it. "),
-        (["+optimizer.mometum=0.9"], "error: `optimizer.mometum` is not a key: nothing reads it. Did you mean `optimizer."),
+        (["+optimizer.mometum=0.9"], "error: `optimizer.mometum` is not a key: nothing reads it. Did you mean `opt"),
         (["+model.num_classes=3"], "error: `model.num_classes` is not a key: nothing reads it. "),
-        (["+schedule@rate=cosine"], "error: `+schedule@rate=cosine` must set technique.share, the perturbed share of a "),
+        (["+schedule@rate=cosine"], "error: `+schedule@rate=cosine` must set technique.share, the perturbed "),
         (["+schedule@lr_scheduler=cosine"], "error: `+schedule@lr_scheduler=cosine` must set technique.share, "),
         (["lr_scheduler=null"], "error: `lr_scheduler` must be the name of a choice; got None."),
         (["technique.name=natural"], "error: `technique.name` is what its file says; got natural. Choose another: tec"),
@@ -75,14 +75,14 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (["seed='3'"], "error: `seed` must be a whole number >= 0; got '3'."),
         (["recipe.scratch.lr=abc"], "error: `recipe.scratch.lr` must be a number > 0; got abc."),
         (["data=[1,2]"], "error: `data` must be the name of a choice; got [1, 2]."),
-        (["~technique.share"], "error: `technique.share` must be given: a mapping that names by `_target_` what is made"),
+        (["~technique.share"], "error: `technique.share` must be given: a mapping that names by `_target_` "),
         (["optimizer=adamw"], "error: `optimizer` must be a mapping that names by `_target_` what is made; got adamw."),
         (["attack=autoattack"], "error: `attack=autoattack` needs the package torchattacks "),
-        (["parent.optimizer.lr=x"], "error: `parent.optimizer.lr` must be a number > 0; got x. That is of the run that "),
+        (["parent.optimizer.lr=x"], "error: `parent.optimizer.lr` must be a number > 0; got x. That is of the run "),
         (["seed=${nope}"], "error: `seed` refers to `nope`, and there is no such key."),
-        (["data.dir=/a (2024)"], """error: `data.dir` cannot be read; got /a (2024). Where that is a name or a path, """),
-        (["data.dir=/mü"], """error: `data.dir` cannot be read; got /mü. Where that is a name or a path, quote it: "data."""),
-        (["data.dir=\ud800"], "error: `data.dir=\\ud800` must be UTF-8, without line breaks and other control characters"),
+        (["data.dir=/a (2024)"], "error: `data.dir` cannot be read; got /a (2024). Where that is a name or a path"),
+        (["data.dir=/mü"], "error: `data.dir` cannot be read; got /mü. Where that is a name or a path, quote it: "),
+        (["data.dir=\ud800"], "error: `data.dir=\\ud800` must be UTF-8, without line breaks and other "),
         (["logger=mlflow"], "error: `logger=mlflow` is not a choice. There are none, tensorboard, wandb."),
         (["trainer.threads=0"], "error: `trainer.threads` must be a whole number >= 1; got 0."),
         (["seed=-1"], "error: `seed` must be a whole number >= 0; got -1."),
@@ -179,7 +179,7 @@ def test_wrong_input_is_explained_in_one_line(
 
 def test_every_fault_of_a_sweep_is_named_before_it_starts(call: Callable[..., str], tmp_path: Path) -> None:
     said = call("perturb=hot,noise", "perturb.level=0.5,-1", "--multirun")
-    assert len(said.splitlines()) == 2
+    assert len([line for line in said.splitlines() if line.startswith("error: ")]) == 2
     assert "perturb=hot perturb.level=0.5]" in said
     assert "perturb=hot perturb.level=-1 and 1 more]" in said
     assert not list((tmp_path / "runs").iterdir())

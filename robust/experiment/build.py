@@ -1,6 +1,7 @@
 """The parts that a configuration describes."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 import re
@@ -19,6 +20,7 @@ from robust.errors import ParameterError, one_line, shown
 from robust.experiment.compose import perturbation_choices
 from robust.experiment.rules import locate
 from robust.learn import Classifier, Constant, Schedule, Task
+from robust.masking import masked
 from robust.measure import Condition
 from robust.perturb import Perturbation
 from robust.runs.config import Config
@@ -62,8 +64,9 @@ def _made(value: Any) -> Any:
 
 
 def build_tracker(logger: Config, tracked: TrackedRun) -> Tracker:
-    """The tracker that `logger` names, not opened. Raises ValueError where it cannot be."""
-    return build(logger, without=["look"], _partial_=True)(tracked)
+    """The tracker that `logger` names, not opened; it is told no secrets. Raises ValueError where it cannot be."""
+    told = dataclasses.replace(tracked, config=masked(tracked.config))
+    return build(logger, without=["look"], _partial_=True)(told)
 
 
 def build_splits(data: Config, *, images: Config | None = None, seed: int = 0) -> Splits:

@@ -17,7 +17,7 @@ from robust.errors import ParameterError
 from robust.experiment.explain import explained, explained_interpolations
 from robust.experiment.overrides import check_override, cleaned, parse
 from robust.experiment.schema import Found, check_keys, survey
-from robust.experiment.search_path import CONF, project_folders
+from robust.experiment.search_path import CONF, groups, project_folders
 from robust.runs.config import Config, leaves
 
 _MISSING = "???"
@@ -35,7 +35,7 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     """
     parsed = [parse(one) for one in overrides]
     for one in parsed:
-        check_override(one, _groups(_projects()))
+        check_override(one)
     set_first = [one.key_or_group for one in parsed if not _may_be_set(one) and not _chooses(one)]
     free = [one for one in parsed if _may_be_set(one) and not any(_overlap(one.key_or_group, key) for key in set_first)]
     base = _up_to_date(tuple(str(one.input_line) for one in parsed if one not in free))
@@ -55,14 +55,15 @@ def _may_be_set(override: Override) -> bool:
     if override.type is not OverrideType.CHANGE or override.package is not None or override.is_sweep_override():
         return False
     key = override.key_or_group
-    if key.endswith("._target_") or key in _groups(_projects()):
+    if key.endswith("._target_") or key in groups():
         return False
     return ("." in key or _up_to_date(()).has(key)) and _is_plain(override.value())
 
 
 def _chooses(override: Override) -> bool:
     """Whether it chooses a file of a group."""
-    return override.type is OverrideType.CHANGE and "." not in override.key_or_group and isinstance(override.value(), str)
+    plain = override.type is OverrideType.CHANGE and "." not in override.key_or_group
+    return plain and isinstance(override.value(), str)
 
 
 def _is_plain(value: Any) -> bool:
@@ -100,8 +101,8 @@ class _Base:
 
     def _is_read(self, name: str) -> bool:
         """Whether another value refers to a key, or to something within."""
-        words = {word for other, words in self.refers.items() if other != name for word in words if "." in word or word == name}
-        return any(_overlap(word, name) for word in words)
+        words = {word for other, words in self.refers.items() if other != name for word in words}
+        return any(_overlap(word, name) for word in words if "." in word or word == name)
 
     @functools.cached_property
     def wrong(self) -> dict[str, ParameterError]:
@@ -213,12 +214,6 @@ def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:
         del composed["hydra"]
     may = chosen is not None and composed.perturb == perturbation_choices([chosen])[chosen]
     return _Base(composed, may_change_perturbation=may)
-
-
-@functools.cache
-def _groups(projects: tuple[Path, ...]) -> frozenset[str]:
-    """The groups of choices that there are."""
-    return frozenset(["sweep", *(one.name for folder in (CONF, *projects) for one in folder.iterdir() if one.is_dir())])
 
 
 def _perturbation(override: str) -> str | None:

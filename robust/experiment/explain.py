@@ -1,8 +1,10 @@
 """What Hydra and OmegaConf refuse, said with the key, and with the nearest choice or key there is."""
 
 import contextlib
+import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from hydra.errors import HydraException, OverrideParseException
@@ -45,3 +47,19 @@ def explained_interpolations(composed: Any) -> Iterator[None]:
             raise ValueError(f"`{key}` refers to itself.") from error
         said = one_line(error).partition(" full_key:")[0]
         raise ValueError(f"`{key}` refers to what cannot be worked out: {said}") from error
+
+
+@contextlib.contextmanager
+def without_bases(words: Sequence[str]) -> Iterator[None]:
+    """Leaves out of what these `words` of a command line print inside, where they ask for the choices, what others have
+    in common (`_base`): it is none."""
+    if {"--help", "-h", "-sc"}.isdisjoint(words):
+        yield
+        return
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            yield
+    finally:
+        text = re.sub(r"(?m)(?<=[:,] )_[a-z]+(?:, |$)", "", said.getvalue())
+        sys.stdout.write(re.sub(r"\S+=_[a-z]*(?:\s|$)", "", text))

@@ -1,9 +1,8 @@
 """Overrides, the words `key=value` of a command line: read, written, and said how to write where Hydra cannot read."""
 
 import functools
-import os
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -11,6 +10,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from robust.errors import check, shown
+from robust.experiment.search_path import at_home, groups
 from robust.runs.config import leaves
 
 _HOME = re.compile(r"(\+{0,2}[\w.@/]+)=(~(?:/.*)?)")
@@ -24,7 +24,10 @@ def readable(word: str) -> str:
     if word.startswith("-") or not re.match(r"[+~]*[^=\s]+=|~", word) or "=glob(" in word:
         check_readable(word)
         return word
-    return str(parse(word).input_line)
+    parsed = parse(word)
+    if not parsed.is_sweep_override():  # else it is one of many that are checked then
+        check_override(parsed)
+    return str(parsed.input_line)
 
 
 def tidy(word: str) -> str:
@@ -32,7 +35,7 @@ def tidy(word: str) -> str:
     if word.startswith("parent."):
         word = f"++{word}"
     if found := _HOME.fullmatch(word):
-        return f"{found[1]}={_text(os.path.expanduser(found[2]))}"
+        return f"{found[1]}={_text(at_home(found[2]))}"
     return word
 
 
@@ -63,16 +66,16 @@ def check_readable(override: str) -> None:
         raise ValueError(f"`{shown(override)}` must be of at most {_LONGEST} characters; got {len(override)}.")
 
 
-def check_override(override: Override, groups: Container[str]) -> None:
-    """Raises ValueError for an override that a run cannot have: several values, something else than a word for one of
-    the `groups` of choices, or a choice's own name."""
+def check_override(override: Override) -> None:
+    """Raises ValueError for an override that a run cannot have: several values, something else than a word for a group
+    of choices, or a choice's own name."""
     key, place = override.key_or_group, override.package
     if override.is_delete():
         return
     if override.is_sweep_override():
         raise ValueError(f"`{override.input_line}` lists several values: give -m too. A list is written [1,2].")
     value = override.value()
-    if place is not None or key in groups:
+    if place is not None or key in groups():
         check(key, value, "the name of a choice", isinstance(value, str))
         if value.startswith("_"):
             raise ValueError(f"`{key}={value}` is not a choice, but what others have in common.")
@@ -82,8 +85,8 @@ def check_override(override: Override, groups: Container[str]) -> None:
             f"(schedule@technique.share={value}). Of the learning rate there is lr_scheduler={value}."
         )
     if key in _NAMED:
-        group = key.partition(".")[0]
-        raise ValueError(f"`{key}` is what its file says; got {shown(value)}. Choose another: {group}=NAME.")
+        choose = f"{key.partition('.')[0]}=NAME"
+        raise ValueError(f"`{key}` is what its file says; got {shown(value)}. Choose another: {choose}.")
 
 
 def explain_unreadable(override: str) -> str:
@@ -93,8 +96,13 @@ def explain_unreadable(override: str) -> str:
         return f"`{shown(override)}` must be written KEY=VALUE; got no value."
     if not re.fullmatch(r"(\+{1,2}|~)?[\w.@/:$-]+", key):
         return f"`{shown(key)}` is not a key, which has letters, digits, `_` and dots; got `{shown(override)}`."
-    quoted = re.sub(r'([\\"$`])', r"\\\1", _text(value.strip("'\"")))
-    return f"`{key}` cannot be read; got {shown(value)}. Where that is a name or a path, quote it: \"{key}={shown(quoted)}\"."
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        value = value[1:-1]
+    quoted = re.sub(r'([\\"$`])', r"\\\1", _text(value))
+    return (
+        f"`{key}` cannot be read; got {shown(value)}. Where that is a name or a path, quote it: "
+        f'"{key}={shown(quoted)}".'
+    )
 
 
 def as_overrides(node: Mapping[str, Any]) -> list[str]:
@@ -126,8 +134,3 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return at_home(value)
     return 0.0 if isinstance(value, float) and value == 0 else value
-
-
-def at_home(path: str) -> str:
-    """A path that may begin with `~` or `$NAME`, these filled in."""
-    return os.path.expandvars(os.path.expanduser(path)) if path[:1] in ("~", "$") else path

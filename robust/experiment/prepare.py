@@ -45,8 +45,8 @@ from robust.experiment.validate import (
 from robust.measure import Condition
 from robust.models import evaluating, published_digest, trunk_of
 from robust.perturb import Perturbation
-from robust.runs.config import leaves
 from robust.runs import Config, Identity, RunFolder, State, identify, read_status
+from robust.runs.config import leaves
 from robust.track import TrackedRun
 
 #: of a run that is there: nothing is tested, attacked or tracked again

@@ -75,7 +75,7 @@ NUMBER = Rule("a number", is_number)
 FRACTION = Rule("a number or a fraction such as 8/255", is_fraction)
 WORD = Rule("a word", is_word)
 MAPPING = Rule("a mapping such as {name: value}", lambda value: isinstance(value, Mapping))
-ANYTHING = Rule("a value", lambda value: True)
+ANYTHING = Rule("a value", lambda _: True)
 
 
 def rule_of(annotation: Any, *, fractions: bool = False) -> Rule | None:

@@ -34,7 +34,10 @@ _POSITIVE = Rule("a number > 0", lambda value: is_number(value) and value > 0)
 _AT_LEAST_0 = Rule("a number >= 0", lambda value: is_number(value) and value >= 0)
 _SHARE = Rule("a number above 0 and at most 1", lambda value: is_number(value) and 0 < value <= 1)
 _LIST = list_of(WORD, "a list such as [noise, blur]")
-_CALLED = Rule("a mapping that names by `_target_` what is made", lambda value: isinstance(value, Mapping) and "_target_" in value)
+_CALLED = Rule(
+    "a mapping that names by `_target_` what is made",
+    lambda value: isinstance(value, Mapping) and "_target_" in value,
+)
 _WORDS = list_of(WORD, "a list of words")
 _WIDTHS = list_of(whole(1, 2**20), "a list of whole numbers from 1 to 1048576")
 _LEVELS = Rule(
@@ -166,7 +169,7 @@ class Found(NamedTuple):
     value: Any
 
 
-def survey(config: Mapping[str, Any], is_read: Callable[[str], bool] = lambda name: False) -> list[Found]:
+def survey(config: Mapping[str, Any], is_read: Callable[[str], bool] = lambda _: False) -> list[Found]:
     """Every key of a configuration with its rule, those of recipes first: others take their values. `is_read` says of a
     key that is not in the table whether another value refers to it. Raises ParameterError for a `_target_` that cannot
     be called."""

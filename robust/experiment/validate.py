@@ -122,7 +122,8 @@ def check_same_network(config: Config, other: Config) -> None:
 def check_size(network: nn.Module, model: str) -> None:
     """Raises ValueError for a network that no machine of today trains."""
     count = sum(one.numel() for one in network.parameters())
-    check("model", f"model={model} with {count:.2g}", f"a network of at most {_PARAMETERS:.2g} parameters", count <= _PARAMETERS)
+    rule = f"a network of at most {_PARAMETERS:,} parameters"
+    check("model", f"{model} with {count:,}", rule, count <= _PARAMETERS)
 
 
 def check_writable(runs_dir: Path) -> None:

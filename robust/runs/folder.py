@@ -1,6 +1,7 @@
 """A run's folder: the name of every file in it, and each file read and written."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ import pyarrow.parquet
 from omegaconf import OmegaConf
 
 from robust.files import atomic_write
-from robust.runs.config import Config, check_targets
+from robust.masking import MASK, masked
+from robust.runs.config import Config, check_targets, leaves
 from robust.runs.identity import Identity
 
 # What is measured, and networks, are imported where they are needed: torch comes with them, and rows are read without.
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from robust.measure import Measurement, Samples, Views
     from robust.models.registry import Network
 
+_log = logging.getLogger(__name__)
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
 _NEEDED = ("run", "data", "model", "technique", "test_perturbation", "test_level", "trial", "n", "accuracy")
 _MAY_LACK = {
@@ -78,8 +81,11 @@ class RunFolder:
         return config
 
     def write_config(self, config: Config) -> None:
-        """Writes it."""
-        atomic_write(self.config, OmegaConf.to_yaml(OmegaConf.create(config.plain())))
+        """Writes it, less secrets, and says which."""
+        written = masked(config.plain())
+        atomic_write(self.config, OmegaConf.to_yaml(OmegaConf.create(written)))
+        if hidden := [name for name, value in leaves(written) if value == MASK]:
+            _log.info("masked in %s: %s", self.config.name, ", ".join(hidden))
 
     def load_model(self, *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":
         """The trained network: see `robust.load`."""

@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 
 from robust.files import atomic_write, file_lock
+from robust.masking import masked_word
 from robust.runs.folder import RunFolder
 
 _HEARTBEAT_S = 10.0
@@ -198,8 +199,9 @@ def _is_stale(claim: dict[str, Any]) -> bool:
 
 
 def command_line() -> str:
-    """The command that this process was started with."""
-    given = [one.removeprefix("++") if one.startswith("++parent.") else one for one in sys.argv]  # as it was typed
+    """The command that this process was started with, less secrets."""
+    typed = (one.removeprefix("++") if one.startswith("++parent.") else one for one in sys.argv)
+    given = [masked_word(one) for one in typed]
     program, *arguments = (os.path.relpath(one) if Path(one).is_absolute() else one for one in given)
     started = program if program.split()[:1] == ["robust"] else f"python {shlex.quote(program)}"
     return f"{started} {shlex.join(arguments)}".strip()

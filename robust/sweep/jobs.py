@@ -56,7 +56,7 @@ def _values(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [key if override.is_delete() else f"{key}={override.get_value_element_as_str()}"]
     if override.is_interval_sweep():
-        raise ValueError(f"`{override.input_line}` must list values, such as range(0,3) or 1,2,3; an interval does not.")
+        raise ValueError(f"`{override.input_line}` must list values, as 1,2,3 and range(0,3) do; an interval has none.")
     values = [f"{key}={value}" for value in itertools.islice(override.sweep_string_iterator(), MOST + 1)]
     if not values:
         raise ValueError(f"`{override.input_line}` must list at least one value; got none.")
