@@ -165,7 +165,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             ["technique=adversarial", "technique.objective.steps=0"],
             "error: `technique.objective.steps` must be at least",
         ),
-        (["data.source.size=6"], "error: Images of 6 x 6 pixels are too small for this network"),
+        (["data.source.size=6"], "error: `model=convnet_mnist` does not suit `data=digits`: Images of 6 x 6 "),
     ],
 )
 def test_wrong_input_is_explained_in_one_line(

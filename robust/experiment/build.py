@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import json
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,17 @@ def make(description: Mapping[str, Any], *, _partial_: bool = False, **arguments
     target = str(description["_target_"])
     given = {name: _made(value) for name, value in description.items() if name != "_target_"} | arguments
     called = locate(target)
-    if _partial_:
-        return functools.partial(called, **given)
+    made = functools.partial(_call, target, called, **given)
+    return made if _partial_ else made()
+
+
+def _call(target: str, called: Callable[..., Any], *others: Any, **given: Any) -> Any:
     try:
-        return called(**given)
+        return called(*others, **given)
     except (ValueError, OSError):
         raise
     except Exception as error:  # of any kind: it may be somebody else's
-        values = ", ".join(f"{name}={shown(repr(value))}" for name, value in description.items() if name != "_target_")
+        values = ", ".join(f"{name}={shown(repr(value))}" for name, value in given.items())
         raise ValueError(f"{target} cannot be made with {values} ({one_line(error)}).") from error
 
 
@@ -87,7 +90,10 @@ def _read_splits(source: str, *, images: str | None = None, labels: float | None
         return make(json.loads(images), _partial_=True)(_read_splits(source))
     if labels is not None:
         return labelled(_read_splits(source), labels, seed=seed)
-    return make(json.loads(source))
+    found = make(json.loads(source))
+    if not isinstance(found, Splits):
+        raise ParameterError("data.source", "a function that gives robust.data.Splits", type(found).__name__)
+    return found
 
 
 def build_perturbation(perturb: Config, *, key: str = "perturb.level") -> Perturbation | None:

@@ -63,7 +63,7 @@ def starts(overrides: Sequence[str], config: Config) -> dict[str, list[str]]:
 
 def is_run(start: object) -> bool:
     """Whether that is the folder of a run."""
-    return isinstance(start, str) and RunFolder(Path(start)).config.is_file()
+    return isinstance(start, str) and os.path.isfile(RunFolder(Path(start)).config)  # noqa: PTH113, of any name
 
 
 def is_self_supervised(task: Config) -> bool:
