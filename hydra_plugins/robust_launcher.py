@@ -9,6 +9,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from robust.errors import require
+from robust.experiment.search_path import at_home
 
 Jobs = Sequence[Sequence[str]]
 
@@ -31,7 +32,7 @@ class RobustSlurmLauncher(Launcher):
     recorded, not what Slurm makes of a process's end."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = settings
+        self.settings = {name: at_home(one) if isinstance(one, str) else one for name, one in settings.items()}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keeps how many; a job composes its configuration itself."""

@@ -8,6 +8,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from robust.errors import say_loading
+
 
 class RobustSweeper(Sweeper):
     """Expands the command line to runs, adds the natural ones they are compared with, and launches what is not done."""
@@ -21,6 +23,7 @@ class RobustSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
+        say_loading()
         from robust import sweep
 
         parse = OverridesParser.create(config_loader=self.loader).parse_overrides

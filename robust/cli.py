@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from robust.errors import check, run_command, started, suggest
-from robust.experiment.search_path import CONF, project_folders, take_project, trust_projects
+from robust.errors import check, run_command, say_loading, started, suggest
+from robust.experiment.search_path import CONF, at_home, project_folders, take_project, trust_projects
 
 _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 
@@ -53,7 +53,7 @@ def _call(words: Sequence[str]) -> None:
         parser = _Parser(prog=f"robust {name}", description=inspect.getdoc(function), allow_abbrev=False)
         for argument, options in arguments:
             parser.add_argument(argument, **options)
-        given = vars(parser.parse_intermixed_args(others))
+        given = vars(parser.parse_intermixed_args([*map(at_home, others)]))
         trust_projects()
         function(**given)
 
@@ -118,18 +118,19 @@ def train() -> None:
 
 def _train(words: Sequence[str]) -> None:
     """Hands the arguments to Hydra."""
-    project = [f"--config-dir={folder}" for folder in project_folders()[:1]]  # for the record of the command
-    sys.argv[1:] = [*project, *(f"++{one}" if one.startswith("parent.") else one for one in words)]
     import hydra
 
-    from robust.experiment.explain import explained
+    from robust.experiment.explain import explained, without_bases
+    from robust.experiment.overrides import readable
 
+    sys.argv[1:] = [*(f"--config-dir={one}" for one in project_folders()[:1]), *map(readable, words)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what goes wrong, and `run_command` says it
-    with explained(lambda: importlib.import_module("robust.experiment.compose").known_keys()):
+    with explained(lambda: importlib.import_module("robust.experiment.compose").known_keys()), without_bases(words):
         hydra.main(config_path=str(CONF), config_name="train", version_base=None)(_run_task)()
 
 
 def _run_task(_: Any) -> str:
+    say_loading()
     from robust.sweep import run_task  # imports torch: not for --help
 
     return run_task()
@@ -154,7 +155,7 @@ def _attack(settings: list[str]) -> None:
     and its parameters. The outcome is added to the runs' attacks.parquet. No attack is made twice.
     """
     named = (one.removeprefix("run=") for one in settings if one.startswith("run="))
-    runs = [folder for one in named for folder in one.split(",") if folder]
+    runs = [at_home(folder) for one in named for folder in one.split(",") if folder]
     check("run", "none", "runs' folders, or folders that hold some", bool(runs), "Name one: run=runs.")
     from robust.experiment.attack import attack_runs
     from robust.report import print_attacks
@@ -223,12 +224,11 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
 
     Each file is read back, and its logits are compared. All of them take images in [0, 1].
     """
-    from robust.report.export import export
+    from robust.report.export import export_all
     from robust.runs import find_runs
 
-    for folder in find_runs(runs):
-        for path, differs in export(folder, out, formats=formats.split(","), threat=threat).items():
-            print(f"{path}: read back, logits differ by at most {differs:.1g} of the greatest")
+    for path, differs in export_all(find_runs(runs), out, formats=formats.split(","), threat=threat):
+        print(f"{path}: read back, logits differ by at most {differs:.1g} of the greatest")
 
 
 @_command(

@@ -12,8 +12,11 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from robust.masking import masked
+
 _DEBUG = "ROBUST_DEBUG"
 _usual_format = warnings.formatwarning
+_LONGEST = 200  # characters of a value that an error shows
 _PATHS = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
@@ -25,7 +28,7 @@ class ParameterError(ValueError):
 
     def __str__(self) -> str:
         name, rule, value, advice = self.args
-        return f"`{name}` must be {rule}; got {value}. {advice}".strip()
+        return f"`{name}` must be {rule}; got {shown(masked(value, name))}. {advice}".strip()
 
 
 class Notice(UserWarning):
@@ -65,10 +68,23 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f" Did you mean `{close[0]}`?" if close else ""
 
 
+def shown(value: object) -> str:
+    """A value as an error shows it: in one line, without control characters, and not endless."""
+    text = _printable(str(value))
+    if isinstance(value, str) and re.fullmatch(r"\s*|[-+]?[\d._]+(e[-+]?\d+)?|null|true|false", text, re.IGNORECASE):
+        return repr(text)  # a word, though it looks like something else
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}..."
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def one_line(error: BaseException) -> str:
     """What an exception says, in one line."""
     text = str(error).strip() or type(error).__name__
     line = " ".join(" ".join(line.split()) for line in text.splitlines() if "HYDRA_FULL_ERROR" not in line)
+    line = _printable(line)
     return line if _is_explained(error) else f"{type(error).__name__}: {line}"
 
 
@@ -79,9 +95,16 @@ def explain_override(text: str, known_keys: Callable[[], Iterable[str]]) -> str:
         options = [one for one in found[2].split() if not one.startswith("_")]  # bases are no choices
         return f"`{group}={choice}` is not a choice.{suggest(choice, options)} There are {', '.join(options)}."
     if found := re.search(r"Could not override '([^']+)'", text):
+        within = re.search(r"is not in struct\s+full_key: (\S+)", text)
         name = found[1].split("@")[0]
-        return f"`{name}` is not a key.{suggest(name, known_keys())} `python train.py --cfg job` lists all."
-    return " ".join(line.strip() for line in text.splitlines() if line.strip())
+        if within and within[1].startswith(f"{name}."):  # what was given was a mapping
+            name = within[1]
+        if name in (known := [*known_keys()]):
+            return f"`{name}` is not a key of what was chosen, though of other choices. `--cfg job` lists its keys."
+        return f"`{name}` is not a key.{suggest(name, known)} `python train.py --cfg job` lists all."
+    if found := re.search(r"Error merging override (.+?)=(.*)", text):
+        return f"`{found[1].lstrip('+')}` must be a mapping such as {{name: value}}; got {found[2]}."
+    return re.sub(r"'([^']+)'", r"`\1`", " ".join(line.strip() for line in text.splitlines() if line.strip()))
 
 
 @contextlib.contextmanager
@@ -119,6 +142,12 @@ def run_command(command: Callable[[], object]) -> None:
     except Exception as error:  # noqa: BLE001, whatever it was, the user reads one line
         print_error(error)
         sys.exit(2 if _is_refusal(error) else 1)
+
+
+def say_loading() -> None:
+    """Says what the next seconds go to, before torch is imported."""
+    if "torch" not in sys.modules:
+        print("loading torch and reading the configuration ...", file=sys.stderr, flush=True)
 
 
 def require(module: str, *, what: str, extra: str | None = None) -> Any:

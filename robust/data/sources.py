@@ -13,10 +13,12 @@ from torch.nn import functional
 from robust.claiming import claimed_in_turn
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits
+from robust.errors import check
 from robust.numbers import is_whole
 
 _MNIST_TRAIN = 50_000  # of the 60,000 training images: Cavey et al. 2020 (arXiv 2004.03452)
 _DIGITS_TEST = 497
+_LARGEST = 512  # pixels a side that the digits are enlarged to
 
 
 def digits(*, size: int = 28) -> Splits:
@@ -25,6 +27,7 @@ def digits(*, size: int = 28) -> Splits:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
+    check("data.source.size", size, f"from 1 to {_LARGEST}", 1 <= size <= _LARGEST)
     bunch = load_digits()
     images = torch.from_numpy(bunch.images).float()[:, None] / 16
     images = functional.interpolate(images, size=(size, size), mode="bilinear").mul(255).round().to(torch.uint8)

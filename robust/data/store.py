@@ -14,8 +14,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from robust.data.images import ImageSet, Splits, to_float
-from robust.errors import check
+from robust.errors import check, started
 from robust.files import atomic_write
+from robust.masking import masked_word
 from robust.perturb import ImageRandom, Perturbation, key
 
 _AT_ONCE = 500  # images that are perturbed together
@@ -57,19 +58,23 @@ def store(
     held = _held_out(splits, seed, held_out)
     for perturbation in perturbations:
         perturbation.check(splits.train.shape)
-    _claim(folder, {"settings": sorted(settings), "share": share, "held_out": held_out, "digest": splits.digest})
-    lines = []
-    for part in _parts(splits, held):
-        images = getattr(splits, part.source)
-        for name in images.classes:
-            (folder / part.name / _file_name(name)).mkdir(parents=True, exist_ok=True)
-        for place, perturbation in enumerate(perturbations):
-            title = f"{part.name}: {perturbation.name}" if progress else None
-            # An image that stays as it is is stored once, however many perturbations there are.
-            lines += _store_part(folder, part, images, perturbation, seed, share, title, natural=not place)
-    manifest = pd.DataFrame(lines)
-    atomic_write(folder / MANIFEST, manifest.to_parquet(index=False, compression="zstd"))
-    return manifest
+    _claim(
+        folder,
+        {"settings": sorted(map(masked_word, settings)), "share": share, "held_out": held_out, "digest": splits.digest},
+    )
+    with started():  # what there is now is a part of the set
+        lines = []
+        for part in _parts(splits, held):
+            images = getattr(splits, part.source)
+            for name in images.classes:
+                (folder / part.name / _file_name(name)).mkdir(parents=True, exist_ok=True)
+            for place, perturbation in enumerate(perturbations):
+                title = f"{part.name}: {perturbation.name}" if progress else None
+                # An image that stays as it is is stored once, however many perturbations there are.
+                lines += _store_part(folder, part, images, perturbation, seed, share, title, natural=not place)
+        manifest = pd.DataFrame(lines)
+        atomic_write(folder / MANIFEST, manifest.to_parquet(index=False, compression="zstd"))
+        return manifest
 
 
 def _claim(folder: Path, about: dict[str, Any]) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from robust.errors import FailedError, check
 from robust.experiment.build import build_assaults
-from robust.experiment.compose import compose, parse
+from robust.experiment.compose import compose
 from robust.experiment.execute import execute
+from robust.experiment.overrides import parse
 from robust.experiment.prepare import reopen
 from robust.runs import RunFolder, State, find_runs
 from robust.runs.config import Config

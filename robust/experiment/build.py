@@ -1,16 +1,16 @@
 """The parts that a configuration describes."""
 
 import contextlib
+import dataclasses
 import functools
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from torch import nn
@@ -19,9 +19,11 @@ from robust.attack import Assault
 from robust.data import Splits, labelled
 from robust.data.cache import digest_of_images
 from robust.data.own import looked_at
-from robust.errors import one_line
+from robust.errors import ParameterError, one_line, shown
 from robust.experiment.compose import perturbation_choices
+from robust.experiment.rules import locate
 from robust.learn import Classifier, Constant, Schedule, Task
+from robust.masking import masked
 from robust.measure import Condition
 from robust.perturb import Perturbation
 from robust.runs.config import Config
@@ -38,24 +40,39 @@ def build(node: Config, *, without: Container[str] = ("name",), **arguments: Any
     return make(node.without(without), **arguments)
 
 
-def make(description: Mapping[str, Any], **arguments: Any) -> Any:
-    """The object that plain values describe: Hydra's `instantiate`, but what the constructor raises comes out as it
-    was raised."""
+def make(description: Mapping[str, Any], *, _partial_: bool = False, **arguments: Any) -> Any:
+    """The object that plain values describe: what `_target_` names, called with them, and with what those within
+    describe. With `_partial_` the call itself, for others to make. Raises ValueError and OSError as the constructor
+    does; what else it raises as a ValueError with the values."""
+    target = str(description["_target_"])
+    given = {name: _made(value) for name, value in description.items() if name != "_target_"} | arguments
+    called = locate(target)
+    made = functools.partial(_call, target, called, **given)
+    return made if _partial_ else made()
+
+
+def _call(target: str, called: Callable[..., Any], *others: Any, **given: Any) -> Any:
     try:
-        return instantiate(Config.of(description).plain(), **arguments, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, TypeError | ZeroDivisionError | AttributeError | ImportError):
-            values = ", ".join(f"{name}={value!r}" for name, value in description.items() if name != "_target_")
-            raise ValueError(f"{description['_target_']} cannot be made with {values} ({cause}).") from cause
-        if isinstance(cause, Exception):
-            raise cause from None
+        return called(*others, **given)
+    except (ValueError, OSError):
         raise
+    except Exception as error:  # of any kind: it may be somebody else's
+        values = ", ".join(f"{name}={shown(repr(value))}" for name, value in given.items())
+        raise ValueError(f"{target} cannot be made with {values} ({one_line(error)}).") from error
+
+
+def _made(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_made(one) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    return make(value) if "_target_" in value else {name: _made(inner) for name, inner in value.items()}
 
 
 def build_tracker(logger: Config, tracked: TrackedRun) -> Tracker:
-    """The tracker that `logger` names, not opened. Raises ValueError where it cannot be."""
-    return build(logger, without=["look"], _partial_=True)(tracked)
+    """The tracker that `logger` names, not opened; it is told no secrets. Raises ValueError where it cannot be."""
+    told = dataclasses.replace(tracked, config=masked(tracked.config))
+    return build(logger, without=["look"], _partial_=True)(told)
 
 
 def build_splits(data: Config, *, images: Config | None = None, seed: int = 0) -> Splits:
@@ -73,7 +90,7 @@ def build_splits(data: Config, *, images: Config | None = None, seed: int = 0) -
 @functools.lru_cache(maxsize=3)
 def _read_splits(source: str, *, images: str | None = None, labels: float | None = None, seed: int = 0) -> Splits:
     if images is not None:
-        return make({"_partial_": True, **json.loads(images)})(_read_splits(source))
+        return make(json.loads(images), _partial_=True)(_read_splits(source))
     if labels is not None:
         return labelled(_read_splits(source), labels, seed=seed)
     described = json.loads(source)
@@ -120,7 +137,9 @@ def as_level(perturb: Config, key: str = "perturb.level") -> Iterator[None]:
     transform = perturb.transform or {}
     likely = [name for name, value in transform.items() if repr(value) == repr(perturb.level)]
     names = ["level"] if "level" in transform else likely
-    with _renamed(dict.fromkeys(names, key)):
+    others = transform if key.endswith(".level") else {}
+    place = key.removesuffix("level")
+    with _renamed({**{name: f"{place}transform.{name}" for name in others}, **dict.fromkeys(names, key)}):
         yield
 
 
@@ -132,7 +151,7 @@ def _renamed(keys: Mapping[str, str]) -> Iterator[None]:
     except ValueError as error:
         text = str(error)
         for argument, key in keys.items():
-            text = text.replace(f"`{argument}`", f"`{key}`")
+            text = re.sub(rf"`{re.escape(argument)}([.`])", rf"`{key}\1", text)
         raise ValueError(text) from error
 
 
@@ -172,7 +191,10 @@ def _build_conditions(
     described: str, families: tuple[str, ...], shape: tuple[int, int, int], own_family: str | None
 ) -> tuple[Condition, ...]:
     levels: dict[str, list[float]] = json.loads(described)
-    choices = perturbation_choices(levels)
+    try:
+        choices = perturbation_choices(levels)
+    except ValueError as error:
+        raise ValueError(f"`evaluation.conditions` names what is no perturbation: {error}") from error
     known = {choice.family for choice in choices.values()}
     if unknown := set(families) - known:
         raise ValueError(
@@ -209,7 +231,10 @@ def tested_families(config: Config) -> list[str]:
 
 def task_of(config: Config) -> type[Task]:
     """The LightningModule for the run's task."""
-    return get_class(config.task.module["_target_"])
+    found = locate(config.task.module["_target_"])
+    if not (isinstance(found, type) and issubclass(found, Task)):
+        raise ParameterError("task.module._target_", "a class of robust.learn.Task", config.task.module["_target_"])
+    return found
 
 
 def build_task(config: Config, network: nn.Module) -> Task:

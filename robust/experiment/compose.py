@@ -10,18 +10,19 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError
 
-from robust.experiment.explain import explained
-from robust.experiment.search_path import CONF, project_folders
+from robust.errors import ParameterError
+from robust.experiment.explain import explained, explained_interpolations
+from robust.experiment.overrides import check_override, cleaned, parse
+from robust.experiment.schema import Found, check_keys, survey
+from robust.experiment.search_path import CONF, groups, project_folders
 from robust.runs.config import Config, leaves
 
 _MISSING = "???"
-_STAGE = re.compile(r"'recipe\.(\w+)\.")
 _VARIABLE = re.compile(r"oc\.env:(\w+)")
+_SAME = re.compile(r"\$\{(\.*)([\w.]+)\}")
 _WORD = re.compile(r"(\.*)([A-Za-z_]\w*(?:\.\w+)*)")
 
 
@@ -29,17 +30,19 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     """The configuration that `python train.py OVERRIDES` would run, also inside any program that uses Hydra itself.
 
     What chooses files is composed by Hydra once; a plain value is set in what came of that, and what refers to it is
-    resolved again. Raises ValueError for a value that is still to be given, and what Hydra raises.
+    resolved again. Paths that begin with `~` or `$NAME` are filled in. Raises ValueError for an override that cannot be
+    read, a key that there is not, a value that is still to be given, and one that its key does not take (`schema`).
     """
     parsed = [parse(one) for one in overrides]
-    choices = tuple(str(one.input_line) for one in parsed if not _may_be_set(one))
-    values = [one for one in parsed if _may_be_set(one)]
-    base = _up_to_date(choices)
-    if not all(base.has(one.key_or_group) for one in values):
-        more = tuple(str(one.input_line) for one in values if not base.has(one.key_or_group))
-        base = _up_to_date((*choices, *more))
-        values = [one for one in values if one.input_line not in more]
-    return base.with_values({one.key_or_group: one.value() for one in values})
+    for one in parsed:
+        check_override(one)
+    set_first = [one.key_or_group for one in parsed if not _may_be_set(one) and not _chooses(one)]
+    free = [one for one in parsed if _may_be_set(one) and not any(_overlap(one.key_or_group, key) for key in set_first)]
+    base = _up_to_date(tuple(str(one.input_line) for one in parsed if one not in free))
+    if not all(base.has(one.key_or_group) for one in free):
+        free = [one for one in free if base.has(one.key_or_group)]
+        base = _up_to_date(tuple(str(one.input_line) for one in parsed if one not in free))
+    return base.with_values({one.key_or_group: cleaned(one.value()) for one in free})
 
 
 def known_keys() -> list[str]:
@@ -47,38 +50,20 @@ def known_keys() -> list[str]:
     return [name for name, _ in leaves(compose())]
 
 
-@functools.lru_cache(maxsize=4096)
-def parse(override: str) -> Override:
-    """An override as Hydra reads it; what is said of a parent may add to it."""
-    return OverridesParser.create().parse_override(f"++{override}" if override.startswith("parent.") else override)
-
-
-def as_overrides(node: Mapping[str, Any]) -> list[str]:
-    """Nested settings as overrides of the command line."""
-    return [f"{name}={_text(value)}" for name, value in leaves(node) if not isinstance(value, Mapping)]
-
-
-def _text(value: Any) -> str:
-    """A value in the command line's grammar."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(_text, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{{','.join(f'{name}: {_text(inner)}' for name, inner in value.items())}}}"
-    return repr(value) if isinstance(value, int | float) else f"'{_escaped(value)}'"
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), str(text))
-
-
 def _may_be_set(override: Override) -> bool:
     """Whether it gives a key, rather than a group, one plain value."""
     if override.type is not OverrideType.CHANGE or override.package is not None or override.is_sweep_override():
         return False
     key = override.key_or_group
+    if key.endswith("._target_") or key in groups():
+        return False
     return ("." in key or _up_to_date(()).has(key)) and _is_plain(override.value())
+
+
+def _chooses(override: Override) -> bool:
+    """Whether it chooses a file of a group."""
+    plain = override.type is OverrideType.CHANGE and "." not in override.key_or_group
+    return plain and isinstance(override.value(), str)
 
 
 def _is_plain(value: Any) -> bool:
@@ -104,18 +89,40 @@ class _Base:
         """Every value, as it is without changes."""
         if missing := [name for name, value in self.raw.items() if value == _MISSING]:
             raise ValueError(f"`{missing[0]}` must be given: {missing[0]}=VALUE.")
+        with explained_interpolations(self.composed):
+            return cleaned(Config.of(OmegaConf.to_container(self.composed, resolve=True)))
+
+    @functools.cached_property
+    def keys(self) -> list[Found]:
+        """Every key with its rule. Raises ValueError for one that nobody reads, or that is not there and should be."""
+        found = sorted(survey(self.resolved, self._is_read), key=lambda one: one.name not in self.raw)  # as typed first
+        check_keys(found)
+        return found
+
+    def _is_read(self, name: str) -> bool:
+        """Whether another value refers to a key, or to something within."""
+        words = {word for other, words in self.refers.items() if other != name for word in words}
+        return any(_overlap(word, name) for word in words if "." in word or word == name)
+
+    @functools.cached_property
+    def wrong(self) -> dict[str, ParameterError]:
+        """What is wrong with values as they are without changes, by key."""
+        return {one.name: error for one in self.keys if (error := self._fault(one, one.value))}
+
+    def _fault(self, found: Found, value: Any) -> ParameterError | None:
         try:
-            return Config.of(OmegaConf.to_container(self.composed, resolve=True))
-        except InterpolationToMissingValueError as error:
-            raise ValueError(f"A value that others refer to must be given: {error.msg}") from error
-        except InterpolationKeyError as error:
-            if found := _STAGE.search(str(error)):
-                task, data = self.composed.task.name, self.composed.data.name
-                raise ValueError(
-                    f"`recipe` must say how `task={task}` is trained; that of `data={data}` has no `{found[1]}`. Add "
-                    "it to the recipe, or choose other data, such as `data=scenes`."
-                ) from error
-            raise
+            if found.rule is not None:
+                found.rule.check(found.name, value)
+        except ParameterError as error:
+            return ParameterError(self._source(found.name), *error.args[1:])
+        return None
+
+    def _source(self, name: str) -> str:
+        """The key that a value was taken from as it is: what was typed."""
+        while found := _SAME.fullmatch(str(self.raw.get(name, ""))):
+            where = name.split(".")
+            name = ".".join([*where[: len(where) - len(found[1])], found[2]]) if found[1] else found[2]
+        return name
 
     def has(self, key: str) -> bool:
         """Whether there is a value, and no more than that, under a key."""
@@ -123,19 +130,28 @@ class _Base:
 
     def with_values(self, values: Mapping[str, Any]) -> Config:
         """The configuration with other values; all that they do not touch is shared."""
-        if not values:
-            return self.resolved
-        refreshed = self._touched(frozenset(values)) - {*values}
-        if not refreshed:
-            return self.resolved.changed(values)
+        touched = self._touched(frozenset(values))
+        changed = {**values, **self._refreshed(values, touched - {*values})}
+        for one in self.keys:
+            wrong = self._fault(one, changed[one.name]) if one.name in changed else self.wrong.get(one.name)
+            if wrong and one.name in values:
+                raise ParameterError(one.name, *wrong.args[1:])
+            if wrong:
+                raise wrong
+        return self.resolved.changed(changed) if changed else self.resolved
+
+    def _refreshed(self, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+        """What these keys' values come to where others are given."""
+        if not names:
+            return {}
         try:
             for name, value in values.items():
                 OmegaConf.update(self.composed, name, value, merge=False)
-            found = {name: _resolved(OmegaConf.select(self.composed, name)) for name in refreshed}
+            with explained_interpolations(self.composed):
+                return {name: cleaned(_resolved(OmegaConf.select(self.composed, name))) for name in names}
         finally:
             for name in values:
                 OmegaConf.update(self.composed, name, self.raw[name], merge=False)
-        return self.resolved.changed({**values, **found})
 
     @functools.lru_cache(maxsize=256)  # noqa: B019, as many as there are sweeps over some keys
     def _touched(self, keys: frozenset[str]) -> frozenset[str]:
@@ -186,9 +202,6 @@ def _projects() -> tuple[Path, ...]:
 @functools.lru_cache(maxsize=256)
 def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:
     """What Hydra composes. Where one chooses a perturbation, which sweeps do most, it takes the place of another."""
-    for one in map(parse, overrides):
-        if not one.is_delete() and not one.is_sweep_override() and str(one.value()).startswith("_"):
-            raise ValueError(f"`{one.key_or_group}={one.value()}` is not a choice, but what others have in common.")
     others = tuple(one for one in overrides if _perturbation(one) is None)
     if len(others) == len(overrides) - 1 and (before := _base(others, projects)).may_change_perturbation:
         (name,) = (found for one in overrides if (found := _perturbation(one)) is not None)
@@ -196,10 +209,11 @@ def _base(overrides: tuple[str, ...], projects: tuple[Path, ...]) -> _Base:
         composed.perturb = perturbation_choices([name])[name].copy()
         return _Base(composed, may_change_perturbation=False)
     composed = _by_hydra("train", [*overrides])
-    chosen = composed.hydra.runtime.choices["perturb"]
+    chosen = composed.hydra.runtime.choices.get("perturb")
     with open_dict(composed):
         del composed["hydra"]
-    return _Base(composed, may_change_perturbation=composed.perturb == perturbation_choices([chosen])[chosen])
+    may = chosen is not None and composed.perturb == perturbation_choices([chosen])[chosen]
+    return _Base(composed, may_change_perturbation=may)
 
 
 def _perturbation(override: str) -> str | None:

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from robust.claiming import Claim, describe
 from robust.errors import one_line
 from robust.experiment.build import build_tracker

@@ -211,7 +211,8 @@ class Experiment:
             return make_network(self.architecture(), self._trusted())
         except ImagesTooSmallError as error:
             if self.config.task.get("images") is None:
-                raise
+                suits = f"`model={self.config.model.name}` does not suit `data={self.config.data.name}`"
+                raise ImagesTooSmallError(f"{suits}: {error}") from error
             raise ValueError(
                 f"`task={self.config.task.name}` cannot be learnt by this model: {error} Take a model for small "
                 "pictures (model=resnet18), or data with larger ones."

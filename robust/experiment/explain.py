@@ -1,11 +1,20 @@
-"""What Hydra refuses, said with the nearest choice or key there is."""
+"""What Hydra and OmegaConf refuse, said with the key, and with the nearest choice or key there is."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
 
-from robust.errors import explain_override
+from robust.errors import explain_override, one_line
+from robust.experiment.overrides import explain_unreadable
+
+_STAGE = re.compile(r"'recipe\.(\w+)\.")
+_REFERS = re.compile(r"Interpolation key '([^']+)' not found")
 
 
 @contextlib.contextmanager
@@ -13,5 +22,44 @@ def explained(known_keys: Callable[[], Iterable[str]]) -> Iterator[None]:
     """Raises ValueError where Hydra refuses a configuration inside; `known_keys` is asked where it refuses a key."""
     try:
         yield
-    except HydraException as error:
-        raise ValueError(explain_override(str(error), known_keys)) from error
+    except OverrideParseException as error:
+        raise ValueError(explain_unreadable(error.override)) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(explain_override(f"{error}\n{error.__cause__ or ''}", known_keys)) from error
+
+
+@contextlib.contextmanager
+def explained_interpolations(composed: Any) -> Iterator[None]:
+    """Raises ValueError where a value refers to what is not there, to itself, or to what cannot be worked out."""
+    try:
+        yield
+    except (OmegaConfBaseException, RecursionError) as error:
+        key = getattr(error, "full_key", None) or "a value"
+        if found := _STAGE.search(str(error)):
+            task, data = composed.task.name, composed.data.name
+            raise ValueError(
+                f"`recipe` must say how `task={task}` is trained; that of `data={data}` has no `{found[1]}`. Add "
+                "it to the recipe, or choose other data, such as `data=scenes`."
+            ) from error
+        if found := _REFERS.search(str(error)):
+            raise ValueError(f"`{key}` refers to `{found[1]}`, and there is no such key.") from error
+        if isinstance(error, RecursionError) or "RecursionError" in str(error):
+            raise ValueError(f"`{key}` refers to itself.") from error
+        said = one_line(error).partition(" full_key:")[0]
+        raise ValueError(f"`{key}` refers to what cannot be worked out: {said}") from error
+
+
+@contextlib.contextmanager
+def without_bases(words: Sequence[str]) -> Iterator[None]:
+    """Leaves out of what these `words` of a command line print inside, where they ask for the choices, what others have
+    in common (`_base`): it is none."""
+    if {"--help", "-h", "-sc"}.isdisjoint(words):
+        yield
+        return
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            yield
+    finally:
+        text = re.sub(r"(?m)(?<=[:,] )_[a-z]+(?:, |$)", "", said.getvalue())
+        sys.stdout.write(re.sub(r"\S+=_[a-z]*(?:\s|$)", "", text))

@@ -16,7 +16,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from robust.errors import suggest
-from robust.experiment.compose import as_overrides, compose, parse
+from robust.experiment.compose import compose
+from robust.experiment.overrides import as_overrides, parse
 from robust.experiment.search_path import CONF, project_folders
 from robust.runs import RunFolder
 from robust.runs.config import Config
@@ -31,7 +32,7 @@ _MACHINE = frozenset(
         *("progress", "threads"),
     )
 )
-_UNSHARED = ("parent", "perturb", "technique")
+_UNSHARED = ("force", "parent", "perturb", "technique")
 
 
 def natural(overrides: Sequence[str], config: Config) -> list[str]:
@@ -62,7 +63,7 @@ def starts(overrides: Sequence[str], config: Config) -> dict[str, list[str]]:
 
 def is_run(start: object) -> bool:
     """Whether that is the folder of a run."""
-    return isinstance(start, str) and RunFolder(Path(start)).config.is_file()
+    return isinstance(start, str) and os.path.isfile(RunFolder(Path(start)).config)  # noqa: PTH113, of any name
 
 
 def is_self_supervised(task: Config) -> bool:
@@ -88,7 +89,7 @@ def _pretraining(overrides: Sequence[str], config: Config, task: str) -> list[st
 def _stage(overrides: Sequence[str], config: Config, model: str) -> list[str]:
     """The overrides of the run, of another model and its task, that a part of a run's network starts from: trained
     with the same technique."""
-    shared = _shared(overrides, alike=False, without=("task",), unshared=("parent",))
+    shared = _shared(overrides, alike=False, without=("task",), unshared=("force", "parent"))
     others = [*(one for one in shared if not _is_of(one, ("model",))), f"model={model}"]
     known = {f"model.{name}" for name in compose(others).model} - {"model.name", "model._target_"}
     both = [one for one in shared if _key(parse(one)) in known]

@@ -1,8 +1,10 @@
 """Everything that can be checked of runs before the first starts; what several share is built once."""
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +34,20 @@ from robust.experiment.parents import NATURAL, is_run, is_self_supervised, natur
 from robust.experiment.search_path import trust_projects
 from robust.experiment.sources import named_sources
 from robust.experiment.start import init_from_parents, start_title
-from robust.experiment.validate import check_same_network, check_task, check_technique, check_values, check_writable
+from robust.experiment.validate import (
+    check_packing,
+    check_same_network,
+    check_size,
+    check_task,
+    check_technique,
+    check_values,
+    check_writable,
+)
 from robust.measure import Condition
 from robust.models import evaluating, published_digest, trunk_of
 from robust.perturb import Perturbation
 from robust.runs import Config, DamagedError, Identity, RunFolder, State, identify, read_status
+from robust.runs.config import leaves
 from robust.track import TrackedRun
 
 #: of a run that is there: nothing is tested, attacked or tracked again
@@ -72,7 +83,7 @@ class Preparation:
         return self._known[known]
 
     def _prepare(self, overrides: tuple[str, ...], config: Config) -> Experiment:
-        check_values(config)
+        check_packing(config)
         perturbation = build_perturbation(config.perturb)
         check_technique(config, perturbation)
         splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
@@ -93,7 +104,9 @@ class Preparation:
     def _parents(self, overrides: tuple[str, ...], config: Config) -> dict[str, Experiment]:
         """The runs that a run starts from, by the part that takes their weights."""
         if not is_run(config.technique.start):
-            return {part: self._other(one, "starts from") for part, one in starts(overrides, config).items()}
+            found = starts(overrides, config)
+            with _of_another("starts from", config):
+                return {part: self.prepare(one) for part, one in found.items()}
         parent = reopen(Path(config.technique.start))
         check_same_network(config, parent.config)
         return {"": parent}
@@ -102,15 +115,8 @@ class Preparation:
         """The natural run that a run is compared with; None for itself."""
         if config.technique.name == NATURAL:
             return None
-        return self._other(natural(overrides, config), "is compared with")
-
-    def _other(self, overrides: Sequence[str], why: str) -> Experiment:
-        try:
-            return self.prepare(overrides)
-        except ValueError as error:
-            if _OTHER in str(error):
-                raise
-            raise ValueError(f"{error} That is of {_OTHER} {why}; parent.KEY=VALUE sets it otherwise.") from error
+        with _of_another("is compared with", config):
+            return self.prepare(natural(overrides, config))
 
     def _check_surroundings(self, config: Config) -> None:
         """What a run needs of the machine: its devices, its tracker, a place for its folder."""
@@ -129,6 +135,8 @@ class Preparation:
         for note in data.notes:
             self._once(functools.partial(notify, note), "note", note)
         self._once(lambda: _check_network(run), "network", *_learns(run))
+        one = [nn.Parameter(torch.zeros(1))]  # how many there are is nothing to an optimiser
+        self._once(lambda: build_optimizer(config.optimizer, params=one), "optimizer", config.optimizer)
         if run.assaults:
             self._once(lambda: _check_attacks(run, splits), "attack", config.attack, run.architecture())
 
@@ -138,6 +146,20 @@ class Preparation:
         if settings not in self._passed:
             check()
             self._passed.add(settings)
+
+
+@contextlib.contextmanager
+def _of_another(why: str, config: Config) -> Iterator[None]:
+    """Says of what goes wrong inside of which run it is; what `parent` set goes by that name."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        text = one_line(error)
+        if _OTHER in text:
+            raise
+        for name, _ in leaves(config.parent):
+            text = text.replace(f"`{name}`", f"`parent.{name}`")
+        raise ValueError(f"{text} That is of {_OTHER} {why}; parent.KEY=VALUE sets it otherwise.") from error
 
 
 def prepare(overrides: Sequence[str], *, elsewhere: bool = False) -> Experiment:
@@ -181,15 +203,15 @@ def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Assaul
 
 
 def _learns(run: Experiment) -> list[Any]:
-    """What says which network learns, and how."""
+    """What says which network learns, and how; less the optimiser."""
     config = run.config
-    return [run.architecture(), config.task, config.technique, config.optimizer, config.lr_scheduler, config.weights]
+    return [run.architecture(), config.task, config.technique, config.lr_scheduler, config.weights]
 
 
 def _check_network(run: Experiment) -> None:
     """Raises ValueError where the network, or how it is to learn, cannot be made."""
     network = _sketched(run)
-    build_optimizer(run.config.optimizer, params=[one for one in network.parameters() if one.requires_grad])
+    check_size(network, run.config.model.name)
     build_task(run.config, network)
     build_schedule(run.config)
     _check_trunk(run)
@@ -199,7 +221,10 @@ def _check_attacks(run: Experiment, splits: Splits) -> None:
     """Raises ValueError where an attack cannot be made on the network."""
     network = run.build_network()
     for assault in run.assaults:
-        assault.check(network, splits.test)
+        try:
+            assault.check(network, splits.test)
+        except ValueError as error:  # a choice such as autoattack may take another's search
+            raise ValueError(re.sub("`attack=[a-z_]+`", f"`attack={assault.name}`", str(error))) from error
 
 
 def _check_start(run: Experiment) -> None:

@@ -22,10 +22,17 @@ CONF = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") i
 SWEEPS = next(folder for folder in (CONF / "sweep", CONF.parent / "sweeps") if folder.is_dir())
 
 
+def at_home(path: str) -> str:
+    """A path that may begin with `~` or `$NAME`, these filled in."""
+    if path[:1] not in ("~", "$"):
+        return path
+    return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111, where there is no such user it stays
+
+
 def use_project(folder: str | Path) -> None:
     """Adds a folder of choices to those that this process, and what it starts, composes from. Raises ValueError where
     there is none."""
-    path = Path(folder).absolute()
+    path = Path(at_home(str(folder))).absolute()
     if not path.is_dir():
         raise ValueError(f"`--config-dir` must be a folder of choices, such as conf/perturb/mine.yaml; got {folder}.")
     given = [str(path), *(str(one) for one in project_folders() if one != path)]
@@ -49,7 +56,17 @@ def take_project(words: Sequence[str]) -> list[str]:
 
 def project_folders() -> list[Path]:
     """The folders of choices of the user's own."""
-    return [Path(one) for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one]
+    return [Path(at_home(one)) for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one]
+
+
+def groups() -> frozenset[str]:
+    """The groups of choices that there are."""
+    return _groups((CONF, *project_folders()))
+
+
+@functools.cache
+def _groups(folders: tuple[Path, ...]) -> frozenset[str]:
+    return frozenset(["sweep", *(one.name for folder in folders for one in folder.iterdir() if one.is_dir())])
 
 
 def import_from_projects() -> None:

@@ -1,102 +1,33 @@
-"""What a configuration must fulfil: a table of rules for single keys, then those that hold between several."""
+"""What a configuration must fulfil: the rules of single keys, which `schema` holds, and those between several."""
 
-import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+
+from torch import nn
 
 from robust.data import Splits
+from robust.errors import check
 from robust.experiment.parents import is_self_supervised
+from robust.experiment.schema import survey
 from robust.perturb import Perturbation
 from robust.runs.config import Config
 
-_MODES = ("default", "reduce-overhead", "max-autotune")
 _FEWEST_CLASSES = 2
+_PARAMETERS = 10**9
 _ANSWERS = ("start", "head", "trainable", "share")  # where weights start, which head goes on, what learns, from what
 _MAY_DIFFER = ("dropout", "name", "standardize")  # of a network and of what it starts from
 
 
-class Rule(NamedTuple):
-    """What a value must be, in words, and whether it is."""
-
-    words: str
-    holds: Callable[[Any], bool]
-
-    def check(self, name: str, value: object) -> None:
-        """Raises ValueError unless it holds."""
-        if not self.holds(value):
-            raise ValueError(f"`{name}` must be {self.words}; got {value}.")
-
-
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _whole(least: int, *, besides: Any = (), words: str = "") -> Rule:
-    return Rule(f"a whole number >= {least}{words}", lambda value: _is_whole(value, least) or value in besides)
-
-
-_SWITCH = Rule("true or false", lambda value: isinstance(value, bool))
-_FOLDER = Rule("a folder", lambda value: isinstance(value, str))
-_LIST = Rule("a list such as [noise, blur]", lambda value: isinstance(value, list))
-_POSITIVE = Rule("a number > 0", lambda value: _is_number(value) and value > 0)
-
-#: the keys that every run has
-RULES = {
-    "data.batch_size": _whole(1),
-    "data.dir": _FOLDER,
-    "data.shuffle": _SWITCH,
-    "evaluation.batch_size": _whole(1),
-    "evaluation.conditions": Rule(
-        "lists of levels by the name of a perturbation, such as {noise: [0.05]}, or null",
-        lambda value: value is None or isinstance(value, dict),
-    ),
-    "evaluation.families": _LIST,
-    "evaluation.natural_adversarial": Rule("a folder", lambda value: value is None or isinstance(value, str)),
-    "evaluation.own_family": _SWITCH,
-    "evaluation.seed": _whole(0),
-    "evaluation.trials": _whole(1),
-    "optimizer.lr": _POSITIVE,
-    "pack": _whole(1, besides=("auto",), words=", or auto (as many runs as are fastest)"),
-    "perturb.fresh": _SWITCH,
-    "plan": _SWITCH,
-    "runs_dir": _FOLDER,
-    "seed": _whole(0),
-    "trainer.channels_last": _SWITCH,
-    "trainer.checkpoint_every_s": Rule("a number >= 0", lambda value: _is_number(value) and value >= 0),
-    "trainer.compile": Rule(f"null or one of {', '.join(_MODES)}", lambda value: value is None or value in _MODES),
-    "trainer.devices": _whole(1, besides=("auto",), words=", or auto (all GPUs)"),
-    "trainer.max_epochs": _whole(1),
-    "trainer.num_nodes": _whole(1),
-    "trainer.progress": _SWITCH,
-    "trainer.threads": _whole(1, besides=(None, "auto"), words=", or auto (one where a step is little work)"),
-}
-#: those that some data sets or tasks have
-OPTIONAL_RULES = {
-    "data.download": _SWITCH,
-    "data.drop_last": _SWITCH,
-    "data.none": _SWITCH,
-    "data.path": _FOLDER,
-    "task.outputs": _whole(1, words=", of the head"),
-}
-
-
 def check_values(config: Config) -> None:
-    """Raises ValueError for values that no run can start with."""
-    for name, rule in RULES.items():
-        rule.check(name, config.select(name))
-    for name, rule in OPTIONAL_RULES.items():
-        if (value := config.select(name)) is not None:
-            rule.check(name, value)
-    for name, levels in (config.evaluation.conditions or {}).items():
-        Rule("a list such as [0.05]", lambda value: isinstance(value, list)).check(
-            f"evaluation.conditions.{name}", levels
-        )
+    """Raises ValueError for a value that its key does not take."""
+    for one in survey(config):
+        if one.rule is not None:
+            one.rule.check(one.name, one.value)
+
+
+def check_packing(config: Config) -> None:
+    """Raises ValueError where runs that take several devices would share one."""
     if config.trainer.devices != 1 and config.pack != 1:
         raise ValueError(
             f"`pack` must be 1 where a run takes several devices (trainer.devices={config.trainer.devices}); got "
@@ -193,6 +124,13 @@ def check_same_network(config: Config, other: Config) -> None:
             f"`technique.start` must be a run of the same network; got {config.technique.start}, which has {its}, "
             f"where this has {own}."
         )
+
+
+def check_size(network: nn.Module, model: str) -> None:
+    """Raises ValueError for a network that no machine of today trains."""
+    count = sum(one.numel() for one in network.parameters())
+    rule = f"a network of at most {_PARAMETERS:,} parameters"
+    check("model", f"{model} with {count:,}", rule, count <= _PARAMETERS)
 
 
 def check_writable(runs_dir: Path) -> None:

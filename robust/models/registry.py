@@ -128,7 +128,7 @@ def _make(value: Any, networks: Mapping[str, Network]) -> Any:
     name = str(value["_target_"])
     try:
         made = networks[name](**arguments)
-    except (TypeError, ZeroDivisionError, AttributeError) as error:
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError) as error:
         values = ", ".join(f"{key}={one!r}" for key, one in arguments.items())
         raise ValueError(f"{name} cannot be made with {values} ({error}).") from error
     if not isinstance(made, nn.Module):

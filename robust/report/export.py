@@ -1,14 +1,15 @@
 """Trained models in the formats of others."""
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from robust.errors import FailedError, check, require
+from robust.errors import FailedError, check, require, started
 from robust.files import atomic_write
 from robust.models import TripleStaged
 from robust.runs import RunFolder, load
@@ -38,14 +39,25 @@ def export(run_folder: Path, out: Path, *, formats: Sequence[str], threat: str =
         _require(name)
     model, about = load(run_folder), RunFolder(run_folder).read_rows().iloc[0]
     images = torch.rand(_TRIED, *_architecture(run_folder)["image_shape"], generator=torch.Generator().manual_seed(0))
-    found = {}
+    found: dict[Path, float] = {}
     for name in formats:
-        path, logits = FORMATS[name](model, run_folder, out, data=str(about["data"]), threat=threat)
+        with started() if found else contextlib.nullcontext():
+            path, logits = FORMATS[name](model, run_folder, out, data=str(about["data"]), threat=threat)
         with torch.inference_mode():
             found[path] = max(_differs(logits(part), model(part)) for part in (images, images[:1]))
         if not found[path] <= _TOLERANCE:
             raise FailedError(f"{path} gives other logits than {run_folder}: they differ by {found[path]:.1%}.")
     return found
+
+
+def export_all(
+    run_folders: Sequence[Path], out: Path, *, formats: Sequence[str], threat: str = "Linf"
+) -> Iterator[tuple[Path, float]]:
+    """Exports several runs, as `export` does; each file as it is written. Once there is one, no error is the command's:
+    raises FailedError."""
+    for place, run_folder in enumerate(run_folders):
+        with started() if place else contextlib.nullcontext():
+            yield from export(run_folder, out, formats=formats, threat=threat).items()
 
 
 def _differs(found: Tensor, wanted: Tensor) -> float:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from omegaconf import OmegaConf
 
+from robust.masking import MASK, masked
 from robust.runs import contents, sums
-from robust.runs.config import Config
+from robust.runs.config import Config, leaves
 from robust.runs.contents import if_sound
 from robust.runs.formats import DamagedError
 from robust.runs.identity import Identity
@@ -69,8 +70,11 @@ class RunFolder:
         return contents.read_config(self.config)
 
     def write_config(self, config: Config) -> None:
-        """Writes it."""
-        self._write({self.config: OmegaConf.to_yaml(OmegaConf.create(config.plain()))})
+        """Writes it, less secrets, and says which."""
+        written = masked(config.plain())
+        self._write({self.config: OmegaConf.to_yaml(OmegaConf.create(written))})
+        if hidden := [name for name, value in leaves(written) if value == MASK]:
+            _log.info("masked in %s: %s", self.config.name, ", ".join(hidden))
 
     def load_model(self, *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":
         """The trained network: see `robust.load`."""

@@ -17,7 +17,7 @@ VERSION = 2
 _PLACES = ("backgrounds", "cache_dir", "dir", "download", "objects", "path")
 _LEFT_OUT = frozenset(
     {
-        *("attack", "evaluation", "logger", "plan", "recipe", "runs_dir", "pack", "parent", "sweep"),
+        *("attack", "evaluation", "force", "logger", "plan", "recipe", "runs_dir", "pack", "parent", "sweep"),
         *(f"data.{place}{name}" for place in ("", "source.") for name in _PLACES),
         *(
             f"trainer.{name}"

@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import functools
-import json
 import os
 import platform
 import shlex
@@ -19,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from robust.claiming import Claim, ClaimedError, claimed_file, describe, holder, wait_for
-from robust.files import atomic_write, guarded, remove_partial
+from robust.files import guarded, remove_partial
+from robust.masking import masked_word
 from robust.process import scheduler
 from robust.runs.folder import RunFolder
 
@@ -148,8 +148,9 @@ def failed_since(status: Status, since: float) -> bool:
 
 
 def command_line() -> str:
-    """The command that this process was started with."""
-    given = [one.removeprefix("++") if one.startswith("++parent.") else one for one in sys.argv]  # as it was typed
+    """The command that this process was started with, less secrets."""
+    typed = (one.removeprefix("++") if one.startswith("++parent.") else one for one in sys.argv)
+    given = [masked_word(one) for one in typed]
     program, *arguments = (os.path.relpath(one) if Path(one).is_absolute() else one for one in given)
     started = program if program.split()[:1] == ["robust"] else f"python {shlex.quote(program)}"
     return f"{started} {shlex.join(arguments)}".strip()

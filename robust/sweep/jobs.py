@@ -1,11 +1,14 @@
 """Which runs a command asks for."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 
+#: runs in a sweep
+MOST = 100_000
 Parse = Callable[[list[str]], list[Override]]
 
 
@@ -39,12 +42,22 @@ def _as_value(override: str) -> tuple[str, str | float]:
 
 
 def expand(overrides: Iterable[Override]) -> list[list[str]]:
-    """The product of all values that the command line lists, as lists of overrides with one value each."""
-    choices = []
-    for override in overrides:
-        key = override.get_key_element()
-        values = (
-            override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_element_as_str()]
-        )
-        choices.append([key if override.is_delete() else f"{key}={value}" for value in values])
+    """The product of all values that the command line lists, as lists of overrides with one value each. Raises
+    ValueError for none, and for more than anybody waits for."""
+    choices = [_values(override) for override in overrides]
+    if (count := math.prod(map(len, choices))) > MOST:
+        raise ValueError(f"A sweep must be of at most {MOST:,} runs; got {count:,}. Give several commands.")
     return [list(job) for job in itertools.product(*choices)]
+
+
+def _values(override: Override) -> list[str]:
+    """An override for each value that one lists."""
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return [key if override.is_delete() else f"{key}={override.get_value_element_as_str()}"]
+    if override.is_interval_sweep():
+        raise ValueError(f"`{override.input_line}` must list values, as 1,2,3 and range(0,3) do; an interval has none.")
+    values = [f"{key}={value}" for value in itertools.islice(override.sweep_string_iterator(), MOST + 1)]
+    if not values:
+        raise ValueError(f"`{override.input_line}` must list at least one value; got none.")
+    return values

@@ -1,5 +1,7 @@
 """What a sweep will do: every run checked, what is done, what is left, in which order."""
 
+import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,10 +14,14 @@ from rich.table import Table
 from tqdm.auto import tqdm
 
 from robust.errors import ValidationError, one_line
+from robust.experiment.again import made_again
 from robust.experiment.build import tested_families
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation
+from robust.masking import masked_word
 from robust.runs import State, Status
+
+_EVERY_S = 20.0  # between two lines where there is no terminal
 
 
 def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experiment]:
@@ -30,17 +36,18 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
     references: dict[Path, Experiment] = {}
     faults: dict[str, None] = {}
     wrong: defaultdict[str, list[str]] = defaultdict(list)  # what is wrong, and with which jobs
-    for job in tqdm(jobs, desc="checking", unit="run", delay=2, leave=False, disable=None):
+    for job in _told(jobs):
         try:
             run = preparation.prepare(job)
         except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
-            wrong[one_line(error)].append(" ".join(job))
+            wrong[one_line(error)].append(" ".join(map(masked_word, job)))
             continue
         other = runs.setdefault(run.folder, run)
         if other.config.evaluation != run.config.evaluation:
+            both = " and ".join(" ".join(map(masked_word, one)) for one in (other.overrides, job))
             faults[
-                f"One run cannot be tested in two ways at once: {' '.join(other.overrides)} and {' '.join(job)}. "
-                "Give one command after the other; the second tests what is missing."
+                f"One run cannot be tested in two ways at once: {both}. Give one command after the other; the second "
+                "tests what is missing."
             ] = None
         against = run.reference or run
         references.setdefault(against.folder, against)
@@ -57,6 +64,18 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
         own = [one for one in asked.overrides if not one.startswith("evaluation.families=")]
         first[folder] = preparation.prepare([*own, wide])
     return list({**first, **{folder: run for folder, run in runs.items() if folder not in first}}.values())
+
+
+def _told(jobs: Sequence[list[str]]) -> Iterator[list[str]]:
+    """The jobs one after the other, with how far that is: a bar in a terminal, elsewhere a line now and then."""
+    say, shown = Console(stderr=True).print, time.monotonic()
+    if len(jobs) > 1:
+        say(f"checking {len(jobs):,} runs", highlight=False)
+    for count, job in enumerate(tqdm(jobs, desc="checking", unit="run", delay=2, leave=False, disable=None)):
+        if not sys.stderr.isatty() and time.monotonic() - shown > _EVERY_S:
+            shown = time.monotonic()
+            say(f"checked {count:,} of {len(jobs):,} runs", highlight=False)
+        yield job
 
 
 def print_plan(statuses: Mapping[Experiment, Status]) -> None:
@@ -86,6 +105,8 @@ def print_plan(statuses: Mapping[Experiment, Status]) -> None:
         table.add_row("all", "", "", *_count(list(statuses.values()), states), *last)
     console = Console()
     console.print(table)
+    if again := len(made_again(statuses)):
+        console.print(f"of those that are done {again} are made again (force=true)")
     shown = {run.folder for run in statuses}
     others = {one.folder: one for run in statuses for one in ancestors(run) if one.folder not in shown}
     if others:

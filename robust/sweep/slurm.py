@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import submitit
@@ -49,10 +50,12 @@ class SlurmJob:
     begun: float  # when that was
     pack: int | str = 1
     projects: str = ""  # where configurations of the user's own lie
+    where: str = "."  # what relative paths begin from
 
     def __call__(self, orders: list[list[str]]) -> list[str]:
         sys.argv = self.command  # as in a worker process, for what a run records
         os.environ[PROJECTS] = self.projects
+        os.chdir(self.where)
         return launch(orders, pack=self.pack, since=self.begun)
 
     def checkpoint(self, orders: list[list[str]]) -> DelayedSubmission:
@@ -133,7 +136,9 @@ def _submit(
     executor = _make_executor(settings, after)
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # what sbatch says is in the error
-            return executor.map_array(SlurmJob(sys.argv, time.time(), pack, os.environ.get(PROJECTS, "")), packs)
+            return executor.map_array(
+                SlurmJob(sys.argv, time.time(), pack, os.environ.get(PROJECTS, ""), str(Path.cwd())), packs
+            )
     except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError) as error:
         raise ValueError(
             f"Slurm did not take the jobs: {_said(error)}. Their settings are hydra.launcher.*: "

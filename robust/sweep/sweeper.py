@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 from rich.console import Console
 from tqdm.auto import tqdm
 
 from robust.errors import FailedError, one_line, print_error, run_command, started
+from robust.experiment.again import drop_replaced, made_again, set_aside
 from robust.experiment.build import build_tracker
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
@@ -64,6 +66,7 @@ def sweep(
     print_plan(_look_at(planned))
     if any(run.config.plan for run in planned):
         return
+    _say(set_aside(made_again(planned)))
     left = [run for run in planned if run.status().state is not State.DONE]
     before: dict[Experiment, Status] = {}
     while left and (now := _look_at(_with_ancestors(left))) != before:  # what nothing moves `finish` names
@@ -74,6 +77,11 @@ def sweep(
         _record(reasons)
         before, left = now, [run for run in left if not (reasons.get(run) or _has_ended(run, since=now[run]))]
     finish(planned)
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        Console().print(line, markup=False, soft_wrap=True)
 
 
 def _look_at(runs: Iterable[Experiment]) -> dict[Experiment, Status]:
@@ -143,6 +151,7 @@ def finish(runs: Sequence[Experiment]) -> None:
 
     for run in _with_ancestors(runs):
         clear(run.folder)
+    drop_replaced(runs)
     statuses = _look_at(runs)
     measured = [run.folder for run, status in statuses.items() if status.state is State.DONE and run.conditions]
     if measured:
@@ -186,7 +195,7 @@ def _describe(run: Experiment, status: Status) -> str:
 def run_task() -> str:
     """What Hydra calls: a run by itself, or one of a multirun; returns what went wrong with the latter."""
     hydra_config = HydraConfig.get()
-    overrides = [str(one) for one in hydra_config.overrides.task]
+    overrides = [str(one) for one in OmegaConf.to_container(hydra_config.overrides.task)]  # ${...} as it was typed
     if hydra_config.mode is RunMode.MULTIRUN:
         return run_job(overrides, since=time.time())
     launcher = hydra_config.runtime.choices["hydra/launcher"]
@@ -263,6 +272,8 @@ def run_alone(overrides: Sequence[str], launcher: str = "robust") -> None:
     if run.config.plan:
         print_plan(_look_at([run]))
         return
+    if not run.rank:
+        _say(set_aside(made_again([run])))
     execute(run)
     if not run.rank:
         finish([run])

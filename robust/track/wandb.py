@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from robust.errors import require
 from robust.files import atomic_write
+from robust.masking import masked_word
 from robust.runs import RunFolder
 from robust.runs.formats import read_json
 from robust.track.tracker import Picture, TrackedRun, Tracker
@@ -79,6 +81,8 @@ class WandbTracker(Tracker):
             "resume": "allow" if self.mode == "online" else None,
             "settings": settings,
         }
+        typed = sys.argv
+        sys.argv = [masked_word(one) for one in typed]  # which W&B keeps
         try:
             self._run = wandb.init(**arguments, mode=self.mode)
         except wandb.Error as error:
@@ -87,6 +91,8 @@ class WandbTracker(Tracker):
             _log.warning("W&B does not answer, or not as it should (%s); going on offline", error)
             wandb.teardown()  # which holds on to the id
             self._run = wandb.init(**{**arguments, "resume": None}, mode="offline")
+        finally:
+            sys.argv = typed
         self._run.define_metric("epoch")
         self._run.define_metric("*", step_metric="epoch", step_sync=True)
         self.logger = WandbLogger(experiment=self._run)

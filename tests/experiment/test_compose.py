@@ -1,4 +1,5 @@
 import itertools
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from omegaconf import OmegaConf
 
 from robust.experiment.build import build_conditions, build_perturbation
 from robust.experiment.compose import compose, model_title
+from robust.experiment.overrides import explain_unreadable
 from robust.experiment.search_path import CONF
 from robust.perturb import Perturbation
 
@@ -130,6 +132,38 @@ def test_a_configuration_that_others_share_is_not_changed_by_them() -> None:
     before = compose(["perturb=blur"]).plain()
     assert compose(["perturb=blur", "perturb.level=0.25", "optimizer.lr=0.5"]).perturb.transform.sigma == 0.25
     assert compose(["perturb=blur"]).plain() == before
+
+
+def test_of_two_values_the_last_one_holds() -> None:
+    assert compose(["seed=1", "++seed=2"]).seed == 2
+    assert compose(["++seed=2", "seed=1"]).seed == 1
+
+
+def test_paths_begin_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("IMAGES", "/images")
+    config = compose(["data=mnist", "data.dir=~/pictures", "runs_dir=$IMAGES/runs", "weights='$NOPE/x'"])
+    assert config.data.source.dir == "/home/somebody/pictures"
+    assert config.data.cache_dir == "/home/somebody/pictures/cache"
+    assert (config.runs_dir, config.weights) == ("/images/runs", "$NOPE/x")
+
+
+@pytest.mark.parametrize("name", ["/a (2024)", "/mü", "/a #1", "/a=b", "/it's", '/say "x"', "/a,b", "/[1]", "/100 % "])
+def test_the_quotes_that_are_advised_make_any_name_a_value(name: str) -> None:
+    advised = shlex.split(advice(f"data.dir={name}"))
+    assert compose(advised).data.dir == name
+
+
+def advice(override: str) -> str:
+    return explain_unreadable(override).partition("quote it: ")[2].removesuffix(".")
+
+
+def test_learning_rates_have_schedules_of_their_own() -> None:
+    config = compose(["lr_scheduler=cosine", "lr_scheduler.end=0.1"])
+    assert dict(config.lr_scheduler) == {"_target_": "robust.learn.Cosine", "start": 1.0, "end": 0.1}
+    assert compose().lr_scheduler is None
+    assert compose(["data=scenes"]).lr_scheduler["_target_"] == "robust.learn.Cosine"
+    assert compose(["data=scenes", "lr_scheduler=none"]).lr_scheduler is None
 
 
 def test_what_choices_have_in_common_is_no_choice() -> None:

@@ -114,4 +114,4 @@ def test_what_does_not_fit_is_refused_every_time(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="pool_every=0"):
             preparation.prepare([f"runs_dir={tmp_path}", "technique=natural", "model.pool_every=0", f"seed={seed}"])
         with pytest.raises(ValueError, match="`trainer` cannot be made"):
-            preparation.prepare([f"runs_dir={tmp_path}", "technique=natural", "trainer.precision=9", f"seed={seed}"])
+            preparation.prepare([f"runs_dir={tmp_path}", "technique=natural", "trainer.precision=odd", f"seed={seed}"])

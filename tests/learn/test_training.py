@@ -94,7 +94,7 @@ def test_a_share_out_of_range_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("interrupted_after", "more"),
-    [(1, ()), (3, ()), (3, ("lr_scheduler={_target_:robust.learn.Cosine,start:1,end:0}",))],
+    [(1, ()), (3, ()), (3, ("lr_scheduler=cosine",))],
 )
 def test_a_resumed_training_ends_bit_for_bit_where_an_undisturbed_one_does(
     make_run: Callable[..., Experiment],

@@ -37,6 +37,24 @@ def test_what_is_no_list_of_values_stays_as_it_is(argument: str) -> None:
     assert jobs(argument) == [[argument]]
 
 
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("seed=range(0,0)", r"`seed=range\(0,0\)` must list at least one value; got none"),
+        ("seed=range(0,1000000000)", "A sweep must be of at most 100,000 runs"),
+        ("optimizer.lr=interval(0,1)", r"`optimizer.lr=interval\(0,1\)` must list values"),
+    ],
+)
+def test_what_lists_no_runs_or_too_many_is_refused(argument: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        jobs(argument)
+
+
+def test_zero_is_one_run_whatever_its_sign(tmp_path: Path) -> None:
+    found = plan([[f"runs_dir={tmp_path}", f"perturb.level={level}"] for level in ("0", "0.0", "-0.0")])
+    assert [run.identity.technique for run in found] == ["natural", "constant"]
+
+
 PRODUCTS = [{"perturb": "hot,dead", "perturb.level": "range(1,3)"}, {"perturb": "blur", "perturb.level": "0.5,1.0"}, {}]
 
 

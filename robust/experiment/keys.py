@@ -1,0 +1,136 @@
+"""The keys that our own code reads, and what each takes."""
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from robust.experiment.rules import (
+    ANYTHING,
+    MAPPING,
+    SWITCH,
+    WORD,
+    Rule,
+    is_number,
+    is_word,
+    list_of,
+    whole,
+)
+
+_NAME_MAX = 255  # bytes of a file's name
+_MODES = ("default", "reduce-overhead", "max-autotune")
+_FOLDER = Rule("a folder", lambda value: _may_be_path(value), "One called 7 is written ./7.")
+_POSITIVE = Rule("a number > 0", lambda value: is_number(value) and value > 0)
+_AT_LEAST_0 = Rule("a number >= 0", lambda value: is_number(value) and value >= 0)
+_SHARE = Rule("a number above 0 and at most 1", lambda value: is_number(value) and 0 < value <= 1)
+_LIST = list_of(WORD, "a list such as [noise, blur]")
+_CALLED = Rule(
+    "a mapping that names by `_target_` what is made",
+    lambda value: isinstance(value, Mapping) and "_target_" in value,
+)
+_WORDS = list_of(WORD, "a list of words")
+_WIDTHS = list_of(whole(1, 2**20), "a list of whole numbers from 1 to 1048576")
+_LEVELS = Rule(
+    "lists of levels by the name of a perturbation, such as {noise: [0.05]}, or null",
+    lambda value: value is None or isinstance(value, Mapping),
+)
+_NAME = Rule("a word", lambda value: isinstance(value, str) and value != "" and value.isprintable())
+
+
+def _may_be_path(value: object) -> bool:
+    return is_word(value) and value != "" and all(len(os.fsencode(part)) <= _NAME_MAX for part in str(value).split("/"))
+
+
+class Key(NamedTuple):
+    """What a key takes, and whether every run has it."""
+
+    rule: Rule
+    needed: bool = True
+
+
+#: the keys that our own code reads; `*` is any name
+KEYS = {
+    "attack": Key(MAPPING),
+    "attack.perturbation": Key(MAPPING, needed=False),
+    "attack.several": Key(MAPPING, needed=False),
+    "attack.several.*": Key(MAPPING.or_null(), needed=False),
+    "data.augment": Key(_CALLED.or_null()),
+    "data.batch_size": Key(whole(1)),
+    "data.cache_dir": Key(_FOLDER.or_null()),
+    "data.categories": Key(ANYTHING, needed=False),
+    "data.dir": Key(_FOLDER),
+    "data.download": Key(SWITCH, needed=False),
+    "data.drop_last": Key(SWITCH),
+    "data.labels": Key(_SHARE.or_null()),
+    "data.name": Key(_NAME),
+    "data.none": Key(SWITCH, needed=False),
+    "data.parameters": Key(_WORDS.or_null(), needed=False),
+    "data.path": Key(_FOLDER, needed=False),
+    "data.shuffle": Key(SWITCH),
+    "data.source": Key(_CALLED),
+    "evaluation.batch_size": Key(whole(1)),
+    "evaluation.conditions": Key(_LEVELS),
+    "evaluation.families": Key(_LIST),
+    "evaluation.natural_adversarial": Key(_FOLDER.or_null()),
+    "evaluation.own_family": Key(SWITCH),
+    "evaluation.seed": Key(whole(0)),
+    "evaluation.trials": Key(whole(1)),
+    "force": Key(SWITCH),
+    "logger": Key(_CALLED),
+    "logger.look": Key(WORD, needed=False),
+    "lr_scheduler": Key(_CALLED.or_null()),
+    "model": Key(_CALLED),
+    "model.name": Key(_NAME),
+    "optimizer": Key(_CALLED),
+    "optimizer.lr": Key(_POSITIVE),
+    "optimizer.momentum": Key(_AT_LEAST_0.or_null(), needed=False),
+    "optimizer.weight_decay": Key(_AT_LEAST_0.or_null(), needed=False),
+    "pack": Key(whole(1).or_word("auto", "as many runs as are fastest")),
+    "parent": Key(MAPPING),
+    "perturb.family": Key(_NAME.or_null()),
+    "perturb.fresh": Key(SWITCH),
+    "perturb.level": Key(_AT_LEAST_0),
+    "perturb.transform": Key(_CALLED.or_null()),
+    "plan": Key(SWITCH),
+    "recipe.*": Key(MAPPING),
+    "recipe.*.batch_size": Key(whole(1), needed=False),
+    "recipe.*.drop_last": Key(SWITCH, needed=False),
+    "recipe.*.head": Key(_WIDTHS, needed=False),
+    "recipe.*.lr": Key(_POSITIVE, needed=False),
+    "recipe.*.lr_scheduler": Key(_CALLED.or_null(), needed=False),
+    "recipe.*.max_epochs": Key(whole(1), needed=False),
+    "recipe.*.momentum": Key(_AT_LEAST_0.or_null(), needed=False),
+    "recipe.*.optimizer": Key(_NAME, needed=False),
+    "recipe.*.weight_decay": Key(_AT_LEAST_0.or_null(), needed=False),
+    "runs_dir": Key(_FOLDER),
+    "seed": Key(whole(0)),
+    "sweep": Key(MAPPING, needed=False),
+    "task.head": Key(_WIDTHS, needed=False),
+    "task.images": Key(_CALLED, needed=False),
+    "task.module": Key(_CALLED),
+    "task.name": Key(_NAME),
+    "task.network": Key(_NAME, needed=False),
+    "task.none": Key(SWITCH),
+    "task.outputs": Key(Rule("a whole number >= 1, of the head", whole(1, 2**20).holds), needed=False),
+    "task.shuffle": Key(SWITCH, needed=False),
+    "task.stage": Key(_NAME),
+    "task.start": Key(MAPPING),
+    "task.tested": Key(SWITCH),
+    "task.trainable": Key(_WORDS.or_null()),
+    "technique.head": Key(_WIDTHS.or_null()),
+    "technique.name": Key(_NAME),
+    "technique.objective": Key(_CALLED, needed=False),
+    "technique.share": Key(_CALLED.or_null()),
+    "technique.stage": Key(_NAME),
+    "technique.start": Key(Rule("natural, a task or the folder of a run", _may_be_path).or_null()),
+    "technique.trainable": Key(_WORDS.or_null()),
+    "trainer": Key(_CALLED),
+    "trainer.channels_last": Key(SWITCH),
+    "trainer.checkpoint_every_s": Key(_AT_LEAST_0),
+    "trainer.compile": Key(Rule(f"null or one of {', '.join(_MODES)}", lambda value: value is None or value in _MODES)),
+    "trainer.devices": Key(whole(1).or_word("auto", "all GPUs")),
+    "trainer.max_epochs": Key(whole(1)),
+    "trainer.num_nodes": Key(whole(1)),
+    "trainer.progress": Key(SWITCH),
+    "trainer.threads": Key(whole(1, 4096).or_null().or_word("auto", "one where a step is little work")),
+    "weights": Key(Rule("imagenet or a file of weights", _may_be_path).or_null()),
+}
