@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from robust.measure import NATURAL, expected_calibration_error
 from robust.report.figures import COLOURS, STYLE, Drawing, line_styles
 from robust.report.section import Section, Table
-from robust.report.tables import percent, run_title, told_apart
+from robust.report.tables import percent
+from robust.report.titles import run_title, told_apart
 from robust.runs import RunFolder
 
 _KIND = ["data", "model", "trained", "technique", "kind"]
@@ -49,7 +50,7 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
     """A line for each kind of network, tests (natural, perturbed) and bin of confidence, from the least to the
     greatest: data, model, trained, kind, tested, bin, and bin_counts, bin_right and bin_confidence, sums over
     conditions, trials and seeds."""
-    tables = []
+    tables, kinds = [], {}
     for folder in folders:
         if (found := RunFolder(folder).read_confidence()) is None:
             continue
@@ -58,12 +59,14 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
         found["bin"] = found.groupby(level=0).cumcount()
         found["tested"] = np.where(found["test_perturbation"] == NATURAL, NATURAL, "perturbed")
         about = {"data": run["data"], "model": run["model"], "trained": run_title(run)}
+        kinds[run["kind"]] = folder
         about |= {"technique": run["technique"], "kind": run["kind"]}
         tables.append(found.groupby(["tested", "bin"], as_index=False)[_BINS].sum().assign(**about))
     if not tables:
         return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
     found = pd.concat(tables).groupby([*_KIND, "tested", "bin"], sort=False, as_index=False)[_BINS].sum()
-    return found.assign(trained=told_apart(found["trained"], found["kind"], found["data"], found["model"]))
+    within = (found["data"], found["model"])
+    return found.assign(trained=told_apart(found["trained"], found["kind"], *within, folders=kinds))
 
 
 def _figures(bins: pd.DataFrame) -> pd.DataFrame:

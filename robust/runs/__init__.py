@@ -5,6 +5,7 @@ from robust.runs.config import Config, leaves
 from robust.runs.folder import RunFolder, load
 from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
+from robust.runs.settings import differing_settings, with_settings
 from robust.runs.state import (
     ClaimedError,
     State,
@@ -28,6 +29,7 @@ __all__ = [
     "Status",
     "claimed",
     "collect",
+    "differing_settings",
     "failed_since",
     "find_older",
     "find_runs",
@@ -39,6 +41,7 @@ __all__ = [
     "read_end",
     "read_status",
     "scheduler",
+    "with_settings",
     "write_status",
     "write_table",
 ]

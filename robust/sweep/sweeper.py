@@ -136,7 +136,7 @@ def finish(runs: Sequence[Experiment]) -> None:
     measured = [run.folder for run, status in statuses.items() if status.state is State.DONE and run.conditions]
     if measured:
         rows = collect(measured)
-        print_results(rows)
+        print_results(rows, measured)
         found = sections(measured, rows)
         page = write_report(measured, runs[0].files.report if len(runs) == 1 else None, found)
         if len(runs) > 1:
