@@ -33,7 +33,7 @@ from robust.measure.knn import features, neighbours_accuracy
 from robust.measure.minds_eye import Views, measure_stages, take_views
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
-from robust.measure.suites import SUITES, suite_scores
+from robust.measure.suites import SUITES, suite_scores, suite_tests
 from robust.measure.summary import scores, summarize
 
 __all__ = [
@@ -72,6 +72,7 @@ __all__ = [
     "scores",
     "succeeded",
     "suite_scores",
+    "suite_tests",
     "success_matrix",
     "summarize",
     "take_samples",

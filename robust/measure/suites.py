@@ -42,7 +42,7 @@ def suite_scores(rows: pd.DataFrame) -> pd.DataFrame:
     made = _tests_of_suites(rows)
     if made.empty:
         return pd.DataFrame(columns=SUITE_COLUMNS)
-    shared = made[made["fixed"] | (made.groupby([*_RUN, "fixed", *_TRIAL])["place"].transform("size") == made["random"])]
+    shared = _in_shared_trials(made)
     means = shared.groupby([*_RUN, "place"], sort=False)["accuracy"].mean().reset_index()
     over = means.groupby(_RUN, sort=False)["accuracy"].agg(mean="mean", worst="min", least="idxmin", size="size")
     over["place"] = means["place"].reindex(over["least"]).to_numpy()
@@ -62,6 +62,16 @@ def suite_scores(rows: pd.DataFrame) -> pd.DataFrame:
     return found[SUITE_COLUMNS]
 
 
+def suite_tests(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the means of `suite_scores` are over, once for each suite: with its name, `suite`."""
+    return _in_shared_trials(_tests_of_suites(rows)).drop(columns=["place", "fixed", "random"])
+
+
+def _in_shared_trials(made: pd.DataFrame) -> pd.DataFrame:
+    tests = made.groupby([*_RUN, "fixed", *_TRIAL])["place"].transform("size")
+    return made[made["fixed"] | (tests == made["random"])]
+
+
 def _tests_of_suites(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of these conditions, once for each suite that has them: the `place` of the condition there, whether it
     is `fixed`, and how many of the suite are `random`."""
@@ -71,8 +81,8 @@ def _tests_of_suites(rows: pd.DataFrame) -> pd.DataFrame:
         for place, test in enumerate(tests)
     ]
     known = pd.DataFrame(named, columns=["suite", "place", *_TEST, "fixed", "random"])
-    made = rows.reindex(columns=["run", *_TEST, *_TRIAL, "n", "accuracy"]).fillna({"evaluation_seed": 0})
-    made["test_level"] = made["test_level"].astype(float).round(_DIGITS)
+    levels = rows["test_level"].astype(float).round(_DIGITS)
+    made = rows.assign(evaluation_seed=rows.get("evaluation_seed", 0), test_level=levels)
     return made.merge(known, on=_TEST).drop_duplicates([*_RUN, "place", *_TRIAL])
 
 
@@ -87,4 +97,4 @@ def _trials(shared: pd.DataFrame) -> pd.DataFrame:
 
 def _missing(suite: str, places: set[int]) -> str:
     tests = [condition_title(*test) for place, test in enumerate(SUITES[suite]) if place not in places]
-    return ", ".join(tests) or "a trial that all of its tests share"
+    return f"lacks {', '.join(tests)}" if tests else "no trial that all of it shares"

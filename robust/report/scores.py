@@ -32,10 +32,10 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame) -> Scores:
     not measured there, the one that the runs themselves fail most under; `won` is the difference. Suites have a column
     where some line has all of it; the families of `camera` have none where `camera` says it.
     """
-    suites = _comparable(rows)
-    means = suites.pivot(index="run", columns="suite", values="mean") if len(suites) else pd.DataFrame()
+    suites = comparable_suites(rows)
+    means = suite_columns(suites)
     lines = pd.DataFrame([_line(group, means) for _, group in summary.groupby(_LINE, sort=False)])
-    shown = _shown([suite for suite in SUITES if suite in lines and lines[suite].notna().any()], lines)
+    shown = shown_suites(lines)
     hidden = [f"{suite}{end}" for suite in SUITES if suite not in shown for end in _ENDS]
     lines = lines.drop(columns=hidden, errors="ignore")
     return Scores(lines, shown, _note(suites, lines, summary, shown))
@@ -44,7 +44,7 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame) -> Scores:
 _ENDS = ("", "_low", "_high", "_before")
 
 
-def _comparable(rows: pd.DataFrame) -> pd.DataFrame:
+def comparable_suites(rows: pd.DataFrame) -> pd.DataFrame:
     """`suite_scores`, without the means over other trials or images than most runs of the same data have."""
     found = suite_scores(rows).merge(rows[["run", "data"]].drop_duplicates("run"), on="run")
     whole = found[found["mean"].notna()]
@@ -54,11 +54,28 @@ def _comparable(rows: pd.DataFrame) -> pd.DataFrame:
     others = found["mean"].notna() & (found["tests"] != found["usual"])
     found["mean"] = found["mean"].where(~others)
     other = [
-        f"its {trials} trials are not the {most:.0f} of most"
+        f"{trials} trials, other than the {most:.0f} of most"
         for trials, most in found.loc[others, ["trials", "most"]].itertuples(index=False, name=None)
     ]
     found.loc[others, "missing"] = other
     return found
+
+
+def suite_columns(suites: pd.DataFrame) -> pd.DataFrame:
+    """The means of `comparable_suites`: a row for each run, a column for each suite of which some test was made."""
+    means = suites.pivot(index="run", columns="suite", values="mean").astype(float)
+    return means[[suite for suite in SUITES if suite in means]]
+
+
+def shown_suites(table: pd.DataFrame) -> tuple[str, ...]:
+    """Which suites to show of a table with their means: those that some line has; of `camera` and its families `camera`
+    where all that have one of these have all of it, else the families."""
+    found = [suite for suite in SUITES if suite in table and table[suite].notna().any()]
+    families = [suite for suite in _FAMILIES_OF_CAMERA if suite in found]
+    in_families = table[families].notna().any(axis=1)
+    if "camera" in found and table.loc[in_families, "camera"].notna().all():
+        return tuple(suite for suite in found if suite not in families)
+    return tuple(suite for suite in found if suite != "camera")
 
 
 def _line(group: pd.DataFrame, means: pd.DataFrame) -> dict[str, object]:
@@ -76,7 +93,8 @@ def _line(group: pd.DataFrame, means: pd.DataFrame) -> dict[str, object]:
     whole = figures.columns[figures.notna().all()]
     line |= {f"{name}{end}": float("nan") for name in figures for end in _ENDS[:3]} | seeds_line(figures, whole)
     for suite in means:
-        line[f"{suite}_before"] = before[suite].mean(skipna=False) if trained else float("nan")
+        known = trained and suite in whole
+        line[f"{suite}_before"] = before[suite].mean(skipna=False) if known else float("nan")
     return {
         **line,
         "hardest": condition_title(*hardest.name),
@@ -86,21 +104,14 @@ def _line(group: pd.DataFrame, means: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _shown(found: list[str], lines: pd.DataFrame) -> tuple[str, ...]:
-    """The suites to show of those that some line has."""
-    families = [suite for suite in _FAMILIES_OF_CAMERA if suite in found]
-    in_families = lines[families].notna().any(axis=1)
-    if "camera" in found and lines.loc[in_families, "camera"].notna().all():
-        return tuple(suite for suite in found if suite not in families)
-    return tuple(suite for suite in found if suite != "camera")
-
-
 def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, shown: tuple[str, ...]) -> str:
-    """Over what the means are, and where they are missing."""
+    """Over what the means are, and where they are missing and why; nothing where natural images alone were tested."""
+    if (summary["test_perturbation"] == NATURAL).all():
+        return ""
     if not shown:
         return (
-            "No mean: it is over a suite of tests (evaluation=camera, evaluation=world), and of none all was measured, "
-            "with the same trials."
+            "No mean: it is over a suite of tests (evaluation=camera or world), and of none were all made in the same "
+            "trials."
         )
     titles = summary.drop_duplicates("run").set_index("run")["title"]
     said = []
@@ -109,10 +120,11 @@ def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, show
         tests = ", ".join(condition_title(*test) for test in SUITES[suite])
         trials = sorted(set(mine.loc[mine["mean"].notna(), "trials"]))
         said.append(f"{suite}: {tests}; {' or '.join(map(str, trials))} trial{'s' if trials != [1] else ''} each.")
-        lacking = mine[mine["mean"].isna()].assign(title=lambda one: one["run"].map(titles)).drop_duplicates("title")
-        empty = lines[lines[suite].isna()]
-        named = [f"{one.title} ({one.missing})" for one in lacking.itertuples()][:_MOST_MISSING]
+        empty = lines.loc[lines[suite].isna(), "title"]
         if len(empty):
-            least = f": {'; '.join(named)}{', ...' if len(lacking) > len(named) else ''}" if named else ""
-            said.append(f"Not measured whole of {len(empty)} of {len(lines)}{least}.")
-    return "Means are over suites, each test as much as another. " + " ".join(said)
+            lacking = mine[mine["mean"].isna()]
+            reasons = dict(zip(lacking["run"].map(titles), lacking["missing"], strict=True))
+            named = [f"{one} ({reasons.get(one, 'not tested')})" for one in empty[:_MOST_MISSING]]
+            more = f", and {len(empty) - len(named)} more" if len(empty) > len(named) else ""
+            said.append(f"Empty: {', '.join(named)}{more}.")
+    return "Means are over suites of tests, each test as much as another. " + " ".join(said)

@@ -83,11 +83,7 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
     scores, lines = score_table(summary, rows), over_seeds(summary)
     table = scores.lines
     trained = table["won"].notna()
-    suites: dict[str, object] = {}
-    for suite in scores.suites:
-        if table[f"{suite}_before"].notna().any():
-            suites[f"{suite}, natural model, %"] = table[f"{suite}_before"].map(percent)
-        suites[f"{suite}, %"] = [with_interval(line, suite) for _, line in table.iterrows()]
+    suites = {f"{suite}, %": [_won(line, suite) for _, line in table.iterrows()] for suite in scores.suites}
     shown = pd.DataFrame(
         {
             "trained": table["title"],
@@ -102,13 +98,20 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
         }
     )
     note = (
-        f"{scores.note} Intervals: 95 %, over seeds (Student). Hardest test: of those that a model went through, the one "
-        "that the natural model fails most under; the two are compared in the same trials."
-    )
+        f"{scores.note} An arrow leads from the natural model's accuracy to this model's. Intervals: 95 %, over seeds "
+        "(Student). Hardest test: of those that a model went through, the one that the natural model fails most under; "
+        "the two are compared in the same trials."
+    ).strip()
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = _accuracy(lines)
     return Section("Models", "", drawings, {"models": Table(shown, table, note)})
+
+
+def _won(line: pd.Series, suite: str) -> str:
+    """A mean over a suite, and the natural model's where that is known."""
+    before = line[f"{suite}_before"]
+    return ("" if pd.isna(before) else f"{percent(before)} → ") + with_interval(line, suite)
 
 
 def _accuracy(lines: pd.DataFrame) -> Drawing:

@@ -44,7 +44,7 @@ def told_apart(titles: pd.Series, kinds: pd.Series, *within: pd.Series, folders:
     for _, mine in kinds[_collide(by, kinds)].groupby([one.to_numpy()[_collide(by, kinds)] for one in by], sort=False):
         known = {kind: folders[kind] for kind in mine.unique() if kind in folders}
         words = _settings_in_words(differing_settings(known.values()).set_axis(list(known)))
-        named[mine.index] += mine.map(words).fillna("")
+        named[mine.index] += [words.get(kind, "") for kind in mine]
     still = _collide([named, *within], kinds)
     return named.where(~still, named + " (" + kinds + ")")
 

@@ -5,7 +5,7 @@ from robust.runs.config import Config, leaves
 from robust.runs.folder import RunFolder, load
 from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
-from robust.runs.settings import differing_settings, with_settings
+from robust.runs.settings import differing_settings, is_setting, with_settings
 from robust.runs.state import (
     ClaimedError,
     State,
@@ -35,6 +35,7 @@ __all__ = [
     "find_runs",
     "git_commit",
     "identify",
+    "is_setting",
     "leaves",
     "load",
     "logged",

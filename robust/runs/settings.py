@@ -14,6 +14,13 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C it is ten t
 _MOST_BYTES = 1_000_000  # of a configuration
 _MOST = 2000  # settings of one, and values of a list
 _SEED = "seed"
+_NAMED = ("data", "model", "technique", "perturb")
+
+
+def is_setting(key: str) -> bool:
+    """Whether a dotted key makes runs differ by more than what their names say: data, model, technique, perturbation
+    and seed."""
+    return counts(key) and key not in (_SEED, *(f"{group}.name" for group in _NAMED), "perturb.level")
 
 
 def read_settings(folder: Path) -> dict[str, str]:

@@ -168,7 +168,7 @@ def _track_report(config: Config, sections: "Sequence[Section]", page: Path, mea
 
 def _describe(run: Experiment, status: Status) -> str:
     seed = f" (seed {run.identity.seed})"
-    return f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.files.log}]"
+    return f"{run.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.files.log}]"
 
 
 def run_task() -> str:
