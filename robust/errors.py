@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from robust.text import plain
+
 _DEBUG = "ROBUST_DEBUG"
 _PATHS = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
@@ -122,7 +124,7 @@ def print_error(error: Exception) -> None:
     if debug:
         traceback.print_exception(error)
     for line in error.args if isinstance(error, ValidationError | FailedError) else [one_line(error)]:
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {plain(line)}", file=sys.stderr)
     if not debug and not _is_explained(error):
         print("Unexpected error. Run again with --debug for the traceback.", file=sys.stderr)
 

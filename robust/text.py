@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ _FORMULA = tuple("=+-@＝＋－＠")
 _MOST_LINES, _MOST_COLUMNS = 4, 120  # of a text in a figure
 _BRACKETS = re.compile(r"[^\[\]]*(\[[^\[\]]*\](?![(\[:])[^\[\]]*)*")
 _MARKED = re.compile(r"([\\`*~|])|(?<!\w)_|_(?!\w)|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
-_BLOCK = re.compile(r"^([#+=-]|\d+(?=[.)]))")
+_BLOCK = re.compile(r"^(#{1,6}(?=\s|$)|[-+](?=\s|$)|\d{1,9}(?=[.)](\s|$))|[-=]+(?=\s*$))")
 
 
 def plain(text: object) -> str:
@@ -32,7 +31,7 @@ def _escaped(one: str) -> str:
 
 def markdown(text: object) -> str:
     """For Markdown, in a paragraph or a cell: shown as it is, no markup, tag, link or mention."""
-    line = html.escape(plain(text), quote=False).replace("@", "&#64;").strip()
+    line = html.escape(plain(text), quote=False).replace("@", "&#64;")
     line = _MARKED.sub(lambda found: f"\\{found[0]}", line)
     if not _BRACKETS.fullmatch(line):
         line = re.sub(r"([\[\]])", r"\\\1", line)
@@ -43,7 +42,7 @@ def csv(table: "pd.DataFrame") -> str:
     """A table as CSV in which no cell is a formula to a spreadsheet: words that begin like one follow a `'`; numbers
     are numbers."""
     words = table.select_dtypes(include=["object", "string", "category"]).columns
-    safe = table.assign(**{}).copy() if len(words) else table
+    safe = table.copy()
     for name in words:
         safe[name] = [_cell(value) for value in table[name]]
     return safe.set_axis([_cell(name) for name in table], axis=1).to_csv(index=False)
@@ -72,8 +71,3 @@ def figure(text: str) -> str:
 
 def _cut(line: str) -> str:
     return line if len(line) <= _MOST_COLUMNS else f"{line[: _MOST_COLUMNS - 1]}…"
-
-
-def lines(texts: Iterable[object]) -> str:
-    """Several of them for a terminal, each a line."""
-    return "\n".join(map(plain, texts))

@@ -51,7 +51,7 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
     """A line for each kind of network, tests (natural images, or a suite that it was tested under whole, in the trials of
     most) and bin of confidence, from the least to the greatest: data, model, trained, kind, tested, bin, and
     bin_counts, bin_right and bin_confidence, sums over conditions, trials and seeds."""
-    kept = {folder: own for folder in folders if (own := RunFolder(folder).read_confidence()) is not None}
+    kept = {folder: _read(folder) for folder in folders if RunFolder(folder).read_confidence() is not None}
     if not kept:
         return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
     rows = pd.concat([RunFolder(folder).read_rows() for folder in kept], ignore_index=True)
@@ -71,6 +71,13 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
     found = found.sort_values("place", kind="stable", ignore_index=True).drop(columns="place")
     within, kinds = (found["data"], found["model"]), kind_folders(kept, rows)
     return found.assign(trained=told_apart(found["trained"], found["kind"], *within, folders=kinds))
+
+
+def _read(folder: Path) -> pd.DataFrame:
+    """Bins of confidence, and of which test they are."""
+    tests = RunFolder(folder).read_predictions([*TEST_KEY, *_BINS])
+    assert tests is not None
+    return tests.dropna(subset=_BINS)
 
 
 def _comparable_tests(rows: pd.DataFrame) -> pd.DataFrame:

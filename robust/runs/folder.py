@@ -28,7 +28,6 @@ _MAY_LACK = {
     name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")
 }  # of what gives no logits
 _BINS = ["bin_counts", "bin_right", "bin_confidence"]
-_TEST = ["test_perturbation", "test_level", "trial", "evaluation_seed"]
 _IMAGES = ("original", "adversarial")
 
 
@@ -155,11 +154,11 @@ class RunFolder:
         return _read_parquet(self.predictions, columns)
 
     def read_confidence(self) -> pd.DataFrame | None:
-        """How sure the network was in each of its tests (see TEST_KEY): the arrays of `confidence_bins`;
+        """How sure the network was in its tests: test_perturbation, test_level and the arrays of `confidence_bins`;
         None also where that was not kept."""
         if not {*_BINS} <= {*_columns(self.predictions)}:
             return None
-        known = pd.read_parquet(self.predictions, columns=[*_TEST, *_BINS])
+        known = pd.read_parquet(self.predictions, columns=["test_perturbation", "test_level", *_BINS])
         kept = known.dropna(subset=_BINS).reset_index(drop=True)
         return kept if len(kept) else None
 
