@@ -11,7 +11,7 @@ _SPACES = "\xa0\u3000\u200c\u200d"  # which scripts need, and which are not "pri
 _FORMULA = tuple("=+-@＝＋－＠")
 _MOST_LINES, _MOST_COLUMNS = 4, 120  # of a text in a figure
 _BRACKETS = re.compile(r"[^\[\]]*(\[[^\[\]]*\](?![(\[:])[^\[\]]*)*")
-_MARKED = re.compile(r"([\\`*~|])|(?<!\w)_|_(?!\w)|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
+_MARKED = re.compile(r"([\\`*~|])|(?<![^\W_])_|_(?![^\W_])|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
 _BLOCK = re.compile(r"^(#{1,6}(?=\s|$)|[-+](?=\s|$)|\d{1,9}(?=[.)](\s|$))|[-=]+(?=\s*$))")
 
 

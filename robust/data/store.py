@@ -166,7 +166,7 @@ def _line(part: _Part, images: ImageSet, row: int, asked: str, about: Mapping[st
         "part": part.name,
         "source": part.source,
         "index": row,
-        "class": name,
+        "class": name.encode(errors="backslashreplace").decode(),
         "perturbation": perturbation,
         "level": level,
         "drawn": json.dumps(drawn),

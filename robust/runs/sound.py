@@ -39,6 +39,9 @@ def _faults(rows: pd.DataFrame, numbers: dict[str, pd.Series]) -> Iterator[tuple
             yield f"whole numbers{' from 1' if name == 'n' else ''} as `{name}`", rows.loc[~fine, name].iloc[0]
     if not (fine := numbers["accuracy"].between(0, 1)).all():
         yield "an `accuracy` from 0 to 1", rows.loc[~fine, "accuracy"].iloc[0]
+    other = (rows["test_perturbation"] == "natural") & (numbers["test_level"] != 0)
+    if other.any():
+        yield "natural images at `test_level` 0", rows.loc[other, "test_level"].iloc[0]
     for name in _ABOUT:
         if rows[name].nunique(dropna=False) > 1:
             yield f"one `{name}`, that of its run", ", ".join(map(repr, rows[name].unique()[:2]))
