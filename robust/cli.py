@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from robust.errors import check, run_command, started, suggest
 from robust.experiment.search_path import CONF, project_folders, take_project, trust_projects
+from robust.text import plain
 
 _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 
@@ -285,7 +286,7 @@ def _write_page(runs: list[Path], out: Path | None, sections: Sequence[Any] | No
     from robust.report import write_report
 
     for section in sections or []:
-        print(f"{section.title.rstrip('?')}: {section.text}")
+        print(plain(f"{section.title.rstrip('?')}: {section.text}"))
     with started():
         print("page:", write_report(runs, out, sections, **options))
 

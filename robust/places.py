@@ -28,4 +28,6 @@ def check_inside(path: Path, folder: Path) -> None:
     """Raises ValueError where something between `folder` and the file at `path` is a link, which could lead out."""
     for part in path.relative_to(folder).parents:
         if (place := folder / part).is_symlink() and place != folder:
-            raise ValueError(f"{place} is a link, and nothing is written through one. Remove it, or name another folder.")
+            raise ValueError(
+                f"{place} is a link, and nothing is written through one. Remove it, or name another folder."
+            )

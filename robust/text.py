@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SPACES = "\xa0\u3000\u200c\u200d"  # which scripts need, and which are not "printable"
-_FORMULA = tuple("=+-@＝＋－＠")
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _MOST_LINES, _MOST_COLUMNS = 4, 120  # of a text in a figure
 _BRACKETS = re.compile(r"[^\[\]]*(\[[^\[\]]*\](?![(\[:])[^\[\]]*)*")
 _MARKED = re.compile(r"([\\`*~|])|(?<![^\W_])_|_(?![^\W_])|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)

@@ -8,9 +8,10 @@ import pytest
 from robust.places import check_inside, file_name
 
 ODD = [
-    "../../victim/x", "/etc/passwd", "..", ".", "", " ", "...", "a/b", "a\\b", "a_b", "a:b", "a*b", "a?b", 'a"b', "a<b",
-    "a>b", "a|b", "a\0b", "a\nb", "a\tb", "\x1b[31m", "con", "CON", "nul.txt", "com1", ".hidden", "hidden", "end.", "end",
-    " x", "x", "x" * 300, "x" * 301, "ä" * 300, "中" * 300, "\ud800", "\udcff", "-", "a-0123abcd", "\u202ea",
+    "../../victim/x", "/etc/passwd", "..", ".", "", " ", "...", "a/b", "a\\b", "a_b", "a:b", "a*b", "a?b", 'a"b',
+    "a<b", "a>b", "a|b", "a\0b", "a\nb", "a\tb", "\x1b[31m", "con", "CON", "nul.txt", "com1", ".hidden", "hidden",
+    "end.", "end", " x", "x", "x" * 300, "x" * 301, "ä" * 300, "中" * 300, "\ud800", "\udcff", "-", "a-0123abcd",
+    "\u202ea",
 ]  # fmt: skip
 
 

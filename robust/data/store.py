@@ -16,8 +16,8 @@ from tqdm.auto import tqdm
 from robust.data.images import ImageSet, Splits, to_float
 from robust.errors import check
 from robust.files import atomic_write
-from robust.places import check_inside, file_name
 from robust.perturb import ImageRandom, Perturbation, key
+from robust.places import check_inside, file_name
 
 _AT_ONCE = 500  # images that are perturbed together
 _SETTINGS, MANIFEST = "settings.json", "manifest.parquet"
@@ -63,9 +63,9 @@ def store(
     for part in _parts(splits, held):
         images = getattr(splits, part.source)
         for name in images.classes:
-            place = folder / part.name / file_name(name)
-            check_inside(place / MANIFEST, folder)
-            place.mkdir(parents=True, exist_ok=True)
+            class_folder = folder / part.name / file_name(name)
+            check_inside(class_folder / MANIFEST, folder)
+            class_folder.mkdir(parents=True, exist_ok=True)
         for place, perturbation in enumerate(perturbations):
             title = f"{part.name}: {perturbation.name}" if progress else None
             # An image that stays as it is is stored once, however many perturbations there are.

@@ -39,7 +39,8 @@ def confidence_section(folders: Sequence[Path]) -> Section:
         f"accuracy on the surest {_ANSWERED:.0%}": table["accuracy_answered"].map(percent),
     }
     note = (
-        "Tested: on natural images, or under a suite of tests (see Models), the same of all that stand here. Confidence: the mean of the greatest probability, over all images and where the network is wrong. ECE: the "
+        "Tested: on natural images, or under a suite of tests (see Models), the same of all that stand here. "
+        "Confidence: the mean of the greatest probability, over all images and where the network is wrong. ECE: the "
         "expected calibration error, in 15 bins. Surest: what is recognised where the network abstains for the others; "
         "empty where it is almost sure of more than these."
     )
@@ -48,8 +49,8 @@ def confidence_section(folders: Sequence[Path]) -> Section:
 
 
 def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
-    """A line for each kind of network, tests (natural images, or a suite that it was tested under whole, in the trials of
-    most) and bin of confidence, from the least to the greatest: data, model, trained, kind, tested, bin, and
+    """A line for each kind of network, tests (natural images, or a suite that it was tested under whole, in the trials
+    of most) and bin of confidence, from the least to the greatest: data, model, trained, kind, tested, bin, and
     bin_counts, bin_right and bin_confidence, sums over conditions, trials and seeds."""
     kept = {folder: _read(folder) for folder in folders if RunFolder(folder).read_confidence() is not None}
     if not kept:

@@ -80,4 +80,6 @@ def _has(path: str) -> frozenset[str]:
 @functools.cache
 def _say_missing() -> None:
     """Says it once."""
-    _log.warning("Some names are in letters that no installed font has; figures show boxes. Install Noto Sans CJK, say.")
+    _log.warning(
+        "Some names are in letters that no installed font has; figures show boxes. Install Noto Sans CJK, say."
+    )

@@ -172,7 +172,8 @@ def _fill(template: str, content: dict[str, Any]) -> str:
     def shown(value: object) -> object:
         return safe(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
-    environment = Environment(autoescape=is_page, trim_blocks=True, lstrip_blocks=True, finalize=shown)
+    options: Any = {"trim_blocks": True, "lstrip_blocks": True, "finalize": shown}
+    environment = Environment(autoescape=is_page, **options)  # noqa: S701, of Markdown `finalize` does it
     environment.filters |= {"url": lambda file: Markup(quote(file)), "code": lambda text: Markup(plain(text))}  # noqa: S704
     return environment.from_string((files(__package__) / template).read_text()).render(content)
 

@@ -99,7 +99,9 @@ def _pairs(runs: pd.DataFrame) -> Iterator[_Pair]:
 def _named_kinds(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The runs of each kind, by their technique's name; with what sets them apart where that came in several kinds."""
     kinds = group.drop_duplicates("kind")
-    names = told_apart(kinds["technique"], kinds["kind"], folders=dict(zip(kinds["kind"], kinds["folder"], strict=True)))
+    names = told_apart(
+        kinds["technique"], kinds["kind"], folders=dict(zip(kinds["kind"], kinds["folder"], strict=True))
+    )
     for name, kind in zip(names, kinds["kind"], strict=True):
         yield name, group[group["kind"] == kind]
 

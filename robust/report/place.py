@@ -17,8 +17,8 @@ _HEAD = 100_000  # bytes that are looked at for it
 
 
 def check_place(out: Path) -> None:
-    """Raises ValueError where a report cannot go to this folder: it holds a README.md or index.html that is no report's,
-    or a link where figures or tables would be written."""
+    """Raises ValueError where a report cannot go to this folder: it holds a README.md or index.html that is no
+    report's, or a link where figures or tables would be written."""
     for name in ("figures", "tables"):
         check_inside(out / name / "any", out)
     if not (out / _LIST).is_file():

@@ -148,8 +148,12 @@ def _draw_panel(axis: Axes, table: pd.DataFrame, techniques: list[str]) -> None:
     for place, technique in enumerate(techniques):
         of_it = table["technique"] == technique
         style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
-        _draw_points(axis, table[of_it & ~everything], **style, s=22, alpha=0.7, linewidths=0.4, label=legend_label(technique))
-        _draw_points(axis, table[of_it & everything], **style, s=80, linewidths=1, label=legend_label(f"{technique}, on all"))
+        _draw_points(
+            axis, table[of_it & ~everything], **style, s=22, alpha=0.7, linewidths=0.4, label=legend_label(technique)
+        )
+        _draw_points(
+            axis, table[of_it & everything], **style, s=80, linewidths=1, label=legend_label(f"{technique}, on all")
+        )
     # the square root of the error: most models crowd where little is wrong
     axis.set_yscale("function", functions=(lambda y: -np.sqrt((100 - y).clip(0)), lambda root: 100 - root**2))
     lowest, highest = 100 * table["worst"].min(), 100 * max(table["worst"].max(), base)

@@ -62,7 +62,9 @@ def file_stems(names: Iterable[str]) -> dict[str, str]:
 
 def figure_files(found: Sequence[Section]) -> dict[str, str]:
     """Where each figure goes, by its name; without a suffix."""
-    return {name: f"figures/{stem}" for name, stem in file_stems(name for one in found for name in one.drawings).items()}
+    return {
+        name: f"figures/{stem}" for name, stem in file_stems(name for one in found for name in one.drawings).items()
+    }
 
 
 def table_files(found: Sequence[Section]) -> dict[str, str]:

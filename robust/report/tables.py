@@ -40,8 +40,8 @@ def _titles(runs: pd.DataFrame, folders: KindFolders) -> pd.Series:
 
 
 def perturbed_accuracy(rows: pd.DataFrame) -> pd.Series:
-    """The accuracy of each run in the perturbed tests that all runs of its data went through, the same conditions in the
-    same trials: a mean over conditions, each a mean over its trials; none for a run without any."""
+    """The accuracy of each run in the perturbed tests that all runs of its data went through, the same conditions in
+    the same trials: a mean over conditions, each a mean over its trials; none for a run without any."""
     tests = rows[rows["test_perturbation"] != NATURAL]
     runs = tests["data"].map(rows.groupby("data")["run"].nunique())
     key = ["data", *(name for name in TEST_KEY if name in rows)]

@@ -50,7 +50,11 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
         raise ValueError("There is no natural run among these: it is their layers that are looked at.")
     first = [rows[natural[0]].iloc[0] for natural in kinds.values()]
     names = pd.Series([f"{row['data']} {row['model']}" for row in first])
-    names = told_apart(names, pd.Series(list(kinds)), folders={kind: mine[0] for kind, mine in kinds.items()}) if len(kinds) > 1 else pd.Series([""])
+    names = (
+        told_apart(names, pd.Series(list(kinds)), folders={kind: mine[0] for kind, mine in kinds.items()})
+        if len(kinds) > 1
+        else pd.Series([""])
+    )
     sections = [_section(natural, rows, images, name) for natural, name in zip(kinds.values(), names, strict=True)]
     return sections, [folder for natural in kinds.values() for folder in natural]
 

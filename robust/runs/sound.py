@@ -14,8 +14,8 @@ _WHOLE = ["n", "trial", "seed", "evaluation_seed"]
 
 
 def sound_rows(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The rows of one run that lie at `path`, numbers as numbers. Raises ValueError with the path where they are none of
-    one run, or not what tests come to."""
+    """The rows of one run that lie at `path`, numbers as numbers. Raises ValueError with the path where they are none
+    of one run, or not what tests come to."""
     missing = [name for name in [*_ABOUT, *_TEST, "n", "accuracy"] if name not in rows]
     if missing:
         raise ValueError(f"{path} must have the columns {', '.join(missing)}; it has not. Measure the run again.")

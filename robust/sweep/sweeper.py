@@ -20,6 +20,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation, prepare
 from robust.learn import on_gpu
+from robust.places import check_inside
 from robust.runs import (
     ClaimedError,
     State,
@@ -138,7 +139,10 @@ def finish(runs: Sequence[Experiment]) -> None:
         rows = collect(measured)
         print_results(rows, measured)
         found = sections(measured, rows)
-        page = write_report(measured, runs[0].files.report if len(runs) == 1 else None, found)
+        place = runs[0].files.report if len(runs) == 1 else None
+        if place:
+            check_inside(place / "any", runs[0].folder)
+        page = write_report(measured, place, found)
         if len(runs) > 1:
             _track_report(runs[0].config, found, page, measured)
         Console().print(f"page: {page}", soft_wrap=True, markup=False)

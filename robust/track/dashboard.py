@@ -43,7 +43,10 @@ def dashboard(entity: str, project: str) -> "Workspace":
                 *(panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(one)) for one in (*SCORES, *MEANS)),
             ],
         ),
-        *(panels.BarPlot(title=one.replace("/", " "), metrics=[panels.SummaryMetric(one)]) for one in (*SCORES, *MEANS)),
+        *(
+            panels.BarPlot(title=one.replace("/", " "), metrics=[panels.SummaryMetric(one)])
+            for one in (*SCORES, *MEANS)
+        ),
     ]
     sections: dict[str, list[Any]] = {
         "Accuracy": scores,

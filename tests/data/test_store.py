@@ -122,8 +122,8 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
 
 
 ODD = [
-    "../../victim", "/tmp/victim", "..", ".", "", "a/b", "a_b", "a\\b", "a:b", "a\0b", "a\nb", ".a", "a", "a.", "con", "nul.x",
-    "x" * 300, "x" * 301, "中文", "\udcff", "<b>", "=1", "ice bear", "Ä", "\x1b[31m",
+    "../../victim", "/tmp/victim", "..", ".", "", "a/b", "a_b", "a\\b", "a:b", "a\0b", "a\nb", ".a", "a", "a.",
+    "con", "nul.x", "x" * 300, "x" * 301, "中文", "\udcff", "<b>", "=1", "ice bear", "Ä", "\x1b[31m",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from robust.measure import SURENESS, SUITES
+from robust.measure import SUITES, SURENESS
 from robust.runs.tables import COLUMNS
 
 Test = tuple[str, float]

@@ -20,9 +20,7 @@ def scores(*tables: pd.DataFrame) -> Scores:
 def test_models_are_compared_by_the_mean_over_a_suite_that_both_went_through(rows_of: Make, suites_of: Make) -> None:
     """The usual sweep: each model is tested under its own family, the natural one under all."""
     natural = rows_of("natural", suites_of("camera", accuracy=0.4), trials=2)
-    noise = rows_of(
-        "noise", suites_of("noise", accuracy=0.8), trials=2, technique="constant", trained=("noise", 0.05)
-    )
+    noise = rows_of("noise", suites_of("noise", accuracy=0.8), trials=2, technique="constant", trained=("noise", 0.05))
     found = scores(natural, noise)
     assert found.suites == ("pixel", "noise", "blur")
     lines = found.lines.set_index("title")
