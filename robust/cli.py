@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from robust.errors import check, run_command, say_loading, started, suggest
 from robust.experiment.search_path import CONF, at_home, project_folders, take_project, trust_projects
+from robust.text import plain
 
 _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 
@@ -171,16 +172,17 @@ def _report(runs: list[str], out: Path | None, formats: str) -> None:
     from robust.report import print_results
     from robust.runs import collect, find_runs
 
-    print_results(collect(folders := find_runs(runs)))
+    print_results(collect(folders := find_runs(runs)), folders)
     _write_page(folders, out, formats=[one for one in formats.split(",") if one])
 
 
 @_command(_RUNS, _argument("--out", type=_table, default="rows", help="the table's name, without suffix (rows)"))
 def _collect(runs: list[str], out: Path) -> None:
     """Gather the rows of finished runs into one table, as Parquet and CSV."""
-    from robust.runs import collect, find_runs, write_table
+    from robust.runs import collect, find_runs, with_settings, write_table
 
-    rows = collect(find_runs(runs))
+    folders = find_runs(runs)
+    rows = with_settings(collect(folders), folders)
     with started():
         paths = write_table(rows, out)
     print(f"{len(rows)} rows of {rows['run'].nunique()} runs: {', '.join(map(str, paths))}")
@@ -284,7 +286,7 @@ def _write_page(runs: list[Path], out: Path | None, sections: Sequence[Any] | No
     from robust.report import write_report
 
     for section in sections or []:
-        print(f"{section.title.rstrip('?')}: {section.text}")
+        print(plain(f"{section.title.rstrip('?')}: {section.text}"))
     with started():
         print("page:", write_report(runs, out, sections, **options))
 

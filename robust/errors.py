@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from robust.masking import masked
+from robust.text import plain
 
 _DEBUG = "ROBUST_DEBUG"
 _usual_format = warnings.formatwarning
@@ -167,7 +168,7 @@ def print_error(error: Exception) -> None:
     if debug:
         traceback.print_exception(error)
     for line in error.args if isinstance(error, ValidationError | FailedError) else [one_line(error)]:
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {plain(line)}", file=sys.stderr)
     if not debug and not _is_explained(error):
         print("Unexpected error. Run again with --debug for the traceback.", file=sys.stderr)
 

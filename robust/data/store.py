@@ -18,6 +18,7 @@ from robust.errors import check, started
 from robust.files import atomic_write
 from robust.masking import masked_word
 from robust.perturb import ImageRandom, Perturbation, key
+from robust.places import check_inside, file_name
 
 _AT_ONCE = 500  # images that are perturbed together
 _SETTINGS, MANIFEST = "settings.json", "manifest.parquet"
@@ -67,7 +68,9 @@ def store(
         for part in _parts(splits, held):
             images = getattr(splits, part.source)
             for name in images.classes:
-                (folder / part.name / _file_name(name)).mkdir(parents=True, exist_ok=True)
+                class_folder = folder / part.name / file_name(name)
+                check_inside(class_folder / MANIFEST, folder)
+                class_folder.mkdir(parents=True, exist_ok=True)
             for place, perturbation in enumerate(perturbations):
                 title = f"{part.name}: {perturbation.name}" if progress else None
                 # An image that stays as it is is stored once, however many perturbations there are.
@@ -138,7 +141,7 @@ def _store_part(
         rows, which = part.indices[start : start + _AT_ONCE], changed[start : start + _AT_ONCE]
         random = ImageRandom(key("store", seed, part.source, perturbation.name, perturbation.level), rows[which])
         parameters = perturbation.sample(random, images.shape)
-        asked = f"{perturbation.name}-{perturbation.level:g}"
+        asked = file_name(f"{perturbation.name}-{perturbation.level:g}")
         done = [
             _line(part, images, row, asked, perturbation.describe(parameters, place))
             for place, row in enumerate(random.indices.tolist())
@@ -162,13 +165,13 @@ def _line(part: _Part, images: ImageSet, row: int, asked: str, about: Mapping[st
     name = images.classes[int(images.labels[row])]
     drawn = dict(about)
     perturbation, level = drawn.pop("perturbation"), float(drawn.pop("level"))
-    file = Path(part.name) / _file_name(name) / f"{part.source}-{row:06d}-{asked}.png"
+    file = Path(part.name) / file_name(name) / f"{part.source}-{row:06d}-{asked}.png"
     return {
         "file": str(file),
         "part": part.name,
         "source": part.source,
         "index": row,
-        "class": name,
+        "class": name.encode(errors="backslashreplace").decode(),
         "perturbation": perturbation,
         "level": level,
         "drawn": json.dumps(drawn),
@@ -183,8 +186,3 @@ def _keep(folder: Path, lines: Sequence[Mapping[str, Any]], images: Tensor) -> N
             pixels = image.permute(1, 2, 0).numpy()
             Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(content, "PNG")
             atomic_write(folder / line["file"], content.getvalue(), durable=False)
-
-
-def _file_name(name: str) -> str:
-    """A class's name as a folder's."""
-    return name.replace("/", "_").lstrip(".") or "_"

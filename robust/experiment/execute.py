@@ -36,6 +36,7 @@ from robust.runs.config import Config
 from robust.track import TrackedRun, Tracker, opened, track_run, tracking_key
 
 _log = logging.getLogger(__name__)
+_LONGEST = 128  # characters of a name that a tracker takes
 
 
 def execute(run: Experiment, *, since: float | None = None, patient: bool = True) -> Status:
@@ -148,7 +149,7 @@ def _tracker(run: Experiment) -> Tracker:
     config, identity = run.config, run.identity
     about = TrackedRun(
         run.folder,
-        name=f"{identity.title}, seed {identity.seed}",
+        name=f"{run.title}, seed {identity.seed}"[:_LONGEST],
         job_type="test" if run.files.model.is_file() else "train",
         tags=[identity.data, config.model.name, identity.technique, identity.perturbation],
         config={**config.without(["logger"]).plain(), "run": identity.folder},

@@ -23,7 +23,7 @@ from robust.learn import count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
 from robust.models import ImagesTooSmallError, make_network, take_published
 from robust.perturb import Perturbation, key
-from robust.runs import Identity, RunFolder, State, Status, read_status
+from robust.runs import Identity, RunFolder, State, Status, is_setting, read_status
 from robust.runs.config import Config, leaves
 from robust.track import tracking_key
 
@@ -50,6 +50,13 @@ class Experiment:
     def folder(self) -> Path:
         """Where it lies."""
         return self.where or Path(self.config.runs_dir).absolute() / self.identity.folder
+
+    @property
+    def title(self) -> str:
+        """What to call it beside others: what it is, and the settings that its command names."""
+        said = (one.lstrip("+").split("=", 1) for one in self.overrides if "=" in one)
+        words = (f"{key.rpartition('.')[2]}={value}" for key, value in said if "." in key and is_setting(key))
+        return " ".join([self.identity.title, *words])
 
     @property
     def files(self) -> RunFolder:

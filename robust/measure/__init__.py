@@ -33,10 +33,12 @@ from robust.measure.knn import features, neighbours_accuracy
 from robust.measure.minds_eye import Views, measure_stages, take_views
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
+from robust.measure.suites import SUITES, suite_scores, suite_tests
 from robust.measure.summary import scores, summarize
 
 __all__ = [
     "NATURAL",
+    "SUITES",
     "SURENESS",
     "TEST_KEY",
     "Condition",
@@ -70,6 +72,8 @@ __all__ = [
     "scores",
     "succeeded",
     "success_matrix",
+    "suite_scores",
+    "suite_tests",
     "summarize",
     "take_samples",
     "take_views",

@@ -7,6 +7,7 @@ import pandas as pd
 from robust.measure.calibration import SURENESS
 from robust.measure.conditions import NATURAL
 from robust.measure.intervals import wilson
+from robust.measure.suites import suite_scores
 
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
@@ -33,15 +34,17 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     return summary
 
 
-def scores(summary: pd.DataFrame) -> dict[str, Any]:
-    """One run's figures to sort by: natural, mean, worst (with its condition) and spread (best minus worst) over all
-    its conditions."""
+def scores(rows: pd.DataFrame) -> dict[str, Any]:
+    """One run's figures to sort by: natural; worst, of all its conditions, with which that is; and by suite (see
+    `suite_scores`) mean, worst with its condition and trials, of the suites that it was tested under whole."""
+    summary = summarize(rows)
     natural = summary.loc[summary["test_perturbation"] == NATURAL, "mean"]
-    worst = summary.sort_values("mean").iloc[0] if len(summary) else None
+    worst = summary.loc[summary["mean"].idxmin()] if len(summary) else None
+    suites = suite_scores(rows)
+    figures = ["mean", "worst", "worst_condition", "trials"]
     return {
         "natural": float(natural.iloc[0]) if len(natural) else None,
-        "mean": float(summary["mean"].mean()) if len(summary) else None,
         "worst": float(worst["mean"]) if worst is not None else None,
         "worst_condition": [worst["test_perturbation"], float(worst["test_level"])] if worst is not None else None,
-        "spread": float(summary["mean"].max() - summary["mean"].min()) if len(summary) else None,
+        "suites": suites[suites["mean"].notna()].set_index("suite")[figures].to_dict("index"),
     }

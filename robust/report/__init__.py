@@ -5,7 +5,7 @@ from robust.report.figures import Drawing, draw
 from robust.report.page import write_report
 from robust.report.section import numbers
 from robust.report.sections import Section, run_drawings, sections
-from robust.report.tables import print_results
+from robust.report.terminal import print_results
 
 __all__ = [
     "Drawing",

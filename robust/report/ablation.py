@@ -45,7 +45,11 @@ def _table(rows: pd.DataFrame, curves: Mapping[str, pd.DataFrame]) -> pd.DataFra
             trained = [
                 curves[run]["train_accuracy"].iloc[-1] for run in runs["run"] if "train_accuracy" in curves.get(run, ())
             ]
-            line = {"data": runs["data"].iloc[0], "network": model.split()[0], **dict(zip(_PARTS, parts, strict=True))}
+            line = {
+                "data": runs["data"].iloc[0],
+                "network": model.partition(" ")[0],
+                **dict(zip(_PARTS, parts, strict=True)),
+            }
             line |= {"train": pd.Series(trained, dtype=float).mean(), "test": runs["accuracy"].mean()}
             lines.append({**line, "seeds": len(runs)})
     if not lines:

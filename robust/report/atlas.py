@@ -26,7 +26,8 @@ from robust.report.attacks import attack_title
 from robust.report.claim import FEWEST_SEEDS, claim_line
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
-from robust.report.tables import percent, run_titles, told_apart
+from robust.report.tables import percent
+from robust.report.titles import run_titles, told_apart
 from robust.runs import RunFolder
 
 _ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind"]
@@ -78,7 +79,8 @@ def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
                     (folder, group, success_matrix(group, len(classes)))
                 )
     about = pd.DataFrame(list(found), columns=[*_ABOUT, "attack", "settings"])
-    trained = told_apart(run_titles(about), about["kind"], about["data"], about["model"])
+    kinds = dict(zip(about["kind"], (folder for (folder, *_), *_ in found.values()), strict=True))
+    trained = told_apart(run_titles(about), about["kind"], about["data"], about["model"], folders=kinds)
     return [
         _atlas(one, title, found[key]) for key, one, title in zip(found, about.to_dict("records"), trained, strict=True)
     ]

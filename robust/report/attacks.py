@@ -10,7 +10,9 @@ import pandas as pd
 from robust.measure import NATURAL, succeeded
 from robust.measure.intervals import student, wilson
 from robust.report.section import Section, Table
-from robust.report.tables import interval_column, percent, perturbed_accuracy, print_table, run_title, told_apart
+from robust.report.tables import interval_column, percent, perturbed_accuracy
+from robust.report.terminal import print_table
+from robust.report.titles import kind_folders, run_title, told_apart
 from robust.runs import RunFolder
 
 _ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind", "seed"]
@@ -89,7 +91,9 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
         means = group[["natural", "perturbed", "robust", *_EFFORT]].mean()
         lines.append({**known, **trained, **means, "low": max(low, 0.0), "high": min(high, 1.0)})
     found = pd.DataFrame(lines)
-    return found.assign(trained=told_apart(found["trained"], found["kind"], found["data"], found["model"]))
+    kinds = kind_folders(attacked, pd.concat(attacked.values()))
+    within = (found["data"], found["model"])
+    return found.assign(trained=told_apart(found["trained"], found["kind"], *within, folders=kinds))
 
 
 def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:

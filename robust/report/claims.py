@@ -15,7 +15,7 @@ from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line
 from robust.report.pairs import correct_images
 from robust.report.published import STATEMENTS
 from robust.report.statements import MODELS, REFERENCE, TECHNIQUES, Quantity, Setting, Statement
-from robust.report.tables import run_title
+from robust.report.titles import run_title
 from robust.runs import RunFolder
 
 

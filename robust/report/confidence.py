@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from robust.measure import NATURAL, expected_calibration_error
+from robust.measure import NATURAL, SUITES, TEST_KEY, expected_calibration_error, suite_tests
 from robust.report.figures import COLOURS, STYLE, Drawing, line_styles
+from robust.report.scores import comparable_suites, shown_suites, suite_columns
 from robust.report.section import Section, Table
-from robust.report.tables import percent, run_title, told_apart
+from robust.report.tables import percent
+from robust.report.titles import kind_folders, run_title, told_apart
 from robust.runs import RunFolder
 
 _KIND = ["data", "model", "trained", "technique", "kind"]
@@ -22,7 +24,7 @@ _ANSWERED = 0.8  # the share of images for which the table says what abstaining 
 
 
 def confidence_section(folders: Sequence[Path]) -> Section:
-    """Natural images and all perturbed ones of each kind of network; nothing where no confidence was kept."""
+    """Natural images and suites of perturbed ones, of each kind of network; nothing where no confidence was kept."""
     bins = confidence_table(folders)
     if bins.empty:
         return Section("")
@@ -37,6 +39,7 @@ def confidence_section(folders: Sequence[Path]) -> Section:
         f"accuracy on the surest {_ANSWERED:.0%}": table["accuracy_answered"].map(percent),
     }
     note = (
+        "Tested: on natural images, or under a suite of tests (see Models), the same of all that stand here. "
         "Confidence: the mean of the greatest probability, over all images and where the network is wrong. ECE: the "
         "expected calibration error, in 15 bins. Surest: what is recognised where the network abstains for the others; "
         "empty where it is almost sure of more than these."
@@ -46,24 +49,46 @@ def confidence_section(folders: Sequence[Path]) -> Section:
 
 
 def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
-    """A line for each kind of network, tests (natural, perturbed) and bin of confidence, from the least to the
-    greatest: data, model, trained, kind, tested, bin, and bin_counts, bin_right and bin_confidence, sums over
-    conditions, trials and seeds."""
-    tables = []
-    for folder in folders:
-        if (found := RunFolder(folder).read_confidence()) is None:
-            continue
-        run = RunFolder(folder).read_rows().iloc[0]
-        found = found.explode(_BINS).astype(dict.fromkeys(_BINS, float))
+    """A line for each kind of network, tests (natural images, or a suite that it was tested under whole, in the trials
+    of most) and bin of confidence, from the least to the greatest: data, model, trained, kind, tested, bin, and
+    bin_counts, bin_right and bin_confidence, sums over conditions, trials and seeds."""
+    kept = {folder: _read(folder) for folder in folders if RunFolder(folder).read_confidence() is not None}
+    if not kept:
+        return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
+    rows = pd.concat([RunFolder(folder).read_rows() for folder in kept], ignore_index=True)
+    tests, tables = _comparable_tests(rows), []
+    for folder, found in kept.items():
+        run = rows[rows["run"] == folder.name].iloc[0]
+        found = found.merge(tests[tests["run"] == folder.name], on=TEST_KEY)
+        found = found.explode(_BINS, ignore_index=False).astype(dict.fromkeys(_BINS, float))
         found["bin"] = found.groupby(level=0).cumcount()
-        found["tested"] = np.where(found["test_perturbation"] == NATURAL, NATURAL, "perturbed")
         about = {"data": run["data"], "model": run["model"], "trained": run_title(run)}
         about |= {"technique": run["technique"], "kind": run["kind"]}
         tables.append(found.groupby(["tested", "bin"], as_index=False)[_BINS].sum().assign(**about))
-    if not tables:
-        return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
     found = pd.concat(tables).groupby([*_KIND, "tested", "bin"], sort=False, as_index=False)[_BINS].sum()
-    return found.assign(trained=told_apart(found["trained"], found["kind"], found["data"], found["model"]))
+    order = {name: place for place, name in enumerate([NATURAL, *SUITES])}
+    found = found.sort_values("tested", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    found["place"] = found["kind"].map({kind: place for place, kind in enumerate(rows["kind"].unique())})
+    found = found.sort_values("place", kind="stable", ignore_index=True).drop(columns="place")
+    within, kinds = (found["data"], found["model"]), kind_folders(kept, rows)
+    return found.assign(trained=told_apart(found["trained"], found["kind"], *within, folders=kinds))
+
+
+def _read(folder: Path) -> pd.DataFrame:
+    """Bins of confidence, and of which test they are."""
+    tests = RunFolder(folder).read_predictions([*TEST_KEY, *_BINS])
+    assert tests is not None
+    return tests.dropna(subset=_BINS)
+
+
+def _comparable_tests(rows: pd.DataFrame) -> pd.DataFrame:
+    """The tests whose confidence is shown, with what they are shown as, `tested`."""
+    suites = comparable_suites(rows)
+    shown = shown_suites(suite_columns(suites))
+    whole = suites[suites["mean"].notna() & suites["suite"].isin(shown)]
+    tests = suite_tests(rows).merge(whole[["run", "suite"]]).rename(columns={"suite": "tested"})
+    natural = rows[rows["test_perturbation"] == NATURAL].assign(tested=NATURAL)
+    return pd.concat([natural, tests], ignore_index=True)[["run", *TEST_KEY, "tested"]]
 
 
 def _figures(bins: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from robust.errors import FailedError, check, require, started
 from robust.files import atomic_write
 from robust.models import TripleStaged
+from robust.places import check_inside, file_name
 from robust.runs import RunFolder, load
 from robust.runs.model import make_model, read_checkpoint
 
@@ -81,7 +82,7 @@ def _to_onnx(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[P
         raise ValueError(f"`formats` must leave out onnx for {run_folder}: a mind's eye looks at images one by one.")
     import onnxruntime
 
-    path = _place(out / f"{run_folder.name}.onnx")
+    path = _place(out, f"{file_name(run_folder.name)}.onnx")
     program = torch.onnx.export(
         model,
         (torch.zeros(2, *_architecture(run_folder)["image_shape"]),),
@@ -100,7 +101,7 @@ def _to_onnx(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[P
 def _to_safetensors(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[Path, Logits]:
     from safetensors.torch import save_file
 
-    path = _place(out / f"{run_folder.name}.safetensors")
+    path = _place(out, f"{file_name(run_folder.name)}.safetensors")
     weights = {name: value.contiguous().clone() for name, value in model.state_dict().items()}
     metadata = {"architecture": json.dumps(_architecture(run_folder)), "format": "pt"}
     save_file(weights, path, metadata=metadata)
@@ -108,7 +109,7 @@ def _to_safetensors(model: nn.Module, run_folder: Path, out: Path, **_: str) -> 
 
 
 def _to_robustbench(model: nn.Module, run_folder: Path, out: Path, *, data: str, threat: str) -> tuple[Path, Logits]:
-    path = out / "models" / data / threat / f"{run_folder.name}.pt"
+    path = _place(out, f"models/{file_name(data)}/{threat}/{file_name(run_folder.name)}.pt")
     atomic_write(path, lambda file: torch.save({"state_dict": model.state_dict()}, file))
     weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     return path, make_model(_architecture(run_folder), weights, path)
@@ -126,8 +127,13 @@ def _architecture(run_folder: Path) -> dict[str, Any]:
     return read_checkpoint(RunFolder(run_folder).model, "architecture")["architecture"]
 
 
-def _place(path: Path) -> Path:
+def _place(out: Path, name: str) -> Path:
+    """The path of a file in `out`, its folder made, and a link in its place taken away."""
+    path = out / name
+    check_inside(path, out)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        path.unlink()
     return path
 
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from robust.measure import NATURAL, Samples, condition_title
+from robust.report.lettering import legend_label, legible
 
 #: Okabe and Ito's colours, told apart by the colour-blind
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
@@ -146,12 +147,12 @@ def line_styles(lines: pd.DataFrame) -> dict[str, Any]:
     styles = {}
     for place, title in enumerate(titles.index[titles == NATURAL]):
         grey = {"color": ("0.35", "0.65")[place % 2], "marker": "x+"[place % 2], "linestyle": "--"}
-        styles[title] = {**grey, "label": title}
+        styles[title] = {**grey, "label": legend_label(title)}
     for place, title in enumerate(titles.index[titles != NATURAL]):
         turn, number = divmod(place, len(COLOURS))  # after all colours once, again with the next markers and dots
         marker = MARKERS[(number + turn) % len(MARKERS)]
         style = {"color": COLOURS[number], "marker": marker, "linestyle": ("-", ":", "-.")[turn % 3]}
-        styles[title] = {**style, "label": title}
+        styles[title] = {**style, "label": legend_label(title)}
     return styles
 
 
@@ -202,11 +203,17 @@ def usual_format(figure: Figure) -> str:
     return "png" if marks > _MOST_MARKS or any(axis.images for axis in figure.axes) else "svg"
 
 
+def lay_out(figure: Figure) -> None:
+    """Puts everything in its place."""
+    with matplotlib.rc_context(STYLE), legible(figure):
+        figure.draw_without_rendering()
+
+
 def draw(figure: Figure, suffix: str) -> bytes:
     """The figure as a file of this kind (svg, png, pdf), to the byte the same for the same figure."""
     buffer = io.BytesIO()
     dates = {"svg": "Date", "pdf": "CreationDate"}
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), legible(figure):
         metadata = {dates[suffix]: None} if suffix in dates else None
         figure.savefig(buffer, format=suffix, dpi=150, metadata=metadata)
     return buffer.getvalue()

@@ -9,7 +9,8 @@ from robust.measure import NATURAL, SURENESS, TEST_KEY, condition_title
 from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line
 from robust.report.section import Section, Table
 from robust.report.statements import Comparison
-from robust.report.tables import percent, seeds_line, sureness_columns, told_apart, with_interval
+from robust.report.tables import percent, seeds_line, sureness_columns, with_interval
+from robust.report.titles import NO_FOLDERS, KindFolders, kind_folders, told_apart
 from robust.runs import RunFolder
 
 _FIGURES = ["natural", "perturbed", "half", *SURENESS]
@@ -22,7 +23,7 @@ _Figure = tuple[float, float, float]  # with its interval
 def hardening_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     """Every way of training against a perturbation that some network was hardened against, each beside its natural
     network; nothing where none was."""
-    runs = _runs(rows, _trained_layers(folders, rows))
+    runs = _runs(rows, _trained_layers(folders, rows), kind_folders(folders, rows))
     table = hardening_table(runs)
     if table.empty:
         return Section("")
@@ -121,7 +122,7 @@ def _figures_of(runs: pd.DataFrame, uncertain: Sequence[str]) -> dict[str, float
     return {"seeds": len(runs), **runs.mean(), **seeds_line(runs, uncertain)}
 
 
-def _runs(rows: pd.DataFrame, layers: Mapping[str, str]) -> pd.DataFrame:
+def _runs(rows: pd.DataFrame, layers: Mapping[str, str], folders: KindFolders = NO_FOLDERS) -> pd.DataFrame:
     """A line for each run that was trained on a perturbation and tested on it and on natural images, as its natural run
     was: what it is, `_FIGURES`, and the natural run's in the same trials, `_before`. `layers` says which a run trained,
     where several kinds of one technique trained others. A run that went on with natural images alone (`retrain`) stands
@@ -155,7 +156,8 @@ def _runs(rows: pd.DataFrame, layers: Mapping[str, str]) -> pd.DataFrame:
     found = pd.DataFrame(lines)
     if found.empty:
         return found
-    return found.assign(technique=told_apart(found["technique"], found["kind"], *(found[name] for name in _NETWORK)))
+    within = (found[name] for name in _NETWORK)
+    return found.assign(technique=told_apart(found["technique"], found["kind"], *within, folders=folders))
 
 
 def _figures(natural: pd.DataFrame, own: pd.DataFrame, suffix: str) -> list[float]:
@@ -170,7 +172,7 @@ def _trained_layers(folders: Sequence[Path], rows: pd.DataFrame) -> dict[str, st
     trained = ["data", "model", "reference", "technique", "train_perturbation", "train_level"]
     several = set(runs.loc[runs.groupby(trained)["kind"].transform("nunique") > 1, "run"])
     configs = {folder.name: RunFolder(folder).read_config() for folder in folders if folder.name in several}
-    return {name: ", ".join(config.technique.trainable) for name, config in configs.items()}
+    return {name: ", ".join(config.technique.trainable or ()) for name, config in configs.items()}
 
 
 def _answer(runs: pd.DataFrame, table: pd.DataFrame) -> str:

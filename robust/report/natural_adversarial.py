@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from robust.report.section import Section, Table
-from robust.report.tables import interval_column, percent, run_title, sureness_columns
+from robust.report.tables import interval_column, percent, sureness_columns
+from robust.report.titles import run_title
 from robust.runs import RunFolder
 
 

@@ -2,22 +2,25 @@
 
 import base64
 import hashlib
-import html
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment
+from markupsafe import Markup
 from tqdm.auto import tqdm
 
-from robust.files import atomic_write, remove_partial
+from robust.places import check_inside
 from robust.report.choice import shared_changes, without
-from robust.report.figures import Drawing, draw, usual_format
-from robust.report.section import Section, Table, numbers, slug
+from robust.report.figures import Drawing, draw, lay_out, usual_format
+from robust.report.place import check_place, write_files
+from robust.report.section import Section, Table, figure_files, numbers, table_files
 from robust.report.sections import sections
 from robust.runs import collect, read_status
+from robust.text import csv, markdown, plain
 
 #: what figures and tables are written as where that is asked for, and what it is called
 FORMATS = {"svg": "SVG", "png": "PNG", "pdf": "PDF", "tex": "LaTeX", "md": "Markdown"}
@@ -40,13 +43,19 @@ def write_report(
     folder; by default one beside the runs, named by what they are. In it: index.html; README.md; all rows
     (rows.parquet); figures/, each as SVG where it is lines and as PNG where it is pictures; tables/; claims.csv where
     the paper's claims can be decided. The numbers of figures and tables are CSV. `formats` are written beside these:
-    svg, png, pdf of every figure, tex and md of every table; ValueError for others.
+    svg, png, pdf of every figure, tex and md of every table. Raises ValueError for other formats, for no runs, and for
+    a folder with a README.md or index.html of somebody else's, or with a link where files would go, before anything
+    else.
     """
     if unknown := sorted({*formats} - FORMATS.keys()):
         raise ValueError(f"`formats` must be among {', '.join(FORMATS)}; got {', '.join(unknown)}.")
+    if not folders:
+        raise ValueError("`folders` must be those of runs that were measured; got none.")
     if out is None:
         names = "\n".join(sorted(folder.name for folder in folders))
         out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
+        check_inside(out / "index.html", out.parent)
+    check_place(out)
     rows = collect(folders)
     shared = shared_changes(rows["model"])  # said once
     found = [one.reworded(without(shared)) for one in (sections(folders, rows) if found is None else found)]
@@ -60,109 +69,112 @@ def write_report(
         **_circumstances([*folders, *untested]),
     }
     parts = [one for section in described for one in (*section["figures"], *section["tables"])]
-    files = {
-        **{file: data for part in parts for file, data in part["files"]},
-        **texts,
-        "rows.parquet": rows.to_parquet(index=False, compression="zstd"),
-        "README.md": _fill("page.md", content),
-        "index.html": _fill("page.html", content),
-    }
-    for file, data in files.items():
-        atomic_write(out / file, data)
-    _remove_others(out, files)
+    write_files(
+        out,
+        {
+            **{file: data for part in parts for file, data in part["files"]},
+            **texts,
+            "rows.parquet": rows.to_parquet(index=False, compression="zstd"),
+            "README.md": _fill("page.md", content),
+            "index.html": _fill("page.html", content),
+        },
+    )
     return out / "index.html"
-
-
-def _remove_others(out: Path, files: Container[str]) -> None:
-    """Removes the figures and tables of a former report that this one does not have, and what killed writers left."""
-    for folder in (out, out / "figures", out / "tables"):
-        remove_partial(folder)
-    suffixes = {"csv", *FORMATS}
-    for file in [*out.glob("figures/*.*"), *out.glob("tables/*.*"), *out.glob("claims.csv")]:
-        if file.suffix[1:] in suffixes and file.relative_to(out).as_posix() not in files:
-            file.unlink()
 
 
 def _described(found: Sequence[Section], places: dict[str, str], formats: Sequence[str]) -> list[dict[str, Any]]:
     """The sections as the templates take them; `places`: where the numbers are, by what they are."""
     drawings = sum(len(section.drawings) for section in found)
+    of_figures, of_tables = figure_files(found), table_files(found)
     with tqdm(total=drawings, desc="drawing", unit="figure", delay=1, leave=False, disable=None) as progress:
         described = []
         for section in found:
             figures = []
             for name, drawing in section.drawings.items():
-                figures.append(_figure(slug(name), drawing, places, formats))
+                figures.append(_figure(of_figures[name], drawing, places, formats))
                 progress.update()
-            tables = [_table(name, table, places, formats) for name, table in section.tables.items()]
+            tables = [_table(of_tables[name], table, places, formats) for name, table in section.tables.items()]
             described.append({"title": section.title, "text": section.text, "figures": figures, "tables": tables})
     return described
 
 
-def _figure(name: str, drawing: Drawing, places: dict[str, str], formats: Sequence[str]) -> dict[str, Any]:
-    """A figure as the templates take it, with its `files`."""
+def _figure(place: str, drawing: Drawing, places: dict[str, str], formats: Sequence[str]) -> dict[str, Any]:
+    """A figure as the templates take it, with its `files`; `place` is theirs, without a suffix."""
     figure = drawing.figure
-    figure.draw_without_rendering()
+    lay_out(figure)
     figure.set_layout_engine("none")  # laid out once, not for each format
     own = usual_format(figure)
     others = [one for one in formats if one not in (own, *_OF_TABLES)]
-    files = {one: (f"figures/{name}.{one}", draw(figure, one)) for one in (own, *others)}
+    files = {one: (f"{place}.{one}", draw(figure, one)) for one in (own, *others)}
     return {
-        "name": name,
+        "name": Path(place).name,
         "caption": drawing.caption,
         "file": files[own][0],
         "image": _data_uri(own, files[own][1]),
         "width": round(_CSS_INCH * figure.get_figwidth()),
-        "numbers": places.get(drawing.numbers.to_csv(index=False), f"figures/{name}.csv"),
+        "numbers": places.get(csv(drawing.numbers), f"{place}.csv"),
         "links": [(FORMATS[one], files[one][0]) for one in others],
         "files": list(files.values()),
     }
 
 
-def _table(name: str, table: Table, places: dict[str, str], formats: Sequence[str]) -> dict[str, Any]:
-    """A table as the templates take it, with its `files`."""
+def _table(place: str, table: Table, places: dict[str, str], formats: Sequence[str]) -> dict[str, Any]:
+    """A table as the templates take it, with its `files`; `place` is theirs, without a suffix."""
     shown, write = table.shown, {"tex": _latex, "md": _markdown}
-    files = {one: (f"tables/{name}.{one}", write[one](table.shown)) for one in formats if one in _OF_TABLES}
+    files = {one: (f"{place}.{one}", write[one](table.shown)) for one in formats if one in _OF_TABLES}
     return {
-        "name": name,
+        "name": Path(place).name,
         "note": table.note,
         "columns": list(shown),
         "words": [bool(pd.to_numeric(shown[column], errors="coerce").isna().all()) for column in shown],
         "rows": shown.to_numpy().tolist(),
-        "markdown": _markdown(shown.head(_MOST_ROWS)).rstrip(),
+        "markdown": Markup(_markdown(shown.head(_MOST_ROWS)).rstrip()),  # noqa: S704, escaped there
         "more": max(0, len(shown) - _MOST_ROWS),
-        "numbers": places[table.numbers.to_csv(index=False)],
+        "numbers": places[csv(table.numbers)],
         "links": [(FORMATS[one], file) for one, (file, _) in files.items()],
         "files": list(files.values()),
     }
 
 
 def _latex(table: pd.DataFrame) -> str:
-    styler = table.style.hide(axis="index").format(escape="latex")
-    heads = [name.replace("%", r"\%").replace("_", r"\_") for name in table]
-    return str(styler.relabel_index(heads, axis="columns").to_latex(hrules=True, environment="longtable"))
+    shown = table.map(lambda cell: plain(cell) if isinstance(cell, str) else cell).rename(columns=plain)
+    styler = shown.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
+    return str(styler.to_latex(hrules=True, environment="longtable"))
 
 
 def _markdown(table: pd.DataFrame) -> str:
     """A table in Markdown; what it would read as its own is escaped."""
-    lines = [[html.escape(str(cell), quote=False).replace("|", r"\|") for cell in row] for row in table.to_numpy()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [list(table), ["---"] * len(table.columns), *lines])
+    lines = [list(map(markdown, row)) for row in table.to_numpy()]
+    return "\n".join(
+        f"| {' | '.join(row)} |" for row in [list(map(markdown, table)), ["---"] * len(table.columns), *lines]
+    )
 
 
 def _circumstances(folders: Sequence[Path]) -> dict[str, Any]:
     """How these runs came about: commands, commits, versions, cores and the time that they took together."""
     records = [record for folder in folders if (record := read_status(folder).record)]
-    sessions = [session for record in records for session in record["sessions"]]
+    sessions = [one for record in records for one in record.get("sessions") or [] if isinstance(one, dict)]
+    durations = [value for record in records for value in (record.get("durations_s") or {}).values()]
     return {
-        "commands": sorted({one["command"] for one in sessions}),
-        "commits": sorted({one["git_commit"] or "unknown" for one in sessions}),
-        "cores": sorted({one["cores"] for one in sessions}),
-        "versions": records[0]["versions"] if records else {},
-        "seconds": sum(sum(record["durations_s"].values()) for record in records),
+        "commands": sorted({plain(one.get("command", "unknown")) for one in sessions}),
+        "commits": sorted({str(one.get("git_commit") or "unknown") for one in sessions}),
+        "cores": sorted({str(one.get("cores", "unknown")) for one in sessions}),
+        "versions": records[0].get("versions") or {} if records else {},
+        "seconds": sum(value for value in durations if isinstance(value, int | float)),
     }
 
 
 def _fill(template: str, content: dict[str, Any]) -> str:
-    environment = Environment(autoescape=template.endswith(".html"), trim_blocks=True, lstrip_blocks=True)
+    """The template, filled in; of what it takes nothing is markup but what says so."""
+    is_page = template.endswith(".html")
+    safe = plain if is_page else markdown
+
+    def shown(value: object) -> object:
+        return safe(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    options: Any = {"trim_blocks": True, "lstrip_blocks": True, "finalize": shown}
+    environment = Environment(autoescape=is_page, **options)  # noqa: S701, of Markdown `finalize` does it
+    environment.filters |= {"url": lambda file: Markup(quote(file)), "code": lambda text: Markup(plain(text))}  # noqa: S704
     return environment.from_string((files(__package__) / template).read_text()).render(content)
 
 

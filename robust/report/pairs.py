@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from robust.measure import NATURAL, condition_title
 from robust.measure.intervals import paired, resampled_means, resampling_weights
 from robust.report.claim import FEWEST_SEEDS
+from robust.report.titles import told_apart
 from robust.runs import RunFolder, collect
 
 MEAN = "mean over all"
@@ -25,11 +26,12 @@ _COLUMNS = [
 
 @dataclass(frozen=True)
 class _Scores:
-    """One run's accuracy under each condition, and under each on every resample of the images (a column for each)."""
+    """One run's accuracy under each condition, in which trials, and on every resample of the images (a column each)."""
 
     labels: bytes
     images: int
     accuracy: pd.Series
+    trials: pd.Series
     resampled: pd.DataFrame
 
 
@@ -43,7 +45,8 @@ class _Pair:
 
 
 def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """How far techniques lie apart: one line for each pair of them and each condition that both were tested under.
+    """How far techniques lie apart: one line for each pair of them and each condition that all their runs were tested
+    under in the same trials.
 
     Techniques are compared, and each with the natural model, where they were trained on the same data and the same
     perturbation and level, with at least 3 seeds in common. Columns: data, model, train_perturbation, train_level,
@@ -61,12 +64,12 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     weights: dict[int, list[np.ndarray]] = {}
     scores = {}
     for folder in tqdm(needed, desc="comparing", unit="run", delay=1, leave=False, disable=None):
-        labels, correct = correct_images(folder)
+        labels, correct, trials = correct_images(folder)
         images = correct.shape[1]
         if images not in weights:
             weights[images] = resampling_weights(images, resamples=resamples, seed=seed)
         resampled = pd.DataFrame(resampled_means(correct.to_numpy(), weights[images]), index=correct.index)
-        scores[folder] = _Scores(labels, images, correct.mean(axis=1), resampled)
+        scores[folder] = _Scores(labels, images, correct.mean(axis=1), trials, resampled)
     lines = []
     for pair in pairs:
         first, second = ([scores[folder] for folder in side] for side in (pair.first, pair.second))
@@ -84,7 +87,7 @@ def _runs(folders: Sequence[Path]) -> pd.DataFrame:
 
 def _pairs(runs: pd.DataFrame) -> Iterator[_Pair]:
     for trained, group in runs[runs["technique"] != NATURAL].groupby(_TRAINED, sort=False):
-        kinds = {_name(kind, group): kind.set_index("seed") for _, kind in group.groupby("kind", sort=False)}
+        kinds = {name: kind.set_index("seed") for name, kind in _named_kinds(group)}
         for first, second in combinations(kinds, 2):
             if kinds[first]["technique"].iloc[0] != kinds[second]["technique"].iloc[0]:
                 yield from _pair(trained, first, kinds[first]["folder"], second, kinds[second]["folder"])
@@ -93,11 +96,14 @@ def _pairs(runs: pd.DataFrame) -> Iterator[_Pair]:
             yield from _pair(trained, name, kind["folder"], NATURAL, natural)
 
 
-def _name(kind: pd.DataFrame, group: pd.DataFrame) -> str:
-    """The technique's name; with its kind where that technique came in several."""
-    technique = kind["technique"].iloc[0]
-    several = group.loc[group["technique"] == technique, "kind"].nunique() > 1
-    return f"{technique} ({kind['kind'].iloc[0]})" if several else technique
+def _named_kinds(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The runs of each kind, by their technique's name; with what sets them apart where that came in several kinds."""
+    kinds = group.drop_duplicates("kind")
+    names = told_apart(
+        kinds["technique"], kinds["kind"], folders=dict(zip(kinds["kind"], kinds["folder"], strict=True))
+    )
+    for name, kind in zip(names, kinds["kind"], strict=True):
+        yield name, group[group["kind"] == kind]
 
 
 def _pair(trained: tuple[Any, ...], first: str, ours: pd.Series, second: str, theirs: pd.Series) -> Iterator[_Pair]:
@@ -108,22 +114,25 @@ def _pair(trained: tuple[Any, ...], first: str, ours: pd.Series, second: str, th
         yield _Pair(names, list(ours[seeds]), list(theirs[seeds]))
 
 
-def correct_images(folder: Path) -> tuple[bytes, pd.DataFrame]:
-    """The labels, and how often each image was recognised: a row for each condition, the mean over its trials."""
-    tests = RunFolder(folder).read_predictions(["test_perturbation", "test_level", "label", "predicted"])
+def correct_images(folder: Path) -> tuple[bytes, pd.DataFrame, pd.Series]:
+    """The labels; how often each image was recognised, a row for each condition, the mean over its trials; and which
+    trials these are, a set of evaluation's seed and trial for each."""
+    test, trial = ["test_perturbation", "test_level"], ["evaluation_seed", "trial"]
+    tests = RunFolder(folder).read_predictions([*test, *trial, "label", "predicted"])
     assert tests is not None
-    names, rows = [], []
-    for (name, level), group in tests.groupby(["test_perturbation", "test_level"], sort=False):
+    names, rows, made = [], [], []
+    for (name, level), group in tests.groupby(test, sort=False):
         names.append(condition_title(name, level))
         trials = [one == other for one, other in zip(group["label"], group["predicted"], strict=True)]
         rows.append(np.mean(trials, axis=0))
-    return tests["label"].iloc[0].tobytes(), pd.DataFrame(np.stack(rows), index=names)
+        made.append(frozenset(group[trial].itertuples(index=False, name=None)))
+    return tests["label"].iloc[0].tobytes(), pd.DataFrame(np.stack(rows), names), pd.Series(made, names)
 
 
 def _compare(first: list[_Scores], second: list[_Scores], name: str, other: str) -> Iterator[dict[str, Any]]:
-    """One line for each condition that all these runs were tested under, and one for their mean."""
-    everywhere = [set(run.accuracy.index) for run in (*first, *second)]
-    shared = [condition for condition in first[0].accuracy.index if set.intersection(*everywhere) >= {condition}]
+    """One line for each condition that all these runs were tested under alike, and one for their mean."""
+    others = [run.trials for run in (*first, *second)]
+    shared = [name for name, made in first[0].trials.items() if all(one.get(name) == made for one in others)]
     if not shared:
         return
     pairs = list(zip(first, second, strict=True))

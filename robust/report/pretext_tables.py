@@ -10,7 +10,8 @@ import pandas as pd
 from robust.experiment.parents import is_self_supervised
 from robust.measure import NATURAL
 from robust.report.attacks import attack_lines
-from robust.report.tables import perturbed_accuracy, seeds_line, told_apart
+from robust.report.tables import perturbed_accuracy, seeds_line
+from robust.report.titles import told_apart
 from robust.runs import Config, Identity, RunFolder, State, read_status
 
 SCRATCH = "from the start"
@@ -63,7 +64,7 @@ def pretext_runs(places: Sequence[Path]) -> list[PretextRun]:
     tasks, kinds, *within = (
         pd.Series([getattr(run, name) for run in runs], dtype=object) for name in ("task", "kind", *NETWORK)
     )
-    titles = told_apart(tasks, kinds, *within)
+    titles = told_apart(tasks, kinds, *within, folders={run.kind: run.folder for run in runs})
     return [replace(run, title=title) for run, title in zip(runs, titles, strict=True)]
 
 
@@ -141,7 +142,9 @@ def downstream_table(lines: pd.DataFrame) -> pd.DataFrame:
     seed that starts anew, `<figure>_won`; all with `_low` and `_high` where there are several seeds."""
     about = (*_WAY, "folder", "run", "kind", "seed", "reference")
     figures = [name for name in lines if name not in about]
-    lines = lines.assign(trained=told_apart(lines["trained"], lines["kind"], *(lines[name] for name in _WAY[:3])))
+    folders = dict(zip(lines["kind"], lines["folder"], strict=True)) if "folder" in lines else {}
+    within = (lines[name] for name in _WAY[:3])
+    lines = lines.assign(trained=told_apart(lines["trained"], lines["kind"], *within, folders=folders))
     anew = lines[lines["anew"]].drop_duplicates("run").set_index("run")[figures]
     before = anew.reindex(lines["reference"]).set_axis(lines.index)
     won = (lines[figures] - before).add_suffix("_won")

@@ -8,8 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from robust.measure import NATURAL, condition_title
+from robust.measure import NATURAL, condition_title, suite_tests
 from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing
+from robust.report.lettering import legend_label
+from robust.report.scores import comparable_suites
 from robust.report.tables import percent, summary_table
 
 #: how far below natural accuracy a model may fall and still count as robust (arXiv 2004.03452 speaks of 3 points)
@@ -26,7 +28,8 @@ _COLUMNS = ["data", "title", "technique", "train_perturbation", "train_level", "
 
 
 def ranking(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line for each kind of run tested on natural images and all nine perturbed conditions of the grid.
+    """One line for each kind of run tested on natural images and all nine perturbed conditions of the grid, in the
+    trials that most runs of the data have.
 
     Columns: data, title, technique, train_perturbation, train_level, seeds, natural, mean, worst, hardest, spread,
     shortfall; per data set the best worst case first. Accuracies are means over seeds and fractions; mean, worst (in
@@ -40,7 +43,7 @@ def ranking(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _rank(rows: pd.DataFrame) -> pd.DataFrame:
     """The ranking of the models of one data set."""
-    summary = summary_table(rows)
+    summary = summary_table(_equal_tests(rows))
     runs = summary[summary["test_perturbation"] == NATURAL].set_index("run")
     blur, results = _complete(summary.pivot(index="run", columns=_TESTS, values="mean"))
     by_kind = runs.loc[results.index, "kind"]
@@ -56,6 +59,14 @@ def _rank(rows: pd.DataFrame) -> pd.DataFrame:
     table["spread"] = results.max(axis=1) - results.min(axis=1)
     table["shortfall"] = runs["before"].groupby(by_kind).agg(lambda one: one.mean(skipna=False)) - table["worst"]
     return table.sort_values(["worst", "mean"], ascending=False, ignore_index=True)[_COLUMNS]
+
+
+def _equal_tests(rows: pd.DataFrame) -> pd.DataFrame:
+    """Natural images, and of the suites of the grid that a run was tested under in the trials of most."""
+    suites = comparable_suites(rows)
+    equal = suites[suites["mean"].notna() & suites["suite"].isin(["pixel", "noise", *_BLURS])]
+    tests = suite_tests(rows).merge(equal[["run", "suite"]])
+    return pd.concat([rows[rows["test_perturbation"] == NATURAL], tests[rows.columns]], ignore_index=True)
 
 
 def _complete(results: pd.DataFrame) -> tuple[str, pd.DataFrame]:
@@ -137,8 +148,12 @@ def _draw_panel(axis: Axes, table: pd.DataFrame, techniques: list[str]) -> None:
     for place, technique in enumerate(techniques):
         of_it = table["technique"] == technique
         style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
-        _draw_points(axis, table[of_it & ~everything], **style, s=22, alpha=0.7, linewidths=0.4, label=technique)
-        _draw_points(axis, table[of_it & everything], **style, s=80, linewidths=1, label=f"{technique}, on all")
+        _draw_points(
+            axis, table[of_it & ~everything], **style, s=22, alpha=0.7, linewidths=0.4, label=legend_label(technique)
+        )
+        _draw_points(
+            axis, table[of_it & everything], **style, s=80, linewidths=1, label=legend_label(f"{technique}, on all")
+        )
     # the square root of the error: most models crowd where little is wrong
     axis.set_yscale("function", functions=(lambda y: -np.sqrt((100 - y).clip(0)), lambda root: 100 - root**2))
     lowest, highest = 100 * table["worst"].min(), 100 * max(table["worst"].max(), base)

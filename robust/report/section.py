@@ -1,14 +1,17 @@
 """What a report is made of."""
 
+import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 
+from robust.places import file_name
 from robust.report.figures import Drawing
+from robust.text import csv
 
 
 @dataclass(frozen=True)
@@ -46,23 +49,38 @@ class Section:
         )
 
 
-def slug(title: str) -> str:
-    """A title as the name of a file."""
-    return re.sub("[^A-Za-z0-9.]+", "-", title).strip("-")
+def file_stems(names: Iterable[str]) -> dict[str, str]:
+    """Each of these names as that of a file, without a suffix, and no two alike."""
+    stems: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        stem = file_name(re.sub(r"[^\w.]+|_", "-", name).strip("-."))
+        if stem.casefold() in map(str.casefold, stems.values()):
+            stem = f"{stem}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+        stems[name] = stem
+    return stems
+
+
+def figure_files(found: Sequence[Section]) -> dict[str, str]:
+    """Where each figure goes, by its name; without a suffix."""
+    return {
+        name: f"figures/{stem}" for name, stem in file_stems(name for one in found for name in one.drawings).items()
+    }
+
+
+def table_files(found: Sequence[Section]) -> dict[str, str]:
+    """Where each table goes, by its name; without a suffix."""
+    return {name: f"tables/{stem}" for name, stem in file_stems(name for one in found for name in one.tables).items()}
 
 
 def numbers(found: Sequence[Section]) -> dict[str, str]:
     """The numbers of all tables and figures as CSV, by the file of the report that they are written to; each once: a
     figure of what a table says has no file of its own."""
-    files = {
-        "claims.csv" if name == "claims" else f"tables/{name}.csv": table.numbers
-        for one in found
-        for name, table in one.tables.items()
-    }
-    files |= {f"figures/{slug(name)}.csv": drawing.numbers for one in found for name, drawing in one.drawings.items()}
+    places, figures = {**table_files(found), "claims": "claims"}, figure_files(found)
+    files = {f"{places[name]}.csv": table.numbers for one in found for name, table in one.tables.items()}
+    files |= {f"{figures[name]}.csv": drawing.numbers for one in found for name, drawing in one.drawings.items()}
     texts: dict[str, str] = {}
     for file, table in files.items():
-        texts.setdefault(table.to_csv(index=False), file)
+        texts.setdefault(csv(table), file)
     return {file: text for text, file in texts.items()}
 
 

@@ -22,15 +22,16 @@ from robust.report.natural_adversarial import natural_adversarial_section
 from robust.report.pairs import MEAN, technique_differences
 from robust.report.paper import example_figures, paper_figures
 from robust.report.ranking import one_for_all, ranking, ranking_figure
+from robust.report.scores import score_table
 from robust.report.section import Section, Table
 from robust.report.tables import (
     interval_column,
     over_seeds,
     percent,
-    score_table,
     summary_table,
     sureness_columns,
     varying,
+    with_interval,
 )
 from robust.runs import RunFolder
 
@@ -41,9 +42,9 @@ _GRID = 4  # levels that make a curve of the paper's
 
 def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     """Everything there is to say about these runs; what their rows cannot answer is left out."""
-    summary, networks, atlases = summary_table(rows), read_networks(folders), read_atlases(folders)
+    summary, networks, atlases = summary_table(rows, folders), read_networks(folders), read_atlases(folders)
     found = [
-        _models(summary),
+        _models(summary, rows),
         _paper(rows),
         _claims(folders, rows, networks, atlases),
         hardening_section(folders, rows),
@@ -78,31 +79,39 @@ def run_drawings(folder: Path) -> dict[str, Drawing]:
     return drawings
 
 
-def _models(summary: pd.DataFrame) -> Section:
-    scores, lines = score_table(summary), over_seeds(summary)
-    several = varying(scores)
-    shown = scores[["title", *several, "natural", "mean_before", "mean", "hardest", "before", "after", "won"]].rename(
-        columns={
-            "title": "trained",
-            "natural": "natural images, %",
-            "mean_before": "natural model's mean, %",
-            "mean": "this model's mean, %",
-            "hardest": "hardest test",
-            "before": "natural model there, %",
-            "after": "this model there, %",
-            "won": "won back, points",
+def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
+    scores, lines = score_table(summary, rows), over_seeds(summary)
+    table = scores.lines
+    trained = table["won"].notna()
+    suites = {f"{suite}, %": [_won(line, suite) for _, line in table.iterrows()] for suite in scores.suites}
+    shown = pd.DataFrame(
+        {
+            "trained": table["title"],
+            **{name: table[name] for name in varying(table)},
+            **({"seeds": table["seeds"]} if (table["seeds"] > 1).any() else {}),
+            "natural images, %": [with_interval(line, "natural") for _, line in table.iterrows()],
+            **suites,
+            "hardest test": table["hardest"],
+            "natural model there, %": table["before"].where(trained).map(percent),
+            "this model there, %": table["after"].map(percent),
+            "won back, points": [percent(value, sign=True) for value in table["won"]],
         }
     )
-    table = Table(
-        _percent(shown, signed=["won back, points"]),
-        scores,
-        "Mean: over natural images and all conditions that this model was tested under, the natural model's over the "
-        "same. Hardest test: the one of these that the natural model fails most under.",
-    )
+    note = (
+        f"{scores.note} An arrow leads from the natural model's accuracy to this model's. Intervals: 95 %, over seeds "
+        "(Student). Hardest test: of those that a model went through, the one that the natural model fails most under; "
+        "the two are compared in the same trials."
+    ).strip()
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = _accuracy(lines)
-    return Section("Models", "", drawings, {"models": table})
+    return Section("Models", "", drawings, {"models": Table(shown, table, note)})
+
+
+def _won(line: pd.Series, suite: str) -> str:
+    """A mean over a suite, and the natural model's where that is known."""
+    before = line[f"{suite}_before"]
+    return ("" if pd.isna(before) else f"{percent(before)} → ") + with_interval(line, suite)
 
 
 def _accuracy(lines: pd.DataFrame) -> Drawing:
@@ -190,8 +199,8 @@ def _techniques(folders: Sequence[Path]) -> Section:
         for (first, second), group in table[mean].groupby(["first", "second"], sort=False)
     )
     note = (
-        "First minus second, on the mean over all conditions that both were tested under; each condition is in the "
-        "CSV. Intervals: paired over seeds (Student) and images (bootstrap)."
+        "First minus second, on the mean over all conditions that both were tested under, in the same trials; each "
+        "condition is in the CSV. Intervals: paired over seeds (Student) and images (bootstrap)."
     )
     return Section("Techniques compared", text, {}, {"differences": Table(shown[mean], table, note)})
 

@@ -1,72 +1,52 @@
 """Results as tables."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
-from robust.measure import NATURAL, SURENESS, condition_title, summarize
+from robust.measure import NATURAL, SURENESS, TEST_KEY, summarize
 from robust.measure.intervals import student, student_half
-from robust.report.choice import shared_changes, without
+from robust.report.titles import KindFolders, kind_folders, run_titles, told_apart
 
-_MOST = 40  # lines in a terminal
-_WIDE = 160  # characters of a line in a file
+_TEST = ["test_perturbation", "test_level"]
 _RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed", "kind", "reference"]
 
 
-def run_title(row: pd.Series) -> str:
-    """What a run is called: its technique and what it was trained on."""
-    trained = row["train_perturbation"]
-    return (
-        row["technique"] if trained == "none" else f"{row['technique']} {condition_title(trained, row['train_level'])}"
-    )
-
-
-def run_titles(rows: pd.DataFrame) -> pd.Series:
-    """The same of every row, also of none."""
-    return pd.Series([run_title(row) for _, row in rows.iterrows()], index=rows.index, dtype=object)
-
-
-def told_apart(titles: pd.Series, kinds: pd.Series, *within: pd.Series) -> pd.Series:
-    """Titles, with the kind of settings behind those that several kinds bear in one place (of the same data, say)."""
-    several = kinds.groupby([titles, *within]).transform("nunique") > 1
-    return titles.where(~several, titles + " (" + kinds + ")")
-
-
-def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
+def summary_table(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> pd.DataFrame:
     """The summary of every run and condition (see `summarize`), with what the run is, its `title`, and `before`.
 
-    `before` is the mean of the natural run that it is held against, under the same condition; NaN where there is none.
+    `before` is the mean of the natural run that it is held against, under the same condition in the same trials; NaN
+    where there is none. Titles name the settings in which runs differ from the configurations in their `folders`.
     """
     runs = rows.drop_duplicates("run")[["run", *_RUN]]
     runs = runs.sort_values("technique", key=lambda names: names != NATURAL, kind="stable")
-    runs["title"] = _titles(runs)
-    summary = runs.merge(summarize(rows), on="run")
-    tests = ["test_perturbation", "test_level"]
-    natural = summary[["run", *tests, "mean"]].rename(columns={"run": "reference", "mean": "before"})
-    return summary.merge(natural, on=["reference", *tests], how="left")
+    runs["title"] = _titles(runs, kind_folders(folders, runs))
+    trials = pd.util.hash_pandas_object(rows.reindex(columns=["trial", "evaluation_seed"]), index=False)
+    same = trials.groupby([rows["run"], *(rows[name] for name in _TEST)]).sum().rename("trials")  # of a set
+    summary = runs.merge(summarize(rows), on="run").merge(same, on=["run", *_TEST], suffixes=("", "_made"))
+    natural = summary[["run", *_TEST, "mean", "trials_made"]].rename(columns={"run": "reference", "mean": "before"})
+    return summary.merge(natural, on=["reference", *_TEST, "trials_made"], how="left").drop(columns="trials_made")
 
 
-def _titles(runs: pd.DataFrame) -> pd.Series:
+def _titles(runs: pd.DataFrame, folders: KindFolders) -> pd.Series:
     """What each run is called: alike for runs that differ by their seed alone, and only for those."""
     titles = run_titles(runs)
     for name in ("data", "model"):
         ambiguous = runs["kind"].groupby(titles).transform("nunique") > 1
         differs = runs[name].groupby(titles).transform("nunique") > 1
         titles = titles.where(~(ambiguous & differs), titles + " (" + runs[name] + ")")
-    return told_apart(titles, runs["kind"])
+    return told_apart(titles, runs["kind"], folders=folders)
 
 
 def perturbed_accuracy(rows: pd.DataFrame) -> pd.Series:
-    """The accuracy of each run under the perturbed conditions that all runs of its data were tested under: a mean over
-    conditions, each a mean over its trials; none for a run without any."""
+    """The accuracy of each run in the perturbed tests that all runs of its data went through, the same conditions in
+    the same trials: a mean over conditions, each a mean over its trials; none for a run without any."""
     tests = rows[rows["test_perturbation"] != NATURAL]
-    condition = ["data", "test_perturbation", "test_level"]
     runs = tests["data"].map(rows.groupby("data")["run"].nunique())
-    shared = tests[tests.groupby(condition)["run"].transform("nunique") == runs]
-    return shared.groupby(["run", *condition])["accuracy"].mean().groupby("run").mean()
+    key = ["data", *(name for name in TEST_KEY if name in rows)]
+    shared = tests[tests.groupby(key)["run"].transform("nunique") == runs]
+    return shared.groupby(["run", "data", *_TEST])["accuracy"].mean().groupby("run").mean()
 
 
 def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
@@ -104,39 +84,9 @@ def seeds_line(runs: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
     return line
 
 
-def score_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """One line for each run: its accuracy on natural images, its mean over all conditions, and how it does in the
-    `hardest` one.
-
-    Models are tested under different conditions: a trained one's mean is over those that the natural model was tested
-    under too, and `mean_before` is the natural model's over the same. The hardest of a run's conditions is the one
-    that the natural model (`before`) fails most under, or where that was not measured there, the one that the run
-    itself fails most under; `won` is the difference.
-    """
-    lines = []
-    for _, group in summary.groupby("run", sort=False):
-        hardest = group.loc[group["before"].fillna(group["mean"]).idxmin()]
-        first = group.iloc[0]
-        trained = first["technique"] != NATURAL
-        both = group.dropna(subset="before") if trained and group["before"].notna().any() else group
-        lines.append(
-            {
-                **{name: first[name] for name in ("title", "data", "model", "seed")},
-                "natural": group.loc[group["test_perturbation"] == NATURAL, "mean"].max(),
-                "mean": both["mean"].mean(),
-                "mean_before": both["before"].mean() if trained else float("nan"),
-                "hardest": condition_title(hardest["test_perturbation"], hardest["test_level"]),
-                "after": hardest["mean"],
-                "before": hardest["before"],
-                "won": hardest["mean"] - hardest["before"] if trained else float("nan"),
-            }
-        )
-    return pd.DataFrame(lines)
-
-
 def varying(scores: pd.DataFrame) -> list[str]:
-    """Which of data, model and seed differ between runs, so that a table must name them."""
-    return [name for name in ("data", "model", "seed") if scores[name].nunique() > 1]
+    """Which of data and model differ between runs, so that a table must name them."""
+    return [name for name in ("data", "model") if scores[name].nunique() > 1]
 
 
 def percent(value: float, *, sign: bool = False) -> str:
@@ -164,57 +114,3 @@ def sureness_columns(table: pd.DataFrame) -> dict[str, pd.Series]:
         for name, title in zip(SURENESS, titles, strict=True)
         if name in table and table[name].notna().any()
     }
-
-
-def print_results(rows: pd.DataFrame) -> None:
-    """The score of every run, in the terminal."""
-    scores = score_table(summary_table(rows))
-    several = varying(scores)
-    shared = shared_changes(rows["model"])
-    short = without(shared)
-    table = Table(
-        title="test accuracy, %" + (f" (every network: {', '.join(shared)})" if shared else ""),
-        box=SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-        title_justify="left",
-        caption_justify="left",
-    )
-    if scores["won"].notna().any():
-        table.caption = "natural model > this one: over its tests, and in the one that the former fails most in"
-    table.add_column("trained", no_wrap=True)
-    for name in several:
-        table.add_column(name)
-    for heading in ("natural", "mean", "hardest test", "there"):
-        table.add_column(heading, justify="left" if heading == "hardest test" else "right", no_wrap=True)
-    for _, line in scores.head(_MOST).iterrows():
-        named = [short(str(line[name])) for name in ("title", *several)]
-        before = [float("nan")] * 2 if pd.isna(line["won"]) else [line["mean_before"], line["before"]]
-        mean, there = map(_from_to, before, [line["mean"], line["after"]])
-        table.add_row(*named, percent(line["natural"]), mean, line["hardest"], there)
-    _print(table, len(scores))
-
-
-def print_table(shown: pd.DataFrame, title: str) -> None:
-    """A table as one reads it, in the terminal."""
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, title_justify="left")
-    for name in shown:
-        table.add_column(str(name))
-    for line in shown.head(_MOST).astype(str).to_numpy():
-        table.add_row(*line)
-    _print(table, len(shown))
-
-
-def _print(table: Table, lines: int) -> None:
-    """Prints what there is of so many lines."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _WIDE)  # a file has no edge to cut a table at
-    console.print(table, crop=False)
-    if lines > _MOST:
-        console.print(f"... and {lines - _MOST} more on the page")
-
-
-def _from_to(before: float, after: float) -> str:
-    """How accuracy rose or fell; where it is not known from where, to what."""
-    return percent(after) if pd.isna(before) else f"{percent(before)} > {percent(after)}"

@@ -24,7 +24,8 @@ from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, measur
 from robust.measure.saliency import captum_attributions
 from robust.report.figures import STYLE, Drawing, bare, heat_map, show_image
 from robust.report.section import Section, Table
-from robust.report.tables import percent, told_apart
+from robust.report.tables import percent
+from robust.report.titles import told_apart
 from robust.runs import RunFolder, load
 
 _MOVED = ["moved", "moved_overall"]
@@ -49,7 +50,11 @@ def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Se
         raise ValueError("There is no natural run among these: it is their layers that are looked at.")
     first = [rows[natural[0]].iloc[0] for natural in kinds.values()]
     names = pd.Series([f"{row['data']} {row['model']}" for row in first])
-    names = told_apart(names, pd.Series(list(kinds))) if len(kinds) > 1 else pd.Series([""])
+    names = (
+        told_apart(names, pd.Series(list(kinds)), folders={kind: mine[0] for kind, mine in kinds.items()})
+        if len(kinds) > 1
+        else pd.Series([""])
+    )
     sections = [_section(natural, rows, images, name) for natural, name in zip(kinds.values(), names, strict=True)]
     return sections, [folder for natural in kinds.values() for folder in natural]
 

@@ -8,6 +8,7 @@ from robust.runs.folder import RunFolder, load
 from robust.runs.formats import DamagedError
 from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
+from robust.runs.settings import differing_settings, is_setting, with_settings
 from robust.runs.state import (
     State,
     Status,
@@ -36,11 +37,13 @@ __all__ = [
     "clear",
     "code_version",
     "collect",
+    "differing_settings",
     "failed_since",
     "find_older",
     "find_runs",
     "git_commit",
     "identify",
+    "is_setting",
     "leaves",
     "load",
     "logged",
@@ -48,6 +51,7 @@ __all__ = [
     "read_status",
     "scheduler",
     "wait_for_one",
+    "with_settings",
     "write_status",
     "write_table",
 ]

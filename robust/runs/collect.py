@@ -10,7 +10,9 @@ from robust.files import atomic_write
 from robust.runs import sums
 from robust.runs.folder import RunFolder
 from robust.runs.identity import VERSION
+from robust.runs.sound import sound_rows
 from robust.runs.state import State, read_status
+from robust.text import csv
 
 _log = logging.getLogger(__name__)
 
@@ -78,8 +80,14 @@ def _lines(table: pd.DataFrame) -> set[tuple[str, ...]]:
 
 
 def collect(folders: Iterable[Path]) -> pd.DataFrame:
-    """The rows of all these runs, in their order."""
-    return pd.concat([RunFolder(folder).read_rows() for folder in folders], ignore_index=True)
+    """The rows of all these runs, in their order. Raises ValueError with the path of rows that are not what tests come
+    to, and where two folders hold the same run."""
+    tables = {folder: sound_rows(RunFolder(folder).read_rows(), RunFolder(folder).rows) for folder in folders}
+    names: dict[str, Path] = {}
+    for folder, rows in tables.items():
+        if (other := names.setdefault(rows["run"].iloc[0], folder)) != folder:
+            raise ValueError(f"{other} and {folder} hold rows of the same run. Leave one of them out.")
+    return pd.concat(tables.values(), ignore_index=True)
 
 
 def find_older(runs_dir: Path, names: Iterable[str]) -> dict[Path, int]:
@@ -100,7 +108,7 @@ def find_older(runs_dir: Path, names: Iterable[str]) -> dict[Path, int]:
 
 def write_table(rows: pd.DataFrame, out: Path) -> list[Path]:
     """Writes rows as `out`.parquet and `out`.csv, for pandas, polars or DuckDB; returns the paths of both."""
-    contents = {".parquet": rows.to_parquet(index=False), ".csv": rows.to_csv(index=False)}
+    contents = {".parquet": rows.to_parquet(index=False), ".csv": csv(rows)}
     paths = [out.with_name(out.name + suffix) for suffix in contents]
     for path, content in zip(paths, contents.values(), strict=True):
         atomic_write(path, content)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from robust.models.registry import Network
 
 
+_log = logging.getLogger(__name__)
+
+
 class _Named:
     """The path of a file, or of a folder, of this name in a run's folder."""
 

@@ -5,6 +5,15 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from robust.text import plain
+
+
+class _OneLine(logging.Formatter):
+    """Lines in which nothing steers a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(plain, super().format(record).splitlines()))
+
 
 class _Warnings(logging.Handler):
     """Collects what is warned of."""
@@ -30,7 +39,7 @@ def logged(path: Path) -> Iterator[list[str]]:
         path.unlink()  # somebody's own file, or a pipe that nobody reads, is not written to
     handler = _RunLog(path)
     warned = _Warnings()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in ("robust", "pytorch_lightning", "py.warnings")]
     before = [(logger, logger.level, logger.propagate) for logger in loggers]
     logging.getLogger("robust").setLevel(logging.INFO)

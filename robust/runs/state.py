@@ -107,8 +107,8 @@ def write_status(
 
     `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`),
     `parents` the kinds of the runs that it starts from, by the part that takes their weights, `sources` digests of the
-    user's own code that it was tested by, `warnings` what was warned of; what was recorded of these before stays, of warnings until it is
-    trained anew.
+    user's own code that it was tested by, `warnings` what was warned of; what was recorded of these before stays, of
+    warnings until it is trained anew.
     """
     session = {
         "command": command_line(),

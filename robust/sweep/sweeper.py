@@ -22,6 +22,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation, prepare
 from robust.learn import on_gpu
+from robust.places import check_inside
 from robust.runs import (
     ClaimedError,
     State,
@@ -156,9 +157,12 @@ def finish(runs: Sequence[Experiment]) -> None:
     measured = [run.folder for run, status in statuses.items() if status.state is State.DONE and run.conditions]
     if measured:
         rows = collect(measured)
-        print_results(rows)
+        print_results(rows, measured)
         found = sections(measured, rows)
-        page = write_report(measured, runs[0].files.report if len(runs) == 1 else None, found)
+        place = runs[0].files.report if len(runs) == 1 else None
+        if place:
+            check_inside(place / "any", runs[0].folder)
+        page = write_report(measured, place, found)
         if len(runs) > 1:
             _track_report(runs[0].config, found, page, measured)
         Console().print(f"page: {page}", soft_wrap=True, markup=False)
@@ -189,7 +193,7 @@ def _track_report(config: Config, sections: "Sequence[Section]", page: Path, mea
 
 def _describe(run: Experiment, status: Status) -> str:
     seed = f" (seed {run.identity.seed})"
-    return f"{run.identity.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.files.log}]"
+    return f"{run.title}{seed} {status.state}: {status.reason or 'no reason known'} [{run.files.log}]"
 
 
 def run_task() -> str:

@@ -3,13 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from robust.errors import require
+from robust.measure import SUITES
 from robust.track.wandb import has_key
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
 
 CURVES = ("train_loss", "train_accuracy", "perturbed_share")
-SCORES = ("accuracy/natural", "accuracy/mean", "accuracy/worst", "accuracy/spread")
+SCORES = ("accuracy/natural", "accuracy/worst")
+MEANS = tuple(f"mean/{suite}" for suite in SUITES)
 FIGURES = ("figures/accuracy", "figures/samples", "figures/confusion")
 TABLES = ("tables/rows", "tables/confusion")
 SETTINGS = ("config:technique.name", "config:perturb.family", "config:perturb.level")
@@ -32,16 +34,19 @@ def dashboard(entity: str, project: str) -> "Workspace":
 
     scores = [
         panels.ScatterPlot(
-            title="what robustness costs", x=panels.SummaryMetric(SCORES[0]), y=panels.SummaryMetric(SCORES[2])
+            title="what robustness costs", x=panels.SummaryMetric(SCORES[0]), y=panels.SummaryMetric(SCORES[1])
         ),
         panels.ParallelCoordinatesPlot(
             title="from settings to scores",
             columns=[
                 *(panels.ParallelCoordinatesPlotColumn(panels.Config(one.removeprefix("config:"))) for one in SETTINGS),
-                *(panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(one)) for one in SCORES),
+                *(panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(one)) for one in (*SCORES, *MEANS)),
             ],
         ),
-        *(panels.BarPlot(title=one.partition("/")[2], metrics=[panels.SummaryMetric(one)]) for one in SCORES),
+        *(
+            panels.BarPlot(title=one.replace("/", " "), metrics=[panels.SummaryMetric(one)])
+            for one in (*SCORES, *MEANS)
+        ),
     ]
     sections: dict[str, list[Any]] = {
         "Accuracy": scores,
@@ -50,14 +55,14 @@ def dashboard(entity: str, project: str) -> "Workspace":
         "Tables": [panels.WeavePanelSummaryTable(table_name=one) for one in TABLES],
         "Reports": [panels.MediaBrowser(title="page", media_keys=["page"])],
     }
-    worst = ws.Ordering(ws.Summary(SCORES[2]), ascending=False)
+    worst = ws.Ordering(ws.Summary(SCORES[1]), ascending=False)
     return ws.Workspace(
         entity=entity,
         project=project,
         name="robust",
         sections=[ws.Section(name=name, panels=held, is_open=True) for name, held in sections.items()],
         runset_settings=ws.RunsetSettings(
-            order=[worst], pinned_columns=[*SETTINGS, *(f"summary:{one}" for one in SCORES)]
+            order=[worst], pinned_columns=[*SETTINGS, *(f"summary:{one}" for one in (*SCORES, *MEANS))]
         ),
         auto_generate_panels=False,
     )

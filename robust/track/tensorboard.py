@@ -9,6 +9,7 @@ from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from robust.errors import require
+from robust.places import check_inside
 from robust.runs import RunFolder
 from robust.track.tracker import Picture, TrackedRun, Tracker
 
@@ -24,6 +25,7 @@ class TensorBoardTracker(Tracker):
 
     def start(self) -> None:
         place = RunFolder(self.tracked.folder).tensorboard
+        check_inside(place / "any", place.parent)
         self.logger = TensorBoardLogger(place.parent, name=place.name, version="", default_hp_metric=False)
 
     def log_scores(self, scores: Mapping[str, float | str]) -> None:

@@ -104,12 +104,13 @@ def track_run(
     pictures: Mapping[str, Picture],
 ) -> None:
     """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures."""
-    conditions = summary["conditions"]
+    conditions, suites = summary["conditions"], summary.get("suites", {})
     means = {condition_title(one["test_perturbation"], one["test_level"]): one["mean"] for one in conditions}
     tracker.log_scores(
         {
-            **{f"accuracy/{name}": summary[name] for name in ("natural", "mean", "worst", "spread")},
+            **{f"accuracy/{name}": summary[name] for name in ("natural", "worst")},
             "accuracy/worst_condition": condition_title(*summary["worst_condition"]),
+            **{f"{name}/{suite}": own[name] for suite, own in suites.items() for name in ("mean", "worst")},
             **{f"conditions/{name}": mean for name, mean in means.items()},
         }
     )

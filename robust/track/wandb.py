@@ -16,6 +16,7 @@ from pytorch_lightning.loggers import WandbLogger
 from robust.errors import require
 from robust.files import atomic_write
 from robust.masking import masked_word
+from robust.places import check_inside
 from robust.runs import RunFolder
 from robust.runs.formats import read_json
 from robust.track.tracker import Picture, TrackedRun, Tracker
@@ -66,6 +67,7 @@ class WandbTracker(Tracker):
     def start(self) -> None:
         import wandb  # half a second, where it is wanted
 
+        check_inside(RunFolder(self.tracked.folder).wandb / "any", self.tracked.folder)
         if not _STAGED_ELSEWHERE:  # tables wait there to be uploaded; by default in the home folder
             os.environ["WANDB_DATA_DIR"] = str(RunFolder(self.tracked.folder.absolute()).wandb)
         settings = wandb.Settings(

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from robust.data import ImageSet, Splits
 from robust.data import folder as read_folder
 from robust.data.store import store
 from robust.experiment.build import build_splits
@@ -118,6 +119,32 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
         store_set(tmp_path / "set", [*SETTINGS, "perturb=shift"], share=0.5)
     with pytest.raises(ValueError, match=r"holds something else\. Name another folder"):
         store_set(tmp_path, [*SETTINGS])
+
+
+ODD = [
+    "../../victim", "/tmp/victim", "..", ".", "", "a/b", "a_b", "a\\b", "a:b", "a\0b", "a\nb", ".a", "a", "a.",
+    "con", "nul.x", "x" * 300, "x" * 301, "中文", "\udcff", "<b>", "=1", "ice bear", "Ä", "\x1b[31m",
+]  # fmt: skip
+
+
+def test_every_class_has_a_folder_of_its_own_inside_whatever_it_is_called(tmp_path: Path) -> None:
+    images = torch.arange(len(ODD), dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8).clone()
+    same = ImageSet(images, torch.arange(len(ODD)), tuple(ODD))
+    manifest = store(tmp_path / "set", Splits(same, same), [Rotation(level=45)], share=0.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    for part in ("train", "test"):
+        assert len(list((tmp_path / "set" / part).iterdir())) == len(ODD)
+    assert {"中文", "ice bear", "Ä", "a"} <= {path.name for path in (tmp_path / "set" / "train").iterdir()}
+    for line in manifest.itertuples():
+        assert (pixels(tmp_path / "set" / line.file) == line.index).all()
+
+
+def test_a_class_in_whose_place_a_link_lies_is_refused(tmp_path: Path) -> None:
+    store_set(tmp_path / "set", [*SETTINGS, "perturb=mesh"], held_out=0.9)
+    (tmp_path / "set" / "test").rename(tmp_path / "theirs")
+    (tmp_path / "set" / "test").symlink_to(tmp_path / "theirs")
+    with pytest.raises(ValueError, match="set/test is a link, and nothing is written through one"):
+        store_set(tmp_path / "set", [*SETTINGS, "perturb=mesh"], held_out=0.9)
 
 
 @pytest.mark.parametrize(

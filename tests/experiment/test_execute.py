@@ -70,7 +70,7 @@ def test_a_run_leaves_its_folder_whole(make_run: Callable[..., Experiment]) -> N
     assert {"state", "reason", "versions", "git_commit", "durations_s", "job", "restarts"} <= set(status)
     summary = json.loads((run.folder / "summary.json").read_text())
     assert summary["natural"] == first["accuracy"]
-    assert 0 < summary["worst"] <= summary["mean"] <= 1
+    assert 0 < summary["worst"] <= summary["suites"]["pixel"]["mean"] <= 1
     assert len(summary["conditions"]) == 4
 
 

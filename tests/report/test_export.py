@@ -1,5 +1,6 @@
 """Models in the formats of others, read back."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,3 +73,26 @@ def test_the_command_says_what_it_wrote(run: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "robust", "export", str(run), "--out", str(tmp_path), "--formats", "safetensors"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"{run.name}.safetensors: read back, logits differ by at most 0 of the greatest" in done.stdout
+
+
+@pytest.mark.parametrize("data", ["../../victim/x", "/tmp/victim", "a\0b", "..", "x" * 300])
+def test_it_is_written_in_its_folder_whatever_the_data_is_called(run: Path, tmp_path: Path, data: str) -> None:
+    folder = tmp_path / "runs" / run.name
+    shutil.copytree(run, folder)
+    rows = RunFolder(run).read_rows().assign(data=data)
+    rows.to_csv(folder / "rows.csv", index=False)
+    (path,) = export(folder, tmp_path / "out", formats=["robustbench"])
+    assert path.resolve().is_relative_to(tmp_path / "out" / "models")
+    assert {one.name for one in tmp_path.iterdir()} == {"runs", "out"}
+
+
+def test_no_link_is_followed(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "file").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "models").symlink_to(tmp_path / "theirs")
+    with pytest.raises(ValueError, match="models is a link"):
+        export(run, tmp_path / "out", formats=["robustbench"])
+    (tmp_path / "out" / f"{run.name}.safetensors").symlink_to(tmp_path / "theirs" / "file")
+    export(run, tmp_path / "out", formats=["safetensors"])
+    assert (tmp_path / "theirs" / "file").read_text() == "mine"

@@ -12,7 +12,8 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
 from robust.report import write_report
-from robust.report.tables import over_seeds, percent, score_table, summary_table
+from robust.report.scores import score_table
+from robust.report.tables import over_seeds, percent, summary_table
 from robust.runs import collect, find_runs
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -35,7 +36,7 @@ def page(folders: list[Path]) -> Path:
 
 def test_won_back_is_the_difference_to_the_natural_model_where_that_fails_most(folders: list[Path]) -> None:
     rows = collect(folders)
-    scores = score_table(summary_table(rows)).set_index("title")
+    scores = score_table(summary_table(rows), rows).lines.set_index("title")
     blur = scores.loc["constant blur 1"]
     means = rows.groupby(["technique", "train_perturbation", "test_perturbation", "test_level"])["accuracy"].mean()
     natural = means["natural"]["none"]

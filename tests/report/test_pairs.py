@@ -69,10 +69,17 @@ def test_every_pair_of_techniques_is_compared_and_each_with_natural(tmp_path):
 def test_a_difference_is_of_mean_accuracies_over_trials_and_seeds(tmp_path):
     half = np.arange(IMAGES) < IMAGES / 2
     runs = [write_run(tmp_path, "constant", seed, {HOT: np.stack([half, ~half, half, half])}) for seed in range(3)]
-    runs += [write_run(tmp_path, "transfer", seed, {HOT: np.zeros((1, IMAGES), bool)}) for seed in range(3)]
+    runs += [write_run(tmp_path, "transfer", seed, {HOT: np.zeros((4, IMAGES), bool)}) for seed in range(3)]
     line = technique_differences(runs).iloc[0]
     assert line["difference"] == pytest.approx(0.5)
     assert line["better"] == "constant"
+
+
+def test_only_the_same_trials_are_compared(tmp_path):
+    right = np.ones((2, IMAGES), bool)
+    runs = [write_run(tmp_path, "constant", seed, {NATURAL: right[:1], HOT: right}) for seed in range(3)]
+    runs += [write_run(tmp_path, "transfer", seed, {NATURAL: right[:1], HOT: right[:1]}) for seed in range(3)]
+    assert list(technique_differences(runs)["condition"]) == ["natural", MEAN]
 
 
 def test_who_comes_second_can_be_the_better_one(tmp_path):

@@ -8,9 +8,10 @@ import pytest
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
+from robust.measure import SUITES
 from robust.runs import State
 from robust.track import TrackedRun, Tracker, opened, track_run, tracking_key
-from robust.track.dashboard import SCORES, TABLES
+from robust.track.dashboard import MEANS, SCORES, TABLES
 
 
 def test_nothing_is_tracked_unless_asked_for(make_run: Callable[..., Experiment]) -> None:
@@ -61,13 +62,14 @@ def test_scores_are_named_as_a_dashboard_shows_them() -> None:
         {"test_perturbation": "natural", "test_level": 0.0, "mean": 0.9},
         {"test_perturbation": "noise", "test_level": 0.5, "mean": 0.4},
     ]
-    scores = {"natural": 0.9, "mean": 0.65, "worst": 0.4, "worst_condition": ["noise", 0.5], "spread": 0.5}
+    scores = {"natural": 0.9, "worst": 0.4, "worst_condition": ["noise", 0.5]}
+    scores["suites"] = {suite: {"mean": 0.5, "worst": 0.4} for suite in SUITES}
     heard = Heard()
     rows, confusion = pd.DataFrame({"accuracy": [0.9]}), pd.DataFrame({"count": [3]})
     track_run(heard, summary={**scores, "conditions": conditions}, rows=rows, confusion=confusion, pictures={})
     assert heard.scores["accuracy/worst_condition"] == "noise 0.5"
     assert heard.scores["conditions/noise 0.5"] == 0.4
-    assert set(SCORES) <= set(heard.scores)
+    assert {*SCORES, *MEANS} <= set(heard.scores)
     assert {f"tables/{name}" for name in heard.tables} >= set(TABLES)
 
 

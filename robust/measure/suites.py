@@ -1,0 +1,100 @@
+"""Suites of tests: what a mean is over."""
+
+import pandas as pd
+
+from robust.measure.conditions import condition_title
+
+_FAMILIES = {
+    "pixel": tuple((fault, 2.0) for fault in ("stuck", "hot", "dead")),
+    "noise": (("noise", 0.0255), ("noise", 0.03775), ("noise", 0.05)),
+    "blur": (("blur", 0.5), ("blur", 0.75), ("blur", 1.0)),
+}
+#: the perturbed conditions of each suite, as `conf/evaluation` has them: `camera` is its three families together
+SUITES: dict[str, tuple[tuple[str, float], ...]] = {
+    "camera": sum(_FAMILIES.values(), ()),
+    **_FAMILIES,
+    "blur_channels": tuple(("blur_channels", level) for _, level in _FAMILIES["blur"]),
+    "pixel_persistent": tuple((f"{fault}_persistent", level) for fault, level in _FAMILIES["pixel"]),
+    "world": (
+        *(("shift", 0.4), ("zoom", 1.0), ("shear", 30.0), ("rotate", 45.0), ("perspective", 50.0), ("erase", 0.3)),
+        *(("mesh", 0.3), ("texture", 0.5), ("pixel_dropout", 0.15), ("world", 1.0)),
+    ),
+}
+#: perturbations in which nothing is random: one trial is all there are
+NOT_RANDOM = ("blur", "blur_channels")
+#: the columns of `suite_scores`
+SUITE_COLUMNS = ["run", "suite", "mean", "worst", "worst_condition", "trials", "tests", "missing"]
+_RUN = ["run", "suite"]
+_TEST = ["test_perturbation", "test_level"]
+_TRIAL = ["evaluation_seed", "trial"]
+_DIGITS = 6  # of a level
+
+
+def suite_scores(rows: pd.DataFrame) -> pd.DataFrame:
+    """What each run comes to in each suite of which some test was made: a line for each of these pairs.
+
+    Columns: run, suite; mean, over the suite's conditions, each the mean over its trials (a fraction); worst, the least
+    of these, and worst_condition, its name; trials, how many; tests, a text that is equal where the trials and the
+    number of images are; missing, what the run was not tested under, in words. Trials are those that all conditions of
+    the suite share, so that none is measured otherwise than another. Where a condition is missing, or no trial is
+    shared, there is no mean: NaN.
+    """
+    made = _tests_of_suites(rows)
+    if made.empty:
+        return pd.DataFrame(columns=SUITE_COLUMNS)
+    shared = _in_shared_trials(made)
+    means = shared.groupby([*_RUN, "place"], sort=False)["accuracy"].mean().reset_index()
+    over = means.groupby(_RUN, sort=False)["accuracy"].agg(mean="mean", worst="min", least="idxmin", size="size")
+    over["place"] = means["place"].reindex(over["least"]).to_numpy()
+    found = made[_RUN].drop_duplicates().set_index(_RUN).join(over).join(_trials(shared)).reset_index()
+    whole = found["size"] == found["suite"].map({suite: len(tests) for suite, tests in SUITES.items()})
+    found[["mean", "worst"]] = found[["mean", "worst"]].where(whole)
+    found["worst_condition"] = [
+        condition_title(*SUITES[suite][int(place)]) if is_whole else ""
+        for suite, place, is_whole in zip(found["suite"], found["place"], whole, strict=True)
+    ]
+    lacking = made[made["suite"].isin(found.loc[~whole, "suite"])].groupby(_RUN)["place"].agg(set)
+    found["missing"] = [
+        "" if is_whole else _missing(str(suite), lacking[run, suite])
+        for run, suite, is_whole in zip(found["run"], found["suite"], whole, strict=True)
+    ]
+    found = found.assign(trials=found["trials"].where(whole, 0).astype(int), tests=found["tests"].where(whole, ""))
+    return found[SUITE_COLUMNS]
+
+
+def suite_tests(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the means of `suite_scores` are over, once for each suite: with its name, `suite`."""
+    return _in_shared_trials(_tests_of_suites(rows)).drop(columns=["place", "fixed", "random"])
+
+
+def _in_shared_trials(made: pd.DataFrame) -> pd.DataFrame:
+    tests = made.groupby([*_RUN, "fixed", *_TRIAL])["place"].transform("size")
+    return made[made["fixed"] | (tests == made["random"])]
+
+
+def _tests_of_suites(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of these conditions, once for each suite that has them: the `place` of the condition there, whether it
+    is `fixed`, and how many of the suite are `random`."""
+    named = [
+        (suite, place, *test, test[0] in NOT_RANDOM, sum(name not in NOT_RANDOM for name, _ in tests))
+        for suite, tests in SUITES.items()
+        for place, test in enumerate(tests)
+    ]
+    known = pd.DataFrame(named, columns=["suite", "place", *_TEST, "fixed", "random"])
+    levels = rows["test_level"].astype(float).round(_DIGITS)
+    made = rows.assign(evaluation_seed=rows.get("evaluation_seed", 0), test_level=levels)
+    return made.merge(known, on=_TEST).drop_duplicates([*_RUN, "place", *_TRIAL])
+
+
+def _trials(shared: pd.DataFrame) -> pd.DataFrame:
+    """How many trials each run has in a suite, and which, of how many images, as a text; of what is random, where
+    something is."""
+    of_random = shared[~shared["fixed"] | (shared["random"] == 0)]
+    each = of_random[[*_RUN, *_TRIAL, "n"]].drop_duplicates().sort_values([*_TRIAL, "n"], kind="stable")
+    each["test"] = each["n"].astype(str) + ":" + each["evaluation_seed"].astype(str) + ":" + each["trial"].astype(str)
+    return each.groupby(_RUN)["test"].agg(trials="size", tests=" ".join)
+
+
+def _missing(suite: str, places: set[int]) -> str:
+    tests = [condition_title(*test) for place, test in enumerate(SUITES[suite]) if place not in places]
+    return f"lacks {', '.join(tests)}" if tests else "no trial that all of it shares"

@@ -1,0 +1,85 @@
+"""The lettering of figures: names that somebody else chose, as text that can be drawn."""
+
+import contextlib
+import functools
+import logging
+import warnings
+from collections.abc import Iterator
+
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
+
+from robust.text import figure as as_text
+
+_log = logging.getLogger(__name__)
+_USUAL = "DejaVu Sans"  # which matplotlib brings along
+_LATIN = 0x2FF  # the last character that every font has
+_TICK = 32  # characters of a name along a side
+
+
+def legend_label(title: str) -> str:
+    """A title for a legend, which leaves out what begins with an underscore."""
+    return f" {title}" if title.startswith("_") else title
+
+
+@contextlib.contextmanager
+def legible(figure: Figure) -> Iterator[None]:
+    """While the figure is drawn: its texts are text and no formulas, none longer than fits, in fonts that have their
+    characters. Where none is installed that has, the log says so, once."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(labels := axis.get_major_formatter(), FixedFormatter):
+                labels.seq = [_cut(as_text(label)) for label in labels.seq]
+                for tick in axis.get_major_ticks():
+                    _set_font([tick.label1, tick.label2], "".join(labels.seq))
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(as_text(text.get_text()))
+        text.set_parse_math(False)
+        _set_font([text], text.get_text())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", message=".*layout not applied.*")  # names leave too little room
+        yield
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _TICK else f"{name[: _TICK - 1]}…"
+
+
+def _set_font(texts: list[Text], characters: str) -> None:
+    """Gives them the fonts that these characters need, besides the usual one."""
+    rare = frozenset(one for one in characters if ord(one) > _LATIN and not one.isspace())
+    if rare and (fonts := _fonts_of(rare)):
+        for text in texts:
+            text.set_fontfamily([_USUAL, *fonts])
+
+
+@functools.cache
+def _fonts_of(characters: frozenset[str]) -> tuple[str, ...]:
+    """The fonts that have these characters, where the usual one has not."""
+    missing, fonts = characters - _has(font_manager.findfont(_USUAL)), []
+    for font in sorted(font_manager.fontManager.ttflist, key=lambda one: (one.style != "normal", one.name)):
+        if not missing:
+            break
+        if found := missing & _has(font.fname):
+            missing -= found
+            fonts.append(font.name)
+    if missing:
+        _say_missing()
+    return tuple(fonts)
+
+
+@functools.cache
+def _has(path: str) -> frozenset[str]:
+    return frozenset(map(chr, font_manager.get_font(path).get_charmap()))
+
+
+@functools.cache
+def _say_missing() -> None:
+    """Says it once."""
+    _log.warning(
+        "Some names are in letters that no installed font has; figures show boxes. Install Noto Sans CJK, say."
+    )

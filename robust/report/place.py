@@ -1,0 +1,60 @@
+"""The folder of a report: nobody else's files are overwritten or removed there."""
+
+import contextlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from robust.files import atomic_write, remove_partial
+from robust.places import check_inside
+
+_LIST = ".report.json"  # the files of the report that lies there
+_OURS = re.compile(r"(figures|tables)/[^/\0]+|claims\.csv")
+_PAGES = ("README.md", "index.html")
+_SAID = ("Every trial is in `rows.parquet`", "<title>robust: ")  # by every report, also of older versions
+_HEAD = 100_000  # bytes that are looked at for it
+
+
+def check_place(out: Path) -> None:
+    """Raises ValueError where a report cannot go to this folder: it holds a README.md or index.html that is no
+    report's, or a link where figures or tables would be written."""
+    for name in ("figures", "tables"):
+        check_inside(out / name / "any", out)
+    if not (out / _LIST).is_file():
+        for path in map(out.joinpath, _PAGES):
+            if path.exists() and not _is_report(path):
+                raise ValueError(f"{path} was not written by robust, and would be replaced. Name another folder.")
+
+
+def write_files(out: Path, files: Mapping[str, str | bytes]) -> None:
+    """Writes the files of a report, and removes those of the report that lay there which this one does not have."""
+    former = _read_list(out)
+    for folder in (out, out / "figures", out / "tables"):
+        remove_partial(folder)  # what killed writers left
+    atomic_write(out / _LIST, json.dumps(sorted({*former, *files}), indent=0))
+    for file, data in files.items():
+        check_inside(out / file, out)
+        atomic_write(out / file, data)
+    for file in former - files.keys():
+        if _OURS.fullmatch(file):
+            with contextlib.suppress(OSError, ValueError):
+                check_inside(out / file, out)
+                (out / file).unlink()
+    atomic_write(out / _LIST, json.dumps(sorted(files), indent=0))
+
+
+def _read_list(out: Path) -> set[str]:
+    try:
+        return {str(file) for file in json.loads((out / _LIST).read_text())}
+    except (OSError, ValueError, TypeError):
+        return set()
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD).decode(errors="replace")
+    except OSError:
+        return False
+    return any(said in head for said in _SAID)

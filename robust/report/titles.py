@@ -1,0 +1,75 @@
+"""What runs are called: alike where they differ by their seed alone, and only then."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+
+from robust.measure import condition_title
+from robust.runs import differing_settings
+
+_MOST = 6  # settings that a title names
+#: the folder of a run of each kind
+KindFolders = Mapping[str, Path]
+NO_FOLDERS: KindFolders = MappingProxyType({})
+
+
+def run_title(row: pd.Series) -> str:
+    """What a run is called: its technique and what it was trained on."""
+    trained = row["train_perturbation"]
+    return (
+        row["technique"] if trained == "none" else f"{row['technique']} {condition_title(trained, row['train_level'])}"
+    )
+
+
+def run_titles(rows: pd.DataFrame) -> pd.Series:
+    """The same of every row, also of none."""
+    return pd.Series([run_title(row) for _, row in rows.iterrows()], index=rows.index, dtype=object)
+
+
+def kind_folders(folders: Iterable[Path], rows: pd.DataFrame) -> dict[str, Path]:
+    """The folder of a run of each kind of these rows, where it is among `folders`."""
+    places = {folder.name: folder for folder in folders}
+    runs = rows.drop_duplicates("run")
+    return {kind: places[run] for kind, run in zip(runs["kind"], runs["run"], strict=True) if run in places}
+
+
+def told_apart(titles: pd.Series, kinds: pd.Series, *within: pd.Series, folders: KindFolders = NO_FOLDERS) -> pd.Series:
+    """Titles, and behind those that several kinds bear in one place (of the same data, say) the settings in which these
+    differ, such as "natural lr=0.01", from the configurations in `folders`; where these are not there or say nothing,
+    the kind itself. No configuration is read where titles differ anyway."""
+    by = [titles, *within]
+    named = titles.copy()
+    for _, mine in kinds[_collide(by, kinds)].groupby([one.to_numpy()[_collide(by, kinds)] for one in by], sort=False):
+        known = {kind: folders[kind] for kind in mine.unique() if kind in folders}
+        words = _settings_in_words(differing_settings(known.values()).set_axis(list(known)))
+        named[mine.index] += [words.get(kind, "") for kind in mine]
+    still = _collide([named, *within], kinds)
+    return named.where(~still, named + " (" + kinds + ")")
+
+
+def _collide(by: Sequence[pd.Series], kinds: pd.Series) -> pd.Series:
+    """Which titles several kinds bear."""
+    return kinds.groupby([one.to_numpy() for one in by]).transform("nunique") > 1
+
+
+def _settings_in_words(table: pd.DataFrame) -> pd.Series:
+    """Such as " lr=0.01 momentum=0.9" of each row; a setting by the last word of its name where that is enough."""
+    columns = list(table)[:_MOST]
+    words = {name: _short(name) for name in columns}
+    names = {name: word if list(words.values()).count(word) == 1 else name for name, word in words.items()}
+    lines = [
+        "".join(f" {names[name]}={_value(name, value)}" for name, value in zip(columns, line, strict=True) if value)
+        for line in table[columns].itertuples(index=False, name=None)
+    ]
+    return pd.Series(lines, index=table.index, dtype=object)
+
+
+def _short(name: str) -> str:
+    *path, last = name.split(".")
+    return path[-1] if path and last in ("_target_", "name") else last
+
+
+def _value(name: str, value: str) -> str:
+    return value.rpartition(".")[2] if name.endswith("_target_") else value

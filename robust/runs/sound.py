@@ -1,0 +1,49 @@
+"""Whether rows are what a run wrote."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_ABOUT = ["run", "data", "model", "technique", "train_perturbation", "train_level", "seed", "kind", "reference"]
+_NUMBERS = ["train_level", "test_level", "accuracy", "n", "trial", "seed", "evaluation_seed"]
+_TEST = ["test_perturbation", "test_level", "trial", "evaluation_seed"]
+_WHOLE = ["n", "trial", "seed", "evaluation_seed"]
+
+
+def sound_rows(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The rows of one run that lie at `path`, numbers as numbers. Raises ValueError with the path where they are none
+    of one run, or not what tests come to."""
+    missing = [name for name in [*_ABOUT, *_TEST, "n", "accuracy"] if name not in rows]
+    if missing:
+        raise ValueError(f"{path} must have the columns {', '.join(missing)}; it has not. Measure the run again.")
+    if rows.empty:
+        raise ValueError(f"{path} must hold rows; it holds none. Measure the run again.")
+    numbers = {name: pd.to_numeric(rows[name], errors="coerce") for name in _NUMBERS}
+    for rule, value in _faults(rows, numbers):
+        raise ValueError(f"{path} must hold {rule}; got {value}. Measure the run again.")
+    whole = {name: numbers[name].astype(np.int64) for name in _WHOLE}
+    return rows.assign(**numbers | whole)
+
+
+def _faults(rows: pd.DataFrame, numbers: dict[str, pd.Series]) -> Iterator[tuple[str, Any]]:
+    """The rules that the rows break, and a value that does."""
+    for name, values in numbers.items():
+        if not (fine := np.isfinite(values)).all():
+            yield f"numbers as `{name}`", repr(rows.loc[~fine, name].iloc[0])
+    for name in _WHOLE:
+        whole = (numbers[name] % 1 == 0) & (numbers[name].abs() < 2**63)
+        if not (fine := whole & (numbers[name] >= (name == "n"))).all():
+            yield f"whole numbers{' from 1' if name == 'n' else ''} as `{name}`", rows.loc[~fine, name].iloc[0]
+    if not (fine := numbers["accuracy"].between(0, 1)).all():
+        yield "an `accuracy` from 0 to 1", rows.loc[~fine, "accuracy"].iloc[0]
+    other = (rows["test_perturbation"] == "natural") & (numbers["test_level"] != 0)
+    if other.any():
+        yield "natural images at `test_level` 0", rows.loc[other, "test_level"].iloc[0]
+    for name in _ABOUT:
+        if rows[name].nunique(dropna=False) > 1:
+            yield f"one `{name}`, that of its run", ", ".join(map(repr, rows[name].unique()[:2]))
+    if (again := rows.duplicated(_TEST)).any():
+        yield "each test once", " ".join(map(str, rows.loc[again, _TEST].iloc[0])) + " twice"

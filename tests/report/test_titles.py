@@ -1,0 +1,99 @@
+"""Runs that differ can be told apart."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from robust.report import print_results
+from robust.report.tables import summary_table
+from robust.runs import collect, settings, with_settings
+
+Make = Callable[..., pd.DataFrame]
+CONFIG = """
+seed: 0
+runs_dir: runs
+data: {{name: digits, batch_size: 100}}
+optimizer: {{_target_: torch.optim.{name}, lr: {lr}, momentum: null}}
+trainer: {{max_epochs: {epochs}, threads: {threads}}}
+evaluation: {{trials: {threads}}}
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, rows_of: Make, suites_of: Make, write: Callable[..., Path]) -> Callable[..., list[Path]]:
+    """Natural runs of these settings, of two seeds each."""
+
+    def make(*given: dict[str, object]) -> list[Path]:
+        return [
+            write(
+                tmp_path / f"run{place}-{seed}",
+                rows_of(f"run{place}-{seed}", suites_of("noise"), kind=f"kind{place}", seed=seed),
+                CONFIG.format(**{"name": "Adam", "lr": 0.01, "epochs": 1, "threads": place} | one),
+            )
+            for place, one in enumerate(given)
+            for seed in range(2)
+        ]
+
+    return make
+
+
+def titles(folders: list[Path]) -> list[str]:
+    return list(summary_table(collect(folders), folders)["title"].unique())
+
+
+def test_titles_name_the_settings_in_which_runs_differ(sweep: Callable[..., list[Path]]) -> None:
+    folders = sweep({"lr": 0.0001}, {"lr": 0.001}, {"lr": 0.01})
+    assert titles(folders) == ["natural lr=0.0001", "natural lr=0.001", "natural lr=0.01"]
+
+
+def test_titles_name_several_settings_and_parts_by_what_they_are(sweep: Callable[..., list[Path]]) -> None:
+    folders = sweep({"name": "SGD", "epochs": 2}, {"name": "SGD"}, {"epochs": 2})
+    wanted = ["optimizer=SGD max_epochs=2", "optimizer=SGD max_epochs=1", "optimizer=Adam max_epochs=2"]
+    assert titles(folders) == [f"natural {one}" for one in wanted]
+
+
+def test_what_no_configuration_tells_apart_is_told_by_its_kind(sweep: Callable[..., list[Path]]) -> None:
+    folders = sweep({}, {})
+    assert titles(folders) == ["natural (kind0)", "natural (kind1)"]
+    for folder in folders:
+        (folder / "config.yaml").write_text("{: not YAML\0")
+    assert titles(folders) == ["natural (kind0)", "natural (kind1)"]
+
+
+def test_collected_rows_have_a_column_for_each_setting_that_differs(sweep: Callable[..., list[Path]]) -> None:
+    folders = sweep({"lr": 0.1, "epochs": 5}, {"lr": 0.01, "epochs": 5})
+    rows = with_settings(collect(folders), folders)
+    assert rows.groupby("run")["optimizer.lr"].first().tolist() == ["0.1", "0.1", "0.01", "0.01"]
+    assert [name for name in rows if "." in name] == ["optimizer.lr"]
+
+
+def test_the_terminal_shows_a_line_for_each_setting(
+    sweep: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = sweep({"lr": 0.1}, {"lr": 0.01})
+    print_results(collect(folders), folders)
+    lines = [line.split()[:3] for line in capsys.readouterr().out.splitlines() if line.strip().startswith("natural ")]
+    assert lines == [["natural", "lr=0.1", "2"], ["natural", "lr=0.01", "2"]]
+
+
+def test_no_configuration_is_read_where_titles_differ_anyway(
+    sweep: Callable[..., list[Path]], rows_of: Make, suites_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders, read = sweep({"lr": 0.1}, {"lr": 0.01}), []
+    monkeypatch.setattr(settings, "read_settings", lambda folder: read.append(folder) or {})
+    rows = pd.concat([collect(folders), rows_of("other", suites_of("noise"), technique="transfer")], ignore_index=True)
+    summary_table(rows[rows["kind"] != "kind1"], folders)
+    assert read == []
+    summary_table(rows, folders)
+    assert len(read) == 2, "one of each kind"
+
+
+def test_a_configuration_that_grows_without_end_is_passed_over(tmp_path: Path) -> None:
+    laughs = "\n".join(f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}}}" for n in range(1, 60))
+    (tmp_path / "config.yaml").write_text("a0: &a0 {x: 1}\n" + laughs)
+    begun = time.monotonic()
+    assert settings.read_settings(tmp_path) == {}
+    assert time.monotonic() - begun < 1
