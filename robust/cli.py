@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from robust.errors import check, run_command, say_loading, started, suggest
 from robust.experiment.search_path import CONF, at_home, project_folders, take_project, trust_projects
-from robust.text import plain
+from robust.values.text import plain
 
 _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 

@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from robust.masking import masked
-from robust.text import plain
+from robust.values.secrets import masked
+from robust.values.text import plain
 
 _DEBUG = "ROBUST_DEBUG"
 _usual_format = warnings.formatwarning

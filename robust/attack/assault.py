@@ -17,8 +17,8 @@ from robust.attack.record import record
 from robust.attack.search import Attacked, as_number, check_least, margin, predicted, toward_class, toward_scores
 from robust.data import ImageSet, to_float
 from robust.models import TripleStaged, ask, device_of, evaluating, preserved
-from robust.numbers import is_number, is_whole, plain
 from robust.perturb import Perturbation
+from robust.values.numbers import is_number, is_whole, plain
 
 #: the target of an attack on any other class
 ANY = -1

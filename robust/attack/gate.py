@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from robust.attack.search import Attacked, check_attack, check_number
 from robust.models import device_of
-from robust.numbers import is_whole, plain
+from robust.values.numbers import is_whole, plain
 
 Arguments = ParamSpec("Arguments")
 

@@ -14,8 +14,8 @@ from robust.attack.gate import FAULTS, Budget, checked, norm_named, sifted, warn
 from robust.attack.search import Attacked, check_classes, check_least, nothing_yet, progress
 from robust.errors import require
 from robust.models import ask, device_of, preserved, said
-from robust.numbers import is_number
 from robust.perturb import key
+from robust.values.numbers import is_number
 
 #: from images and classes, on the model's device, to adversarial images; NaN where it has none
 _Search = Callable[[Tensor, Tensor], Tensor]

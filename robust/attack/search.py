@@ -12,7 +12,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from robust.models import is_training
-from robust.numbers import is_whole, plain
+from robust.values.numbers import is_whole, plain
 
 #: losses, shape (batch,), of a network's outputs and classes; an attack lowers that of the class it is to reach
 Loss = Callable[[Tensor, Tensor], Tensor]

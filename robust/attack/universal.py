@@ -19,8 +19,8 @@ from robust.attack.search import (
 )
 from robust.models import ask, device_of
 from robust.models.cpu import ImageGradient
-from robust.numbers import is_number
 from robust.perturb import ImageRandom, Perturbation, key, warp
+from robust.values.numbers import is_number
 
 _ENOUGH = 9.0  # a loss of which more does not count, so that an image given way lets the others speak
 

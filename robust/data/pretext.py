@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from robust.data.images import ImageSet, Splits
-from robust.numbers import is_number, is_whole
 from robust.perturb.random import ImageRandom, key
+from robust.values.numbers import is_number, is_whole
 
 _TURNS = ("0°", "90°", "180°", "270°")
 #: where the other patch lies, row by row

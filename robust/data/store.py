@@ -16,9 +16,9 @@ from tqdm.auto import tqdm
 from robust.data.images import ImageSet, Splits, to_float
 from robust.errors import check, started
 from robust.files import atomic_write
-from robust.masking import masked_word
+from robust.files.places import check_inside, file_name
 from robust.perturb import ImageRandom, Perturbation, key
-from robust.places import check_inside, file_name
+from robust.values.secrets import masked_word
 
 _AT_ONCE = 500  # images that are perturbed together
 _SETTINGS, MANIFEST = "settings.json", "manifest.parquet"

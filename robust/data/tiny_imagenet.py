@@ -12,7 +12,7 @@ from robust.data.cache import digest, digest_of_images, kept
 from robust.data.folder import decode
 from robust.data.images import ImageSet, Splits, fixed_order
 from robust.data.picture import Style, is_image
-from robust.numbers import is_whole
+from robust.values.numbers import is_whole
 
 _SIZE = 64
 _LAYOUT = (

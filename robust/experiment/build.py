@@ -23,11 +23,11 @@ from robust.errors import ParameterError, one_line, shown
 from robust.experiment.compose import perturbation_choices
 from robust.experiment.rules import locate
 from robust.learn import Classifier, Constant, Schedule, Task
-from robust.masking import masked
 from robust.measure import Condition
 from robust.perturb import Perturbation
 from robust.runs.config import Config
 from robust.track import TrackedRun, Tracker
+from robust.values.secrets import masked
 
 
 def build_optimizer(optimizer: Config, **arguments: Any) -> Any:

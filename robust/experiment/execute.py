@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from robust.claiming import Claim, describe
 from robust.errors import one_line
 from robust.experiment.build import build_tracker
 from robust.experiment.evaluate import attack_missing, has_diverged, measure_missing, measure_others
@@ -16,6 +15,7 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.parents import is_run
 from robust.experiment.threads import computing
 from robust.experiment.train import follow, train
+from robust.files.claim import Claim, describe
 from robust.learn import DivergedError
 from robust.models import IMAGENET
 from robust.runs import (

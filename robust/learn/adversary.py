@@ -7,7 +7,7 @@ from torch import Tensor
 
 from robust.attack import as_number
 from robust.models.cpu import ImageGradient
-from robust.numbers import is_number, is_whole, plain
+from robust.values.numbers import is_number, is_whole, plain
 
 
 class SignAdversary:

@@ -11,7 +11,7 @@ from robust.attack import toward_scores
 from robust.data import Batch, to_float
 from robust.learn.task import Task
 from robust.models import PATCH, Autoencoder, Estimator, Projector, TripleStaged
-from robust.numbers import is_whole
+from robust.values.numbers import is_whole
 
 # Published for grey values from 0 to 255, half the squared error: 0.01 / 2 * 255**2 for those from 0 to 1.
 _DRAWING_WEIGHT = 0.01 / 2 * 255**2

@@ -13,8 +13,8 @@ from robust.data import Batch, Splits
 from robust.learn.classifier import guessed, judged
 from robust.learn.task import Guess, Task
 from robust.measure import neighbours_accuracy
-from robust.numbers import is_number
 from robust.perturb import Perturbation
+from robust.values.numbers import is_number
 
 _KNOWN, _ASKED = 5000, 10000  # images, at most: seconds of an epoch, and half a point of accuracy
 

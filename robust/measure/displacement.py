@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from robust.data import ImageSet, to_float
 from robust.measure.conditions import Condition
 from robust.models import OutputError, Standardize, ask, device_of, evaluating
-from robust.numbers import is_whole, plain
 from robust.perturb import ImageRandom, key
+from robust.values.numbers import is_whole, plain
 
 _AT_ONCE = 100
 _WEIGHING = (nn.Conv2d, nn.Linear)

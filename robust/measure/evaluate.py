@@ -24,7 +24,7 @@ from robust.measure.calibration import (
 from robust.measure.conditions import Condition
 from robust.measure.intervals import wilson
 from robust.models import OutputError, TripleStaged, ask, device_of, evaluating
-from robust.numbers import is_whole, plain
+from robust.values.numbers import is_whole, plain
 
 #: what tells one test of a model from another
 TEST_KEY = ["test_perturbation", "test_level", "trial", "evaluation_seed"]

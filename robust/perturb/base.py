@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust.numbers import is_number, is_whole, plain
 from robust.perturb.gate import sound, try_out
 from robust.perturb.random import ImageRandom, key
+from robust.values.numbers import is_number, is_whole, plain
 
 _AUTOCAST = ("cpu", "cuda", "mps", "xpu")  # devices that know it
 _TAKEN = ("natural", "none")  # what tables call images, and trainings, without a perturbation

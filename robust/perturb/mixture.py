@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robust.numbers import is_number, is_whole, plain
 from robust.perturb.base import DrawnStrength, Perturbation, check_level
 from robust.perturb.blur import GaussianBlur
 from robust.perturb.occlusion import Erasing, Mesh, PixelDropout, Texture
 from robust.perturb.random import ImageRandom, key
 from robust.perturb.sensor import DeadPixels, GaussianNoise, HotPixels, MixedPixels, PixelFaults, StuckPixels
 from robust.perturb.warp import Perspective, Rotation, Shear, Shift, Zoom
+from robust.values.numbers import is_number, is_whole, plain
 
 _STEPS = 10  # levels of a range: as many as a range of 1 to 10 faulty pixels has
 _WHOLE: dict[str, type[PixelFaults]] = {way.fault: way for way in (StuckPixels, HotPixels, DeadPixels, MixedPixels)}

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from robust.numbers import is_whole, plain
+from robust.values.numbers import is_whole, plain
 
 _WORDS_AT_A_TIME = 1 << 18  # 2 MiB of int64: stays in the cache while some twenty element-wise passes go over it
 _MANY = 64  # drawn one after the other up to so many; from there it is faster to put all in a random order

@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from robust.numbers import is_number, plain
 from robust.perturb.base import Perturbation, check_level
 from robust.perturb.random import ImageRandom
 from robust.perturb.warp import warp
+from robust.values.numbers import is_number, plain
 
 _COLOURS = 3
 _OFTEN, _SELDOM = 0.8, 0.2  # how often colours change, and how often they go

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from robust.errors import FailedError, check, require, started
 from robust.files import atomic_write
+from robust.files.places import check_inside, file_name
 from robust.models import TripleStaged
-from robust.places import check_inside, file_name
 from robust.runs import RunFolder, load
 from robust.runs.model import make_model, read_checkpoint
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 
-from robust.text import figure as as_text
+from robust.values.text import figure as as_text
 
 _log = logging.getLogger(__name__)
 _USUAL = "DejaVu Sans"  # which matplotlib brings along

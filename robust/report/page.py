@@ -13,14 +13,14 @@ from jinja2 import Environment
 from markupsafe import Markup
 from tqdm.auto import tqdm
 
-from robust.places import check_inside
+from robust.files.places import check_inside
 from robust.report.choice import shared_changes, without
 from robust.report.figures import Drawing, draw, lay_out, usual_format
 from robust.report.place import check_place, write_files
 from robust.report.section import Section, Table, figure_files, numbers, table_files
 from robust.report.sections import sections
 from robust.runs import collect, read_status
-from robust.text import csv, markdown, plain
+from robust.values.text import csv, markdown, plain
 
 #: what figures and tables are written as where that is asked for, and what it is called
 FORMATS = {"svg": "SVG", "png": "PNG", "pdf": "PDF", "tex": "LaTeX", "md": "Markdown"}

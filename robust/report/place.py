@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from robust.files import atomic_write, remove_partial
-from robust.places import check_inside
+from robust.files.places import check_inside
 
 _LIST = ".report.json"  # the files of the report that lies there
 _OURS = re.compile(r"(figures|tables)/[^/\0]+|claims\.csv")

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 
-from robust.places import file_name
+from robust.files.places import file_name
 from robust.report.figures import Drawing
-from robust.text import csv
+from robust.values.text import csv
 
 
 @dataclass(frozen=True)

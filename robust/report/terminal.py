@@ -12,7 +12,7 @@ from rich.text import Text
 from robust.report.choice import shared_changes, without
 from robust.report.scores import score_table
 from robust.report.tables import percent, summary_table, varying
-from robust.text import plain
+from robust.values.text import plain
 
 _MOST = 40  # lines in a terminal
 _WIDE = 160  # characters of a line in a file

@@ -12,7 +12,7 @@ from robust.runs.folder import RunFolder
 from robust.runs.identity import VERSION
 from robust.runs.sound import sound_rows
 from robust.runs.state import State, read_status
-from robust.text import csv
+from robust.values.text import csv
 
 _log = logging.getLogger(__name__)
 

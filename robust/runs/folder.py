@@ -1,6 +1,7 @@
 """A run's folder: the name of every file in it, and each file read and written."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from omegaconf import OmegaConf
 
-from robust.masking import MASK, masked
 from robust.runs import contents, sums
 from robust.runs.config import Config, leaves
 from robust.runs.contents import if_sound
 from robust.runs.formats import DamagedError
 from robust.runs.identity import Identity
 from robust.runs.record import read_record
+from robust.values.secrets import MASK, masked
 
 # What is measured, and networks, are imported where they are needed: torch comes with them, and rows are read without.
 if TYPE_CHECKING:

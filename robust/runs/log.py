@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from robust.text import plain
+from robust.values.text import plain
 
 
 class _OneLine(logging.Formatter):

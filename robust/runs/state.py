@@ -17,11 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from robust.claiming import Claim, ClaimedError, claimed_file, describe, holder, wait_for
 from robust.files import guarded, remove_partial
-from robust.masking import masked_word
-from robust.process import scheduler
+from robust.files.claim import Claim, ClaimedError, claimed_file, describe, holder, wait_for
+from robust.files.process import scheduler
 from robust.runs.folder import RunFolder
+from robust.values.secrets import masked_word
 
 _PACKAGES = ("robust", "torch", "torchvision", "pytorch-lightning", "numpy")
 

@@ -18,8 +18,8 @@ from robust.experiment.again import made_again
 from robust.experiment.build import tested_families
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation
-from robust.masking import masked_word
 from robust.runs import State, Status
+from robust.values.secrets import masked_word
 
 _EVERY_S = 20.0  # between two lines where there is no terminal
 

@@ -21,8 +21,8 @@ from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation, prepare
+from robust.files.places import check_inside
 from robust.learn import on_gpu
-from robust.places import check_inside
 from robust.runs import (
     ClaimedError,
     State,

@@ -9,7 +9,7 @@ from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from robust.errors import require
-from robust.places import check_inside
+from robust.files.places import check_inside
 from robust.runs import RunFolder
 from robust.track.tracker import Picture, TrackedRun, Tracker
 

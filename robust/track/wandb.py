@@ -15,11 +15,11 @@ from pytorch_lightning.loggers import WandbLogger
 
 from robust.errors import require
 from robust.files import atomic_write
-from robust.masking import masked_word
-from robust.places import check_inside
+from robust.files.places import check_inside
 from robust.runs import RunFolder
 from robust.runs.formats import read_json
 from robust.track.tracker import Picture, TrackedRun, Tracker
+from robust.values.secrets import masked_word
 
 if TYPE_CHECKING:
     from wandb import Run

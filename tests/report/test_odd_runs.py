@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from robust.measure import SUITES
 from robust.report import Section, print_results, sections, write_report
 from robust.runs import collect, find_runs, with_settings, write_table
-from robust.text import plain
+from robust.values.text import plain
 
 CASES = 2000 if os.environ.get("ROBUST_CAMPAIGN") else 60
 WHOLE, PAGES = 30, 5  # of so many cases one is reported whole, one as a page

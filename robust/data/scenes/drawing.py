@@ -14,8 +14,8 @@ from robust.data.scenes.backgrounds import Backgrounds
 from robust.data.scenes.composition import NONE, RANGES, over
 from robust.data.scenes.rendering import Camera, draw_all
 from robust.data.scenes.shapes import SHAPES, read_shape
-from robust.numbers import is_whole
 from robust.perturb.random import ImageRandom, key
+from robust.values.numbers import is_whole
 
 _DRAWINGS_A_JOB = 250
 _WORTH_WORKERS = 2_000  # drawings; to start the workers takes some seconds

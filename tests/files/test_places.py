@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from robust.places import check_inside, file_name
+from robust.files.places import check_inside, file_name
 
 ODD = [
     "../../victim/x", "/etc/passwd", "..", ".", "", " ", "...", "a/b", "a\\b", "a_b", "a:b", "a*b", "a?b", 'a"b',

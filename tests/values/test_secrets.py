@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from robust.errors import ParameterError
-from robust.masking import MASK, is_secret, masked, masked_word
 from robust.runs import RunFolder, State, write_status
 from robust.runs.config import Config
+from robust.values.secrets import MASK, is_secret, masked, masked_word
 
 
 @pytest.mark.parametrize("name", ["api_key", "logger.api_key", "data.token", "WANDB_API_KEY", "password", "my-secret"])

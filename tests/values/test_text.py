@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from robust.text import csv, figure, markdown, plain
+from robust.values.text import csv, figure, markdown, plain
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Values that come from anywhere: numbers of any library, text for any reader, secrets that nobody is to read."""
