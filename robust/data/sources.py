@@ -13,7 +13,7 @@ from torch.nn import functional
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits
 from robust.errors import check
-from robust.files.claim import claimed_in_turn
+from robust.files.claiming import claimed_in_turn
 from robust.values.numbers import is_whole
 
 _MNIST_TRAIN = 50_000  # of the 60,000 training images: Cavey et al. 2020 (arXiv 2004.03452)

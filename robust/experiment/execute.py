@@ -15,7 +15,7 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.parents import is_run
 from robust.experiment.threads import computing
 from robust.experiment.train import follow, train
-from robust.files.claim import Claim, describe
+from robust.files.claiming import Claim, describe
 from robust.learn import DivergedError
 from robust.models import IMAGENET
 from robust.runs import (

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from robust.files import guarded, remove_partial
-from robust.files.claim import Claim, ClaimedError, claimed_file, describe, holder, wait_for
+from robust.files.claiming import Claim, ClaimedError, claimed_file, describe, holder, wait_for
 from robust.files.process import scheduler
 from robust.runs.folder import RunFolder
 from robust.values.secrets import masked_word

@@ -22,7 +22,7 @@ from robust.experiment.compose import compose
 from robust.experiment.parents import starts
 from robust.experiment.search_path import VARIABLE as PROJECTS
 from robust.experiment.threads import AUTO
-from robust.files.claim import say
+from robust.files.claiming import say
 from robust.runs.config import Config
 from robust.sweep.sweeper import launch
 from robust.sweep.tune import MOST

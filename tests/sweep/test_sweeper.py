@@ -184,7 +184,7 @@ def test_a_run_that_another_process_left_is_taken_over(
     make_run: Callable[..., Experiment], quick: list[str], tmp_path: Path
 ) -> None:
     run = make_run()
-    code = "import json, time\nfrom robust.files.process import this_process as this\nprint(json.dumps(this()), flush=True)"
+    code = "import json, time, robust.files.process as ours\nprint(json.dumps(ours.this_process()), flush=True)"
     other = subprocess.Popen([sys.executable, "-c", f"{code}\ntime.sleep(60)"], stdout=subprocess.PIPE)
     launched = []
 
