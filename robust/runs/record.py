@@ -8,8 +8,7 @@ from typing import Any
 from robust.runs.formats import DamagedError, read_json
 
 #: what a record may lack, as one that was written by hand or by another version, and what then stands there
-_USUAL: dict[str, Any] = {
-    "reason": "",
+_SESSION: dict[str, Any] = {
     "command": "",
     "git_commit": None,
     "versions": {},
@@ -17,8 +16,16 @@ _USUAL: dict[str, Any] = {
     "cores": 0,
     "finished": "1970-01-01T00:00:00+0000",
     "durations_s": {},
+}
+_RECORD: dict[str, Any] = _SESSION | {
+    "reason": "",
     "job": None,
     "restarts": 0,
+    "identity": None,
+    "parents": {},
+    "sources": {},
+    "tracked": [],
+    "sessions": [],
 }
 _ENDS = ("done", "failed")
 
@@ -28,20 +35,19 @@ def read_record(path: Path) -> dict[str, Any]:
     record = read_json(path, {"state": str})
     if record["state"] not in _ENDS:
         raise DamagedError(path, f"`state` is not one of {', '.join(_ENDS)}")
-    more: dict[str, Any] = {"identity": None, "parents": {}, "sources": {}, "tracked": [], "sessions": []}
-    whole = _with_usual(path, record, {**_USUAL, **more})
+    whole = _with_usual(path, record, _RECORD)
     for name in ("parents", "sources", "tracked"):
         texts = whole[name].values() if isinstance(whole[name], dict) else whole[name]
         _check(path, name, all(isinstance(one, str) for one in texts))
     _check(path, "identity", whole["identity"] is None or isinstance(whole["identity"], dict))
     _check(path, "identity", isinstance((whole["identity"] or {}).get("version", 1), int))
     _check(path, "sessions", all(isinstance(one, dict) for one in whole["sessions"]))
-    return {**whole, "sessions": [_with_usual(path, one, _USUAL) for one in whole["sessions"]]}
+    return {**whole, "sessions": [_with_usual(path, one, _SESSION) for one in whole["sessions"]]}
 
 
 def _with_usual(path: Path, given: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
     """What is given, and what it lacks; of the kinds that are usual."""
-    found = {**usual, **given}
+    found = {**given, **{name: value for name, value in usual.items() if name not in given}}
     for name, value in usual.items():
         kind = type(value) if value is not None else object
         _check(path, name, isinstance(found[name], kind) and not isinstance(found[name], bool))

@@ -57,7 +57,7 @@ def check(path: Path, *, quickly: bool = False) -> bool:
     """Whether a finished file of a run is there. Raises DamagedError where it is not what was written; says so where
     it was written and is gone, and where there are no sums. A file is read for that once, until it changes; `quickly`,
     of a large one the size alone is compared."""
-    entry = (_read(path.with_name(SUMS)) or {}).get(path.name)
+    entry = _entry_of(path)
     if not is_file(path):
         if entry and entry.get("before") != "":
             say_once(f"{path} was written, and is gone.")
@@ -67,13 +67,26 @@ def check(path: Path, *, quickly: bool = False) -> bool:
         return True
     if entry["layout"] > LAYOUT:
         raise DamagedError(path, f"a newer version of robust wrote it, in layout {entry['layout']}")
-    size = path.stat().st_size
-    same = size == entry["bytes"]
-    if quickly and same and size > _LARGE:
+    if _matches(path, entry, quickly=quickly):
         return True
-    if (same or "before" in entry) and _digest(path) in (entry["sha256"], entry.get("before")):
+    now = _entry_of(path)  # of a run that is under way, a new file may have taken its place since
+    if now and now != entry and _matches(path, now, quickly=quickly):
         return True
     raise DamagedError(path, f"it is not what was written there: its SHA-256 is another than in {SUMS}")
+
+
+def _entry_of(path: Path) -> Any:
+    """What the sums say of a file; None for nothing."""
+    return (_read(path.with_name(SUMS)) or {}).get(path.name)
+
+
+def _matches(path: Path, entry: Mapping[str, Any], *, quickly: bool) -> bool:
+    size = path.stat().st_size
+    if size != entry["bytes"] and "before" not in entry:
+        return False
+    if quickly and size == entry["bytes"] > _LARGE:
+        return True
+    return _digest(path) in (entry["sha256"], entry.get("before"))
 
 
 def is_sound(path: Path) -> bool:
@@ -93,7 +106,7 @@ def name(folder: Path) -> str:
 
 def is_gone(path: Path) -> bool:
     """Whether a finished file was written, and is not there."""
-    entry: Any = (_read(path.with_name(SUMS)) or {}).get(path.name)
+    entry = _entry_of(path)
     return bool(entry) and entry.get("before") != "" and not is_file(path)
 
 

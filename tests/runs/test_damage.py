@@ -338,6 +338,23 @@ def test_a_damaged_file_does_not_pass_where_its_successor_was_not_written(
         sums.check(path)
 
 
+def test_a_file_that_is_replaced_while_it_is_looked_at_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = tmp_path / "rows.csv", sums._read
+    sums.write({path: b"before"})
+
+    def slow(place: Path) -> Any:
+        found = read(place)
+        monkeypatch.setattr(sums, "_read", read)
+        sums.write({path: b"longer than before"})
+        return found
+
+    monkeypatch.setattr(sums, "_read", slow)
+    assert sums.check(path)
+    assert path.read_bytes() == b"longer than before"
+
+
 def test_a_file_of_a_newer_version_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sums, "LAYOUT", sums.LAYOUT + 1)
     sums.write({tmp_path / "rows.csv": b"new"})
