@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from robust.claiming import claimed_in_turn
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits
+from robust.files.claiming import claimed_in_turn
 
 _MNIST_TRAIN = 50_000  # of the 60,000 training images: Cavey et al. 2020 (arXiv 2004.03452)
 _DIGITS_TEST = 497

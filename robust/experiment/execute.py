@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from robust.claiming import Claim, describe
 from robust.errors import one_line
 from robust.experiment.build import build_tracker
 from robust.experiment.evaluate import attack_missing, measure_missing, measure_others
 from robust.experiment.experiment import Experiment
 from robust.experiment.parents import is_run
 from robust.experiment.train import follow, train
+from robust.files.claiming import Claim, describe
 from robust.learn import DivergedError
 from robust.models import IMAGENET
 from robust.runs import (

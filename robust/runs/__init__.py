@@ -1,7 +1,7 @@
 """Runs on disk: what a run is, how far it has come, and every file of its folder."""
 
-from robust.claiming import ClaimedError, GoneError
-from robust.process import scheduler
+from robust.files.claiming import ClaimedError, GoneError
+from robust.files.process import scheduler
 from robust.runs.collect import collect, find_older, find_runs, write_table
 from robust.runs.config import Config, leaves
 from robust.runs.folder import RunFolder, load

@@ -18,9 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from robust.claiming import Claim, ClaimedError, claimed_file, describe, holder, wait_for
 from robust.files import atomic_write, guarded, remove_partial
-from robust.process import scheduler
+from robust.files.claiming import Claim, ClaimedError, claimed_file, describe, holder, wait_for
+from robust.files.process import scheduler
 from robust.runs.folder import RunFolder
 
 _PACKAGES = ("robust", "torch", "torchvision", "pytorch-lightning", "numpy")

@@ -17,10 +17,10 @@ from submitit.core.utils import pickle_load
 from submitit.helpers import DelayedSubmission
 from tqdm.auto import tqdm
 
-from robust.claiming import say
 from robust.experiment.compose import compose
 from robust.experiment.parents import starts
 from robust.experiment.search_path import VARIABLE as PROJECTS
+from robust.files.claiming import say
 from robust.runs.config import Config
 from robust.sweep.sweeper import launch
 from robust.sweep.tune import MOST

@@ -16,10 +16,10 @@ from robust.experiment import execute as run_module
 from robust.experiment.execute import _complete, execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.train import train
+from robust.files.process import this_process
 from robust.learn import Curve
 from robust.measure import Condition, evaluate
 from robust.perturb import GaussianNoise
-from robust.process import this_process
 from robust.runs import (
     ClaimedError,
     GoneError,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robust.process import this_process
+from robust.files.process import this_process
 from robust.runs import ClaimedError, GoneError, Identity, RunFolder, State, claimed, clear, read_status, write_status
 
 

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from robust.process import is_running, this_process
+from robust.files.process import is_running, this_process
 
 _BEAT_S = 10.0  # between two touches
 _STALE_S = 60.0  # untouched for so long, a claim is nobody's

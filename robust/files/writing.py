@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import psutil
 
-from robust.process import this_machine
+from robust.files.process import this_machine
 
 _SUFFIX = ".partial"
 _guards: dict[Path, Callable[[], None]] = {}

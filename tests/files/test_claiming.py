@@ -20,12 +20,12 @@ from typing import Any
 import psutil
 import pytest
 
-from robust import claiming
-from robust.claiming import ClaimedError, GoneError, claimed_file, claimed_in_turn, holder, wait_for
-from robust.process import this_process
+from robust.files import claiming
+from robust.files.claiming import ClaimedError, GoneError, claimed_file, claimed_in_turn, holder, wait_for
+from robust.files.process import this_process
 
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["robust.claiming"])
+FORK.set_forkserver_preload(["robust.files.claiming"])
 ELSEWHERE = {"host": "elsewhere", "boot": "another", "namespace": "pid:[1]", "pid": 1, "started": 1}
 
 
@@ -308,7 +308,7 @@ def test_a_claim_that_cannot_be_made_is_named_and_leaves_nothing(tmp_path: Path)
 CONTAINER = """
     import sys, time
     from pathlib import Path
-    from robust.claiming import ClaimedError, claimed_file
+    from robust.files.claiming import ClaimedError, claimed_file
     with claimed_file(Path(sys.argv[1])):
         print("mine", flush=True)
         sys.stdin.read()
