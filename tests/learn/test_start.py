@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from robust import claiming
 from robust.experiment import execute as run_module
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.train import train
+from robust.files import claiming
 from robust.learn import freeze, take_weights
 from robust.runs import State, claimed, load, write_status
 

@@ -184,8 +184,11 @@ def test_a_run_that_another_process_left_is_taken_over(
     make_run: Callable[..., Experiment], quick: list[str], tmp_path: Path
 ) -> None:
     run = make_run()
-    code = "import json, time, robust.files.process as ours\nprint(json.dumps(ours.this_process()), flush=True)"
-    other = subprocess.Popen([sys.executable, "-c", f"{code}\ntime.sleep(60)"], stdout=subprocess.PIPE)
+    code = (
+        "import json, time; from robust.files.process import this_process\n"
+        "print(json.dumps(this_process()), flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     launched = []
 
     def passed_over(left: list[list[str]]) -> list[str]:
