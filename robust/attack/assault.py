@@ -72,7 +72,8 @@ class Assault:
             raise ValueError(f"`attack.loss` must be {' or '.join(_LOSSES)}; got {loss}.")
         self.settings = json.dumps({**self.options, **json.loads(described), "seed": seed}, sort_keys=True)
         self._search: Callable[..., Attacked] = get_method(search)
-        self._is_ours = self._search.__module__.startswith("robust.attack.")
+        self._path = search
+        self._is_ours = str(getattr(self._search, "__module__", "")).startswith("robust.attack.")
         parameters = list(inspect.signature(self._search).parameters.values())[_POSITIONAL:]
         self._takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters)
         taken = {one.name: one for one in parameters if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)}
@@ -80,7 +81,7 @@ class Assault:
         known = [key for key in taken if key not in _OURS]
         if (unknown := [key for key in options if key not in known]) and not self._takes_all:
             raise ValueError(f"`attack.{unknown[0]}` is not known to `attack={name}`; it takes {', '.join(known)}.")
-        self._learns = "training" in taken
+        self._learns = "training" in options
         self._given: dict[str, Any] = {"batch_size": self.batch_size, "seed": seed, "targeted": targeted}
         if perturbation is not None:
             self._given["perturbation"] = perturbation
@@ -108,12 +109,14 @@ class Assault:
             classes = (verdict + 1) % len(images.classes) if self.targeted else verdict
             place = images.places[:1]
             try:
-                self._attack(model, natural, classes, numbers=place, training=(natural, classes), title=None)
+                training = (natural, classes) if self._learns else None
+                self._attack(model, natural, classes, numbers=place, training=training, title=None)
             except (ValueError, torch.OutOfMemoryError):
                 raise
             except Exception as error:
-                where = f"`attack={self.name}` ({self._search.__module__}.{self._search.__qualname__})"
-                raise ValueError(f"{where} fails on one image: {type(error).__name__}: {error}") from error
+                raise ValueError(
+                    f"`attack={self.name}` fails on one image: {type(error).__name__}: {error}. Look at `{self._path}`."
+                ) from error
 
     def missing(self, images: ImageSet, known: pd.DataFrame | None) -> list[tuple[int, int]]:
         """The pairs of label and target (`ANY`: any other class) that were not yet attacked like this. Where one change
@@ -202,8 +205,8 @@ class Assault:
     ) -> Attacked:
         given = {**self._given, "title": title, "numbers": numbers, "training": training}
         options = {**self.options, **{key: one for key, one in given.items() if key in self._taken or self._takes_all}}
-        if "loss" in options and self._is_ours:
-            options["loss"] = _LOSSES[options["loss"]]
+        if "loss" in options:
+            options["loss"] = _LOSSES.get(options["loss"], options["loss"])
         verdicts = predicted
         if isinstance(model, TripleStaged) and self._judges(model):
             verdicts = functools.partial(_at_thresholds, model, self.thresholds)

@@ -140,7 +140,8 @@ def settled(
     which of them were sought: an image that does not have one is no success. Warns, once for all; raises ValueError for
     what is no `Attacked` of these images."""
     _check_found(found, images, name)
-    faults = torch.zeros_like(found.steps).cpu() if found.faults is None else found.faults.cpu().clone()
+    known = torch.zeros_like(found.steps).cpu() if found.faults is None else found.faults.cpu()  # and warned of
+    faults = known.clone()
     kept, before, after, success = [], found.before.cpu().clone(), found.after.cpu().clone(), found.success.cpu()
     for rule, moved in enumerate(found.images.unbind(1)):
         taken, fault = sifted(moved, images.to(moved.device), budget, name)
@@ -153,7 +154,7 @@ def settled(
     for rule, taken in enumerate(kept):
         bad = (faults[:, rule] > 0).to(taken.device)[:, None, None, None]
         kept[rule] = torch.where(bad, images.to(taken), taken)
-    warn_of_faults(faults, name)
+    warn_of_faults(faults.where(known == 0, 0), name)
     return Attacked(
         images=torch.stack(kept, dim=1),
         success=success & (faults == 0),

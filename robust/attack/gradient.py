@@ -81,11 +81,13 @@ def fgsm(
     check_least(batch_size=(batch_size, 1))
     device = device_of(model)
     found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-    parts = list(zip(images.split(batch_size), classes.split(batch_size), strict=True)) if len(images) else []
-    for part, goals in progress(title, unit="batch", iterable=parts):
+    every = torch.arange(len(images))
+    columns = [one.split(batch_size) for one in (images, classes, every)]
+    parts = list(zip(*columns, strict=True)) if len(images) else []
+    for part, goals, rows in progress(title, unit="batch", iterable=parts):
         natural = part.to(device).detach().requires_grad_(True)
         with ImageGradient():
-            outputs = ask(model, natural)
+            outputs = ask(model, natural, numbers=rows)
         check_classes(outputs, goals)
         (gradient,) = torch.autograd.grad(loss(outputs, goals.to(device)).sum(), natural)
         with torch.no_grad():
@@ -100,8 +102,7 @@ def fgsm(
         found.append((moved.to(images.device), before.cpu(), after.cpu(), still.cpu()))
     if not found:
         return nothing_yet(images, 1)
-    columns = zip(*found, strict=True)
-    moved, before, after, still = (torch.cat(one) if len(one) > 1 else one[0] for one in columns)
+    moved, before, after, still = (torch.cat(one) if len(one) > 1 else one[0] for one in zip(*found, strict=True))
     warn_of_zero_gradients(int(still.sum()), len(images))
     success, moves = (after == classes.cpu()) == targeted, (before == classes.cpu()) != targeted
     return Attacked(

@@ -86,10 +86,8 @@ class _Search:
     def look(self) -> None:
         """At the images as they are; those with the wanted verdict leave."""
         every = self.images[self.rows].to(self.device)
-        logits = [ask(self.model, part) for part in every.split(self.batch_size)]
-        if not logits:
-            return
-        outputs = torch.cat(logits)
+        parts = zip(every.split(self.batch_size), self.rows.split(self.batch_size), strict=True)
+        outputs = torch.cat([ask(self.model, part, numbers=rows) for part, rows in parts])
         check_classes(outputs, self.classes)
         now = outputs.argmax(1).cpu()
         self.found.queries[:] += 1
@@ -125,11 +123,11 @@ class _Search:
         every = candidates.flatten(0, 1)
         place = torch.arange(images, device=self.device).repeat_interleave(count)
         natural = self.images[self.rows].to(self.device)
-        goals = self.classes[self.rows].to(self.device)
+        goals, rows = self.classes[self.rows].to(self.device), self.rows.to(self.device)
         unfitness, verdicts = [], []
         for which in torch.arange(len(every), device=self.device).split(self.batch_size):
             mine = place[which]
-            logits = ask(self.model, _set(natural[mine], every[which]), numbers=self.rows[mine.cpu()])
+            logits = ask(self.model, _set(natural[mine], every[which]), numbers=rows[mine])
             sure = logits.softmax(1).gather(1, goals[mine, None])[:, 0]
             unfitness.append(-sure if self.targeted else sure)
             verdicts.append(logits.argmax(1))

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import torch
@@ -65,7 +66,8 @@ class Perturbation(nn.Module):
         perturbation breaks a promise (see `gate.try_out`)."""
         _check_names(self)
         self.check(shape)
-        try_out(lambda images, places: self.perturb(images, ImageRandom(0, places)), shape, self.name)
+        device = next((one.device for one in chain(self.parameters(), self.buffers())), torch.device("cpu"))
+        try_out(lambda images, places: self.perturb(images, ImageRandom(0, places)), shape, self.name, device=device)
 
     def forward(self, images: Tensor, *, seed: int | None = None, indices: Tensor | None = None) -> Tensor:
         """The perturbed images, for any caller.

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_CPU = torch.device("cpu")
 _SLACK = 1e-6  # by which rounding may leave [0, 1]
 _BETWEEN = 1e-4  # batches, in the mean: products of matrices are rounded otherwise
 
@@ -31,14 +32,16 @@ def sound(changed: Any, images: Tensor, name: str) -> Tensor:
     raise ValueError(f"`{name}` must return images in [0, 1]; got {got}. Clip them: `images.clamp(0, 1)`.")
 
 
-def try_out(change: Callable[[Tensor, Tensor], Any], shape: tuple[int, int, int], name: str) -> None:
+def try_out(
+    change: Callable[[Tensor, Tensor], Any], shape: tuple[int, int, int], name: str, *, device: torch.device = _CPU
+) -> None:
     """Has `change`, from images and what identifies each, change two images of `shape` (channels, height, width).
 
     Raises ValueError unless they come back as images (see `sound`), the same a second time, and the same one by one.
     """
-    places = torch.tensor([0, 1])
+    places = torch.tensor([0, 1], device=device)
     size = shape[0] * shape[1] * shape[2]
-    images = torch.linspace(0, 1, 2 * size).view(2, *shape)
+    images = torch.linspace(0, 1, 2 * size, device=device).view(2, *shape)
 
     def changed(rows: Tensor) -> Tensor:
         shown = images[rows]
