@@ -169,9 +169,10 @@ class Experiment:
         settings, few, task = self.config.data, self.config.data.labels is not None, self.config.task
         splits = self.splits
         whole = task.get("network") is None  # else a picture holds two, which nothing may move
+        most = len(splits.train) // self.processes * self.processes
         return PerturbedData(
             splits,
-            batch_size=settings.batch_size,
+            batch_size=min(settings.batch_size, most) if few and most else settings.batch_size,
             perturbation=self.perturbation,
             seed=self.config.seed,
             fresh=self.config.perturb.fresh,

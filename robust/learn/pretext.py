@@ -80,8 +80,10 @@ class Neighbours(pl.Callback):
     images at most, among 5,000 that the network learns from, in the trainer's precision."""
 
     def __init__(self, splits: Splits):
-        step = math.ceil(len(splits.test) / _ASKED)
-        self.known, self.asked = splits.train[slice(_KNOWN)], splits.test[slice(None, None, step)]
+        self.known, self.asked = (
+            one[slice(None, None, math.ceil(len(one) / most))]  # at even steps: data may lie in the order of classes
+            for one, most in ((splits.train, _KNOWN), (splits.test, _ASKED))
+        )
         self.untrained: float | None = None
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:

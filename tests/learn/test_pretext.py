@@ -19,7 +19,7 @@ from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
-from robust.learn import Contrasting, Turning, nt_xent
+from robust.learn import Contrasting, Neighbours, Turning, nt_xent
 from robust.measure import features, neighbours_accuracy
 from robust.models import ConvNet, Siamese, trunk_of
 from robust.runs import RunFolder, State, load
@@ -421,3 +421,11 @@ def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> N
 def test_wrong_settings_are_explained(settings: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         prepare([f"runs_dir={tmp_path}", *QUICK, *settings])
+
+
+def test_the_neighbours_of_data_in_the_order_of_its_classes_are_of_all_classes() -> None:
+    labels = torch.arange(12_000) // 1200
+    images = ImageSet(torch.zeros(12_000, 1, 1, 1, dtype=torch.uint8), labels, tuple("0123456789"))
+    found = Neighbours(Splits(images, images))
+    assert found.known.labels.unique().tolist() == found.asked.labels.unique().tolist() == list(range(10))
+    assert (len(found.known), len(found.asked)) == (4000, 6000)
