@@ -77,7 +77,7 @@ def check_override(override: Override) -> None:
     value = override.value()
     if place is not None or key in groups():
         check(key, value, "the name of a choice", isinstance(value, str))
-        if value.startswith("_"):
+        if str(value).startswith("_"):
             raise ValueError(f"`{key}={value}` is not a choice, but what others have in common.")
     if key == "schedule" and not str(place).endswith("share"):
         raise ValueError(

@@ -136,7 +136,7 @@ def parameters_of(called: Callable[..., Any]) -> tuple[dict[str, inspect.Paramet
     if not isinstance(called, type):
         makers: list[Any] = [called]
     else:
-        makers = [one.__init__ for one in called.__mro__ if "__init__" in vars(one) and one is not object]
+        makers = [vars(one)["__init__"] for one in called.__mro__ if "__init__" in vars(one) and one is not object]
     for maker in makers:
         parameters = _signature_of(maker)
         for one in parameters:

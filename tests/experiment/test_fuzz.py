@@ -141,7 +141,7 @@ cases = st.one_of(
     st.tuples(usual, usual),
     st.tuples(st.builds("{}={}".format, st.sampled_from(USUAL), likely)),
     chosen,
-    chosen,
+    st.tuples(st.builds("{}={}".format, st.sampled_from(USUAL), words), usual),
     st.tuples(st.sampled_from([one for one, _ in CHOSEN]), st.sampled_from([one for one, _ in CHOSEN]), usual),
     st.tuples(odd),
 ).map(list)
