@@ -20,11 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-<<<<<<<< HEAD:tests/files/test_claim.py
-from robust import claiming
-========
 from robust.files import claiming
->>>>>>>> w-claims:tests/files/test_claiming.py
 from robust.files.claiming import ClaimedError, GoneError, claimed_file, claimed_in_turn, holder, wait_for
 from robust.files.process import this_process
 
