@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 #: of what makes an identity; raised where the same settings come to mean another run
-VERSION = 2
+VERSION = 3
 
 # Where things lie, how fast it is computed, what is measured afterwards: none of it changes what is learnt. All
 # else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its place in
