@@ -217,6 +217,9 @@ def test_workers_read_the_same(tmp_path, monkeypatch):
     together = read(tmp_path)
     assert torch.equal(together.train.images, alone.train.images)
     assert together.digest == alone.digest
+    (tmp_path / "train" / "bee" / "bad.png").write_bytes(b"none")
+    with pytest.raises(ValueError, match=r"The image .*/train/bee/bad\.png cannot be read"):
+        read(tmp_path)
 
 
 # The cache
