@@ -163,8 +163,7 @@ def evaluate(
             "call robust.measure.measure_natural_adversarial."
         )
     images = build_splits(config.data).test if isinstance(data, str) else data
-    named = isinstance(evaluation, str)
-    conditions = build_conditions(config.evaluation, images.shape) if named else list(evaluation)
+    conditions = build_conditions(config.evaluation, images.shape) if isinstance(evaluation, str) else list(evaluation)
     settings = config.evaluation
     name = name or type(model).__name__
     measured = measure(

@@ -32,7 +32,7 @@ from robust.models import OutputError
 from robust.perturb import GaussianNoise, Shift
 
 #: a campaign tries many more
-TRIED = 200 if os.environ.get("ROBUST_CAMPAIGN") else 12
+TRIED = 200 if os.environ.get("ROBUST_CAMPAIGN") else 8
 campaign = settings(max_examples=TRIED, deadline=None, derandomize=True, database=None)
 
 SIDE, COUNT = 4, 30
