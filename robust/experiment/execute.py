@@ -15,7 +15,7 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.parents import is_run
 from robust.experiment.threads import computing
 from robust.experiment.train import follow, train
-from robust.files.claiming import Claim, describe
+from robust.files.claiming import Claim, TakenOverError, describe, say
 from robust.learn import DivergedError
 from robust.models import IMAGENET
 from robust.runs import (
@@ -36,7 +36,11 @@ from robust.runs.config import Config
 from robust.track import TrackedRun, Tracker, opened, track_run, tracking_key
 
 _log = logging.getLogger(__name__)
+<<<<<<< HEAD
 _LONGEST = 128  # characters of a name that a tracker takes
+=======
+_MOMENT_S = 0.1  # after which a process that only removed what another left has let go again
+>>>>>>> w-claims
 
 
 def execute(run: Experiment, *, since: float | None = None, patient: bool = True) -> Status:
@@ -60,12 +64,21 @@ def execute(run: Experiment, *, since: float | None = None, patient: bool = True
         try:
             return _do_alone(run, waited)
         except ClaimedError as error:
-            if not patient:
-                raise
+            _wait(run, error, patient=patient)
             waited = str(error)
-        wait_for_one([run.folder])
         if failed_since(status := read_status(run.folder), since):
             return status
+
+
+def _wait(run: Experiment, error: ClaimedError, *, patient: bool) -> None:
+    """Waits for the process that has a run. Raises the error that said so unless it is `patient`."""
+    if isinstance(error, TakenOverError):
+        say(str(error))
+    if not patient:
+        time.sleep(_MOMENT_S)
+        if read_status(run.folder).state is State.RUNNING:
+            raise error
+    wait_for_one([run.folder])
 
 
 def _do_alone(run: Experiment, waited: str) -> Status:
@@ -109,8 +122,7 @@ def _complete(run: Experiment, warned: Sequence[str]) -> None:
                 attack_missing(run)
             if run.conditions and tracker.shows:
                 _tell(tracker, run)
-    except (ClaimedError, GoneError) as error:
-        _log.error("%s", error)
+    except (ClaimedError, GoneError):
         raise
     except Exception as error:
         if _is_queued_again(error):

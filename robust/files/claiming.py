@@ -35,6 +35,10 @@ class ClaimedError(RuntimeError):
     """Another process has it."""
 
 
+class TakenOverError(ClaimedError):
+    """Another process took it from this one, which stood still for a while."""
+
+
 class GoneError(RuntimeError):
     """What was claimed was moved or deleted under way."""
 
@@ -82,7 +86,7 @@ class Claim:
         return found is not None and found.content == self.content
 
     def check(self) -> None:
-        """Raises ClaimedError if somebody took it over, GoneError if it is not there."""
+        """Raises TakenOverError if somebody took it over, GoneError if it is not there."""
         found = _read(self.path)
         if found is None:
             raise GoneError(
@@ -90,7 +94,7 @@ class Claim:
                 "nothing more. Put it where it was, or run again."
             )
         if found.content != self.content:
-            raise ClaimedError(
+            raise TakenOverError(
                 f"{self.path.parent} was taken over by {describe(found.about)} while process {os.getpid()} stood "
                 "still, which writes nothing more there."
             )

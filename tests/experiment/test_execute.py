@@ -17,6 +17,7 @@ from robust.experiment import execute as run_module
 from robust.experiment.execute import _complete, execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.train import train
+from robust.files import claiming
 from robust.files.process import this_process
 from robust.learn import Curve
 from robust.measure import Condition, evaluate
@@ -287,22 +288,25 @@ def test_a_claimed_run_is_left_alone(make_run: Callable[..., Experiment]) -> Non
 
 
 def test_a_second_command_on_a_run_waits_for_the_first_and_shares_what_it_did(
-    make_run: Callable[..., Experiment], capsys: pytest.CaptureFixture[str]
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = make_run()
+    run, second = make_run(), make_run()
+    told, texts = threading.Event(), []
+    monkeypatch.setattr(claiming, "say", lambda text: (texts.append(text), told.set()))
     mine = claimed(run.folder)
     mine.__enter__()
 
     def finish() -> None:
+        told.wait()
         _complete(run)
         mine.__exit__(None, None, None)
 
-    first = threading.Timer(0.5, finish)
+    first = threading.Thread(target=finish)
     first.start()
-    assert execute(make_run()).state is State.DONE
+    assert execute(second).state is State.DONE
     first.join()
     assert len(read_status(run.folder).record["sessions"]) == 1
-    assert f"waiting for {run.folder.name}: it is under way in process " in capsys.readouterr().err
+    assert texts[0].startswith(f"waiting for {run.folder.name}: it is under way in process ")
 
 
 def test_the_log_says_what_a_process_that_died_left_and_that_its_code_was_another(
@@ -318,23 +322,23 @@ def test_the_log_says_what_a_process_that_died_left_and_that_its_code_was_anothe
     assert f"begun by another version of robust (0.0.1; this is {code_version()})" in log
 
 
-def test_a_run_that_failed_while_it_was_waited_for_is_not_tried_again(make_run: Callable[..., Experiment]) -> None:
-    run = make_run()
+def test_a_run_that_failed_while_it_was_waited_for_is_not_tried_again(
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, second = make_run(), make_run()
     mine = claimed(run.folder)
     mine.__enter__()
 
-    def fail() -> None:
+    def fail(_: object) -> None:
         write_status(run.folder, State.FAILED, reason="out of memory", durations_s={})
         mine.__exit__(None, None, None)
 
-    first = threading.Timer(0.3, fail)
-    first.start()
-    assert execute(make_run(), since=time.time() - 60).reason == "out of memory"
-    first.join()
+    monkeypatch.setattr(run_module, "wait_for_one", fail)
+    assert execute(second, since=time.time() - 60).reason == "out of memory"
 
 
 def test_a_run_that_was_taken_over_writes_no_more_and_the_other_goes_on(
-    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run("trainer.max_epochs=50")
     epochs = []
@@ -348,6 +352,8 @@ def test_a_run_that_was_taken_over_writes_no_more_and_the_other_goes_on(
     with pytest.raises(ClaimedError, match=f"{run.folder} was taken over by process 1 on elsewhere"):
         execute(run, patient=False)
     assert len(epochs) == 3, "it is noticed at the end of an epoch"
+    assert f"{run.folder} was taken over by process 1 on elsewhere" in capsys.readouterr().err
+    assert "taken over" not in run.files.log.read_text(), "the log is the other's by now"
     assert sorted(path.name for path in run.folder.iterdir()) == ["claim.json", "config.yaml", "log.txt"]
 
 

@@ -1,4 +1,3 @@
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,18 +103,20 @@ def test_freezing_survives_a_resume(
 
 
 def test_a_run_waits_for_the_process_that_does_its_natural_run(
-    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run("technique=transfer")
-    claim = claimed(run.parents[""].folder)
+    natural, texts = run.parents[""], []
+    claim = claimed(natural.folder)
     claim.__enter__()
-    monkeypatch.setattr(claiming, "_LOOK_S", 0.01)
-    release = threading.Timer(0.3, claim.__exit__, (None, None, None))
-    release.start()
+
+    def let_go(text: str) -> None:
+        texts.append(text)
+        claim.__exit__(None, None, None)
+
+    monkeypatch.setattr(claiming, "say", let_go)
     assert execute(run).state is State.DONE
-    release.join()
-    natural = run.parents[""]
-    assert f"waiting for {natural.folder.name}: it is under way in process" in capsys.readouterr().err
+    assert [text.partition(": ")[0] for text in texts] == [f"waiting for {natural.folder.name}"]
     assert "waited: " in natural.files.log.read_text()
 
 
