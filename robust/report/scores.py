@@ -1,6 +1,7 @@
 """What every kind of run comes to: the report's first table."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -106,7 +107,8 @@ def _means(figures: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 def _over_seeds(figures: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Each figure's mean over the runs of a kind, and Student's interval where there are several."""
     grouped = figures.groupby([runs[name] for name in _LINE], sort=False, dropna=False)
-    means, found = _means(figures, runs), {}
+    means = _means(figures, runs)
+    found: dict[Any, Any] = {}
     for name, mean in means.items():
         half = student_half(grouped[name].std(), grouped.size())
         found |= {name: mean, f"{name}_low": (mean - half).clip(0), f"{name}_high": (mean + half).clip(None, 1)}
