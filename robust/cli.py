@@ -10,9 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+<<<<<<< HEAD
 from robust.errors import check, run_command, say_loading, started, suggest
 from robust.experiment.search_path import CONF, at_home, project_folders, take_project, trust_projects
 from robust.values.text import plain
+=======
+from robust.errors import check, run_command, started, suggest
+from robust.experiment.search_path import CONF, project_folders, take_project, trust_projects
+>>>>>>> w-report
 
 _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 
@@ -283,10 +288,9 @@ def _pretext(runs: list[str], out: Path | None) -> None:
 
 
 def _write_page(runs: list[Path], out: Path | None, sections: Sequence[Any] | None = None, **options: Any) -> None:
-    from robust.report import write_report
+    from robust.report import print_sections, write_report
 
-    for section in sections or []:
-        print(plain(f"{section.title.rstrip('?')}: {section.text}"))
+    print_sections(sections or [])
     with started():
         print("page:", write_report(runs, out, sections, **options))
 

@@ -1,11 +1,12 @@
 """What every kind of run comes to: the report's first table."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from robust.measure import NATURAL, SUITES, condition_title, suite_scores
-from robust.report.tables import seeds_line
+from robust.measure.intervals import student_half
 
 _LINE = ["title", "kind", "data", "model"]
 _FAMILIES_OF_CAMERA = ("pixel", "noise", "blur")
@@ -34,7 +35,7 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame) -> Scores:
     """
     suites = comparable_suites(rows)
     means = suite_columns(suites)
-    lines = pd.DataFrame([_line(group, means) for _, group in summary.groupby(_LINE, sort=False)])
+    lines = _lines(summary, means)
     shown = shown_suites(lines)
     hidden = [f"{suite}{end}" for suite in SUITES if suite not in shown for end in _ENDS]
     lines = lines.drop(columns=hidden, errors="ignore")
@@ -78,30 +79,55 @@ def shown_suites(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(suite for suite in found if suite != "camera")
 
 
-def _line(group: pd.DataFrame, means: pd.DataFrame) -> dict[str, object]:
-    """The line of one kind of run; `means` of each run and suite."""
-    runs = group.drop_duplicates("run")
-    first, trained = group.iloc[0], group["technique"].iloc[0] != NATURAL
-    tests = group.groupby(["test_perturbation", "test_level"], sort=False)[["mean", "before"]].agg(["mean", "size"])
-    tests = tests[tests["mean", "size"] == tests["mean", "size"].max()].xs("mean", axis=1, level=1)
-    hardest = tests.loc[tests["before"].fillna(tests["mean"]).idxmin()]
-    natural = group.loc[group["test_perturbation"] == NATURAL, ["run", "mean"]].set_index("run")["mean"]
-    figures = pd.DataFrame({"natural": natural.reindex(runs["run"])})
-    line = {name: first[name] for name in ("title", "data", "model")} | {"seeds": len(runs)}
-    own, before = means.reindex(runs["run"]), means.reindex(runs["reference"])
-    figures = figures.join(own)
-    whole = figures.columns[figures.notna().all()]
-    line |= {f"{name}{end}": float("nan") for name in figures for end in _ENDS[:3]} | seeds_line(figures, whole)
-    for suite in means:
-        known = trained and suite in whole
-        line[f"{suite}_before"] = before[suite].mean(skipna=False) if known else float("nan")
-    return {
-        **line,
-        "hardest": condition_title(*hardest.name),
-        "after": hardest["mean"],
-        "before": hardest["before"],
-        "won": hardest["mean"] - hardest["before"] if trained else float("nan"),
-    }
+def _lines(summary: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
+    """A line for each kind of run, in their order; `means` of each run and suite."""
+    runs = summary.drop_duplicates("run").set_index("run")
+    natural = summary[summary["test_perturbation"] == NATURAL].drop_duplicates("run").set_index("run")["mean"]
+    kinds = runs.groupby(_LINE, sort=False, dropna=False)
+    lines = kinds["technique"].agg(technique="first", seeds="size")
+    trained = lines.pop("technique") != NATURAL
+    lines = lines.join(_over_seeds(means.reindex(runs.index).assign(natural=natural), runs))
+    before = means.reindex(runs["reference"]).set_axis(runs.index)
+    for name, known in _means(before, runs).items():
+        lines[f"{name}_before"] = known.where(trained & lines[name].notna())
+    lines = lines.join(_hardest(summary))
+    lines["won"] = (lines["after"] - lines["before"]).where(trained)
+    ends = [f"{name}{end}" for end in _ENDS for name in means]
+    ordered = [*(f"{name}{end}" for name in ("natural", *means) for end in _ENDS[:3]), *ends[3 * len(means.columns) :]]
+    first, last = ["title", "data", "model", "seeds"], ["hardest", "after", "before", "won"]
+    return lines.reset_index()[[*first, *ordered, *last]]
+
+
+def _means(figures: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Of the runs of each kind, where each has the figure."""
+    grouped = figures.groupby([runs[name] for name in _LINE], sort=False, dropna=False)
+    return grouped.mean().where(grouped.count().eq(grouped.size(), axis=0))
+
+
+def _over_seeds(figures: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Each figure's mean over the runs of a kind, and Student's interval where there are several."""
+    grouped = figures.groupby([runs[name] for name in _LINE], sort=False, dropna=False)
+    means = _means(figures, runs)
+    found: dict[Any, Any] = {}
+    for name, mean in means.items():
+        half = student_half(grouped[name].std(), grouped.size())
+        found |= {name: mean, f"{name}_low": (mean - half).clip(0), f"{name}_high": (mean + half).clip(None, 1)}
+    return pd.DataFrame(found)
+
+
+def _hardest(summary: pd.DataFrame) -> pd.DataFrame:
+    """Of each kind of run the condition, of those that all of its runs were tested under, that the natural model fails
+    most under: `hardest`, `after` and `before`."""
+    grouped = summary.groupby([*_LINE, "test_perturbation", "test_level"], sort=False, dropna=False)
+    tests = grouped[["mean", "before"]].mean()
+    tests["before"] = tests["before"].where(grouped["before"].count() == grouped.size())
+    runs = grouped.size()
+    tests = tests[runs == runs.groupby(_LINE, dropna=False).transform("max")].reset_index()
+    order = tests["before"].fillna(tests["mean"])
+    least = tests.loc[order.groupby([tests[name] for name in _LINE], sort=False, dropna=False).idxmin()]
+    titles = [condition_title(*test) for test in least[["test_perturbation", "test_level"]].itertuples(False, None)]
+    least = least.assign(hardest=titles).rename(columns={"mean": "after"}).set_index(_LINE)
+    return least[["hardest", "after", "before"]]
 
 
 def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, shown: tuple[str, ...]) -> str:
