@@ -137,7 +137,7 @@ def test_ones_own_choices_are_tested_from_python(used: Path) -> None:
 
 
 def test_ones_own_network_that_does_not_fit_is_refused_before_training(used: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`model.colour` is not a key"):
+    with pytest.raises(ValueError, match=r"`model\.colour` is not a key"):
         prepare([*MINE, *SHORT, f"runs_dir={tmp_path}", "+model.colour=red"])
 
 
