@@ -13,5 +13,7 @@ def test_help_offers_the_sweeps_there_are_and_no_other_files_as_such() -> None:
     said = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True).stdout
     groups = dict(re.findall(r"^([\w/]+): (.+)$", said.partition("== Config ==")[0], flags=re.MULTILINE))
     assert groups["sweep"].split(", ") == sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
+    assert "_base" not in said
+    assert groups["attack"].startswith("atlas, ")
     assert not [group for group in groups if group.startswith("sweep/")]
     assert not [path for path in (ROOT / "sweeps").iterdir() if path.is_dir()]

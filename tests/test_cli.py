@@ -160,3 +160,20 @@ def test_settings_may_follow_options(command: Command, tmp_path: Path) -> None:
     done = command("-m", "robust", "sheet", str(tmp_path / "a.svg"), "--images", "1", "data=digits", "perturb=hot")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.svg").is_file()
+
+
+def test_an_export_that_goes_wrong_half_way_is_no_wrong_command(tmp_path: Path) -> None:
+    from robust.errors import FailedError
+    from robust.report import export as room
+
+    def export(folder: Path, out: Path, **options: object) -> dict[Path, float]:
+        if folder.name == "b":
+            raise FileNotFoundError("b is gone")
+        return {out / folder.name: 0.0}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "export", export)
+        with pytest.raises(FileNotFoundError):
+            list(room.export_all([Path("b")], tmp_path, formats=["onnx"]))
+        with pytest.raises(FailedError, match="b is gone"):
+            list(room.export_all([Path("a"), Path("b")], tmp_path, formats=["onnx"]))

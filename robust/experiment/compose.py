@@ -55,7 +55,9 @@ def _may_be_set(override: Override) -> bool:
     if override.type is not OverrideType.CHANGE or override.package is not None or override.is_sweep_override():
         return False
     key = override.key_or_group
-    if key.endswith("._target_") or key in groups():
+    if (
+        key.endswith(("._target_", ".network", ".search")) or key in groups()
+    ):  # what is called says which keys there are
         return False
     return ("." in key or _up_to_date(()).has(key)) and _is_plain(override.value())
 

@@ -6,10 +6,11 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 from rich.console import Console
 from tqdm.auto import tqdm
 
@@ -198,7 +199,8 @@ def _describe(run: Experiment, status: Status) -> str:
 def run_task() -> str:
     """What Hydra calls: a run by itself, or one of a multirun; returns what went wrong with the latter."""
     hydra_config = HydraConfig.get()
-    overrides = [str(one) for one in hydra_config.overrides.task._iter_ex(resolve=False)]  # ${...} as it was typed
+    typed: Any = OmegaConf.to_container(hydra_config.overrides.task)  # with ${...} in it as it is
+    overrides = [str(one) for one in typed]
     if hydra_config.mode is RunMode.MULTIRUN:
         return run_job(overrides, since=time.time())
     launcher = hydra_config.runtime.choices["hydra/launcher"]

@@ -50,9 +50,10 @@ def test_what_lists_no_runs_or_too_many_is_refused(argument: str, message: str) 
         jobs(argument)
 
 
-def test_zero_is_one_run_whatever_its_sign(tmp_path: Path) -> None:
+def test_zero_is_one_run_whatever_its_sign(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = plan([[f"runs_dir={tmp_path}", f"perturb.level={level}"] for level in ("0", "0.0", "-0.0")])
     assert [run.identity.technique for run in found] == ["natural", "constant"]
+    assert capsys.readouterr().err.startswith("checking 3 runs\n"), "what takes long is said, where no terminal is too"
 
 
 PRODUCTS = [{"perturb": "hot,dead", "perturb.level": "range(1,3)"}, {"perturb": "blur", "perturb.level": "0.5,1.0"}, {}]
