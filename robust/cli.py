@@ -10,14 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-<<<<<<< HEAD
 from robust.errors import check, run_command, say_loading, started, suggest
 from robust.experiment.search_path import CONF, at_home, project_folders, take_project, trust_projects
-from robust.values.text import plain
-=======
-from robust.errors import check, run_command, started, suggest
-from robust.experiment.search_path import CONF, project_folders, take_project, trust_projects
->>>>>>> w-report
 
 _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 

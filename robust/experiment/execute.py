@@ -36,11 +36,8 @@ from robust.runs.config import Config
 from robust.track import TrackedRun, Tracker, opened, track_run, tracking_key
 
 _log = logging.getLogger(__name__)
-<<<<<<< HEAD
 _LONGEST = 128  # characters of a name that a tracker takes
-=======
 _MOMENT_S = 0.1  # after which a process that only removed what another left has let go again
->>>>>>> w-claims
 
 
 def execute(run: Experiment, *, since: float | None = None, patient: bool = True) -> Status:
