@@ -2,20 +2,24 @@
 
 import io
 import json
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from omegaconf import OmegaConf
 
 from robust.runs import formats, sums
-from robust.runs.config import Config, check_targets
+from robust.runs.config import Config, check_targets, leaves
 from robust.runs.formats import DamagedError
+from robust.values.secrets import MASK, masked
 
 if TYPE_CHECKING:
     from robust.measure import Samples, Views
 
+_log = logging.getLogger(__name__)
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
 _ROWS = (*_WORDS, "train_level", "seed", "test_level", "trial", "n", "accuracy", "evaluation_seed")
 _TESTS = ("test_perturbation", "test_level", "trial", "evaluation_seed", "label", "predicted")
@@ -53,6 +57,14 @@ def read_config(path: Path) -> Config:
     if missing := [name for name in _SETTINGS if not isinstance(config.get(name), Config)]:
         raise DamagedError(path, f"it has no settings of `{missing[0]}`")
     return config
+
+
+def config_text(config: Config) -> str:
+    """A run's configuration as it is written: less secrets, and the log says which."""
+    written = masked(config.plain())
+    if hidden := [name for name, value in leaves(written) if value == MASK]:
+        _log.info("masked in the configuration: %s", ", ".join(hidden))
+    return OmegaConf.to_yaml(OmegaConf.create(written))
 
 
 def read_rows(path: Path) -> pd.DataFrame:

@@ -1,22 +1,19 @@
 """A run's folder: the name of every file in it, and each file read and written."""
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from omegaconf import OmegaConf
 
 from robust.runs import contents, sums
-from robust.runs.config import Config, leaves
+from robust.runs.config import Config
 from robust.runs.contents import if_sound
 from robust.runs.formats import DamagedError
 from robust.runs.identity import Identity
 from robust.runs.record import read_record
-from robust.values.secrets import MASK, masked
 
 # What is measured, and networks, are imported where they are needed: torch comes with them, and rows are read without.
 if TYPE_CHECKING:
@@ -24,9 +21,6 @@ if TYPE_CHECKING:
 
     from robust.measure import Measurement, Samples, Views
     from robust.models.registry import Network
-
-
-_log = logging.getLogger(__name__)
 
 
 class _Named:
@@ -75,10 +69,7 @@ class RunFolder:
 
     def write_config(self, config: Config) -> None:
         """Writes it, less secrets, and says which."""
-        written = masked(config.plain())
-        self._write({self.config: OmegaConf.to_yaml(OmegaConf.create(written))})
-        if hidden := [name for name, value in leaves(written) if value == MASK]:
-            _log.info("masked in %s: %s", self.config.name, ", ".join(hidden))
+        self._write({self.config: contents.config_text(config)})
 
     def load_model(self, *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":
         """The trained network: see `robust.load`."""
