@@ -208,7 +208,7 @@ def test_a_sweep_that_is_disturbed_anywhere_ends_with_the_same_results_and_leave
     assert len(calls) > 60
     cases = [(how, pack, point) for point in range(1, len(calls) + 1) for how, pack in HOWS]
     wrong = []
-    for number, (how, pack, point) in enumerate(cases if CAMPAIGN else cases[:: 6 * len(HOWS) + 1]):
+    for number, (how, pack, point) in enumerate(cases if CAMPAIGN else cases[:: 8 * len(HOWS) + 1]):
         runs_dir = tmp_path / str(number)
         do((runs_dir, pack, how, point))
         last = runs_dir.with_suffix(".calls").read_text().splitlines()[-1]
