@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from robust.measure import NATURAL, Samples, condition_title
-from robust.report.lettering import legend_label, legible
+from robust.report.lettering import legend_label, legible, tick_text
 
 #: Okabe and Ito's colours, told apart by the colour-blind
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
@@ -95,10 +95,9 @@ def heat_map(
         axis.text(column, row, str(written[row, column]), **style)
     bare(axis)
     size = 8 if text is not None else 6
-    axis.set_xticks(
-        range(len(columns)), columns, fontsize=size, rotation=90 if max(map(len, columns), default=0) > 2 else 0
-    )
-    axis.set_yticks(range(len(rows)), rows, fontsize=size)
+    turned = 90 if max(map(len, columns), default=0) > 2 else 0
+    axis.set_xticks(range(len(columns)), **tick_text(columns), fontsize=size, rotation=turned)
+    axis.set_yticks(range(len(rows)), **tick_text(rows), fontsize=size)
     axis.tick_params(length=0, pad=2)
 
 

@@ -4,19 +4,20 @@ import contextlib
 import functools
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
 
 from robust.values.text import figure as as_text
 
 _log = logging.getLogger(__name__)
 _USUAL = "DejaVu Sans"  # which matplotlib brings along
 _LATIN = 0x2FF  # the last character that every font has
-_TICK = 32  # characters of a name along a side
+_BOXES = "Last Resort"  # a font that has a box for each character
+_TICK = 18  # characters of a name along a side
 
 
 def legend_label(title: str) -> str:
@@ -24,21 +25,22 @@ def legend_label(title: str) -> str:
     return f" {title}" if title.startswith("_") else title
 
 
+def tick_text(names: Sequence[str]) -> dict[str, Any]:
+    """Names along a side, as `set_xticks` takes them."""
+    labels = [_cut(as_text(name).replace("\n", " ")) for name in names]
+    return {"labels": labels, "fontfamily": _fonts("".join(labels)), "parse_math": False}
+
+
 @contextlib.contextmanager
 def legible(figure: Figure) -> Iterator[None]:
     """While the figure is drawn: its texts are text and no formulas, none longer than fits, in fonts that have their
     characters. Where none is installed that has, the log says so, once."""
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            if isinstance(labels := axis.get_major_formatter(), FixedFormatter):
-                labels.seq = [_cut(as_text(label)) for label in labels.seq]
-                for tick in axis.get_major_ticks():
-                    _set_font([tick.label1, tick.label2], "".join(labels.seq))
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         text.set_text(as_text(text.get_text()))
         text.set_parse_math(False)
-        _set_font([text], text.get_text())
+        if len(fonts := _fonts(text.get_text())) > 1:
+            text.set_fontfamily(fonts)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message=".*layout not applied.*")  # names leave too little room
@@ -49,12 +51,10 @@ def _cut(name: str) -> str:
     return name if len(name) <= _TICK else f"{name[: _TICK - 1]}…"
 
 
-def _set_font(texts: list[Text], characters: str) -> None:
-    """Gives them the fonts that these characters need, besides the usual one."""
+def _fonts(characters: str) -> list[str]:
+    """The usual font, and those that these characters need besides."""
     rare = frozenset(one for one in characters if ord(one) > _LATIN and not one.isspace())
-    if rare and (fonts := _fonts_of(rare)):
-        for text in texts:
-            text.set_fontfamily([_USUAL, *fonts])
+    return [_USUAL, *(_fonts_of(rare) if rare else ())]
 
 
 @functools.cache
@@ -64,6 +64,8 @@ def _fonts_of(characters: frozenset[str]) -> tuple[str, ...]:
     for font in sorted(font_manager.fontManager.ttflist, key=lambda one: (one.style != "normal", one.name)):
         if not missing:
             break
+        if font.name.startswith(_BOXES):
+            continue
         if found := missing & _has(font.fname):
             missing -= found
             fonts.append(font.name)

@@ -82,12 +82,13 @@ def _lines(table: pd.DataFrame) -> set[tuple[str, ...]]:
 def collect(folders: Iterable[Path]) -> pd.DataFrame:
     """The rows of all these runs, in their order. Raises ValueError with the path of rows that are not what tests come
     to, and where two folders hold the same run."""
-    tables = {folder: sound_rows(RunFolder(folder).read_rows(), RunFolder(folder).rows) for folder in folders}
+    tables = {folder: RunFolder(folder).read_rows() for folder in folders}
+    rows = sound_rows({RunFolder(folder).rows: table for folder, table in tables.items()})
     names: dict[str, Path] = {}
-    for folder, rows in tables.items():
-        if (other := names.setdefault(rows["run"].iloc[0], folder)) != folder:
+    for folder, table in tables.items():
+        if (other := names.setdefault(table["run"].iloc[0], folder)) != folder:
             raise ValueError(f"{other} and {folder} hold rows of the same run. Leave one of them out.")
-    return pd.concat(tables.values(), ignore_index=True)
+    return rows
 
 
 def find_older(runs_dir: Path, names: Iterable[str]) -> dict[Path, int]:

@@ -1,6 +1,6 @@
 """Whether rows are what a run wrote."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,32 @@ _TEST = ["test_perturbation", "test_level", "trial", "evaluation_seed"]
 _WHOLE = ["n", "trial", "seed", "evaluation_seed"]
 
 
-def sound_rows(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The rows of one run that lie at `path`, numbers as numbers. Raises ValueError with the path where they are none
-    of one run, or not what tests come to."""
-    missing = [name for name in [*_ABOUT, *_TEST, "n", "accuracy"] if name not in rows]
-    if missing:
-        raise ValueError(f"{path} must have the columns {', '.join(missing)}; it has not. Measure the run again.")
-    if rows.empty:
-        raise ValueError(f"{path} must hold rows; it holds none. Measure the run again.")
-    numbers = {name: pd.to_numeric(rows[name], errors="coerce") for name in _NUMBERS}
-    for rule, value in _faults(rows, numbers):
-        raise ValueError(f"{path} must hold {rule}; got {value}. Measure the run again.")
+def sound_rows(tables: Mapping[Path, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of these files, each of one run, as one table, numbers as numbers. Raises ValueError with the path of
+    those that are none of one run, or not what tests come to."""
+    for path, rows in tables.items():
+        missing = [name for name in [*_ABOUT, *_TEST, "n", "accuracy"] if name not in rows]
+        if missing:
+            raise ValueError(f"{path} must have the columns {', '.join(missing)}; it has not. Measure the run again.")
+        if rows.empty:
+            raise ValueError(f"{path} must hold rows; it holds none. Measure the run again.")
+    joined = pd.concat(tables.values(), ignore_index=True)
+    numbers = _numbers(joined)
+    place = np.repeat(np.arange(len(tables)), [len(rows) for rows in tables.values()])
+    if any(_faults(joined.assign(_place=place), numbers)):
+        for path, rows in tables.items():  # one by one, to name it
+            for rule, value in _faults(rows.assign(_place=0), _numbers(rows)):
+                raise ValueError(f"{path} must hold {rule}; got {value}. Measure the run again.")
     whole = {name: numbers[name].astype(np.int64) for name in _WHOLE}
-    return rows.assign(**numbers | whole)
+    return joined.assign(**numbers | whole)
+
+
+def _numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    return {name: pd.to_numeric(rows[name], errors="coerce") for name in _NUMBERS}
 
 
 def _faults(rows: pd.DataFrame, numbers: dict[str, pd.Series]) -> Iterator[tuple[str, Any]]:
-    """The rules that the rows break, and a value that does."""
+    """The rules that the rows break, and a value that does; `_place` tells the rows of runs apart."""
     for name, values in numbers.items():
         if not (fine := np.isfinite(values)).all():
             yield f"numbers as `{name}`", repr(rows.loc[~fine, name].iloc[0])
@@ -42,8 +51,8 @@ def _faults(rows: pd.DataFrame, numbers: dict[str, pd.Series]) -> Iterator[tuple
     other = (rows["test_perturbation"] == "natural") & (numbers["test_level"] != 0)
     if other.any():
         yield "natural images at `test_level` 0", rows.loc[other, "test_level"].iloc[0]
-    for name in _ABOUT:
-        if rows[name].nunique(dropna=False) > 1:
-            yield f"one `{name}`, that of its run", ", ".join(map(repr, rows[name].unique()[:2]))
-    if (again := rows.duplicated(_TEST)).any():
+    if len(rows[["_place", *_ABOUT]].drop_duplicates()) > rows["_place"].nunique():
+        name = next(name for name in _ABOUT if rows[name].nunique(dropna=False) > 1)
+        yield f"one `{name}`, that of its run", ", ".join(map(repr, rows[name].unique()[:2]))
+    if (again := rows.duplicated(["_place", *_TEST])).any():
         yield "each test once", " ".join(map(str, rows.loc[again, _TEST].iloc[0])) + " twice"

@@ -3,13 +3,15 @@
 import logging
 import warnings
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from robust.report import lettering
-from robust.report.figures import accuracy_figure, draw
+from robust.report.figures import accuracy_figure, draw, heat_map
 
 NAMES = ["$x^2$", "$\\frac{", "_hidden", "x" * 400, "a\nb\n" * 30, "\x1b[31m\x00", "<&>", "%s{}", "中文"]
 
@@ -46,3 +48,13 @@ def test_letters_are_drawn_in_a_font_that_has_them(monkeypatch: pytest.MonkeyPat
     assert lettering._fonts_of(frozenset("中文")) == ("Both", "Han")
     assert lettering._fonts_of(frozenset("xy")) == ()
     lettering._fonts_of.cache_clear()
+
+
+def test_names_along_a_side_are_letters_and_short() -> None:
+    figure = Figure()
+    axis = figure.subplots()
+    names = ["$x^2$", "x" * 400, "\x1b[31mred"]
+    heat_map(axis, np.eye(3), names, names, colours="Blues", scale=Normalize(0, 1))
+    assert "$x^2$" in draw(figure, "svg").decode()
+    shown = [label.get_text() for label in axis.get_yticklabels()]
+    assert shown == ["$x^2$", "x" * 17 + "…", "\\x1b[31mred"]

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -186,7 +187,7 @@ def _check_page(out: Path) -> None:
     assert not {"script", "iframe", "object", "a:", "b", "form"} & found.tags.keys()
     assert found.names <= {"lang", "charset", "name", "content", "class", "href", "id", "src", "width", "alt"}
     for link in found.links:
-        assert link.startswith(("data:image/", "#section-")) or (out / link).is_file(), link
+        assert link.startswith(("data:image/", "#section-")) or (out / unquote(link)).is_file(), link
 
 
 def _check_readme(out: Path) -> None:

@@ -15,6 +15,7 @@ from robust.data import over
 from robust.errors import require
 from robust.models import AlexNet, TripleStaged
 from robust.report.figures import COLOURS, STYLE, Drawing
+from robust.report.lettering import tick_text
 from robust.report.minds_eye.results import Network, pose_errors, verdicts
 from robust.runs import load
 
@@ -71,7 +72,7 @@ def effort_figure(attacks: pd.DataFrame, aim: str) -> Drawing:
         ):
             _boxes(axis, [shown.loc[shown["network"] == name, column].to_numpy() for name in names])
             axis.set_xlabel(label)
-        axes[0].set_yticks(range(1, len(names) + 1), names)
+        axes[0].set_yticks(range(1, len(names) + 1), **tick_text(names))
         axes[0].invert_yaxis()
     failed = 100 * (1 - shown["success"].groupby(shown["network"], sort=False).mean())
     rest = ", ".join(f"{name} {value:.1f} %" for name, value in failed.items() if value)
