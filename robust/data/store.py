@@ -59,22 +59,27 @@ def store(
     held = _held_out(splits, seed, held_out)
     for perturbation in perturbations:
         perturbation.check(splits.train.shape)
+    places = [
+        folder / part.name / file_name(name)
+        for part in _parts(splits, held)
+        for name in getattr(splits, part.source).classes
+    ]
+    for place in places:
+        check_inside(place / MANIFEST, folder)
     _claim(
         folder,
         {"settings": sorted(map(masked_word, settings)), "share": share, "held_out": held_out, "digest": splits.digest},
     )
     with started():  # what there is now is a part of the set
+        for place in places:
+            place.mkdir(parents=True, exist_ok=True)
         lines = []
         for part in _parts(splits, held):
             images = getattr(splits, part.source)
-            for name in images.classes:
-                class_folder = folder / part.name / file_name(name)
-                check_inside(class_folder / MANIFEST, folder)
-                class_folder.mkdir(parents=True, exist_ok=True)
-            for place, perturbation in enumerate(perturbations):
+            for number, perturbation in enumerate(perturbations):
                 title = f"{part.name}: {perturbation.name}" if progress else None
                 # An image that stays as it is is stored once, however many perturbations there are.
-                lines += _store_part(folder, part, images, perturbation, seed, share, title, natural=not place)
+                lines += _store_part(folder, part, images, perturbation, seed, share, title, natural=not number)
         manifest = pd.DataFrame(lines)
         atomic_write(folder / MANIFEST, manifest.to_parquet(index=False, compression="zstd"))
         return manifest

@@ -82,7 +82,7 @@ def _to_onnx(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[P
         raise ValueError(f"`formats` must leave out onnx for {run_folder}: a mind's eye looks at images one by one.")
     import onnxruntime
 
-    path = _place(out, f"{file_name(run_folder.name)}.onnx")
+    path = _place(out, f"{run_folder.name}.onnx")
     program = torch.onnx.export(
         model,
         (torch.zeros(2, *_architecture(run_folder)["image_shape"]),),
@@ -101,7 +101,7 @@ def _to_onnx(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[P
 def _to_safetensors(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[Path, Logits]:
     from safetensors.torch import save_file
 
-    path = _place(out, f"{file_name(run_folder.name)}.safetensors")
+    path = _place(out, f"{run_folder.name}.safetensors")
     weights = {name: value.contiguous().clone() for name, value in model.state_dict().items()}
     metadata = {"architecture": json.dumps(_architecture(run_folder)), "format": "pt"}
     save_file(weights, path, metadata=metadata)
@@ -109,7 +109,7 @@ def _to_safetensors(model: nn.Module, run_folder: Path, out: Path, **_: str) -> 
 
 
 def _to_robustbench(model: nn.Module, run_folder: Path, out: Path, *, data: str, threat: str) -> tuple[Path, Logits]:
-    path = _place(out, f"models/{file_name(data)}/{threat}/{file_name(run_folder.name)}.pt")
+    path = _place(out, f"models/{file_name(data)}/{threat}/{run_folder.name}.pt")
     atomic_write(path, lambda file: torch.save({"state_dict": model.state_dict()}, file))
     weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     return path, make_model(_architecture(run_folder), weights, path)

@@ -139,5 +139,5 @@ def test_what_a_source_of_ones_own_returns_is_looked_at():
     assert "All images to train are black: none is brighter than 1, of 255." in notes
     assert "There is no image to test of 1 classes: bright." in notes
     assert not returned("right").notes
-    with pytest.raises(ValueError, match=r"`data.source` \(.*source\) failed: KeyError: 'nothing'\."):
+    with pytest.raises(ValueError, match=r"source cannot be made with what='nothing' \(KeyError: 'nothing'\)\."):
         returned("nothing")

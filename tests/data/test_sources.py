@@ -90,7 +90,9 @@ def small_mnist(tmp_path):
     return raw
 
 
-@pytest.mark.skipif(not (DATA / "MNIST" / "raw").is_dir(), reason="ROBUST_DATA does not hold MNIST")
+@pytest.mark.skipif(
+    not (DATA / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file(), reason="ROBUST_DATA does not hold MNIST"
+)
 def test_mnist_is_the_mnist_that_everybody_knows():
     splits = mnist(dir=str(DATA), download=False)
     assert (splits.train.images.shape, splits.test.images.shape) == ((50_000, 1, 28, 28), (10_000, 1, 28, 28))

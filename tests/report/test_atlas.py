@@ -64,7 +64,7 @@ def test_an_attack_on_some_pairs_alone_is_no_atlas(runs: list[Path], tmp_path: P
 
 def test_confidence_is_of_all_tests(runs: list[Path]) -> None:
     table = confidence_table(runs)
-    assert set(table["tested"]) == {"natural", "perturbed"}
+    assert set(table["tested"]) == {"natural", "camera"}
     natural = table[table["tested"] == "natural"]
     rows = pd.read_csv(runs[0] / "rows.csv")
     images = rows["n"].iloc[0]
@@ -74,7 +74,7 @@ def test_confidence_is_of_all_tests(runs: list[Path]) -> None:
         pd.read_csv(run / "rows.csv").query("test_perturbation == 'natural'")["accuracy"].item() for run in runs
     ]
     assert shown.loc["natural", "accuracy"] == pytest.approx(np.mean(accuracy))
-    assert 0 < shown.loc["perturbed", "confidence_wrong"] < 1
+    assert 0 < shown.loc["camera", "confidence_wrong"] < 1
 
 
 def test_who_abstains_answers_for_the_surest_first() -> None:

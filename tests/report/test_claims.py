@@ -156,6 +156,7 @@ def test_one_seeds_difference_is_paired_over_the_images_where_the_verdicts_are_t
     folder = tmp_path / rows[0]["run"]
     folder.mkdir()
     kept = pd.DataFrame(tests, columns=["test_perturbation", "test_level"])
+    kept = kept.assign(trial=0, evaluation_seed=0)
     kept.assign(label=[np.ones(10_000, np.uint8)] * 2, predicted=list(right)).to_parquet(folder / "predictions.parquet")
     line = claims(pd.DataFrame(rows), [folder]).set_index("id").loc["mnist-impact-hot-5"]
     half = 1.959964 * math.sqrt(0.45 * 0.55 / 10_000) * 100  # 45 % of the images change, all in one direction

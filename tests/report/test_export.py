@@ -81,6 +81,7 @@ def test_it_is_written_in_its_folder_whatever_the_data_is_called(run: Path, tmp_
     shutil.copytree(run, folder)
     rows = RunFolder(run).read_rows().assign(data=data)
     rows.to_csv(folder / "rows.csv", index=False)
+    (folder / "sums.json").unlink()
     (path,) = export(folder, tmp_path / "out", formats=["robustbench"])
     assert path.resolve().is_relative_to(tmp_path / "out" / "models")
     assert {one.name for one in tmp_path.iterdir()} == {"runs", "out"}

@@ -84,9 +84,12 @@ def draw_run(rows_of: Callable[..., pd.DataFrame], suites_of: Callable[..., dict
         rows["accuracy"] = rows["accuracy"].clip(0, 1)
         sound = chance.random() < 0.8
         rows = rows if sound else chance.choice(DAMAGES)(rows)
-        config = {"data": {"name": about["data"]}, "optimizer": {"lr": chance.random(), odd("name"): odd("x")}}
+        config = dict.fromkeys(
+            ["model", "perturb", "technique", "task", "trainer", "evaluation", "attack", "logger"], {}
+        )
+        config |= {"data": {"name": about["data"]}, "optimizer": {"lr": chance.random(), odd("name"): odd("x")}}
         write(folder, rows, json.dumps(config))
-        session = {"command": odd("train.py x"), "git_commit": odd("abc"), "cores": chance.choice([2, odd("2"), None])}
+        session = {"command": odd("train.py x"), "git_commit": odd("abc"), "cores": chance.choice([2, 64])}
         record = {"state": "done", "reason": "", "sessions": [session], "durations_s": {"train": 1.0}, "versions": {}}
         (folder / "status.json").write_text(
             json.dumps(record if chance.random() < 0.8 else {"state": "done", "reason": ""})

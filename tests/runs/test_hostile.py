@@ -27,7 +27,7 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import reopen
 from robust.experiment.search_path import CONF
 from robust.measure import TEST_KEY
-from robust.runs import RunFolder, State, find_runs, formats, logged, read_status
+from robust.runs import VERSION, RunFolder, State, find_runs, formats, logged, read_status
 from robust.runs.config import Config, check_targets, leaves
 
 TOUCH = "{_target_: os.system, command: touch sprung}"
@@ -165,10 +165,10 @@ FILES: dict[str, tuple[str, bytes | str, Callable[[RunFolder], Any]]] = {
     "durations that are words": ("status.json", '{"state": "done", "durations_s": {"a": "b"}}', RunFolder.read_record),
     "durations that are a list": ("status.json", '{"state": "done", "durations_s": []}', RunFolder.read_record),
     "a time that is none": ("status.json", '{"state": "done", "finished": "yesterday"}', RunFolder.read_record),
-    "half an identity": ("status.json", '{"state": "done", "identity": {"version": 2}}', RunFolder.identity),
+    "half an identity": ("status.json", json.dumps({"state": "done", "identity": {"version": VERSION}}), RunFolder.identity),
     "an identity of lists": (
         "status.json",
-        json.dumps({"state": "done", "identity": {"version": 2, **dict.fromkeys(IDENTITY, 0)}}),
+        json.dumps({"state": "done", "identity": {"version": VERSION, **dict.fromkeys(IDENTITY, 0)}}),
         RunFolder.identity,
     ),
     "a summary that is a list": ("summary.json", "[]", RunFolder.read_summary),

@@ -73,7 +73,7 @@ def test_what_a_killed_process_left_is_cleared_and_what_others_do_is_not(tmp_pat
     claim.write_text(json.dumps({**this_process(), "started": 0}))
     beside.write_text("half")
     clear(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"status.json", "sums.json"}
     with claimed(tmp_path):
         clear(tmp_path)
         assert claim.exists()

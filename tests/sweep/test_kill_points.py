@@ -231,7 +231,9 @@ def test_a_training_that_is_killed_goes_on_from_its_last_checkpoint(warm: tuple[
     saved = next(number for number, call in enumerate(calls, 1) if call.endswith("last.ckpt"))
     do((tmp_path / "runs", 1, "killed", saved + 1))
     folder = next((tmp_path / "runs").glob("*natural*"))
-    assert {path.name for path in folder.glob("[!.]*")} == {"claim.json", "config.yaml", "last.ckpt", "log.txt"}
+    assert {path.name for path in folder.glob("[!.]*")} == {
+        *("claim.json", "config.yaml", "last.ckpt", "log.txt", "sums.json")
+    }
     assert do((tmp_path / "runs", 1)) == [0]
     assert "resuming training" in (folder / "log.txt").read_text()
     assert "going on with what process" in (folder / "log.txt").read_text()
