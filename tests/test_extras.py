@@ -54,7 +54,7 @@ def test_a_missing_package_is_named_before_anything_starts(
     settings = [f"runs_dir={tmp_path / 'runs'}", "trainer.max_epochs=1"] if code is TRAIN else []
     done = run(code, *arguments, *settings)
     assert done.returncode != 0
-    (line,) = done.stderr.splitlines()
+    *_, line = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert f" needs the package {package} (" in line
     assert line.endswith(f": pip install {install}")

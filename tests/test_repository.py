@@ -62,7 +62,7 @@ def test_pages_link_to_what_is_tracked(tracked: list[Path]) -> None:
 
 
 def test_committed_figures_are_shown_on_some_page(tracked: list[Path]) -> None:
-    pages = [file for file in tracked if file.name == "README.md"]
+    pages = [file for file in tracked if file.suffix == ".md"]
     shown = {
         (ROOT / page.parent / link).resolve()
         for page in pages

@@ -11,6 +11,7 @@ from robust.experiment.rules import (
     WORD,
     Rule,
     is_number,
+    is_whole,
     is_word,
     list_of,
     whole,
@@ -32,6 +33,10 @@ _WIDTHS = list_of(whole(1, 2**20), "a list of whole numbers from 1 to 1048576")
 _LEVELS = Rule(
     "lists of levels by the name of a perturbation, such as {noise: [0.05]}, or null",
     lambda value: value is None or isinstance(value, Mapping),
+)
+_THREADS = Rule(
+    "a whole number >= 1, or auto (one where a step is little work)",
+    lambda value: value in (None, "auto") or is_whole(value, 1, 4096),
 )
 _NAME = Rule("a word", lambda value: isinstance(value, str) and value != "" and value.isprintable())
 
@@ -131,6 +136,6 @@ KEYS = {
     "trainer.max_epochs": Key(whole(1)),
     "trainer.num_nodes": Key(whole(1)),
     "trainer.progress": Key(SWITCH),
-    "trainer.threads": Key(whole(1, 4096).or_null().or_word("auto", "one where a step is little work")),
+    "trainer.threads": Key(_THREADS),
     "weights": Key(Rule("imagenet or a file of weights", _may_be_path).or_null()),
 }

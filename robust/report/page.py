@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment
-from markupsafe import Markup
+from jinja2.runtime import Markup
 from tqdm.auto import tqdm
 
 from robust.files.places import check_inside
@@ -128,7 +128,7 @@ def _table(place: str, table: Table, places: dict[str, str], formats: Sequence[s
         "columns": list(shown),
         "words": [bool(pd.to_numeric(shown[column], errors="coerce").isna().all()) for column in shown],
         "rows": shown.to_numpy().tolist(),
-        "markdown": Markup(_markdown(shown.head(_MOST_ROWS)).rstrip()),  # noqa: S704, escaped there
+        "markdown": Markup(_markdown(shown.head(_MOST_ROWS)).rstrip()),
         "more": max(0, len(shown) - _MOST_ROWS),
         "numbers": places[csv(table.numbers)],
         "links": [(FORMATS[one], file) for one, (file, _) in files.items()],
@@ -174,7 +174,7 @@ def _fill(template: str, content: dict[str, Any]) -> str:
 
     options: Any = {"trim_blocks": True, "lstrip_blocks": True, "finalize": shown}
     environment = Environment(autoescape=is_page, **options)  # noqa: S701, of Markdown `finalize` does it
-    environment.filters |= {"url": lambda file: Markup(quote(file)), "code": lambda text: Markup(plain(text))}  # noqa: S704
+    environment.filters |= {"url": lambda file: Markup(quote(file)), "code": lambda text: Markup(plain(text))}
     return environment.from_string((files(__package__) / template).read_text()).render(content)
 
 

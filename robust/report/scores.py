@@ -10,6 +10,7 @@ from robust.measure.intervals import student_half
 
 _LINE = ["title", "kind", "data", "model"]
 _FAMILIES_OF_CAMERA = ("pixel", "noise", "blur")
+_UNTESTED = "not tested"
 _MOST_MISSING = 3  # lines that a sentence names
 
 
@@ -140,17 +141,18 @@ def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, show
             "trials."
         )
     titles = summary.drop_duplicates("run").set_index("run")["title"]
-    said = []
+    said, untested = [], False
     for suite in shown:
         mine = suites[suites["suite"] == suite]
         tests = ", ".join(condition_title(*test) for test in SUITES[suite])
         trials = sorted(set(mine.loc[mine["mean"].notna(), "trials"]))
         said.append(f"{suite}: {tests}; {' or '.join(map(str, trials))} trial{'s' if trials != [1] else ''} each.")
-        empty = lines.loc[lines[suite].isna(), "title"]
-        if len(empty):
-            lacking = mine[mine["mean"].isna()]
-            reasons = dict(zip(lacking["run"].map(titles), lacking["missing"], strict=True))
-            named = [f"{one} ({reasons.get(one, 'not tested')})" for one in empty[:_MOST_MISSING]]
-            more = f", and {len(empty) - len(named)} more" if len(empty) > len(named) else ""
-            said.append(f"Empty: {', '.join(named)}{more}.")
-    return "Means are over suites of tests, each test as much as another. " + " ".join(said)
+        lacking = mine[mine["mean"].isna()]
+        reasons = dict(zip(lacking["run"].map(titles), lacking["missing"], strict=True))
+        why = {title: reasons.get(title, _UNTESTED) for title in lines.loc[lines[suite].isna(), "title"]}
+        untested |= _UNTESTED in why.values()
+        if named := [f"{title} ({reason})" for title, reason in why.items() if reason != _UNTESTED]:
+            more = f", and {len(named) - _MOST_MISSING} more" if len(named) > _MOST_MISSING else ""
+            said.append(f"Empty: {', '.join(named[:_MOST_MISSING])}{more}.")
+    last = ["Other empty cells: not tested."] if untested else []
+    return " ".join(["Mean accuracy over each suite of tests.", *said, *last])

@@ -91,16 +91,16 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
             **({"seeds": table["seeds"]} if (table["seeds"] > 1).any() else {}),
             "natural images, %": [with_interval(line, "natural") for _, line in table.iterrows()],
             **suites,
-            "hardest test": table["hardest"],
-            "natural model there, %": table["before"].where(trained).map(percent),
+            "worst condition": table["hardest"],
+            "natural model's worst accuracy, %": table["before"].where(trained).map(percent),
             "this model there, %": table["after"].map(percent),
             "won back, points": [percent(value, sign=True) for value in table["won"]],
         }
     )
     note = (
-        f"{scores.note} An arrow leads from the natural model's accuracy to this model's. Intervals: 95 %, over seeds "
-        "(Student). Hardest test: of those that a model went through, the one that the natural model fails most under; "
-        "the two are compared in the same trials."
+        f"{scores.note} `a → b`: accuracy of the natural model → of this model, in the same trials. Intervals: 95 %, "
+        "over seeds (Student). Worst condition: where the natural model is least accurate, of those that this model was "
+        "tested under."
     ).strip()
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():

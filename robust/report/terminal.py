@@ -30,11 +30,11 @@ def print_results(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> None:
     short = without(shared)
     title = "test accuracy, %" + (f" (every network: {', '.join(shared)})" if shared else "")
     won = bool(scores.lines["won"].notna().any())
-    says = ["Natural model → this one: over each suite of tests, and in the test that the former fails most in."] * won
+    says = ["`a → b`: accuracy of the natural model → of this model. Worst condition: the natural model's."] * won
     table = _table(title, " ".join([*says, scores.note]))
     table.add_column("trained", overflow="fold")
-    for name in (*named, *seeds, "natural", *scores.suites, "hardest test", "there"):
-        words = name in (*named, "hardest test")
+    for name in (*named, *seeds, "natural", *scores.suites, "worst condition", "worst accuracy"):
+        words = name in (*named, "worst condition")
         table.add_column(name, justify="left" if words else "right", no_wrap=not words)
     for _, line in scores.lines.head(_MOST).iterrows():
         figures = [percent(line["natural"]), *(_from_to(line[f"{one}_before"], line[one]) for one in scores.suites)]

@@ -90,11 +90,8 @@ def small_mnist(tmp_path):
     return raw
 
 
-@pytest.mark.skipif(
-    not (DATA / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file(), reason="ROBUST_DATA does not hold MNIST"
-)
-def test_mnist_is_the_mnist_that_everybody_knows():
-    splits = mnist(dir=str(DATA), download=False)
+def test_mnist_is_the_mnist_that_everybody_knows(mnist_dir):
+    splits = mnist(dir=str(mnist_dir), download=False)
     assert (splits.train.images.shape, splits.test.images.shape) == ((50_000, 1, 28, 28), (10_000, 1, 28, 28))
     assert splits.train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert splits.test.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]

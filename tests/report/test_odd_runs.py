@@ -84,9 +84,8 @@ def draw_run(rows_of: Callable[..., pd.DataFrame], suites_of: Callable[..., dict
         rows["accuracy"] = rows["accuracy"].clip(0, 1)
         sound = chance.random() < 0.8
         rows = rows if sound else chance.choice(DAMAGES)(rows)
-        config = dict.fromkeys(
-            ["model", "perturb", "technique", "task", "trainer", "evaluation", "attack", "logger"], {}
-        )
+        groups = ["model", "perturb", "technique", "task", "trainer", "evaluation", "attack", "logger"]
+        config: dict[str, object] = {name: {} for name in groups}
         config |= {"data": {"name": about["data"]}, "optimizer": {"lr": chance.random(), odd("name"): odd("x")}}
         write(folder, rows, json.dumps(config))
         session = {"command": odd("train.py x"), "git_commit": odd("abc"), "cores": chance.choice([2, 64])}

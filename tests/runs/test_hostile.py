@@ -165,7 +165,11 @@ FILES: dict[str, tuple[str, bytes | str, Callable[[RunFolder], Any]]] = {
     "durations that are words": ("status.json", '{"state": "done", "durations_s": {"a": "b"}}', RunFolder.read_record),
     "durations that are a list": ("status.json", '{"state": "done", "durations_s": []}', RunFolder.read_record),
     "a time that is none": ("status.json", '{"state": "done", "finished": "yesterday"}', RunFolder.read_record),
-    "half an identity": ("status.json", json.dumps({"state": "done", "identity": {"version": VERSION}}), RunFolder.identity),
+    "half an identity": (
+        "status.json",
+        json.dumps({"state": "done", "identity": {"version": VERSION}}),
+        RunFolder.identity,
+    ),
     "an identity of lists": (
         "status.json",
         json.dumps({"state": "done", "identity": {"version": VERSION, **dict.fromkeys(IDENTITY, 0)}}),
