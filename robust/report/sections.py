@@ -99,8 +99,8 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
     )
     note = (
         f"{scores.note} `a → b`: accuracy of the natural model → of this model, in the same trials. Intervals: 95 %, "
-        "over seeds (Student). Worst condition: where the natural model is least accurate, of those that this model was "
-        "tested under."
+        "over seeds (Student). Worst condition: where the natural model is least accurate, among what this model "
+        "was tested under."
     ).strip()
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():

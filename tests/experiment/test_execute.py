@@ -298,8 +298,10 @@ def test_a_second_command_on_a_run_waits_for_the_first_and_shares_what_it_did(
 
     def finish() -> None:
         told.wait()
-        _complete(run)
-        mine.__exit__(None, None, None)
+        try:
+            _complete(run, [])
+        finally:
+            mine.__exit__(None, None, None)
 
     first = threading.Thread(target=finish)
     first.start()

@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_refused_before_training(images: Path, others: Path
         )
     with pytest.raises(ValueError, match=r"needs classes whose wnids are known"):
         prepare(["data=digits", asked])
-    with pytest.raises(ValueError, match=r"`evaluation.natural_adversarial` must be a folder; got 3"):
+    with pytest.raises(ValueError, match=r"`evaluation.natural_adversarial` must be a folder, or null; got 3"):
         prepare(["data=digits", "evaluation.natural_adversarial=3"])
     (others / "n02058221" / "0.png").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"n02058221/0\.png cannot be read"):
