@@ -356,7 +356,7 @@ def test_a_run_that_was_taken_over_writes_no_more_and_the_other_goes_on(
     assert len(epochs) == 3, "it is noticed at the end of an epoch"
     assert f"{run.folder} was taken over by process 1 on elsewhere" in capsys.readouterr().err
     assert "taken over" not in run.files.log.read_text(), "the log is the other's by now"
-    assert sorted(path.name for path in run.folder.iterdir()) == ["claim.json", "config.yaml", "log.txt"]
+    assert sorted(path.name for path in run.folder.iterdir()) == ["claim.json", "config.yaml", "log.txt", "sums.json"]
 
 
 @pytest.mark.parametrize("how", ["renamed", "deleted"])

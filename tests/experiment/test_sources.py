@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robust.experiment import build
+from robust.experiment import build, rules
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.search_path import VARIABLE, use_project
@@ -107,6 +107,7 @@ def test_other_images_of_ones_own_make_another_run(project: Path, make_run: Call
     assert first.digest != make_run(*settings, "data.batch_size=20", "data.bright=100").identity.digest
     (project / "shade.py").write_text(PARTS.replace("% 2", "% 1"))
     build._read_splits.cache_clear()  # as in another process
+    rules.locate.cache_clear()
     for name in ("shade", "shade_of"):
         sys.modules.pop(name)
     assert first.digest != make_run(*settings, "data.batch_size=20").identity.digest
