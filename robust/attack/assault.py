@@ -105,8 +105,8 @@ class Assault:
         natural = to_float(images.images[:1])
         with evaluating(model), begun(model), warnings.catch_warnings(action="ignore"):
             with torch.inference_mode():
-                verdict = ask(model, natural.to(device_of(model))).argmax(1).cpu()
-            classes = (verdict + 1) % len(images.classes) if self.targeted else verdict
+                prediction = ask(model, natural.to(device_of(model))).argmax(1).cpu()
+            classes = (prediction + 1) % len(images.classes) if self.targeted else prediction
             place = images.places[:1]
             try:
                 training = (natural, classes) if self._learns else None

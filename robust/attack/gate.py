@@ -1,4 +1,4 @@
-"""What goes into a search for adversarial images, and what may come back from one, whoever wrote it."""
+"""What goes into a search for adversarial images, and what may come back from one."""
 
 import contextlib
 import functools

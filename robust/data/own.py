@@ -1,4 +1,4 @@
-"""Data sets of one's own, of a function that anybody wrote."""
+"""Data sets of one's own, of a user's function."""
 
 from dataclasses import replace
 

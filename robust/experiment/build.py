@@ -101,7 +101,7 @@ def _read_splits(source: str, *, images: str | None = None, labels: float | None
         return splits if splits.digest is not None else replace(splits, digest=_digest(splits))
     except (ValueError, OSError):
         raise
-    except Exception as error:  # of a function that anybody wrote
+    except Exception as error:  # of a user's function
         raise ValueError(f"`data.source` ({name}) failed: {one_line(error)}.") from error
 
 

@@ -96,7 +96,7 @@ class _Base:
 
     @functools.cached_property
     def keys(self) -> list[Found]:
-        """Every key with its rule. Raises ValueError for one that nobody reads, or that is not there and should be."""
+        """Every key with its rule. Raises ValueError for an unread or a missing one."""
         found = sorted(survey(self.resolved, self._is_read), key=lambda one: one.name not in self.raw)  # as typed first
         check_keys(found)
         return found

@@ -68,7 +68,7 @@ _CONDITION = list_of(NUMBER, "a list such as [0.05]").or_null()
 
 
 class Found(NamedTuple):
-    """A key of a configuration, what it takes, None where nobody reads it, and its value."""
+    """A key of a configuration, what it takes, None for an unread key, and its value."""
 
     name: str
     rule: Rule | None
@@ -83,7 +83,7 @@ def survey(config: Mapping[str, Any], is_read: Callable[[str], bool] = lambda _:
 
 
 def check_keys(found: Sequence[Found]) -> None:
-    """Raises ValueError for a key that nobody reads, and for one that every run has and this has not."""
+    """Raises ValueError for an unread key, and for a missing one that every run has."""
     for one in found:
         if one.rule is None:
             raise ValueError(_explain_unknown(one.name, [other.name for other in found if other.rule]))
@@ -95,7 +95,7 @@ def check_keys(found: Sequence[Found]) -> None:
 
 
 def _explain_unknown(name: str, known: Sequence[str]) -> str:
-    """What to say of a key that nobody reads, with the nearest beside it."""
+    """What to say of an unread key, with the nearest beside it."""
     beside, _, word = name.rpartition(".")
     others = [one.rpartition(".")[2] for one in known if one.rpartition(".")[0] == beside]
     near = difflib.get_close_matches(word, others, n=1, cutoff=0.6)

@@ -3,7 +3,7 @@
 A claim is made by creating its file, which only one process can. Who finds one of a process that is gone claims the
 right to replace it, in the same way, by a file named by what is to be replaced, and moves that in its place. Whether a
 process is gone is asked of the machine where its number counts, and told elsewhere by its claim, which it touches as
-long as it lives: one that this process saw untouched for a while is nobody's. No two clocks are ever compared.
+long as it lives: one that this process saw untouched for a while is free. No two clocks are ever compared.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from typing import Any
 from robust.files.process import is_running, this_process
 
 _BEAT_S = 10.0  # between two touches
-_STALE_S = 60.0  # untouched for so long, a claim is nobody's
+_STALE_S = 60.0  # untouched for so long, a claim is free
 _LOOK_S = 2.0  # between two looks at a claim that is waited for
 _LONGEST_LOOK_S = 5.0  # what counts between two looks: a process that stood still itself has seen nothing
 _FEW = 3  # that are named
@@ -48,7 +48,7 @@ class _Found:
     """A claim's file as it was read."""
 
     content: bytes
-    touched: int  # ns, by whoever's clock
+    touched: int  # ns, by the clock of the process that has it
 
     @property
     def about(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Claim:
     replaced: dict[str, Any] | None
 
     def is_held(self) -> bool:
-        """Whether nobody took it over, as happens to a process that stood still for a while."""
+        """Whether it is still this process's: one that stood still for a while may be taken over."""
         found = _read(self.path)
         return found is not None and found.content == self.content
 
@@ -140,7 +140,7 @@ def claimed_in_turn(path: Path, name: str) -> Iterator[None]:
 
 
 def holder(path: Path) -> dict[str, Any] | None:
-    """What the claim at `path` says of the process that has it; None where nobody does, or one that is gone."""
+    """What the claim at `path` says of the process that has it; None for none, or for one that is gone."""
     found = _read(path)
     if found is None:
         return None
@@ -156,7 +156,7 @@ def describe(claim: Mapping[str, Any]) -> str:
 
 
 def wait_for(claims: Mapping[Path, str], version: str | None = None) -> None:
-    """Waits until one of these claims, of so called things, is nobody's any more. At once, and then every minute, the
+    """Waits until one of these claims, of so called things, is free. At once, and then every minute, the
     terminal and the log are told who has them, and which `version` of the code it is if not this one."""
     begun = told = time.monotonic()
     while claims and None not in (holders := [holder(path) for path in claims]):

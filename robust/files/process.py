@@ -86,7 +86,7 @@ def _namespace() -> str:
 
 
 def _begun(pid: int) -> float | None:
-    """When a process began, by a clock that nobody sets where there is one; None if it is gone. Raises PermissionError
+    """When a process began, by a clock that is never set; None if it is gone. Raises PermissionError
     where others' processes are hidden."""
     if sys.platform != "linux":
         try:

@@ -16,7 +16,7 @@ _guards: dict[Path, Callable[[], None]] = {}
 
 
 def atomic_write(path: Path, write: Callable[[IO[bytes]], Any] | str | bytes, *, durable: bool = True) -> None:
-    """Writes a file so that nobody ever sees half of it: beside it first, then in its place.
+    """Writes a file so that half of it is never seen: beside it first, then in its place.
 
     `write` is the content, or a function that writes it to a binary file. Unless it is to be `durable`, the disk takes
     it when it likes, which is much faster for many small files; only a power cut could lose one. Raises OSError, which

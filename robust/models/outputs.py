@@ -1,4 +1,4 @@
-"""What a network says of images, whoever made it: logits, checked."""
+"""A network's output for images: logits, checked."""
 
 from collections.abc import Mapping
 from itertools import chain

@@ -1,4 +1,4 @@
-"""What comes back from a perturbation, whoever wrote it: images as they went in, by the random numbers given alone."""
+"""What comes back from a perturbation: images as they went in, by the random numbers given alone."""
 
 from collections.abc import Callable
 from typing import Any

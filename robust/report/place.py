@@ -1,4 +1,4 @@
-"""The folder of a report: nobody else's files are overwritten or removed there."""
+"""The folder of a report: only its own files are overwritten or removed."""
 
 import contextlib
 import json

@@ -49,7 +49,7 @@ def if_sound(read: Callable[[], _Read]) -> _Read | None:
 
 
 def read_config(path: Path) -> Config:
-    """A run's configuration. Raises OSError where there is none, ValueError where it would have called what nobody here
+    """A run's configuration. Raises OSError where there is none, ValueError where it would call what was not
     named."""
     sums.check(path)
     config: Config = Config.of(formats.read_yaml(path))

@@ -36,7 +36,7 @@ class _RunLog(logging.FileHandler):
 def logged(path: Path) -> Iterator[list[str]]:
     """Sends what the program logs, and warnings, to the run's log. Gives what our own modules warn of, as it comes."""
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        path.unlink()  # somebody's own file, or a pipe that nobody reads, is not written to
+        path.unlink()  # somebody's own file, or a pipe without a reader, is not written to
     handler = _RunLog(path)
     warned = _Warnings()
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))

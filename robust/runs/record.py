@@ -1,4 +1,4 @@
-"""The record of how a run ended (`status.json`), as whoever reads it may rely on it."""
+"""The record of how a run ended (`status.json`), checked, so that readers can rely on it."""
 
 import datetime
 import math

@@ -76,7 +76,7 @@ def claimed(folder: Path) -> Iterator[Claim]:
 
 
 def clear(folder: Path) -> None:
-    """Removes what a process that was killed left in a run's folder, where nobody is at work on it now."""
+    """Removes what a process that was killed left in a run's folder, where no process is at work on it now."""
     if RunFolder(folder).claim.is_file():
         with contextlib.suppress(ClaimedError, OSError), claimed(folder):
             pass
@@ -84,7 +84,7 @@ def clear(folder: Path) -> None:
 
 def wait_for_one(folders: Iterable[Path]) -> None:
     """Waits until one of the runs in these folders is no longer under way in another process, and says so. What is left
-    of it then, if it was killed, is anybody's."""
+    of it then, if it was killed, is free."""
     claims = {RunFolder(folder).claim: folder.name for folder in folders}
     wait_for(claims, code_version())
     for claim in claims:

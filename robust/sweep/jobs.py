@@ -43,7 +43,7 @@ def _as_value(override: str) -> tuple[str, str | float]:
 
 def expand(overrides: Iterable[Override]) -> list[list[str]]:
     """The product of all values that the command line lists, as lists of overrides with one value each. Raises
-    ValueError for none, and for more than anybody waits for."""
+    ValueError for none, and for too many."""
     choices = [_values(override) for override in overrides]
     if (count := math.prod(map(len, choices))) > MOST:
         raise ValueError(f"A sweep must be of at most {MOST:,} runs; got {count:,}. Give several commands.")

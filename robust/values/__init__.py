@@ -1,1 +1,1 @@
-"""Values that come from anywhere: numbers of any library, text for any reader, secrets that nobody is to read."""
+"""Values that come from anywhere: numbers of any library, text for any reader, secrets."""

@@ -1,4 +1,4 @@
-"""Numbers, whoever made them: Python, NumPy or torch."""
+"""Numbers of Python, NumPy or torch."""
 
 import math
 import numbers
