@@ -98,7 +98,7 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
         }
     )
     note = (
-        f"{scores.note} `a → b`: accuracy of the natural model → of this model, in the same trials. Intervals: 95 %, "
+        f"{scores.note} a → b: accuracy of the natural model → of this model, in the same trials. Intervals: 95 %, "
         "over seeds (Student). Worst condition: where the natural model is least accurate, among what this model "
         "was tested under."
     ).strip()
@@ -224,7 +224,7 @@ def _images(folders: Sequence[Path], summary: pd.DataFrame) -> Section:
 
 
 def _samples(samples: Samples, title: str) -> Drawing:
-    caption = f"As the {title} model sees them; above each what it takes it for, bold where that is wrong."
+    caption = f"The predicted class above each image, bold where it is wrong ({title})."
     verdicts = pd.DataFrame(
         [
             (name, level, samples.classes[label], samples.classes[predicted])

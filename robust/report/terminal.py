@@ -30,7 +30,7 @@ def print_results(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> None:
     short = without(shared)
     title = "test accuracy, %" + (f" (every network: {', '.join(shared)})" if shared else "")
     won = bool(scores.lines["won"].notna().any())
-    says = ["`a → b`: accuracy of the natural model → of this model. Worst condition: the natural model's."] * won
+    says = ["a → b: accuracy of the natural model → of this model. Worst condition: the natural model's."] * won
     table = _table(title, " ".join([*says, scores.note]))
     table.add_column("trained", overflow="fold")
     for name in (*named, *seeds, "natural", *scores.suites, "worst condition", "worst accuracy"):
