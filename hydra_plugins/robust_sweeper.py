@@ -8,7 +8,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from robust.errors import say_loading
+from robust.errors import loading
 
 
 class RobustSweeper(Sweeper):
@@ -23,8 +23,8 @@ class RobustSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        say_loading()
-        from robust import sweep
+        with loading():
+            from robust import sweep
 
         parse = OverridesParser.create(config_loader=self.loader).parse_overrides
         jobs = sweep.list_jobs(self.products, arguments, parse)

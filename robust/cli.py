@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from robust.errors import check, run_command, say_loading, started, suggest
+from robust.errors import check, loading, run_command, started, suggest
 from robust.experiment.search_path import CONF, at_home, project_folders, take_project, trust_projects
 
 _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
@@ -130,8 +130,8 @@ def _train(words: Sequence[str]) -> None:
 
 
 def _run_task(_: Any) -> str:
-    say_loading()
-    from robust.sweep import run_task  # imports torch: not for --help
+    with loading():
+        from robust.sweep import run_task  # imports torch: not for --help
 
     return run_task()
 

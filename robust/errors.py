@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import gc
 import importlib
 import multiprocessing
 import os
@@ -145,10 +146,19 @@ def run_command(command: Callable[[], object]) -> None:
         sys.exit(2 if _is_refusal(error) else 1)
 
 
-def say_loading() -> None:
-    """Says what the next seconds go to, before torch is imported."""
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Says what the next seconds go to, before torch is imported inside; nothing is garbage there to be collected, and
+    looking for it would take a second more."""
     if "torch" not in sys.modules:
         print("loading torch and reading the configuration ...", file=sys.stderr, flush=True)
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def require(module: str, *, what: str, extra: str | None = None) -> Any:

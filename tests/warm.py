@@ -7,6 +7,7 @@ user types in all else: arguments, environment, working directory and streams of
 import atexit
 import gc
 import json
+import multiprocessing.forkserver
 import os
 import runpy
 import signal
@@ -117,8 +118,11 @@ if __name__ == "__main__":
 
     import robust.cli
     import robust.report
-    import robust.sweep  # noqa: F401
+    import robust.sweep.pool
 
+    robust.sweep.pool.fresh_processes()
+    multiprocessing.forkserver.ensure_running()  # for all commands one process whose copies are their workers
+    multiprocessing.forkserver._forkserver.ensure_running = lambda: None
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as asked:

@@ -73,6 +73,7 @@ class Preparation:
         self.elsewhere = elsewhere
         self._known: dict[tuple[str, ...], Experiment] = {}
         self._passed: set[str] = set()
+        self._not_there: dict[str, OSError] = {}
 
     def prepare(self, overrides: Sequence[str]) -> Experiment:
         """The run that these overrides describe, with everything checked that can be before training. Raises
@@ -86,7 +87,7 @@ class Preparation:
         check_packing(config)
         perturbation = build_perturbation(config.perturb)
         check_technique(config, perturbation)
-        splits = build_splits(config.data, images=config.task.get("images"), seed=config.seed)
+        splits = self._splits(config)
         task = task_of(config)
         check_task(config, splits, perturbation, needs=task.needs, least_batch=task.least_batch)
         conditions, assaults, others = _tests(config, splits)
@@ -100,6 +101,17 @@ class Preparation:
         networks = [one.architecture() for one in parents.values()]
         self._once(lambda: _check_start(run), "start", *_learns(run), *networks)
         return run
+
+    def _splits(self, config: Config) -> Splits:
+        """The run's images. A data set that is not there is not looked for again: a download may take long to fail."""
+        source = json.dumps(config.data.source)
+        if source in self._not_there:
+            raise self._not_there[source]
+        try:
+            return build_splits(config.data, images=config.task.get("images"), seed=config.seed)
+        except OSError as error:
+            self._not_there[source] = error
+            raise
 
     def _parents(self, overrides: tuple[str, ...], config: Config) -> dict[str, Experiment]:
         """The runs that a run starts from, by the part that takes their weights."""

@@ -63,11 +63,15 @@ class Perturbation(nn.Module):
 
     def try_out(self, shape: tuple[int, int, int]) -> None:
         """Raises ValueError if images of this shape (channels, height, width) cannot be perturbed so, or if this
-        perturbation breaks a promise (see `gate.try_out`)."""
+        perturbation breaks a promise (see `gate.try_out`). It is tried once at each level."""
         _check_names(self)
         self.check(shape)
         device = next((one.device for one in chain(self.parameters(), self.buffers())), torch.device("cpu"))
+        tried = self.__dict__.setdefault("_tried", set())
+        if (now := (shape, device, float(self.level))) in tried:
+            return
         try_out(lambda images, places: self.perturb(images, ImageRandom(0, places)), shape, self.name, device=device)
+        tried.add(now)
 
     def forward(self, images: Tensor, *, seed: int | None = None, indices: Tensor | None = None) -> Tensor:
         """The perturbed images, for any caller.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from tqdm.auto import tqdm
@@ -37,7 +37,7 @@ def work_off(
     A process that dies is replaced and its job tried once more: what is left of it goes on where it was. Each process
     sees one of the `gpus`, shared out evenly, or what there is. `do` and the jobs must be picklable.
     """
-    context = multiprocessing.get_context("spawn")
+    context = fresh_processes()
     waiting = deque((place, 0) for place in range(len(jobs)))
     reasons = [""] * len(jobs)
     staff: list[_Worker] = []
@@ -68,6 +68,17 @@ def work_off(
                     worker.process.terminate()
                 worker.process.join()
     return reasons
+
+
+def fresh_processes() -> Any:
+    """How processes are started that share nothing with this one: as copies of one that has imported what runs need,
+    and has done nothing else, so that only the first takes seconds; each by itself where the system cannot copy
+    processes."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["robust.sweep"])
+    return context
 
 
 def visible_gpus() -> list[str]:
@@ -101,9 +112,10 @@ def _exit(process: BaseProcess) -> str:
     return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 
-def _hire(context: multiprocessing.context.SpawnContext, do: Callable[[Job], str], gpu: str | None) -> _Worker:
+def _hire(context: Any, do: Callable[[Job], str], gpu: str | None) -> _Worker:
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, do, gpu))  # not a daemon: a training may start processes
+    given = (theirs, do, dict(os.environ), gpu)
+    process = context.Process(target=_serve, args=given)  # not a daemon: a training may start processes
     with _deaf():
         process.start()
     theirs.close()
@@ -137,8 +149,10 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _serve(pipe: Connection, do: Callable[[Job], str], gpu: str | None) -> None:
+def _serve(pipe: Connection, do: Callable[[Job], str], environment: dict[str, str], gpu: str | None) -> None:
     """A worker's life: jobs until the pipe is closed, or the process that hands them out is gone."""
+    os.environ.clear()  # of the process that it is a copy of
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # as it started it was deaf
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if gpu is not None:

@@ -1,7 +1,6 @@
 """How many runs at a time one device trains fastest: found out by trying."""
 
 import functools
-import multiprocessing
 import os
 import tempfile
 import time
@@ -20,6 +19,7 @@ from robust.experiment.compose import compose
 from robust.experiment.prepare import prepare
 from robust.experiment.threads import AUTO, computing
 from robust.experiment.train import fit
+from robust.sweep.pool import fresh_processes
 
 #: runs at a time, at most
 MOST = 16
@@ -79,7 +79,7 @@ def grow(
 def paces(job: Sequence[str], count: int, *, gpu: str | None = None, seconds: float) -> list[Pace]:
     """The paces of so many runs at a time, each in a process of its own, over so many seconds. Raises RuntimeError
     where they cannot run together."""
-    context = multiprocessing.get_context("spawn")
+    context = fresh_processes()
     start = context.Barrier(count)
     with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(start, gpu)) as pool:
         return list(pool.map(functools.partial(_pace, count=count, seconds=seconds), [job] * count))

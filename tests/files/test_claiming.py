@@ -23,9 +23,9 @@ import pytest
 from robust.files import claiming
 from robust.files.claiming import ClaimedError, GoneError, claimed_file, claimed_in_turn, holder, wait_for
 from robust.files.process import this_process
+from robust.sweep.pool import fresh_processes
 
-FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["robust.files.claiming"])
+FORK = fresh_processes()
 ELSEWHERE = {"host": "elsewhere", "boot": "another", "namespace": "pid:[1]", "pid": 1, "started": 1}
 
 

@@ -70,6 +70,15 @@ def test_a_sound_one_passes_and_rounding_is_clipped():
     assert slightly.perturb(torch.ones(1, *SHAPE), ImageRandom(0, torch.arange(1))).max() == 1
 
 
+def test_a_sound_one_is_tried_once_for_each_shape_and_level():
+    calls = []
+    own = Own(lambda images: calls.append(1) or images)
+    for level, shape in ((0.1, SHAPE), (0.1, SHAPE), (0.2, SHAPE), (0.2, (1, 4, 4)), (0.1, SHAPE)):
+        own.level = level
+        Condition(own).check(shape)
+    assert len(calls) == 3 * 4
+
+
 @pytest.mark.parametrize(("name", "level"), [("natural", 1), ("none", 1), ("", 1), (None, 1), ("own", None)])
 def test_a_perturbation_bears_a_name_and_a_level_of_its_own(name, level):
     own = Own()

@@ -125,7 +125,7 @@ def fork_sweeps(pipe: Connection, warm: Path) -> None:
     """A process that has imported, composed and done all that there is, and that is forked for each sweep."""
     torch.set_num_threads(1)
     sys.argv = ["train.py", *SETTINGS]
-    pool.multiprocessing.get_context = lambda _: FORK  # type: ignore[attr-defined]
+    pool.fresh_processes = lambda: FORK
     pool._serve = serve_alone
     robust.report.sections = one_section
     Assault.missing = of_two_classes(Assault.missing)

@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 import signal
 import time
@@ -8,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from robust.sweep.pool import work_off
+from robust.sweep.pool import fresh_processes, work_off
 
 
 def note(job: tuple[Path, str]) -> str:
@@ -97,7 +96,7 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_workers_end_when_the_command_is_killed(tmp_path: Path) -> None:
     given = {"jobs": jobs(tmp_path), "do": sleep_long, "workers": 2, "title": ""}
-    command = multiprocessing.get_context("spawn").Process(target=work_off, kwargs=given)
+    command = fresh_processes().Process(target=work_off, kwargs=given)
     command.start()
     _until(lambda: len(done(tmp_path)) == 2)
     command.kill()

@@ -56,6 +56,20 @@ def test_zero_is_one_run_whatever_its_sign(tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr().err.startswith("checking 3 runs\n"), "what takes long is said, where no terminal is too"
 
 
+def test_a_data_set_that_is_not_there_is_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+
+    def mnist(root: Path, **_: object) -> None:
+        looked.append(root)
+        raise RuntimeError("the download took minutes and failed")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST", mnist)
+    runs = [["data=mnist", f"data.dir={tmp_path}", f"seed={seed}"] for seed in range(3)]
+    with pytest.raises(ValidationError, match=r"MNIST is not in .* and 2 more"):
+        plan(runs)
+    assert len(looked) == 1
+
+
 PRODUCTS = [{"perturb": "hot,dead", "perturb.level": "range(1,3)"}, {"perturb": "blur", "perturb.level": "0.5,1.0"}, {}]
 
 
