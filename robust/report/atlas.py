@@ -23,9 +23,8 @@ from robust.measure import (
 from robust.measure.intervals import student, wilson
 from robust.report.atlas_figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
 from robust.report.attacks import attack_title
-from robust.report.claim import FEWEST_SEEDS, claim_line
+from robust.report.claims import FEWEST_SEEDS, Comparison, claim_line
 from robust.report.section import Section, Table
-from robust.report.statements import Comparison
 from robust.report.tables import percent
 from robust.report.titles import run_titles, told_apart
 from robust.runs import RunFolder

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from robust.measure import NATURAL, condition_title
 from robust.measure.intervals import paired, resampled_means, resampling_weights
-from robust.report.claim import FEWEST_SEEDS
+from robust.report.claims import FEWEST_SEEDS
 from robust.report.titles import told_apart
 from robust.runs import RunFolder, collect
 

@@ -12,11 +12,9 @@ from robust.report.ablation import ablation_table
 from robust.report.atlas import Atlas, atlas_claims, atlas_sections, read_atlases
 from robust.report.attacks import attacks_section
 from robust.report.choice import comparable, in_order, of_one_kind
-from robust.report.claims import claims, claims_summary
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
-from robust.report.hardening import hardening_claims, hardening_section
 from robust.report.minds_eye import Network, minds_eye_claims, minds_eye_section, read_networks
 from robust.report.natural_adversarial import natural_adversarial_section
 from robust.report.pairs import MEAN, technique_differences
@@ -24,6 +22,8 @@ from robust.report.paper import example_figures, paper_figures
 from robust.report.ranking import one_for_all, ranking, ranking_figure
 from robust.report.scores import score_table
 from robust.report.section import Section, Table
+from robust.report.strategies_claims import claims, claims_summary
+from robust.report.studies import studies
 from robust.report.tables import (
     interval_column,
     over_seeds,
@@ -47,7 +47,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         _models(summary, rows),
         _paper(rows),
         _claims(folders, rows, networks, atlases),
-        hardening_section(folders, rows),
+        *(section for study in studies() for section in study.sections(folders, rows)),
         attacks_section(folders),
         *atlas_sections(atlases),
         minds_eye_section(networks) if networks else Section(""),
@@ -143,7 +143,7 @@ def _claims(
 ) -> Section:
     found = (
         claims(rows, folders),
-        hardening_claims(rows),
+        *(study.claims(folders, rows) for study in studies()),
         minds_eye_claims(networks),
         atlas_claims(atlases),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line
+from robust.report.claims import COLUMNS, FEWEST_SEEDS, Comparison, claim_line
 from robust.report.pretext_figures import curves_figure, features_figure, labels_figure, tasks_figure
 from robust.report.pretext_tables import (
     NETWORK,
@@ -18,7 +18,6 @@ from robust.report.pretext_tables import (
     pretext_table,
 )
 from robust.report.section import Section, Table
-from robust.report.statements import Comparison
 from robust.report.tables import percent, with_interval
 from robust.runs import Config
 
@@ -151,7 +150,7 @@ def _claims_section(table: pd.DataFrame) -> Section:
 
 def pretext_claims(tasks: pd.DataFrame, down: pd.DataFrame, *, data: str) -> pd.DataFrame:
     """What these tasks are to reach, on this data with one network, of at least 3 seeds; columns as in
-    `robust.report.claim`, in percent and points."""
+    `robust.report.claims`, in percent and points."""
     lines: list[dict[str, object]] = []
 
     def add(name: str, text: str, comparison: Comparison, limit: float, line: pd.Series, figure: str) -> None:

@@ -1,10 +1,11 @@
 """What a claim is: a statement in our words, its published figure, and what is measured for it."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from robust.measure import NATURAL, condition_title
 from robust.report.choice import DATA_TITLES
+from robust.report.claims import Comparison
 
 MODELS = {"mnist": "convnet_mnist", "cifar10": "convnet_cifar10"}
 TECHNIQUES = ("constant", "incremental", "transfer")
@@ -14,8 +15,6 @@ BLURS = (0.04, 0.28, 0.52, 0.76, 1.0)
 NOISE_TESTS = (0.0255, 0.03775, 0.05)
 BLUR_TESTS = (0.5, 0.75, 1.0)
 BLUR = {"mnist": "blur", "cifar10": "blur_channels"}  # the published filter takes in a colour image's channels
-
-Comparison = Literal["equal", "at least", "above", "surely above", "at most", "below"]
 
 
 class Setting(NamedTuple):

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.report.claim import COLUMNS
-from robust.report.claims import claims, claims_summary
+from robust.report.claims import COLUMNS
 from robust.report.published import STATEMENTS
 from robust.report.statements import BLURS, KINDS, MODELS, NOISES, TECHNIQUES, Setting
+from robust.report.strategies_claims import claims, claims_summary
 
 T_3 = 4.302653  # Student's 97.5 % quantile for three seeds
 BLUR = {"mnist": "blur", "cifar10": "blur_channels"}

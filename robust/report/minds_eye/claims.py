@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from robust.measure.intervals import percentile, resampled_medians, student, wilson
-from robust.report.claim import COLUMNS, claim_line
+from robust.report.claims import COLUMNS, claim_line
 from robust.report.minds_eye.results import Network, pose_errors, slug
 from robust.report.minds_eye.tables import (
     THRESHOLDS,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from robust.report.hardening import _runs, hardening_claims, hardening_section, hardening_table
+from robust.studies.hardening.report import _runs, hardening_claims, hardening_section, hardening_table
 
 #: accuracy on natural and on perturbed images, of each seed
 RUNS = {

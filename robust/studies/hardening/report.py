@@ -1,14 +1,13 @@
 """What hardening brought (Everaert, Thiel, Yannett, "Robust Computer Vision"), beside the other ways of training."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from robust.measure import NATURAL, SURENESS, TEST_KEY, condition_title
-from robust.report.claim import COLUMNS, FEWEST_SEEDS, claim_line
+from robust.report.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.report.section import Section, Table
-from robust.report.statements import Comparison
 from robust.report.tables import percent, seeds_line, sureness_columns, with_interval
 from robust.report.titles import NO_FOLDERS, KindFolders, kind_folders, told_apart
 from robust.runs import RunFolder
@@ -17,7 +16,6 @@ _FIGURES = ["natural", "perturbed", "half", *SURENESS]
 _RETRAINED = "retrain"  # on natural images alone, for comparison
 _TEST = ["data", "test_perturbation", "test_level"]
 _NETWORK = ["data", "model", "settings", "test_perturbation", "test_level"]
-_Figure = tuple[float, float, float]  # with its interval
 
 
 def hardening_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
@@ -52,47 +50,35 @@ def hardening_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
 
 def hardening_claims(rows: pd.DataFrame) -> pd.DataFrame:
     """A line for each claim about residual networks on Tiny-ImageNet, hardened against `world` at level 1, of at least
-    3 seeds and in one kind of settings; columns as in `robust.report.claim`, in percent and points. What was published
-    is of a network with ImageNet weights and all 200 classes."""
+    3 seeds and in one kind of settings. What was published is of a network with ImageNet weights and all 200
+    classes."""
     runs = _runs(rows, {})
     if runs.empty:
-        return pd.DataFrame(columns=COLUMNS)
+        return decide([], [])
     claimed = (runs["data"] == "tiny_imagenet") & (runs["test_perturbation"] == "world") & (runs["test_level"] == 1)
-    lines = []
+    subjects = []
     for (technique, model), each in runs[claimed].groupby(["technique", "model"], sort=False):
         group = hardening_table(each)
         if len(group) == 2 and group["seeds"].iloc[1] >= FEWEST_SEEDS:  # of several settings none is to be preferred
-            lines += list(_claims(str(technique), str(model), *group.to_dict("records")))
-    return pd.DataFrame(lines, columns=COLUMNS)
+            words = {"technique": technique, "model": model, "named": str(model).replace(" ", "-")}
+            words["squeezed"] = str(model).startswith("se_")  # of those the document says nothing
+            subjects.append(Subject("tiny_imagenet", _measured(*group.to_dict("records")), words))
+    return decide(read_claims(__package__), subjects)
 
 
-def _claims(
-    technique: str, model: str, before: Mapping[str, float], after: Mapping[str, float]
-) -> Iterator[dict[str, object]]:
-    won, lost = _figure(after, "half_won"), _figure(after, "natural_won")
-    lost = -lost[0], -lost[2], -lost[1]
-    statements: list[tuple[str, str, str, Comparison, float, _Figure, float]] = [
-        ("won-least", "ours", "hardening wins at least 5 points on the half-perturbed set", "at least", 5, won, 0),
-        ("lost-most", "ours", "hardening loses at most 3 points on natural images", "at most", 3, lost, 0),
-    ]
-    if not model.startswith("se_"):  # of those the document says nothing
-        was, becomes = _figure(before, "half", least=0), _figure(after, "half", least=0)
-        statements += [
-            ("before", "Results", "about 46 % of the half-perturbed set are recognised", "equal", 46, was, 3),
-            ("after", "Results", "hardened, it recognises about 54 % of it", "equal", 54, becomes, 3),
-            ("won", "Results", "hardening wins about 8 points on it (54 less 46 %)", "equal", 8, won, 3),
-        ]
-    for name, section, text, comparison, published, (measured, low, high), tolerance in statements:
-        yield claim_line(
-            f"{technique}-{model.replace(' ', '-')}-{name}", section, f"{model}, {technique}: {text}", comparison,
-            published, measured, (low, high), data="tiny_imagenet", seeds=int(after["seeds"]), tolerance=tolerance,
-        )  # fmt: skip
+def _measured(before: Mapping[str, float], after: Mapping[str, float]) -> Callable[[str], Figure]:
+    """What a claim's `figure` names: a column of `hardening_table` of the hardened network, or `before` of the natural
+    one; `natural_lost`: by how much the former is worse on natural images."""
 
+    def figure(name: str) -> Figure:
+        column, _, when = name.removesuffix("_lost").partition(" ")
+        if lost := name.endswith("_lost"):
+            column = f"{column}_won"
+        line, least = (before if when == "before" else after), -1 if column.endswith("_won") else 0
+        mean, low, high = (100 * min(max(line[f"{column}{end}"], least), 1) for end in ("", "_low", "_high"))
+        return Figure(*((-mean, -high, -low) if lost else (mean, low, high)), int(after["seeds"]))
 
-def _figure(line: Mapping[str, float], name: str, *, least: float = -1) -> _Figure:
-    """In percent."""
-    middle, low, high = (100 * min(max(line[f"{name}{end}"], least), 1) for end in ("", "_low", "_high"))
-    return middle, low, high
+    return figure
 
 
 def hardening_table(runs: pd.DataFrame) -> pd.DataFrame:
