@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ run_command(lambda: export(Path("none"), Path("none"), formats=sys.argv[1:]))
 
 
 def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python where no optional package can be imported."""
+    """Runs a new Python where no optional package can be imported."""
     command = [sys.executable, "-W", "error::UserWarning", "-c", HIDDEN + code, *arguments]
     return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
 
@@ -49,10 +50,15 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     ids=lambda value: "" if isinstance(value, list) or "import" in value else value,
 )
 def test_a_missing_package_is_named_before_anything_starts(
-    tmp_path: Path, code: str, arguments: list[str], package: str, install: str
+    command: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    code: str,
+    arguments: list[str],
+    package: str,
+    install: str,
 ) -> None:
     settings = [f"runs_dir={tmp_path / 'runs'}", "trainer.max_epochs=1"] if code is TRAIN else []
-    done = run(code, *arguments, *settings)
+    done = command("-c", HIDDEN + code, *arguments, *settings)
     assert done.returncode != 0
     *_, line = done.stderr.splitlines()
     assert line.startswith("error: ")
