@@ -195,6 +195,13 @@ def test_each_natural_run_is_tested_under_what_its_own_runs_are(tmp_path: Path) 
     assert "blur_channels" not in tested[1]
 
 
+@pytest.fixture
+def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep ends with an empty page: to draw one takes longer than the runs."""
+    monkeypatch.setattr("robust.report.sections", lambda *_: [])
+
+
+@pytest.mark.usefixtures("no_drawing")
 def test_a_run_that_another_process_left_is_taken_over(
     make_run: Callable[..., Experiment], quick: list[str], tmp_path: Path
 ) -> None:
@@ -225,6 +232,7 @@ def test_a_run_that_another_process_left_is_taken_over(
     assert len(launched) == 2
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_a_run_whose_start_is_under_way_elsewhere_lets_others_go_first(quick: list[str], tmp_path: Path) -> None:
     settings = [*quick, f"runs_dir={tmp_path / 'runs'}"]
     child = ["technique=transfer", *settings]
@@ -253,6 +261,7 @@ def test_a_run_whose_start_is_under_way_elsewhere_lets_others_go_first(quick: li
     assert transferred.status().state is State.DONE
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_what_had_failed_is_tried_again_after_what_it_starts_from(quick: list[str], tmp_path: Path) -> None:
     child = ["technique=transfer", *quick, f"runs_dir={tmp_path / 'runs'}"]
     run = prepare(child)
