@@ -62,6 +62,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (["hydra/launcher=slurm"], "error: `hydra/launcher=slurm` launches multiruns: give -m too, also for a single "),
         (["logger=wandb", "logger.mode=dry"], "error: `logger.mode` must be online, offline, disabled, run, dryrun or"),
         (["sweep=digit"], "error: `sweep=digit` is not a choice. Did you mean `digits`? There are ablation, "),
+        (["+data.none=false"], "error: `data.none` is not a key any more. It is `data.background_class`."),
         (["+rate=0.1"], "error: `rate` is not a key: nothing reads it. "),
         (["+optimizer.mometum=0.9"], "error: `optimizer.mometum` is not a key: nothing reads it. Did you mean `opt"),
         (["+model.num_classes=3"], "error: `model.num_classes` is not a key: nothing reads it. "),

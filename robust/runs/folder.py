@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -263,7 +264,7 @@ class RunFolder:
 
     def has_extras(self, names: Sequence[str]) -> bool:
         """Whether files that a task keeps (see `Task.inspect`) are there, undamaged."""
-        return all(if_sound(lambda path=self.path / name: sums.check(path)) for name in names)
+        return all(if_sound(partial(sums.check, self.path / name)) for name in names)
 
     def read_extra_table(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
         """A table of such a file, Parquet, that has these columns."""
