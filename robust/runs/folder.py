@@ -93,7 +93,6 @@ class RunFolder:
         return read_record(self.status) if sums.check(self.status) else None
 
     def write_record(self, record: Mapping[str, Any]) -> None:
-        """Writes it."""
         self._write({self.status: json.dumps(record, indent=2) + "\n"})
 
     def identity(self) -> Identity | None:
@@ -198,7 +197,6 @@ class RunFolder:
         return contents.read_table(self.metrics, numbers=["epoch"])
 
     def write_metrics(self, metrics: pd.DataFrame) -> None:
-        """Writes it."""
         self._write({self.metrics: metrics})
 
     def read_attacks(self, *, images: bool = True) -> pd.DataFrame | None:

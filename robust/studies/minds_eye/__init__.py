@@ -23,7 +23,7 @@ def sections(folders: Sequence[Path], rows: "pd.DataFrame") -> "list[Section]": 
 
 def claims(folders: Sequence[Path], rows: "pd.DataFrame") -> "pd.DataFrame":  # noqa: ARG001, as above
     """What was published of a mind's eye and of the networks beside it."""
-    from robust.studies.minds_eye.claims import minds_eye_claims
+    from robust.studies.minds_eye.measured import minds_eye_claims
     from robust.studies.minds_eye.results import read_networks
 
     return minds_eye_claims(read_networks(folders))

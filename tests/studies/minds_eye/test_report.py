@@ -13,7 +13,7 @@ from robust.experiment.prepare import prepare
 from robust.report import write_report
 from robust.report.claims import Figure, Subject, decide, read_claims
 from robust.runs import State
-from robust.studies.minds_eye.claims import Measured
+from robust.studies.minds_eye.measured import Measured
 from robust.studies.minds_eye.results import Network, pose_errors, predictions, read_networks
 from robust.studies.minds_eye.tables import best_error, effort_table, error_table, recognition_table
 
