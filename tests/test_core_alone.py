@@ -13,7 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = ["conf", "hydra_plugins", "pyproject.toml", "robust", "sweeps", "tests", "train.py"]
-TESTS = ["tests/experiment/test_compose.py", "tests/runs/test_folder.py", "tests/attack/test_assault.py"]
 RUN = [
     "technique=natural",
     "evaluation=natural",
@@ -21,17 +20,32 @@ RUN = [
     "trainer.threads=1",
     "trainer.accelerator=cpu",
 ]
-#: in one process, which imports torch once: every module, some tests, a run with its page
+#: in one process, which imports torch once: some tests, every module, every choice, a run with its page
 SCRIPT = f"""
 import importlib, pkgutil, sys
 import pytest
-import robust
 
+quietly = ["-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--assert=plain"]
+if failed := pytest.main([*quietly, "tests/attack/test_assault.py"]):
+    sys.exit(int(failed))
+
+import robust.cli
 for one in pkgutil.walk_packages(robust.__path__, "robust."):
     if not one.name.endswith("__main__"):
         importlib.import_module(one.name)
-if failed := pytest.main(["-q", "-x", "-n", "0", "-p", "no:cacheprovider", *{TESTS}]):
-    sys.exit(int(failed))
+
+from robust.experiment.compose import compose
+from robust.experiment.search_path import CONF, SWEEPS
+together = ["data", "technique", "perturb", "evaluation", "attack", "logger", "trainer", "model"]
+names = dict((group, sorted(one.stem for one in (CONF / group).glob("[!_]*.yaml"))) for group in [*together, "task"])
+for place in range(max(map(len, names.values()))):
+    chosen = [group + "=" + names[group][place % len(names[group])] for group in together]
+    needed = dict([("data=folder", "data.path=x"), ("attack=foolbox", "attack.method=x"),
+                   ("attack=torchattacks", "attack.method=x")])
+    compose([*chosen, *(needed[one] for one in chosen if one in needed)])
+for alone in [*("task=" + one for one in names["task"]), *("sweep=" + one.stem for one in SWEEPS.glob("*.yaml"))]:
+    compose([alone])
+
 sys.argv = ["train.py", *{RUN}]
 robust.cli.train()
 """
@@ -61,6 +75,6 @@ def test_without_the_studies_all_else_works_and_their_absence_is_said(core: Path
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list((core / "runs").glob("*/report/*/index.html")), done.stdout
+    assert list((core / "runs").glob("*/report/index.html")), done.stdout
     assert "The study hardening (robust.studies.hardening) is left out of the report" in done.stderr
     assert "The choices of minds_eye (robust.studies.minds_eye.conf) are left out" in done.stderr

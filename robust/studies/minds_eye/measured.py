@@ -66,7 +66,8 @@ class Measured:
 
 def _share(part: float, n: int) -> Figure:
     """A share of n images, in percent."""
-    return Figure(100 * part, *(100 * end for end in wilson(part, n)), 1)
+    low, high = wilson(part, n)
+    return Figure(100 * part, 100 * low, 100 * high, 1)
 
 
 def _errors(networks: Sequence[Network]) -> dict[tuple[str, str], Figure]:
