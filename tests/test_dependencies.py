@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TESTS = {"all", "dev"}
 #: modules of ours that are imported only where `require` found their packages
-LATE = {"robust/data/scenes/rendering.py", "robust/data/scenes/shapes.py", "robust/sweep/slurm.py"}
+LATE = {"robust/sweep/slurm.py"} | {f"robust/studies/minds_eye/scenes/{name}.py" for name in ("rendering", "shapes")}
 WITHOUT_EXTRA = {"torchattacks"}  # its pins fit nobody else's
 
 

@@ -39,7 +39,6 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (TRAIN, ["logger=wandb"], "wandb", "robust[wandb]"),
         (TRAIN, ["logger=tensorboard"], "tensorboard", "robust[tensorboard]"),
-        (TRAIN, ["data=scenes"], "trimesh", "robust[scenes]"),
         (TRAIN, ["attack=foolbox", "attack.method=LinfPGD"], "foolbox", "robust[attacks]"),
         (TRAIN, ["attack=torchattacks", "attack.method=FGSM"], "torchattacks", "torchattacks"),
         (TRAIN, ["-m", "perturb=noise,blur", "hydra/launcher=slurm"], "submitit", "robust[slurm]"),

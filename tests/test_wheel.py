@@ -75,6 +75,8 @@ def test_it_holds_every_choice_the_licence_and_the_mark_of_its_types(installed: 
     choices |= {Path("sweep") / path.name for path in (ROOT / "sweeps").glob("*.yaml")}
     conf = installed / "robust" / "conf"
     assert {path.relative_to(conf) for path in conf.rglob("*.yaml")} == choices
+    studies = {path.relative_to(ROOT) for path in (ROOT / "robust" / "studies").rglob("*.yaml")}
+    assert {path.relative_to(installed) for path in (installed / "robust" / "studies").rglob("*.yaml")} == studies
     assert (installed / "robust" / "py.typed").is_file()
     assert list(installed.glob("robust-*.dist-info/licenses/LICENSE"))
     tops = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
@@ -97,6 +99,13 @@ def test_a_sweep_is_planned(call: Call, tmp_path: Path) -> None:
 def test_a_sweep_is_found_by_its_name(call: Call) -> None:
     done = call("-m", "robust", "train", "sweep=digits", "perturb=noise", "plan=true")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_choices_of_studies_are_found_in_it(call: Call, installed: Path) -> None:
+    done = call("-c", "from robust.files.choices import installed_choices; print(*installed_choices(), sep='\\n')")
+    found = [Path(line) for line in done.stdout.splitlines()]
+    assert found, done.stderr
+    assert all(folder.is_relative_to(installed / "robust" / "studies") for folder in found)
 
 
 def test_the_console_script_shows_help(call: Call, installed: Path) -> None:

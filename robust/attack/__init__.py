@@ -1,4 +1,4 @@
-"""Attacks: the search for a small change of an image that changes the verdict."""
+"""Attacks: the search for a small change of an image that changes the prediction."""
 
 from robust.attack.assault import ANY, Assault
 from robust.attack.draws import worst_of
@@ -6,7 +6,7 @@ from robust.attack.gate import FAULTS, Budget, settled
 from robust.attack.gradient import fgsm, gradient_sign, pgd
 from robust.attack.one_pixel import one_pixel
 from robust.attack.record import distances, record
-from robust.attack.search import Attacked, as_number, margin, toward_class, toward_scores
+from robust.attack.search import Attacked, as_number, margin, toward_class
 from robust.attack.universal import paste, patch, universal
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "record",
     "settled",
     "toward_class",
-    "toward_scores",
     "universal",
     "worst_of",
 ]

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from robust.attack.gate import Budget, begun, norm_named, settled
 from robust.attack.record import record
-from robust.attack.search import Attacked, as_number, check_least, margin, predicted, toward_class, toward_scores
+from robust.attack.search import Attacked, as_number, check_least, margin, predicted, toward_class
 from robust.data import ImageSet, to_float
-from robust.models import TripleStaged, ask, device_of, evaluating, preserved
+from robust.models import Thresholded, ask, device_of, evaluating, preserved
 from robust.perturb import Perturbation
 from robust.values.numbers import is_number, is_whole, plain
 
@@ -24,7 +24,7 @@ from robust.values.numbers import is_number, is_whole, plain
 ANY = -1
 _KEPT_PAIRS = 100  # pairs of label and target of which images are kept, or two for each label
 _POSITIONAL = 3  # arguments of a search: model, images, classes
-_OURS = ("targeted", "seed", "numbers", "batch_size", "verdicts", "perturbation", "title")  # what no option sets
+_OURS = ("targeted", "seed", "numbers", "batch_size", "predictions", "perturbation", "title")  # what no option sets
 _LOSSES = {"cross_entropy": toward_class, "margin": margin}
 
 
@@ -35,13 +35,13 @@ class Assault:
     `search` is the path of a function such as `robust.attack.pgd`, the rest its `options`: numbers may be written as
     fractions (8/255), `loss` as cross_entropy or margin, `training` as the number of training images of each class
     that are learnt from. A `perturbation` is `described` by its configuration, JSON, so that attacks through
-    others are told apart. A mind's eye that follows the gradient's sign is judged at all `thresholds`, by the same
-    search. Raises ValueError for what the search does not take.
+    others are told apart. Of a network that is `Thresholded` the predictions at all `thresholds` count, in the same
+    search, by the network's own loss. Raises ValueError for what the search does not take.
 
     A search of one's own takes a model, images and classes, in this order, returns an `Attacked`, and is given of
-    batch_size, seed, targeted (bool), title, numbers, training, perturbation and verdicts those that it names. Its
+    batch_size, seed, targeted (bool), title, numbers, training, perturbation and predictions those that it names. Its
     images are looked at (see `settled`), against its options `eps` and `norm` (linf where it names none), and its
-    verdicts are asked for again.
+    predictions are asked for again.
     """
 
     def __init__(
@@ -87,13 +87,14 @@ class Assault:
             self._given["perturbation"] = perturbation
         for key, argument, given in (
             ("perturbation", "perturbation", perturbation),
-            ("thresholds", "verdicts", self.thresholds),
+            ("thresholds", "predictions", self.thresholds),
             ("targeted", "targeted", targeted),
         ):
             if given and argument not in taken and not self._takes_all:
                 raise ValueError(f"`attack.{key}` must be left out with `attack={name}`, which knows none.")
         needed = [key for key, one in taken.items() if one.default is one.empty]
-        if left_out := [key for key in needed if key not in {*options, *self._given, "title", "numbers", "verdicts"}]:
+        later = {"title", "numbers", "predictions"}
+        if left_out := [key for key in needed if key not in {*options, *self._given, *later}]:
             raise ValueError(f"`attack.{left_out[0]}` must be given with `attack={name}`; got none.")
         if self._learns:
             check_least(training=(self.options["training"], 1))
@@ -175,7 +176,7 @@ class Assault:
             training=self._learnt_from(training, target) if self._learns and training is not None else None,
             title=title,
         )
-        thresholds = self.thresholds if self._judges(model) else [float("nan")]
+        thresholds = self.thresholds if isinstance(model, Thresholded) and self.thresholds else [float("nan")]
         table = record(attacked, natural, numbers=numbers, labels=labels, targets=targets, thresholds=thresholds)
         few = {
             int(place)
@@ -207,17 +208,17 @@ class Assault:
         options = {**self.options, **{key: one for key, one in given.items() if key in self._taken or self._takes_all}}
         if "loss" in options:
             options["loss"] = _LOSSES.get(options["loss"], options["loss"])
-        verdicts = predicted
-        if isinstance(model, TripleStaged) and self._judges(model):
-            verdicts = functools.partial(_at_thresholds, model, self.thresholds)
-            options |= {"loss": toward_scores, "verdicts": verdicts}
+        predictions = predicted
+        if self.thresholds and isinstance(model, Thresholded):
+            predictions = functools.partial(model.predictions_at, thresholds=self.thresholds)
+            options |= {"loss": model.target_loss, "predictions": predictions}
         with preserved(model), torch.inference_mode(mode=False), torch.enable_grad():
             found = self._search(model, images, classes, **options)
 
         def say(shown: Tensor) -> Tensor:
             with torch.inference_mode():
                 parts = [ask(model, part.to(device_of(model))) for part in shown.split(self.batch_size)]
-                return verdicts(torch.cat(parts)).cpu()
+                return predictions(torch.cat(parts)).cpu()
 
         believed = self._is_ours or "perturbation" in self._given
         return settled(
@@ -233,10 +234,6 @@ class Assault:
         norm = norm_named(self.options.get("norm", "linf"))
         return Budget(eps, norm or "linf")
 
-    def _judges(self, model: nn.Module) -> bool:
-        """Whether one search serves several thresholds."""
-        return bool(self.thresholds) and isinstance(model, TripleStaged)
-
 
 def first_of_each(images: ImageSet, count: int, labels: Sequence[int]) -> Tensor:
     """The numbers of the first `count` images of each of these classes."""
@@ -249,12 +246,8 @@ def _objects(images: ImageSet) -> list[int]:
 
 
 def _others(images: ImageSet, target: int) -> list[int]:
-    """Every class but the target and that of no object."""
+    """Every class but the target and that of bare backgrounds."""
     return [label for label in _objects(images) if label != target]
-
-
-def _at_thresholds(model: TripleStaged, thresholds: Sequence[float], scores: Tensor) -> Tensor:
-    return model.verdicts(scores, thresholds)
 
 
 def _is_kept(label: int, target: int, classes: int) -> bool:

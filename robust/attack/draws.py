@@ -30,8 +30,8 @@ def worst_of(
     batch_size: int = 256,
     title: str | None = None,
 ) -> Attacked:
-    """Perturbs each image until it has the wanted verdict, at most `draws` times; what comes back is the draw that had
-    it, or else came nearest to it (by the margin of the logits).
+    """Perturbs each image until it has the wanted prediction, at most `draws` times; what comes back is the draw that
+    had it, or else came nearest to it (by the margin of the logits).
 
     `steps` are draws, keyed by (seed, draw, number of the image), so that more of them find at least as much.
     Arguments, result and errors else as of `robust.attack.pgd`; no gradient is needed.

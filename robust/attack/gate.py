@@ -136,9 +136,9 @@ def settled(
     wanted: Callable[[Tensor], Tensor] = Tensor.bool,
 ) -> Attacked:
     """What came of a search, less the images that may not be taken: these are as they were, no success, and bear their
-    fault. Where verdicts are not to be believed, `say` gives the network's, shape (n, rules), of images, and `wanted`
-    which of them were sought: an image that does not have one is no success. Warns, once for all; raises ValueError for
-    what is no `Attacked` of these images."""
+    fault. Where predictions are not to be believed, `say` gives the network's, shape (n, rules), of images, and
+    `wanted` which of them were sought: an image that does not have one is no success. Warns, once for all; raises
+    ValueError for what is no `Attacked` of these images."""
     _check_found(found, images, name)
     known = torch.zeros_like(found.steps).cpu() if found.faults is None else found.faults.cpu()  # and warned of
     faults = known.clone()

@@ -1,4 +1,4 @@
-"""Attacks that follow the gradient of a loss: its sign until the verdict changes, FGSM, PGD."""
+"""Attacks that follow the gradient of a loss: its sign until the prediction changes, FGSM, PGD."""
 
 import math
 from typing import Any, Literal, get_args
@@ -10,7 +10,7 @@ from robust.attack.gate import Budget, checked
 from robust.attack.search import (
     Attacked,
     Loss,
-    Verdicts,
+    Predictions,
     check_classes,
     check_least,
     check_number,
@@ -40,18 +40,18 @@ def gradient_sign(
     max_steps: int = 10_000,
     batch_size: int = 256,
     loss: Loss = toward_class,
-    verdicts: Verdicts = predicted,
+    predictions: Predictions = predicted,
     title: str | None = None,
 ) -> Attacked:
-    """Moves every pixel by `step` along the sign of the gradient, clipped to [0, 1], until the verdict changes or
+    """Moves every pixel by `step` along the sign of the gradient, clipped to [0, 1], until the prediction changes or
     `max_steps` were taken (Berntsen et al. 2016, section 3.2; Goodfellow et al. 2015).
 
     `model` is any module in eval mode from images in [0, 1], shape (n, channels, height, width), to outputs, one row an
     image; `classes`, int64 of shape (n,), are those to reach, or with `targeted=False` the labels to get away from. The
-    verdict never guides a step, so one search serves all rules; an image leaves the batch when it has the wanted
-    verdict by all of them, and another takes its place. It computes on the device of the model's parameters; the result
-    is on that of the images. With a `title` a progress bar shows. Raises ValueError for images outside [0, 1], of
-    another number than the classes, or a model in train mode; OutputError for one whose logits are not finite.
+    prediction never guides a step, so one search serves all rules; an image leaves the batch when it has the wanted
+    prediction by all of them, and another takes its place. It computes on the device of the model's parameters; the
+    result is on that of the images. With a `title` a progress bar shows. Raises ValueError for images outside [0, 1],
+    of another number than the classes, or a model in train mode; OutputError for one whose logits are not finite.
     """
     _check_step(step)
 
@@ -59,7 +59,7 @@ def gradient_sign(
         return (moved - step * gradient.sign()).clamp_(0, 1)
 
     walk = Walk(move, max_steps)
-    aim = Aim(classes.cpu(), targeted, loss, verdicts)
+    aim = Aim(classes.cpu(), targeted, loss, predictions)
     return follow(model, images, aim, walk, batch_size=batch_size, title=title)
 
 
@@ -76,7 +76,7 @@ def fgsm(
     title: str | None = None,
 ) -> Attacked:
     """One step of `eps` along the sign of the gradient (Goodfellow et al. 2015), by those images that do not have the
-    wanted verdict already; else as `gradient_sign`."""
+    wanted prediction already; else as `gradient_sign`."""
     Budget(eps, "linf").check(images)
     check_least(batch_size=(batch_size, 1))
     device = device_of(model)
@@ -143,7 +143,7 @@ def pgd(
     times. It begins at a random place in the ball, keyed by (seed, attempt, number of the image); `numbers`, int64 of
     shape (n,), are by default its place. An eps of 0 changes nothing.
 
-    With a `perturbation` the verdict is to change however the image is perturbed (expectation over transformation,
+    With a `perturbation` the prediction is to change however the image is perturbed (expectation over transformation,
     Athalye et al. 2018): a step follows the mean of the probabilities over so many `draws`, others each time, keyed as
     the beginnings are; what counts is their mean over as many others, the same for an image from its first step to its
     last.

@@ -37,8 +37,9 @@ def one_pixel(
     batch_size: int = 2_000,
     title: str | None = None,
 ) -> Attacked:
-    """Sets `pixels` pixels of each image to other colours until the verdict changes: candidates are places and colours,
-    and what differs between two of them moves a third (`rand1`, as published) or the best (`best1`, as SciPy does).
+    """Sets `pixels` pixels of each image to other colours until the prediction changes: candidates are places and
+    colours, and what differs between two of them moves a third (`rand1`, as published) or the best (`best1`, as SciPy
+    does).
 
     A candidate's child takes its place where the network is less sure of the label, or with `targeted` surer of the
     class to reach. All images and candidates are asked about together, `batch_size` at a time; an image that gave way
@@ -84,7 +85,7 @@ class _Search:
         self.candidates = self.unfitness = torch.zeros(0)
 
     def look(self) -> None:
-        """At the images as they are; those with the wanted verdict leave."""
+        """At the images as they are; those with the wanted prediction leave."""
         every = self.images[self.rows].to(self.device)
         parts = zip(every.split(self.batch_size), self.rows.split(self.batch_size), strict=True)
         outputs = torch.cat([ask(self.model, part, numbers=rows) for part, rows in parts])
@@ -118,20 +119,20 @@ class _Search:
 
     def _ask(self, candidates: Tensor) -> Tensor:
         """How unfit candidates are: how sure the network is of the label, or how unsure of the class to reach. Notes
-        the fittest of those that have the wanted verdict."""
+        the fittest of those that have the wanted prediction."""
         images, count = candidates.shape[:2]
         every = candidates.flatten(0, 1)
         place = torch.arange(images, device=self.device).repeat_interleave(count)
         natural = self.images[self.rows].to(self.device)
         goals, rows = self.classes[self.rows].to(self.device), self.rows.to(self.device)
-        unfitness, verdicts = [], []
+        unfitness, predictions = [], []
         for which in torch.arange(len(every), device=self.device).split(self.batch_size):
             mine = place[which]
             logits = ask(self.model, _set(natural[mine], every[which]), numbers=rows[mine])
             sure = logits.softmax(1).gather(1, goals[mine, None])[:, 0]
             unfitness.append(-sure if self.targeted else sure)
-            verdicts.append(logits.argmax(1))
-        unfit, now = torch.cat(unfitness).view(images, count), torch.cat(verdicts).view(images, count)
+            predictions.append(logits.argmax(1))
+        unfit, now = torch.cat(unfitness).view(images, count), torch.cat(predictions).view(images, count)
         self.found.queries[self.rows] += count
         self.found.steps[self.rows] += 1
         wanted = (now == goals[:, None]) == self.targeted
@@ -139,7 +140,7 @@ class _Search:
         return unfit
 
     def _note(self, natural: Tensor, candidates: Tensor, now: Tensor, best: Tensor, gave_way: Tensor) -> None:
-        """Keeps the best candidate of each image that gave way, and its verdict."""
+        """Keeps the best candidate of each image that gave way, and its prediction."""
         place = gave_way.nonzero()[:, 0]
         rows, fittest = self.rows[place.cpu()], best[place]
         changed = _set(natural[place], candidates[place, fittest])

@@ -16,18 +16,18 @@ from robust.values.numbers import is_whole, plain
 
 #: losses, shape (batch,), of a network's outputs and classes; an attack lowers that of the class it is to reach
 Loss = Callable[[Tensor, Tensor], Tensor]
-#: verdicts, int64 of shape (batch, k), that a network's outputs mean by k rules
-Verdicts = Callable[[Tensor], Tensor]
+#: predictions, int64 of shape (batch, k), that a network's outputs mean by k rules
+Predictions = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """What came of an attack on n images, for each of k rules by which the outputs become verdicts.
+    """What came of an attack on n images, for each of k rules by which the outputs become predictions.
 
-    `images`, shape (n, k, channels, height, width): the first that had the wanted verdict, or else the last. `success`
-    (bool), `steps`, `queries` (how often the network was asked) and the verdicts `before` and `after` (int64) have
-    shape (n, k). So have `faults`, where there are any: why the image that the search gave was not taken (the place in
-    `robust.attack.FAULTS`; 0: it was).
+    `images`, shape (n, k, channels, height, width): the first that had the wanted prediction, or else the last.
+    `success` (bool), `steps`, `queries` (how often the network was asked) and the predictions `before` and `after`
+    (int64) have shape (n, k). So have `faults`, where there are any: why the image that the search gave was not taken
+    (the place in `robust.attack.FAULTS`; 0: it was).
     """
 
     images: Tensor
@@ -52,13 +52,6 @@ def margin(logits: Tensor, classes: Tensor) -> Tensor:
     return others.amax(1) - own
 
 
-def toward_scores(scores: Tensor, targets: Tensor) -> Tensor:
-    """The squared distance of scores, all but that of the last class (no object), to 1 for the target and 0 for the
-    others (Berntsen et al. 2016, section 3.2)."""
-    wanted = functional.one_hot(targets, scores.shape[1])[:, :-1].to(scores)
-    return (scores[:, :-1] - wanted).square().sum(1)
-
-
 def predicted(outputs: Tensor) -> Tensor:
     """The class of the greatest output."""
     return outputs.argmax(1, keepdim=True)
@@ -71,14 +64,14 @@ def progress(title: str | None, **about: Any) -> tqdm:
 
 def nothing_yet(images: Tensor, rules: int) -> Attacked:
     """The result of an attack that has not begun."""
-    verdicts = torch.zeros(len(images), rules, dtype=torch.int64)
+    predictions = torch.zeros(len(images), rules, dtype=torch.int64)
     return Attacked(
         images=images[:, None].expand(-1, rules, -1, -1, -1).clone(),
-        success=verdicts.bool(),
-        steps=verdicts,
-        before=verdicts.clone(),
-        after=verdicts.clone(),
-        queries=verdicts.clone(),
+        success=predictions.bool(),
+        steps=predictions,
+        before=predictions.clone(),
+        after=predictions.clone(),
+        queries=predictions.clone(),
     )
 
 

@@ -77,8 +77,8 @@ def universal(
     ends at 9).
 
     `training` are the images that it is learnt from, and their classes, `training_batch` at a time, `epochs` times
-    over, by steps of eps / 5 unless `step` says otherwise. An image that has the wanted verdict already stays as it is.
-    `steps` are those of learning. Arguments, result and errors else as of `robust.attack.pgd`.
+    over, by steps of eps / 5 unless `step` says otherwise. An image that has the wanted prediction already stays as it
+    is. `steps` are those of learning. Arguments, result and errors else as of `robust.attack.pgd`.
     """
     Budget(eps, "linf").check(images)
 

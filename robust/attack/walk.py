@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from robust.attack.search import (
     Attacked,
     Loss,
-    Verdicts,
+    Predictions,
     check_classes,
     check_least,
     followed,
@@ -43,11 +43,11 @@ class Aim:
     classes: Tensor
     targeted: bool
     loss: Loss
-    verdicts: Verdicts
+    predictions: Predictions
 
-    def fulfilled(self, verdicts: Tensor, rows: Tensor) -> Tensor:
-        """By which rules those images have the verdict that was sought."""
-        return (verdicts == self.classes[rows, None]) == self.targeted
+    def fulfilled(self, predictions: Tensor, rows: Tensor) -> Tensor:
+        """By which rules those images have the prediction that was sought."""
+        return (predictions == self.classes[rows, None]) == self.targeted
 
 
 def follow(
@@ -59,7 +59,7 @@ def follow(
     batch_size: int,
     title: str | None,
 ) -> Attacked:
-    """Moves each image until it has the wanted verdict by every rule, or its attempts are over."""
+    """Moves each image until it has the wanted prediction by every rule, or its attempts are over."""
     check_least(max_steps=(walk.max_steps, 1), batch_size=(batch_size, 1))
     device = device_of(model)
     batch, found, still = _Batch(images, walk, batch_size, device), None, 0
@@ -77,7 +77,7 @@ def follow(
                 away = aim.loss(outputs, aim.classes[batch.rows].to(device))
             with torch.no_grad():
                 judged = walk.judge(model, moved, batch.rows) if walk.judge else outputs
-            now = aim.verdicts(judged.detach()).cpu()
+            now = aim.predictions(judged.detach()).cpu()
             if found is None:
                 found = nothing_yet(images, now.shape[1])
             _note(found, batch, now, aim.fulfilled(now, batch.rows))
@@ -164,7 +164,7 @@ class _Batch:
 
 
 def _note(found: Attacked, batch: _Batch, now: Tensor, wanted: Tensor) -> None:
-    """Keeps the images that have the wanted verdict by a rule for the first time, and those whose search is over."""
+    """Keeps the images that have the wanted prediction by a rule for the first time, and those whose search is over."""
     found.queries[batch.rows] += (~found.success[batch.rows]).long()
     begun = (batch.attempt == 0) & (batch.taken == batch.first)
     found.before[batch.rows[begun]] = now[begun]

@@ -6,13 +6,10 @@ from robust.data.images import ImageSet, Splits, one_of_each, to_float
 from robust.data.module import Batch, PerturbedData
 from robust.data.natural_adversarial import NaturalAdversarial, natural_adversarial
 from robust.data.pretext import labelled, paired, turned
-from robust.data.scenes import NONE, RANGES, over, scenes
 from robust.data.sources import cifar10, digits, mnist
 from robust.data.tiny_imagenet import tiny_imagenet
 
 __all__ = [
-    "NONE",
-    "RANGES",
     "Augmentation",
     "Batch",
     "ImageSet",
@@ -26,9 +23,7 @@ __all__ = [
     "mnist",
     "natural_adversarial",
     "one_of_each",
-    "over",
     "paired",
-    "scenes",
     "tiny_imagenet",
     "to_float",
     "turned",

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from robust.attack import ANY, Assault
 from robust.data import ImageSet, to_float
-from robust.experiment.build import build_conditions, build_splits
+from robust.experiment.build import build_conditions, build_splits, task_of
 from robust.experiment.compose import compose
 from robust.experiment.experiment import Experiment
 from robust.experiment.validate import check_values
@@ -23,12 +23,10 @@ from robust.measure import (
     measure,
     measure_in_parts,
     measure_natural_adversarial,
-    measure_stages,
     neighbours_accuracy,
     take_samples,
-    take_views,
 )
-from robust.models import TripleStaged, device_of, folded, trunk_of
+from robust.models import device_of, folded, trunk_of
 from robust.runs import Identity
 from robust.runs.tables import complete_rows
 
@@ -48,10 +46,9 @@ def measure_missing(run: Experiment) -> None:
         folder.write_samples(samples)
     title = f"testing {run.identity.title}" if config.trainer.progress else None
     batch_size = config.evaluation.batch_size
-    if isinstance(model, TripleStaged) and not folder.knows_stages():
-        views = take_views(model, images, batch_size=batch_size)
-        stages = measure_stages(model, images, parameters=config.model.parameters, batch_size=batch_size, title=title)
-        folder.write_views(views, stages)
+    task = task_of(config)
+    if task.inspects and not folder.has_extras(task.inspects):
+        folder.write_extras(task.inspect(model, images, batch_size=batch_size, title=title))
     every_s = config.trainer.checkpoint_every_s
     for measured in measure_in_parts(model, images, missing, batch_size=batch_size, every_s=every_s, title=title):
         folder.write_tests(measured, run.identity, run.reference_name, images.classes)

@@ -39,7 +39,7 @@ def explained_interpolations(composed: Any) -> Iterator[None]:
             task, data = composed.task.name, composed.data.name
             raise ValueError(
                 f"`recipe` must say how `task={task}` is trained; that of `data={data}` has no `{found[1]}`. Add "
-                "it to the recipe, or choose other data, such as `data=scenes`."
+                "it to the recipe, or choose other data."
             ) from error
         if found := _REFERS.search(str(error)):
             raise ValueError(f"`{key}` refers to `{found[1]}`, and there is no such key.") from error

@@ -15,6 +15,7 @@ from robust.runs.config import leaves
 
 _HOME = re.compile(r"(\+{0,2}[\w.@/]+)=(~(?:/.*)?)")
 _NAMED = ("task.name", "technique.name")
+_RENAMED = {"data.none": "data.background_class", "task.none": "task.background_class"}
 _LONGEST = 100_000  # characters
 
 
@@ -68,8 +69,10 @@ def check_readable(override: str) -> None:
 
 def check_override(override: Override) -> None:
     """Raises ValueError for an override that a run cannot have: several values, something else than a word for a group
-    of choices, or a choice's own name."""
+    of choices, a choice's own name, or a key that has another name now."""
     key, place = override.key_or_group, override.package
+    if key in _RENAMED:
+        raise ValueError(f"`{key}` is not a key any more. It is `{_RENAMED[key]}`.")
     if override.is_delete():
         return
     if override.is_sweep_override():

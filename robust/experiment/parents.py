@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from robust.errors import suggest
 from robust.experiment.compose import compose
 from robust.experiment.overrides import as_overrides, parse
-from robust.experiment.search_path import CONF, project_folders
+from robust.experiment.search_path import choice_folders
 from robust.runs import RunFolder
 from robust.runs.config import Config
 
@@ -135,6 +135,6 @@ def _of_parent(config: Config) -> list[str]:
 
 
 def _self_supervised_tasks() -> list[str]:
-    files = [file for folder in (CONF, *project_folders()) for file in sorted((folder / "task").glob("*.yaml"))]
+    files = [file for folder in choice_folders() for file in sorted((folder / "task").glob("*.yaml"))]
     contents: dict[str, Any] = {file.stem: OmegaConf.to_container(OmegaConf.load(file)) for file in files}
     return [name for name, one in contents.items() if one.get("task", one).get("stage") == PRETRAIN]

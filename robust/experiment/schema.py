@@ -26,7 +26,6 @@ from robust.experiment.rules import (
 )
 from robust.learn import Adversarial, Consistent, Constant, Linear, Steps, Task, Trades
 from robust.learn.adversary import SignAdversary
-from robust.models import Autoencoder, Estimator, TripleStaged
 from robust.perturb import Perturbation
 from robust.track import Tracker
 
@@ -42,12 +41,7 @@ _GIVEN = {
     "trainer": ("title", "checkpoint", "callbacks", "logger"),
 }
 #: what a class hands those of its arguments to that it does not name
-_HANDED_ON: dict[Any, Any] = {
-    Adversarial: SignAdversary,
-    Trades: SignAdversary,
-    Autoencoder: Estimator,
-    TripleStaged: Estimator,
-}
+_HANDED_ON: dict[Any, Any] = {Adversarial: SignAdversary, Trades: SignAdversary}
 #: what is to be made, where it is of robust's or torch's own; others' need only do the same
 _KINDS: dict[str, tuple[type, ...]] = {
     "attack": (Assault,),

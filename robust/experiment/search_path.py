@@ -2,19 +2,17 @@
 
 A project is a folder of choices, such as `conf/perturb/mine.yaml`, and the modules beside it that they name. It is
 given by `--config-dir conf`, or by ROBUST_CONF, which every process that a command starts inherits. An installed
-package adds its folder of choices by an entry point of the group `robust.conf`, whose value is the package that holds
-them.
+package adds its folder of choices by an entry point (see `robust.files.choices`).
 """
 
 import functools
 import os
-import re
 import sys
-from collections.abc import Iterator, Sequence
-from importlib.resources import files
+from collections.abc import Sequence
 from pathlib import Path
 
-_CALLED = re.compile(r"\b(?:_target_|search|network):\s*[\"']?([A-Za-z_]\w*(?:\.\w+)+)")
+from robust.files.choices import called_by, installed_choices
+
 VARIABLE = "ROBUST_CONF"
 _PACKAGE = Path(__file__).parent.parent
 #: our own choices and sweeps: in the package, or in a checkout beside it
@@ -59,9 +57,14 @@ def project_folders() -> list[Path]:
     return [Path(at_home(one)) for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one]
 
 
+def choice_folders() -> tuple[Path, ...]:
+    """Every folder of choices: ours, the user's own, and those of installed packages."""
+    return (CONF, *project_folders(), *installed_choices())
+
+
 def groups() -> frozenset[str]:
     """The groups of choices that there are."""
-    return _groups((CONF, *project_folders()))
+    return _groups(choice_folders())
 
 
 @functools.cache
@@ -83,28 +86,13 @@ def search_path() -> list[str]:
     if missing := [folder for folder in folders if not folder.is_dir()]:
         raise ValueError(f"`{VARIABLE}` must name folders of choices; got {missing[0]}, which is none.")
     import_from_projects()
-    return ["sweeps://robust", *(f"file://{folder}" for folder in folders), *(f"pkg://{one}" for one in _installed())]
+    return ["sweeps://robust", *(f"file://{folder}" for folder in (*folders, *installed_choices()))]
 
 
 def trust_projects() -> None:
     """Lets what the user's own choices name be loaded: networks, and functions that read data."""
-    if project_folders() or _installed():
+    if folders := project_folders():
         from robust.models.registry import allow  # imports torch: where there is a project
 
         import_from_projects()
-        allow(named_in_projects())
-
-
-def named_in_projects() -> Iterator[str]:
-    """What the user's own choices, and those of installed packages, have called, by dotted name."""
-    installed = [Path(str(files(one))) for one in _installed()]
-    for folder in (*project_folders(), *installed):
-        for file in sorted(folder.rglob("*.yaml")):
-            yield from _CALLED.findall(file.read_text())
-
-
-@functools.cache
-def _installed() -> tuple[str, ...]:
-    from importlib.metadata import entry_points
-
-    return tuple(one.value for one in entry_points(group="robust.conf"))
+        allow(called_by(folders))

@@ -1,7 +1,6 @@
 """What a configuration must fulfil: the rules of single keys, which `schema` holds, and those between several."""
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
@@ -10,6 +9,7 @@ from robust.data import Splits
 from robust.errors import check
 from robust.experiment.parents import is_self_supervised
 from robust.experiment.schema import survey
+from robust.learn import Task
 from robust.perturb import Perturbation
 from robust.runs.config import Config
 
@@ -58,32 +58,25 @@ def check_technique(config: Config, perturbation: Perturbation | None) -> None:
         )
 
 
-def check_task(
-    config: Config,
-    splits: Splits,
-    perturbation: Perturbation | None,
-    *,
-    needs: Sequence[str],
-    least_batch: int = 1,
-) -> None:
-    """Raises ValueError where the images lack classes or what else the task `needs` to know of them, a batch holds too
-    few, a perturbation would make another answer right, or it and the data differ in what there is."""
+def check_task(config: Config, splits: Splits, perturbation: Perturbation | None, learnt: type[Task]) -> None:
+    """Raises ValueError where the images lack classes or what else the task that is `learnt` must know of them, a batch
+    holds too few, or a perturbation would make another answer right."""
     task, data = config.task, config.data
-    missing = [name for name in needs if name not in splits.train.extras]
-    if missing:
+    if missing := [name for name in learnt.needs if name not in splits.train.extras]:
         raise ValueError(
-            f"`task={task.name}` needs images of which {', '.join(missing)} are known, as of `data=scenes`; got "
-            f"`data={data.name}`."
+            f"`task={task.name}` needs images of which {', '.join(missing)} are known; got `data={data.name}`. Choose "
+            "other data."
         )
+    learnt.check_images(splits.train, config.model)
     if task.name == "classify" and len(splits.train.classes) < _FEWEST_CLASSES:
         raise ValueError(
             f"`task=classify` needs images of at least two classes; got {', '.join(splits.train.classes)} alone. "
             "Networks learn without classes too: task=rotation, patches or simclr."
         )
-    if (batch := min(data.batch_size, len(splits.train))) < least_batch:
+    if (batch := min(data.batch_size, len(splits.train))) < learnt.least_batch:
         raise ValueError(
-            f"`data.batch_size` must be at least {least_batch} with `task={task.name}`, which compares images, and "
-            f"there must be as many to train on; got {batch}."
+            f"`data.batch_size` must be at least {learnt.least_batch} with `task={task.name}`, which compares images, "
+            f"and there must be as many to train on; got {batch}."
         )
     if is_self_supervised(task):
         _check_self_supervised(config)
@@ -91,15 +84,6 @@ def check_task(
         raise ValueError(
             f"`task={task.name}` asks where things are, and needs pictures that are not moved; got "
             f"`perturb={perturbation.name}`. Choose noise, blur or faulty pixels, or leave it out."
-        )
-    none = data.get("none", task.none)
-    if none != task.none and task.name != "classify":
-        raise ValueError(f"`data.none` must be left out with `task={task.name}`, which sets it; got {none}.")
-    named, known = config.model.get("parameters"), data.get("parameters")
-    if named is not None and known is not None and named != known:
-        raise ValueError(
-            f"`model.parameters` must be those of the data, {', '.join(known)}; got {', '.join(named)}. Set "
-            "`data.parameters`."
         )
 
 

@@ -1,11 +1,10 @@
 """Training: LightningModules and callbacks."""
 
 from robust.learn.adversary import SignAdversary
-from robust.learn.classifier import Classifier, EstimatingClassifier
+from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
 from robust.learn.doubts import doubts
 from robust.learn.keeping import Curve, LastCheckpoint, Progress
-from robust.learn.minds_eye import Autoencoding, Comparing, Estimating, Projecting
 from robust.learn.objective import Adversarial, Consistent, Objective, Trades
 from robust.learn.pretext import Contrasting, Neighbours, Turning, nt_xent
 from robust.learn.start import NEW, FrozenNorms, freeze, take_weights
@@ -15,9 +14,7 @@ from robust.learn.trainer import count_devices, is_one_of_several, make_trainer,
 __all__ = [
     "NEW",
     "Adversarial",
-    "Autoencoding",
     "Classifier",
-    "Comparing",
     "Consistent",
     "Constant",
     "Contrasting",
@@ -25,8 +22,6 @@ __all__ = [
     "Curriculum",
     "Curve",
     "DivergedError",
-    "Estimating",
-    "EstimatingClassifier",
     "FrozenNorms",
     "Guess",
     "LastCheckpoint",
@@ -34,7 +29,6 @@ __all__ = [
     "Neighbours",
     "Objective",
     "Progress",
-    "Projecting",
     "Schedule",
     "SignAdversary",
     "Steps",

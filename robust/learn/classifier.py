@@ -1,7 +1,6 @@
 """Classifiers."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +8,6 @@ from torch.nn import functional
 
 from robust.data import Batch
 from robust.learn.task import Guess, Task
-from robust.models import AlexNet
 
 
 class Classifier(Task):
@@ -24,32 +22,6 @@ class Classifier(Task):
     def guess(self, labels: Tensor) -> Guess:
         alone = self.objective is None or not self.objective.of_logits  # else the loss is more than a cross entropy
         return guessed(labels) if alone else guessed(labels)._replace(loss=None)
-
-
-class EstimatingClassifier(Task):
-    """Trains a network that also estimates the parameters of the object it sees, where it sees one: cross entropy, and
-    `weight` times half the squared error, summed over the parameters. Only the classes count afterwards (Berntsen et
-    al. 2016, section 2.1)."""
-
-    networks, needs = (AlexNet,), ("parameters", "is_object")
-
-    def __init__(self, *arguments: Any, weight: float = 1.0, **options: Any):
-        super().__init__(*arguments, **options)
-        if getattr(self.model, "parameters_head", self) is None:
-            raise ValueError(
-                "`model.parameters` must name what is to be estimated; choose model=alexnet_with_parameters."
-            )
-        self.weight = weight
-
-    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        logits, parameters = self.model.estimate(batch.images)
-        error = (parameters - batch.extras["parameters"]) * batch.extras["is_object"][:, None]
-        loss = functional.cross_entropy(logits, batch.labels)
-        loss = loss + self.weight * error.square().sum() / 2 / len(batch.labels)
-        return loss, {"accuracy": _correct(logits, batch.labels)}
-
-    def guess(self, labels: Tensor) -> Guess:
-        return guessed(labels)._replace(loss=None)
 
 
 def judged(logits: Tensor, labels: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:

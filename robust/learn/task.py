@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from robust.data import Batch
+from robust.data import Batch, ImageSet
 from robust.learn.curriculum import Schedule
 from robust.learn.objective import Objective
 from robust.models import Standardize
@@ -51,6 +51,8 @@ class Task(pl.LightningModule):
     least_batch: ClassVar[int] = 1
     #: whether it learns from the images themselves, which an adversary could change
     sees_images: ClassVar[bool] = True
+    #: the files of a run's folder that `inspect` gives
+    inspects: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -72,6 +74,17 @@ class Task(pl.LightningModule):
         self._names: list[str] = []
         self._sums = torch.zeros(0)
         self._losses: list[Tensor] = []  # of the epoch's steps: looked at when it ends, so that no step waits
+
+    @classmethod
+    def check_images(cls, images: ImageSet, model: Mapping[str, Any]) -> None:
+        """Raises ValueError where there is nothing to learn from these training images by a network of these
+        settings."""
+
+    @classmethod
+    def inspect(cls, model: Any, images: ImageSet, *, batch_size: int, title: str | None = None) -> Mapping[str, Any]:
+        """What is kept of a trained network beside its tests, by the names in `inspects`: a data frame for a name that
+        ends in .csv or .parquet, a dataclass of arrays for .npz."""
+        return {}
 
     def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The loss of a batch, a mean over its images, and what else to show of them, by name: sums over the images."""

@@ -30,7 +30,6 @@ from robust.measure.evaluate import (
     predict,
 )
 from robust.measure.knn import features, neighbours_accuracy
-from robust.measure.minds_eye import Views, measure_stages, take_views
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
 from robust.measure.suites import SUITES, suite_scores, suite_tests
@@ -45,7 +44,6 @@ __all__ = [
     "Measurement",
     "Samples",
     "Test",
-    "Views",
     "aurra",
     "category_rates",
     "class_rates",
@@ -61,7 +59,6 @@ __all__ = [
     "measure_in_parts",
     "measure_layers",
     "measure_natural_adversarial",
-    "measure_stages",
     "movement",
     "neighbours_accuracy",
     "planned_tests",
@@ -76,5 +73,4 @@ __all__ = [
     "suite_tests",
     "summarize",
     "take_samples",
-    "take_views",
 ]

@@ -23,7 +23,7 @@ from robust.measure.calibration import (
 )
 from robust.measure.conditions import Condition
 from robust.measure.intervals import wilson
-from robust.models import OutputError, TripleStaged, ask, device_of, evaluating
+from robust.models import OutputError, ask, device_of, evaluating, gives_logits
 from robust.values.numbers import is_whole, plain
 
 #: what tells one test of a model from another
@@ -179,7 +179,7 @@ def _whole(name: str, value: Any, least: float = -math.inf) -> int:
 
 def _sureness(model: nn.Module, confidence: Tensor, right: Tensor) -> list[float]:
     """What SURENESS names; NaN for scores, which are no logits."""
-    if isinstance(model, TripleStaged):
+    if not gives_logits(model):
         return [math.nan] * len(SURENESS)
     sure, hits = confidence.cpu().numpy(), right.cpu().numpy()
     expected = expected_calibration_error(**confidence_bins(sure, hits))
@@ -188,7 +188,7 @@ def _sureness(model: nn.Module, confidence: Tensor, right: Tensor) -> list[float
 
 def _bins(model: nn.Module, confidence: Tensor, right: Tensor) -> list[np.ndarray | None]:
     """The arrays of `confidence_bins`; None for scores."""
-    if isinstance(model, TripleStaged):
+    if not gives_logits(model):
         return [None] * len(_BINS)
     return list(confidence_bins(confidence.cpu().numpy(), right.cpu().numpy()).values())
 

@@ -3,8 +3,7 @@
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, ImagesTooSmallError, linear_head
 from robust.models.inference import device_of, evaluating, folded, is_training, preserved
-from robust.models.minds_eye import PATCH, Autoencoder, Comparator, Estimator, Projector, TripleStaged, View
-from robust.models.outputs import OutputError, ask, said
+from robust.models.outputs import OutputError, Thresholded, ask, gives_logits, said
 from robust.models.pretrained import IMAGENET, published_digest, take_published
 from robust.models.registry import UnknownNetworkError, make_network, register
 from robust.models.resnet import ResNet
@@ -13,25 +12,20 @@ from robust.models.standardize import Standardize
 
 __all__ = [
     "IMAGENET",
-    "PATCH",
     "AlexNet",
-    "Autoencoder",
-    "Comparator",
     "ConvNet",
-    "Estimator",
     "ImagesTooSmallError",
     "OutputError",
-    "Projector",
     "ResNet",
     "Siamese",
     "Standardize",
-    "TripleStaged",
+    "Thresholded",
     "UnknownNetworkError",
-    "View",
     "ask",
     "device_of",
     "evaluating",
     "folded",
+    "gives_logits",
     "is_training",
     "linear_head",
     "make_network",

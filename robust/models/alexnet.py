@@ -15,7 +15,6 @@ FEATURES = 1024
 class AlexNet(nn.Module):
     """A reduced AlexNet for images of 64x64, from images in [0, 1] to logits, shape (batch, num_classes).
 
-    With `parameters`, the names of what else is to be estimated, a second head gives as many numbers (`estimate`);
     `head` are the widths of hidden linear layers before the logits.
     Source: Berntsen et al. 2016, section 2.1.
     """
@@ -25,7 +24,6 @@ class AlexNet(nn.Module):
         *,
         image_shape: tuple[int, int, int],
         num_classes: int,
-        parameters: Sequence[str] = (),
         dropout: float = 0.5,
         standardize: Per = "channel",
         head: Sequence[int] = (),
@@ -34,16 +32,9 @@ class AlexNet(nn.Module):
         self.standardize = Standardize(image_shape=image_shape, per=standardize)
         self.trunk = trunk(image_shape, dropout=dropout)
         self.head = linear_head(FEATURES, num_classes, hidden=head)
-        self.parameters_head = nn.Linear(FEATURES, len(parameters)) if parameters else None
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.trunk(self.standardize(images)))
-
-    def estimate(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, and parameters, shape (batch, parameters), that may leave [0, 1]."""
-        assert self.parameters_head is not None
-        features = self.trunk(self.standardize(images))
-        return self.head(features), self.parameters_head(features)
 
 
 def trunk(image_shape: tuple[int, int, int], *, dropout: float) -> nn.Sequential:

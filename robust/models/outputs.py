@@ -1,8 +1,12 @@
-"""A network's output for images: logits, checked."""
+"""A network's output for images: logits, checked.
 
-from collections.abc import Mapping
+A network may return scores that are no logits: it says so by `gives_logits = False`, and no confidence is measured of
+it. Where its scores mean other predictions at other thresholds, it is a `Thresholded`.
+"""
+
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +16,23 @@ from robust.errors import one_line
 
 class OutputError(ValueError):
     """A network that cannot be asked about images, or whose answer is of no use."""
+
+
+@runtime_checkable
+class Thresholded(Protocol):
+    """A network whose scores, shape (batch, classes), mean other predictions at other thresholds: an attack that takes
+    `thresholds` is judged at all of them."""
+
+    def predictions_at(self, scores: Tensor, thresholds: Sequence[float]) -> Tensor:
+        """The predictions at each threshold: int64 of shape (batch, thresholds)."""
+
+    def target_loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """What falls, shape (batch,), as the scores come nearer to those of the targets, int64 of shape (batch,)."""
+
+
+def gives_logits(model: nn.Module) -> bool:
+    """Whether a network's outputs are logits, whose softmax says how sure it is."""
+    return bool(getattr(model, "gives_logits", True))
 
 
 def ask(model: nn.Module, images: Tensor, *, numbers: Tensor | None = None, under: str = "") -> Tensor:

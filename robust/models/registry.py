@@ -6,7 +6,8 @@ of its constructor. To load it is to call what it names, so only these are calle
 - the networks of `robust.models`;
 - one that was given to `register`;
 - one that an installed package registers, by an entry point of the group `robust.networks` with the value
-  `package.module:Class`. It is imported when a checkpoint names it;
+  `package.module:Class`, or that its choices of configuration name (see `robust.files.choices`). It is imported when a
+  checkpoint names it;
 - one that the caller of `robust.load` names (`networks`), or the configuration that the user gave (`allow`), itself or
   by its dotted path. It is imported when a checkpoint names it.
 
@@ -15,20 +16,22 @@ of its constructor. To load it is to call what it names, so only these are calle
 new head on, or the task has one, `head`, the widths of hidden linear layers before the logits; for tasks without labels
 `standardize`, which is "channel"; and what else its file in `conf/model` says, as plain values. It takes images,
 floating-point in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes). Its
-part `head` is what transfer learning makes anew; every `Standardize` within it is fitted to the training images.
+part `head` is what transfer learning makes anew; every `Standardize` within it is fitted to the training images. What
+it returns may be scores that are no logits, and mean other predictions at other thresholds: see
+`robust.models.outputs`.
 """
 
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from torch import nn
 
+from robust.files.choices import called_by_packages
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet
-from robust.models.minds_eye import Autoencoder, Estimator, Projector, TripleStaged
 from robust.models.resnet import ResNet
 from robust.models.siamese import Siamese
 
@@ -38,8 +41,7 @@ Network = Callable[..., nn.Module]
 _Any = TypeVar("_Any", bound=Network)
 
 _OURS: dict[str, Network] = {
-    f"robust.models.{network.__name__}": network
-    for network in (AlexNet, Autoencoder, ConvNet, Estimator, Projector, ResNet, Siamese, TripleStaged)
+    f"robust.models.{network.__name__}": network for network in (AlexNet, ConvNet, ResNet, Siamese)
 }
 _registered: dict[str, Network] = {}
 _allowed: set[str] = set()
@@ -63,8 +65,13 @@ def allow(names: Iterable[str]) -> None:
 
 
 def is_allowed(name: str) -> bool:
-    """Whether the user's own configuration names it, or it was registered."""
-    return name in _allowed or name in _registered or any(_is_entry(one, name) for one in entry_points(group=GROUP))
+    """Whether the configuration of the user or of an installed package names it, or it was registered."""
+    return name in _registered or _is_named(name)
+
+
+def _is_named(name: str) -> bool:
+    named = name in _allowed or name in called_by_packages()
+    return named or any(name == entry.value.replace(":", ".") for entry in entry_points(group=GROUP))
 
 
 def find(name: str, named: Sequence[Network | str] = ()) -> Network:
@@ -78,19 +85,12 @@ def find(name: str, named: Sequence[Network | str] = ()) -> Network:
             return network
     if name in _OURS:
         return _OURS[name]
-    if name in named or name in _allowed:
+    if name in named or _is_named(name):
         return _import(name)
-    for entry in entry_points(group=GROUP):
-        if _is_entry(entry, name):
-            return _import(name)
     raise UnknownNetworkError(
         f"the network {name}, which is neither one of robust.models nor registered, and is not called. If you trust "
         f"it: `robust.register` it first, or name it: `robust.load(run_folder, networks=[{name!r}])`."
     )
-
-
-def _is_entry(entry: EntryPoint, name: str) -> bool:
-    return name == entry.value.replace(":", ".")
 
 
 def make_network(architecture: Mapping[str, Any], named: Sequence[Network | str] = ()) -> nn.Module:

@@ -94,7 +94,7 @@ def _is_complete(attacks: pd.DataFrame, classes: int, background: int | None) ->
 
 def _background(folder: Path, classes: Sequence[str]) -> int | None:
     """The class that shows nothing: of scenes, the last, where they have one."""
-    return len(classes) - 1 if RunFolder(folder).read_config().select("data.none") is True else None
+    return len(classes) - 1 if RunFolder(folder).read_config().select("data.background_class") is True else None
 
 
 def _atlas(known: Mapping[str, object], trained: str, runs: Sequence[tuple[Path, pd.DataFrame, np.ndarray]]) -> Atlas:

@@ -100,7 +100,7 @@ def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
     """A line for each attack on one run: what it is, and `images`, `natural` and `robust` accuracy, `_EFFORT`."""
     attacks = RunFolder(folder).read_attacks(images=False)
     assert attacks is not None
-    attacks = attacks[attacks["threshold"].isna()]  # a mind's eye has a section of its own
+    attacks = attacks[attacks["threshold"].isna()]  # those at thresholds are a study's
     about = rows[["run", *_ABOUT]].iloc[0].to_dict()
     lines = []
     for (name, settings), group in attacks.groupby(["attack", "settings"], sort=False):

@@ -9,12 +9,6 @@ _POINT = ["data", "technique", "train_perturbation", "train_level", "test_pertur
 
 #: what data sets are called, in the paper's order; others follow
 DATA_TITLES = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
-#: what the networks on rendered scenes are called
-MODEL_TITLES = {
-    "alexnet": "direct",
-    "alexnet_with_parameters": "direct + parameters",
-    "triple_staged": "triple-staged",
-}
 
 
 def in_order(data: Iterable[str]) -> list[str]:

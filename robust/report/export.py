@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust.errors import FailedError, check, require, started
+from robust.errors import FailedError, check, one_line, require, started
 from robust.files import atomic_write
 from robust.files.places import check_inside, file_name
-from robust.models import TripleStaged
 from robust.runs import RunFolder, load
 from robust.runs.model import make_model, read_checkpoint
 
@@ -78,20 +77,23 @@ def load_safetensors(path: Path) -> nn.Module:
 
 
 def _to_onnx(model: nn.Module, run_folder: Path, out: Path, **_: str) -> tuple[Path, Logits]:
-    if isinstance(model, TripleStaged):
-        raise ValueError(f"`formats` must leave out onnx for {run_folder}: a mind's eye looks at images one by one.")
     import onnxruntime
 
     path = _place(out, f"{run_folder.name}.onnx")
-    program = torch.onnx.export(
-        model,
-        (torch.zeros(2, *_architecture(run_folder)["image_shape"]),),
-        dynamo=True,
-        input_names=["images"],
-        output_names=["logits"],
-        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
-        verbose=False,
-    )
+    try:
+        program = torch.onnx.export(
+            model,
+            (torch.zeros(2, *_architecture(run_folder)["image_shape"]),),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise ValueError(
+            f"`formats` must leave out onnx for {run_folder}, whose network it cannot express: {one_line(error)}"
+        ) from error
     assert program is not None
     program.save(path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

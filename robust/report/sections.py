@@ -15,7 +15,6 @@ from robust.report.choice import comparable, in_order, of_one_kind
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
-from robust.report.minds_eye import Network, minds_eye_claims, minds_eye_section, read_networks
 from robust.report.natural_adversarial import natural_adversarial_section
 from robust.report.pairs import MEAN, technique_differences
 from robust.report.paper import example_figures, paper_figures
@@ -42,15 +41,14 @@ _GRID = 4  # levels that make a curve of the paper's
 
 def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     """Everything there is to say about these runs; what their rows cannot answer is left out."""
-    summary, networks, atlases = summary_table(rows, folders), read_networks(folders), read_atlases(folders)
+    summary, atlases = summary_table(rows, folders), read_atlases(folders)
     found = [
         _models(summary, rows),
         _paper(rows),
-        _claims(folders, rows, networks, atlases),
+        _claims(folders, rows, atlases),
         *(section for study in studies() for section in study.sections(folders, rows)),
         attacks_section(folders),
         *atlas_sections(atlases),
-        minds_eye_section(networks) if networks else Section(""),
         _one_for_all(rows),
         _techniques(folders),
         _images(folders, summary),
@@ -138,13 +136,10 @@ def _is_curve(numbers: pd.DataFrame) -> bool:
     return max(numbers["train_level"].nunique() - 1, numbers["test_level"].nunique() - 1) >= _GRID
 
 
-def _claims(
-    folders: Sequence[Path], rows: pd.DataFrame, networks: Sequence[Network], atlases: Sequence[Atlas]
-) -> Section:
+def _claims(folders: Sequence[Path], rows: pd.DataFrame, atlases: Sequence[Atlas]) -> Section:
     found = (
         claims(rows, folders),
         *(study.claims(folders, rows) for study in studies()),
-        minds_eye_claims(networks),
         atlas_claims(atlases),
     )
     table = pd.concat([one for one in found if len(one)] or [found[0]], ignore_index=True)

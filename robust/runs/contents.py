@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +17,7 @@ from robust.runs.formats import DamagedError
 from robust.values.secrets import MASK, masked
 
 if TYPE_CHECKING:
-    from robust.measure import Samples, Views
+    from robust.measure import Samples
 
 _log = logging.getLogger(__name__)
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
@@ -27,9 +27,6 @@ _BINS = ("bin_counts", "bin_right", "bin_confidence")
 _ATTACKS = ("attack", "settings", "image", "label", "target", "threshold", "success")
 _IMAGES = ("original", "adversarial")
 _SAMPLES = {"names": 1, "levels": 1, "images": 5, "labels": 1, "predicted": 2, "classes": 1}
-_VIEWS = {"queries": 3, "labels": 1, "scores": 2, "pasted": 4, "pasted_labels": 1, "classes": 1} | dict.fromkeys(
-    ("drawings", "alphas", "similarities", "weights"), 4
-)
 _SETTINGS = ("data", "model", "perturb", "technique", "task", "optimizer", "trainer", "evaluation", "attack", "logger")
 #: empty where a model gives no logits
 _MAY_LACK = {name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")}
@@ -132,9 +129,14 @@ def read_attacks(
     return found
 
 
-def read_stages(path: Path) -> pd.DataFrame | None:
-    """What a mind's eye made of each image."""
-    return formats.read_parquet(path, ("image", "label")) if sums.check(path) else None
+def read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
+    """A table that has these columns."""
+    return formats.read_parquet(path, columns) if sums.check(path) else None
+
+
+def read_arrays(path: Path, dimensions: Mapping[str, int]) -> dict[str, np.ndarray] | None:
+    """These arrays, each of so many dimensions."""
+    return formats.read_arrays(path, dimensions) if sums.check(path) else None
 
 
 def read_samples(path: Path) -> "Samples | None":
@@ -152,14 +154,7 @@ def read_samples(path: Path) -> "Samples | None":
     return kept
 
 
-def read_views(path: Path) -> "Views | None":
-    """What a mind's eye saw of a few images."""
-    from robust.measure import Views
-
-    return Views(**formats.read_arrays(path, _VIEWS)) if sums.check(path) else None
-
-
-def as_bytes(path: Path, content: "str | bytes | pd.DataFrame | Samples | Views") -> bytes:
+def as_bytes(path: Path, content: Any) -> bytes:
     """A text, a table, or the fields of a dataclass, which are arrays, as the file's suffix says."""
     if isinstance(content, str | bytes):
         return content.encode() if isinstance(content, str) else content

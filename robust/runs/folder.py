@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,10 @@ from robust.runs.record import read_record
 
 # What is measured, and networks, are imported where they are needed: torch comes with them, and rows are read without.
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
-    from robust.measure import Measurement, Samples, Views
+    from robust.measure import Measurement, Samples
     from robust.models.registry import Network
 
 
@@ -56,8 +58,6 @@ class RunFolder:
     attacks = _Named("attacks.parquet")
     natural_adversarial = _Named("natural_adversarial.csv")
     neighbours = _Named("neighbours.csv")  # how much of the classes is in the features
-    stages = _Named("stages.parquet")  # what a mind's eye made of each image
-    views = _Named("views.npz")
     report = _Named("report")
     wandb = _Named("wandb")
     tensorboard = _Named("tensorboard")
@@ -93,7 +93,6 @@ class RunFolder:
         return read_record(self.status) if sums.check(self.status) else None
 
     def write_record(self, record: Mapping[str, Any]) -> None:
-        """Writes it."""
         self._write({self.status: json.dumps(record, indent=2) + "\n"})
 
     def identity(self) -> Identity | None:
@@ -160,7 +159,7 @@ class RunFolder:
         is `tested`, what comes of its tests beside their rows and predictions. Of a large file its size alone is
         looked at."""
         needed = [self.config, *([self.confusion, self.summary, self.samples] if tested else [])]
-        maybe = [self.stages, self.views] if tested else []
+        maybe = self._extras() if tested else []
         absent = [path for path in needed if not path.exists()] + [path for path in maybe if sums.is_gone(path)]
         return [path.name for path in (*needed, *maybe) if path in absent or not sums.is_sound(path)]
 
@@ -170,7 +169,7 @@ class RunFolder:
 
     def forget_tests(self) -> list[str]:
         """Removes what was measured of a network that is no more; returns the names of what there was."""
-        tests = [self.rows, self.predictions, self.confusion, self.summary, self.samples, self.stages, self.views]
+        tests = [self.rows, self.predictions, self.confusion, self.summary, self.samples, *self._extras()]
         measured = [*tests, self.attacks, self.natural_adversarial, self.neighbours]
         if there := [path for path in measured if path.exists()]:
             sums.remove(there)
@@ -198,7 +197,6 @@ class RunFolder:
         return contents.read_table(self.metrics, numbers=["epoch"])
 
     def write_metrics(self, metrics: pd.DataFrame) -> None:
-        """Writes it."""
         self._write({self.metrics: metrics})
 
     def read_attacks(self, *, images: bool = True) -> pd.DataFrame | None:
@@ -262,26 +260,31 @@ class RunFolder:
         """Writes them."""
         self._write({self.samples: samples})
 
-    def read_stages(self) -> pd.DataFrame | None:
-        """See `measure_stages`."""
-        return contents.read_stages(self.stages)
+    def has_extras(self, names: Sequence[str]) -> bool:
+        """Whether files that a task keeps (see `Task.inspect`) are there, undamaged."""
+        return all(if_sound(partial(sums.check, self.path / name)) for name in names)
 
-    def read_views(self) -> "Views | None":
-        """What a mind's eye saw of a few images."""
-        return contents.read_views(self.views)
+    def read_extra_table(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+        """A table of such a file, Parquet, that has these columns."""
+        return contents.read_parquet(self.path / name, columns)
 
-    def knows_stages(self) -> bool:
-        """Whether both are there, undamaged."""
-        return if_sound(self.read_stages) is not None and if_sound(self.read_views) is not None
+    def read_extra_arrays(self, name: str, dimensions: Mapping[str, int]) -> "dict[str, np.ndarray] | None":
+        """The arrays of such a file: these, each of so many dimensions."""
+        return contents.read_arrays(self.path / name, dimensions)
 
-    def write_views(self, views: "Views", stages: pd.DataFrame) -> None:
-        """Writes what a mind's eye saw, and its stages, which say that both are there."""
-        self._write({self.views: views, self.stages: stages})
+    def write_extras(self, files: Mapping[str, Any]) -> None:
+        """Writes such files: by name a data frame, or a dataclass of arrays."""
+        self._write({self.path / name: content for name, content in files.items()})
+
+    def _extras(self) -> list[Path]:
+        """The files that a task kept, whether or not they are still there."""
+        own = {one.name for one in vars(type(self)).values() if isinstance(one, _Named)}
+        return [self.path / name for name in sums.names(self.path) if name not in own and Path(name).name == name]
 
     def _sound_rows(self) -> pd.DataFrame | None:
         return if_sound(self.read_rows) if self.rows.is_file() else None
 
-    def _write(self, files: "Mapping[Path, str | bytes | pd.DataFrame | Samples | Views]") -> None:
+    def _write(self, files: Mapping[Path, Any]) -> None:
         sums.write({path: contents.as_bytes(path, content) for path, content in files.items()})
 
 

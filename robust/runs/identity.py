@@ -13,7 +13,7 @@ VERSION = 3
 
 # Where things lie, how fast it is computed, what is measured afterwards: none of it changes what is learnt. All
 # else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its place in
-# `optimizer`, `trainer` and `data`; files that scenes are made of show in their pixels, which have a digest.)
+# `optimizer`, `trainer` and `data`; files that images are made of show in their pixels, which have a digest.)
 _PLACES = ("backgrounds", "cache_dir", "dir", "download", "objects", "path")
 _LEFT_OUT = frozenset(
     {
@@ -23,7 +23,7 @@ _LEFT_OUT = frozenset(
             f"trainer.{name}"
             for name in ("accelerator", "channels_last", "checkpoint_every_s", "compile", "progress", "threads")
         ),
-        *("task.name", "task.none", "task.stage", "task.tested", "trainer.devices", "trainer.num_nodes"),
+        *("task.name", "task.stage", "task.tested", "trainer.devices", "trainer.num_nodes"),
         "data.categories",
     }
 )

@@ -110,6 +110,11 @@ def is_gone(path: Path) -> bool:
     return bool(entry) and entry.get("before") != "" and not is_file(path)
 
 
+def names(folder: Path) -> list[str]:
+    """The finished files that were written to a run's folder."""
+    return sorted(_read(folder / SUMS) or {})
+
+
 def forget_what_was_said() -> None:
     """Lets everything be said once more."""
     say_once.cache_clear()

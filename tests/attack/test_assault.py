@@ -74,6 +74,31 @@ def test_another_threshold_is_judged_too(images):
     assert len(assault(thresholds=[0.3, 0.45]).missing(images, done)) == 4
 
 
+class Scores(nn.Sequential):
+    """Scores that are no logits; the last class is what reaches no threshold."""
+
+    def predictions_at(self, scores, thresholds):
+        best, place = scores[:, :-1].max(1)
+        return torch.where(best[:, None] >= torch.tensor(thresholds), place[:, None], 2)
+
+    def target_loss(self, scores, targets):
+        return (scores[:, :-1] - nn.functional.one_hot(targets, 3)[:, :-1]).square().sum(1)
+
+
+def test_a_network_of_scores_is_judged_at_every_threshold_by_one_search(images):
+    torch.manual_seed(0)
+    network = Scores(nn.Flatten(), nn.Linear(16, 3), nn.Sigmoid()).eval()
+    one = assault(thresholds=[0.3, 0.6], max_steps=60, step=0.02)
+    table = one.attack(network, images, (1, 0))
+    assert table["threshold"].tolist() == [0.3] * 4 + [0.6] * 4
+    assert (table["success"] == (table["after"] == 0)).all()
+    few, many = (table.loc[table["threshold"] == at, "steps"].to_numpy() for at in (0.3, 0.6))
+    assert (few <= many).all()
+    assert few.sum() < many.sum()
+    assert one.missing(images, table) == [(0, 1), (0, 2), (1, 2)]
+    assert assault(max_steps=60, step=0.02).attack(network, images, (1, 0))["threshold"].isna().all()
+
+
 def test_fractions_are_numbers(images, model):
     written, counted = (
         pd.concat(

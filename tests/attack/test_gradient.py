@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from robust.attack import distances, gradient_sign, record, toward_class, toward_scores
+from robust.attack import distances, gradient_sign, record, toward_class
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_every_image_goes_its_own_way_in_any_batch(model, images, batch_size):
 def test_images_stay_in_range_and_the_last_comes_back_without_success(model, images):
     unreachable = lambda outputs: torch.full((len(outputs), 1), -1)  # noqa: E731
     found = gradient_sign(
-        model, images, torch.zeros(12, dtype=torch.int64), step=0.3, max_steps=4, verdicts=unreachable
+        model, images, torch.zeros(12, dtype=torch.int64), step=0.3, max_steps=4, predictions=unreachable
     )
     assert not found.success.any()
     assert (found.steps == 4).all()
@@ -60,20 +60,20 @@ def test_images_stay_in_range_and_the_last_comes_back_without_success(model, ima
 
 def test_one_search_serves_every_rule(model, images):
     def at(margin):
-        def verdicts(logits):
+        def predictions(logits):
             best = logits.topk(2, dim=1)
             clear = best.values[:, 0] - best.values[:, 1] > margin
             return torch.where(clear, best.indices[:, 0], -1)[:, None]
 
-        return verdicts
+        return predictions
 
     margins, targets = (0.0, 0.05, 0.2), torch.arange(12) % 3
     options = {"step": 0.02, "max_steps": 30}
     both = gradient_sign(
-        model, images, targets, verdicts=lambda out: torch.cat([at(one)(out) for one in margins], 1), **options
+        model, images, targets, predictions=lambda out: torch.cat([at(one)(out) for one in margins], 1), **options
     )
     for rule, margin in enumerate(margins):
-        own = gradient_sign(model, images, targets, verdicts=at(margin), **options)
+        own = gradient_sign(model, images, targets, predictions=at(margin), **options)
         assert torch.equal(both.steps[:, rule], own.steps[:, 0])
         assert torch.equal(both.success[:, rule], own.success[:, 0])
         torch.testing.assert_close(both.images[:, rule], own.images[:, 0])
@@ -95,12 +95,6 @@ def test_the_model_is_left_as_it_was(model, images):
     gradient_sign(model, images, torch.zeros(12, dtype=torch.int64), max_steps=3)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
-
-
-def test_a_minds_eye_is_led_to_scores():
-    scores = torch.tensor([[0.2, 0.9, 0.1, 0.45]])
-    assert toward_scores(scores, torch.tensor([0])).item() == pytest.approx(0.8**2 + 0.9**2 + 0.1**2)
-    assert toward_scores(scores, torch.tensor([3])).item() == pytest.approx(0.2**2 + 0.9**2 + 0.1**2)
 
 
 def test_the_record_says_how_far_and_how_long(model, images):
@@ -139,7 +133,7 @@ def test_steps_are_those_of_an_independent_library(model, images):
     foolbox = pytest.importorskip("foolbox", reason="foolbox is not installed")
     targets = torch.arange(12) % 3
     unreachable = lambda outputs: torch.full((len(outputs), 1), -1)  # noqa: E731
-    ours = gradient_sign(model, images, targets, step=0.02, max_steps=10, verdicts=unreachable, loss=toward_class)
+    ours = gradient_sign(model, images, targets, step=0.02, max_steps=10, predictions=unreachable, loss=toward_class)
     attack = foolbox.attacks.LinfBasicIterativeAttack(abs_stepsize=0.02, steps=10, random_start=False)
     theirs, _, _ = attack(
         foolbox.PyTorchModel(model, bounds=(0, 1)),

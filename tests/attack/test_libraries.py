@@ -1,4 +1,4 @@
-"""Attacks of other libraries: their images and verdicts as ours, their faults explained."""
+"""Attacks of other libraries: their images and predictions as ours, their faults explained."""
 
 import importlib.util
 

@@ -11,12 +11,12 @@ from omegaconf import OmegaConf
 from robust.experiment.build import build_conditions, build_perturbation
 from robust.experiment.compose import compose, model_title
 from robust.experiment.overrides import explain_unreadable
-from robust.experiment.search_path import CONF
+from robust.experiment.search_path import CONF, choice_folders
 from robust.perturb import Perturbation
 
 
 def choices(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / group).glob("[!_]*.yaml"))
+    return sorted(path.stem for folder in choice_folders() for path in (folder / group).glob("[!_]*.yaml"))
 
 
 @pytest.mark.parametrize("name", [name for name in choices("perturb") if name != "none"])
@@ -116,7 +116,6 @@ MANY = [
     ],
     ["attack=table", "attack.several.pgd.eps=0.1", "evaluation=all", "evaluation.conditions.blur=[0.3,0.9]"],
     ["attack=eot", "perturb@attack.perturbation=noise", "attack.perturbation.level=0.1"],
-    ["data=scenes", "model=triple_staged", "data.parameters=[pitch,yaw]", "task.none=false"],
     ["data=folder", "data.path=/images", "data.dir=/elsewhere"],
 ]
 
@@ -162,8 +161,8 @@ def test_learning_rates_have_schedules_of_their_own() -> None:
     config = compose(["lr_scheduler=cosine", "lr_scheduler.end=0.1"])
     assert dict(config.lr_scheduler) == {"_target_": "robust.learn.Cosine", "start": 1.0, "end": 0.1}
     assert compose().lr_scheduler is None
-    assert compose(["data=scenes"]).lr_scheduler["_target_"] == "robust.learn.Cosine"
-    assert compose(["data=scenes", "lr_scheduler=none"]).lr_scheduler is None
+    assert compose(["data=tiny_imagenet"]).lr_scheduler["_target_"] == "robust.learn.Cosine"
+    assert compose(["data=tiny_imagenet", "lr_scheduler=none"]).lr_scheduler is None
 
 
 def test_what_choices_have_in_common_is_no_choice() -> None:

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from robust.experiment.compose import compose
 from robust.experiment.experiment import Experiment
-from robust.experiment.parents import starts
 from robust.experiment.prepare import Preparation, prepare
 
 STARTS = ["technique=transfer", "technique=retrain", "technique=adversarial"]
@@ -88,17 +86,6 @@ def test_a_natural_run_is_compared_with_itself(make_run: Callable[..., Experimen
     assert run.reference is None
     assert run.reference_name == run.folder.name
     assert make_run(*OWN).reference.identity == run.identity
-
-
-def test_a_stage_of_a_network_is_trained_as_its_own_command_says() -> None:
-    overrides = ["data=scenes", "model=triple_staged", "technique=natural", "model.dropout=0.1", "optimizer.lr=0.5"]
-    config = compose(overrides)
-    parts = starts(overrides, config)
-    assert set(parts) == {"estimator", "projector"}
-    estimator, projector = (compose(parts[name]) for name in ("estimator", "projector"))
-    assert (estimator.task.name, estimator.model.dropout) == ("estimate", 0.1)
-    assert (estimator.optimizer.lr, projector.optimizer.lr) == (0.001, 0.001)
-    assert "dropout" not in projector.model
 
 
 def test_the_last_of_two_values_holds_whatever_was_prepared_before(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare, reopen
 from robust.experiment.train import train
-from robust.measure import SURENESS, TEST_KEY, Measurement, Samples, Views, planned_tests
+from robust.measure import SURENESS, TEST_KEY, Measurement, Samples, planned_tests
 from robust.models import ConvNet
 from robust.runs import State, find_runs, read_status, sums, write_status
 
@@ -46,8 +46,8 @@ READERS: dict[str, Callable[[Experiment], Any]] = {
     "natural adversarial": lambda run: run.files.read_natural_adversarial(),
     "neighbours": lambda run: run.files.read_neighbours(),
     "samples": lambda run: vars(run.files.read_samples() or Samples(*[np.zeros(0)] * 6)),
-    "stages": lambda run: run.files.read_stages(),
-    "views": lambda run: vars(run.files.read_views() or Views(*[np.zeros(0)] * 10)),
+    "a task's table": lambda run: run.files.read_extra_table("mine.parquet", ["image"]),
+    "a task's arrays": lambda run: run.files.read_extra_arrays("mine.npz", {"seen": 2}),
     "model": lambda run: run.files.load_model().state_dict(),
     "reopened": lambda run: reopen(run.folder).identity,
     "found": lambda run: [folder.name for folder in find_runs([run.folder.parent])],
@@ -55,6 +55,13 @@ READERS: dict[str, Callable[[Experiment], Any]] = {
     "attacks left": lambda run: len(run.missing_attacks()),
     "incomplete": lambda run: run.is_incomplete(),
 }
+
+
+@dataclasses.dataclass
+class Seen:
+    """What a task keeps of a network."""
+
+    seen: np.ndarray
 
 
 def tables(run: Experiment, chance: np.random.Generator) -> Measurement:
@@ -90,10 +97,8 @@ def write_whole(run: Experiment, seed: int) -> None:
             classes=np.array([str(digit) for digit in range(10)]),
         )
     )
-    shapes = {"queries": 3, "labels": 1, "drawings": 4, "alphas": 4, "similarities": 4, "weights": 4, "scores": 2}
-    shapes |= {"pasted": 4, "pasted_labels": 1, "classes": 1}
-    views = {name: chance.integers(0, 9, [2] * dims).astype(np.uint8) for name, dims in shapes.items()}
-    files.write_views(Views(**views), pd.DataFrame({"image": [0, 1], "label": [0, 1], "score_0": chance.random(2)}))
+    seen = Seen(chance.integers(0, 9, (3, 4)).astype(np.uint8))
+    files.write_extras({"mine.npz": seen, "mine.parquet": pd.DataFrame({"image": [0, 1], "score": chance.random(2)})})
     files.write_tests(tables(run, chance), run.identity, run.reference_name, run.splits.test.classes)
     (assault,) = run.assaults
     for pair in assault.missing(run.splits.test, None):

@@ -1,6 +1,7 @@
 """The files of a run's folder: named in one place, written whole, old and new together."""
 
 import ast
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ ROOM = Path(robust.__file__).parent
 FILES = {
     *("config.yaml", "model.ckpt", "last.ckpt", "rows.csv", "predictions.parquet", "confusion.csv"),
     *("summary.json", "metrics.csv", "log.txt", "status.json", "claim.json", "attacks.parquet"),
-    *("natural_adversarial.csv", "neighbours.csv", "samples.npz", "stages.parquet", "views.npz", "sums.json"),
+    *("natural_adversarial.csv", "neighbours.csv", "samples.npz", "sums.json"),
 }
 FOLDERS = {"report", "wandb", "tensorboard"}
 IDENTITY = Identity("digits", "convnet", "constant", "noise", 0.1, 0, digest="0123456789", kind="4567")
@@ -68,7 +69,8 @@ def test_nothing_is_there_before_it_is_written(tmp_path: Path) -> None:
     found = [
         *(run.read_predictions(), run.read_confidence(), run.read_confusion(), run.read_metrics(), run.read_attacks()),
         *(run.made_attacks(), run.read_natural_adversarial(), run.read_neighbours(), run.read_samples()),
-        *(run.read_stages(), run.read_views(), run.read_record(), run.identity()),
+        *(run.read_extra_table("mine.parquet", ["image"]), run.read_extra_arrays("mine.npz", {"a": 1})),
+        *(run.read_record(), run.identity()),
     ]
     assert found == [None] * len(found)
     assert not run.path.exists()
@@ -197,3 +199,37 @@ def test_parts_of_this_library_and_of_ones_own_choices_are_called(tmp_path: Path
         RunFolder(tmp_path).read_config()
     allow(["mine_alone.pictures"])
     assert RunFolder(tmp_path).read_config().optimizer["_target_"] == "torch.optim.Adam"
+
+
+@dataclasses.dataclass
+class Seen:
+    """What a task may keep."""
+
+    a: np.ndarray
+
+
+def test_files_that_a_task_keeps_are_known_forgotten_and_missed(tmp_path: Path) -> None:
+    run, names = RunFolder(tmp_path), ("mine.parquet", "mine.npz")
+    write(run, measured({"natural": 0.9}))
+    assert not run.has_extras(names)
+    run.write_extras({"mine.npz": Seen(np.arange(3)), "mine.parquet": pd.DataFrame({"image": [1, 2]})})
+    assert run.has_extras(names)
+    table, arrays = run.read_extra_table("mine.parquet", ["image"]), run.read_extra_arrays("mine.npz", {"a": 1})
+    assert table is not None
+    assert table["image"].tolist() == [1, 2]
+    assert arrays is not None
+    assert arrays["a"].tolist() == [0, 1, 2]
+    (tmp_path / "mine.npz").unlink()
+    assert not run.has_extras(names)
+    assert "mine.npz" in run.lost(tested=True)
+    assert "mine.parquet" in run.forget_tests()
+    assert not (tmp_path / "mine.parquet").exists()
+
+
+def test_of_files_that_a_task_keeps_none_lies_elsewhere(tmp_path: Path) -> None:
+    run, victim = RunFolder(tmp_path / "run"), tmp_path / "victim.npz"
+    run.path.mkdir()
+    victim.write_bytes(b"mine")
+    sums._write_sums(run.path / "sums.json", {"../victim.npz": sums._entry(b"mine")})
+    assert run.forget_tests() == []
+    assert victim.is_file()

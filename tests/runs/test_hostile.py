@@ -25,7 +25,7 @@ from robust.experiment.attack import attack_runs
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import reopen
-from robust.experiment.search_path import CONF
+from robust.experiment.search_path import choice_folders
 from robust.measure import TEST_KEY
 from robust.runs import VERSION, RunFolder, State, find_runs, formats, logged, read_status
 from robust.runs.config import Config, check_targets, leaves
@@ -121,10 +121,20 @@ def checkpoint(content: Any) -> bytes:
 IDENTITY = ("data", "model", "technique", "perturbation", "level", "seed", "digest", "kind")
 SAMPLES = ("names", "levels", "images", "labels", "predicted", "classes")
 PICKLE = pickle.dumps(Trap())
+
+
+def read_views(run: RunFolder) -> Any:
+    return run.read_extra_arrays("views.npz", {"queries": 3})
+
+
+def read_stages(run: RunFolder) -> Any:
+    return run.read_extra_table("stages.parquet", ["image"])
+
+
 FILES: dict[str, tuple[str, bytes | str, Callable[[RunFolder], Any]]] = {
     "objects in arrays": ("samples.npz", npz(**dict.fromkeys(SAMPLES, np.array([Trap()]))), RunFolder.read_samples),
     "a pickle as arrays": ("samples.npz", pickle.dumps(Trap()), RunFolder.read_samples),
-    "a pickle in an archive": ("views.npz", zipped(queries=pickle.dumps(Trap())), RunFolder.read_views),
+    "a pickle in an archive": ("views.npz", zipped(queries=pickle.dumps(Trap())), read_views),
     "arrays without end": (
         "samples.npz",
         zipped(**dict.fromkeys(SAMPLES, npy((10**13,), "<f8", b"12345678"))),
@@ -144,7 +154,7 @@ FILES: dict[str, tuple[str, bytes | str, Callable[[RunFolder], Any]]] = {
     "a model of lists": ("model.ckpt", checkpoint({"architecture": [1], "state_dict": [2]}), RunFolder.load_model),
     "a model of words": ("model.ckpt", checkpoint("word"), RunFolder.load_model),
     "no table": ("attacks.parquet", b"PAR1 half", RunFolder.read_attacks),
-    "another table": ("stages.parquet", pd.DataFrame({"a": [1]}).to_parquet(), RunFolder.read_stages),
+    "another table": ("stages.parquet", pd.DataFrame({"a": [1]}).to_parquet(), read_stages),
     "predictions that are numbers": (
         "predictions.parquet",
         pd.DataFrame(1, columns=[*TEST_KEY, "label", "predicted"], index=[0]).to_parquet(),
@@ -264,7 +274,9 @@ def test_a_file_of_100_mb_is_not_read(folder: Path) -> None:
 
 
 def test_all_that_our_own_choices_name_may_stand_in_a_runs_folder() -> None:
-    choices = [Config.of(formats.yaml.safe_load(file.read_text())) for file in CONF.rglob("*.yaml")]
+    choices = [
+        Config.of(formats.yaml.safe_load(file.read_text())) for one in choice_folders() for file in one.rglob("*.yaml")
+    ]
     named = [
         {name: value}
         for choice in choices

@@ -156,8 +156,6 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         "digits": 120,
         "impact": 0,
         "layers": 24,
-        "minds_eye": 0,
-        "minds_eye_open": 2,
         "natural": 27,
         "one_for_all": 9,
         "pretext": 36,
