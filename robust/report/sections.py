@@ -9,7 +9,6 @@ import pandas as pd
 
 from robust.measure import NATURAL, Samples, condition_title
 from robust.report.ablation import ablation_table
-from robust.report.atlas import Atlas, atlas_claims, atlas_sections, read_atlases
 from robust.report.attacks import attacks_section
 from robust.report.choice import comparable, in_order, of_one_kind
 from robust.report.confidence import confidence_section
@@ -42,14 +41,13 @@ _GRID = 4  # levels that make a curve of the paper's
 
 def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     """Everything there is to say about these runs; what their rows cannot answer is left out."""
-    summary, networks, atlases = summary_table(rows, folders), read_networks(folders), read_atlases(folders)
+    summary, networks = summary_table(rows, folders), read_networks(folders)
     found = [
         _models(summary, rows),
         _paper(rows),
-        _claims(folders, rows, networks, atlases),
+        _claims(folders, rows, networks),
         *(section for study in studies() for section in study.sections(folders, rows)),
         attacks_section(folders),
-        *atlas_sections(atlases),
         minds_eye_section(networks) if networks else Section(""),
         _one_for_all(rows),
         _techniques(folders),
@@ -138,14 +136,11 @@ def _is_curve(numbers: pd.DataFrame) -> bool:
     return max(numbers["train_level"].nunique() - 1, numbers["test_level"].nunique() - 1) >= _GRID
 
 
-def _claims(
-    folders: Sequence[Path], rows: pd.DataFrame, networks: Sequence[Network], atlases: Sequence[Atlas]
-) -> Section:
+def _claims(folders: Sequence[Path], rows: pd.DataFrame, networks: Sequence[Network]) -> Section:
     found = (
         claims(rows, folders),
         *(study.claims(folders, rows) for study in studies()),
         minds_eye_claims(networks),
-        atlas_claims(atlases),
     )
     table = pd.concat([one for one in found if len(one)] or [found[0]], ignore_index=True)
     if table.empty:
