@@ -70,7 +70,7 @@ def layers_alone(folders: Sequence[Path], rows: pd.DataFrame) -> dict[str, str]:
     "layer4.*"."""
     places = {folder.name: folder for folder in folders}
     runs = rows[rows["technique"].str.startswith("harden") & rows["run"].isin(places)].drop_duplicates("run")
-    found = {}
+    found: dict[str, str] = {}
     for _, mine in runs.groupby("kind", sort=False):  # runs of one kind have one configuration
         trainable = RunFolder(places[mine["run"].iloc[0]]).read_config().technique.trainable or ()
         names = [one.removesuffix(".*") for one in trainable]

@@ -195,6 +195,7 @@ def _measured(line: pd.Series) -> Callable[[str], Figure | None]:
     def figure(name: str) -> Figure | None:
         if line["seeds"] < FEWEST_SEEDS or pd.isna(line[f"{name}_low"]):
             return None
-        return Figure(*(100 * line[f"{name}{end}"] for end in ("", "_low", "_high")), int(line["seeds"]))
+        mean, low, high = (100 * line[f"{name}{end}"] for end in ("", "_low", "_high"))
+        return Figure(mean, low, high, int(line["seeds"]))
 
     return figure

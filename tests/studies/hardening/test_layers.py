@@ -111,8 +111,12 @@ def test_what_cannot_be_measured_any_more_is_left_out_and_said(folders: list[Pat
 
 def test_networks_of_several_kinds_each_have_their_section(folders: list[Path], tmp_path: Path) -> None:
     other = [f"runs_dir={tmp_path}", *SETTINGS, *TESTS, *NETWORK[1:]]
+    other += ["trainer.max_epochs=1", "parent.trainer.max_epochs=1"]
     harden = ["technique=harden", "perturb=rotate"]
-    others = [["technique=natural"], *([*harden, f"technique.trainable=[{layer}.*]"] for layer in ("features.0", "head"))]
+    others = [
+        ["technique=natural"],
+        *([*harden, f"technique.trainable=[{layer}.*]"] for layer in ("features.0", "head")),
+    ]
     runs = [prepare([*other, *one]) for one in others]
     assert [execute(run).state for run in runs] == 3 * [State.DONE]
     sections = of_layers([*folders, *(run.folder for run in runs)])
