@@ -19,10 +19,9 @@ _AT_ONCE = 1000
 
 
 def rotation_dataset(splits: Splits) -> Splits:
-    """The same images, to be told which way up they are: classes are turns, counter-clockwise (Gidaris et al. 2018,
-    arXiv 1803.07728). Test images stand there in all four; training images upright, for they are turned when they are
-    learnt. Raises ValueError for pictures that are not square.
-    """
+    """The same images, to predict their rotation: classes are quarters, counter-clockwise (Gidaris et al. 2018, arXiv
+    1803.07728). Test images stand there in all four; training images upright, for a step rotates them itself. Raises
+    ValueError for pictures that are not square."""
     _, height, width = splits.train.shape
     if height != width:
         raise ValueError(f"`task=rotation` needs square pictures, to turn them by a quarter; got {height} x {width}.")

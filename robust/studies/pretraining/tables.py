@@ -77,10 +77,10 @@ def _is_started(config: Config) -> bool:
 def pretraining_runs(folders: Sequence[Path], started: Sequence[Path]) -> list[PretrainingRun]:
     """The finished self-supervised runs among these, and those beside them that the runs `started` start from, of all
     seeds."""
-    own = {folder for folder in folders if RunFolder(folder).knn.is_file()}
+    own = dict.fromkeys(folder for folder in folders if RunFolder(folder).knn.is_file())
     wanted = {kind for folder in started for kind in _parents(folder)}
     runs = []
-    for root in dict.fromkeys(folder.parent for folder in folders if folder in own or folder in started):
+    for root in dict.fromkeys(folder.parent for folder in [*own, *started]):
         for files in map(RunFolder, sorted(root.glob("*/"))):
             if not files.knn.is_file() or (identity := files.identity()) is None:
                 continue
@@ -123,12 +123,13 @@ def downstream_lines(folders: Sequence[Path], rows: pd.DataFrame, started: Seque
     accuracy (the latter over the conditions that all runs of the data were tested under), and the accuracy that each
     attack leaves, by its title."""
     runs = dict(list(rows.groupby("run", sort=False)))
-    references = {runs[folder.name]["reference"].iloc[0] for folder in started}
-    found = [folder for folder in folders if folder in started or folder.name in references]
+    starting = {folder.name for folder in started}
+    shown = starting | {runs[name]["reference"].iloc[0] for name in starting}
+    found = [folder for folder in folders if folder.name in shown]
     perturbed = perturbed_accuracy(rows[rows["run"].isin([folder.name for folder in found])])
     lines = []
     for folder in found:
-        own, config, anew = runs[folder.name], RunFolder(folder).read_config(), folder not in started
+        own, config, anew = runs[folder.name], RunFolder(folder).read_config(), folder.name not in starting
         about = own[["run", *NETWORK, "kind", "seed", "reference"]].iloc[0].to_dict()
         lines.append(
             {
