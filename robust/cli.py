@@ -21,6 +21,7 @@ _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 --config-dir FOLDER adds choices of your own (FOLDER/perturb/mine.yaml) and the modules beside that folder.
 Exit status: 0 all went well; 1 a run failed; 2 the command was wrong, and nothing was started; 130 stopped (Ctrl-C)."""
 _ENVIRONMENT = "shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout"
+_NOW_REPORT = ("layers", "pretext")  # commands that there were
 _PICTURES = (".png", ".svg", ".pdf")
 _Argument = tuple[str, dict[str, Any]]  # as `add_argument` takes it
 _commands: dict[str, tuple[Callable[..., None], Sequence[_Argument]]] = {}
@@ -43,6 +44,10 @@ def _call(words: Sequence[str]) -> None:
         print(version("robust"))
     elif name in ("-sc", "--shell-completion"):
         _complete(others)
+    elif name in _NOW_REPORT:
+        raise ValueError(
+            f"`{name}` is not a command: what it showed stands on the page of the runs, robust report RUNS."
+        )
     elif name not in _commands:
         raise ValueError(f"`{name}` is not a command.{suggest(name, _commands)} There are {', '.join(_commands)}.")
     elif name == "train":
@@ -168,11 +173,12 @@ def _attack(settings: list[str]) -> None:
 )
 def _report(runs: list[str], out: Path | None, formats: str) -> None:
     """Print the results of finished runs and write their page."""
-    from robust.report import print_results
+    from robust.report import print_results, write_report
     from robust.runs import collect, find_runs
 
     print_results(collect(folders := find_runs(runs)), folders)
-    _write_page(folders, out, formats=[one for one in formats.split(",") if one])
+    with started():
+        print("page:", write_report(folders, out, formats=[one for one in formats.split(",") if one]))
 
 
 @_command(_RUNS, _argument("--out", type=_table, default="rows", help="the table's name, without suffix (rows)"))
@@ -249,44 +255,6 @@ def _sheet(file: Path, settings: list[str], images: int) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=100)
     print(file)
-
-
-@_command(_RUNS, _OUT, _argument("--images", type=int, default=200, help="test images that are measured (200)"))
-def _layers(runs: list[str], out: Path | None, images: int) -> None:
-    """Show how far perturbations move each layer of natural networks.
-
-    Beside it, what hardening that layer alone won, where RUNS hold such runs, and where the networks look.
-    """
-    from robust.report.which_layers import which_layers
-    from robust.runs import find_runs
-
-    sections, natural = which_layers(find_runs(runs), images=images)
-    _write_page(natural, out or natural[0].parent / "layers", sections)
-
-
-@_command(_RUNS, _OUT)
-def _pretext(runs: list[str], out: Path | None) -> None:
-    """Show what self-supervised pretraining is worth: downstream and robust accuracy.
-
-    With few labels and with all, on natural and perturbed images and under attack, against networks that start anew.
-    """
-    from robust.report.pretext_tables import pretext_runs
-    from robust.report.self_supervised import self_supervised
-    from robust.runs import find_runs
-
-    folders = find_runs(runs)
-    pretrained = pretext_runs(folders)
-    sections = [section for section in self_supervised(folders, pretrained) if section.title]
-    untested = [run.folder for run in pretrained if run.folder not in folders]
-    _write_page(folders, out or folders[0].parent / "pretext", sections, untested=untested)
-
-
-def _write_page(runs: list[Path], out: Path | None, sections: Sequence[Any] | None = None, **options: Any) -> None:
-    from robust.report import print_sections, write_report
-
-    print_sections(sections or [])
-    with started():
-        print("page:", write_report(runs, out, sections, **options))
 
 
 @_command(

@@ -18,9 +18,9 @@ HIDDEN = f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL}))\n"
 TRAIN = "import runpy; sys.argv[0] = 'train.py'; runpy.run_path('train.py', run_name='__main__')"
 ROBUST = "import runpy; runpy.run_module('robust', run_name='__main__')"
 PRELUDE = "from pathlib import Path; from robust.errors import run_command"
-WHICH_LAYERS = f"""{PRELUDE}
-from robust.report.which_layers import which_layers
-run_command(lambda: which_layers([]))
+SALIENCY = f"""{PRELUDE}
+from robust.measure.saliency import captum_attributions
+run_command(captum_attributions)
 """
 EXPORT = f"""{PRELUDE}
 from robust.report.export import export
@@ -43,7 +43,7 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         (TRAIN, ["attack=torchattacks", "attack.method=FGSM"], "torchattacks", "torchattacks"),
         (TRAIN, ["-m", "perturb=noise,blur", "hydra/launcher=slurm"], "submitit", "robust[slurm]"),
         (ROBUST, ["dashboard", "--entity", "me"], "wandb", "robust[wandb]"),
-        (WHICH_LAYERS, [], "captum", "robust[explain]"),
+        (SALIENCY, [], "captum", "robust[explain]"),
         *((EXPORT, [name], name, "robust[export]") for name in ("onnx", "safetensors")),
     ],
     ids=lambda value: "" if isinstance(value, list) or "import" in value else value,

@@ -5,7 +5,7 @@ from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits, one_of_each, to_float
 from robust.data.module import Batch, PerturbedData
 from robust.data.natural_adversarial import NaturalAdversarial, natural_adversarial
-from robust.data.pretext import labelled, paired, turned
+from robust.data.pretext import label_subset, patch_pairs, rotation_dataset
 from robust.data.sources import cifar10, digits, mnist
 from robust.data.tiny_imagenet import tiny_imagenet
 
@@ -19,12 +19,12 @@ __all__ = [
     "cifar10",
     "digits",
     "folder",
-    "labelled",
+    "label_subset",
     "mnist",
     "natural_adversarial",
     "one_of_each",
-    "paired",
+    "patch_pairs",
+    "rotation_dataset",
     "tiny_imagenet",
     "to_float",
-    "turned",
 ]

@@ -1,4 +1,4 @@
-"""Images that label themselves, and images of which few are labelled."""
+"""Data sets of self-supervised tasks, and data sets of which few labels are known."""
 
 from dataclasses import replace
 
@@ -18,11 +18,10 @@ _GREY = (0.299, 0.587, 0.114)
 _AT_ONCE = 1000
 
 
-def turned(splits: Splits) -> Splits:
-    """The same images, to be told which way up they are: classes are turns, counter-clockwise (Gidaris et al. 2018,
-    arXiv 1803.07728). Test images stand there in all four; training images upright, for they are turned when they are
-    learnt. Raises ValueError for pictures that are not square.
-    """
+def rotation_dataset(splits: Splits) -> Splits:
+    """The same images, to predict their rotation: classes are quarters, counter-clockwise (Gidaris et al. 2018, arXiv
+    1803.07728). Test images stand there in all four; training images upright, for a step rotates them itself. Raises
+    ValueError for pictures that are not square."""
     _, height, width = splits.train.shape
     if height != width:
         raise ValueError(f"`task=rotation` needs square pictures, to turn them by a quarter; got {height} x {width}.")
@@ -32,7 +31,7 @@ def turned(splits: Splits) -> Splits:
     return Splits(train, ImageSet(images, labels, _TURNS), splits.digest)
 
 
-def paired(splits: Splits, *, gap: int = 1, jitter: int = 1) -> Splits:
+def patch_pairs(splits: Splits, *, gap: int = 1, jitter: int = 1) -> Splits:
     """Of each image the patch in its middle and one of the eight around it, side by side, to be told which (Doersch et
     al. 2015, arXiv 1505.05192): eight pairs an image, of shape (channels, side, 2 side), one after the other.
 
@@ -85,7 +84,7 @@ def _patch(grey: Tensor, row: int, column: int, moved: Tensor, pitch: int, gap: 
     return grey.unfold(1, side, 1).unfold(2, side, 1)[torch.arange(len(grey)), down, right]
 
 
-def labelled(splits: Splits, share: float, *, seed: int) -> Splits:
+def label_subset(splits: Splits, share: float, *, seed: int) -> Splits:
     """The same test images, and this share of the training images of each class, at least one, drawn by the seed; a
     greater share holds the smaller one. Raises ValueError for a share that is none."""
     if not (is_number(share) and 0 < share <= 1):

@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from robust.attack import Assault
-from robust.data import Splits, labelled
+from robust.data import Splits, label_subset
 from robust.data.cache import digest_of_images
 from robust.data.own import looked_at
 from robust.errors import ParameterError, one_line, shown
@@ -92,7 +92,7 @@ def _read_splits(source: str, *, images: str | None = None, labels: float | None
     if images is not None:
         return make(json.loads(images), _partial_=True)(_read_splits(source))
     if labels is not None:
-        return labelled(_read_splits(source), labels, seed=seed)
+        return label_subset(_read_splits(source), labels, seed=seed)
     described = json.loads(source)
     if (name := str(described["_target_"])).startswith("robust."):
         return make(described)

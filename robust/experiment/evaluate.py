@@ -20,10 +20,10 @@ from robust.experiment.validate import check_values
 from robust.learn import has_finite_weights, on_gpu
 from robust.measure import (
     Condition,
+    knn_accuracy,
     measure,
     measure_in_parts,
     measure_natural_adversarial,
-    neighbours_accuracy,
     take_samples,
 )
 from robust.models import device_of, folded, trunk_of
@@ -57,18 +57,16 @@ def measure_missing(run: Experiment) -> None:
 
 
 def measure_others(run: Experiment) -> None:
-    """Tests on natural adversarial examples, where that is asked for and missing; asks how much of the classes is in
-    the features of what learnt without labels, before and after: all test images among all that it learnt from."""
+    """Tests on natural adversarial examples, where that is asked for and missing; measures the
+    k-NN accuracy of a self-supervised network, before and after: all test images among all that it learnt from."""
     if others := run.missing_natural_adversarial():
         found = measure_natural_adversarial(load_for_tests(run), others, batch_size=run.config.evaluation.batch_size)
         run.files.write_natural_adversarial(found, others.digest, run.identity, run.reference_name)
-    if run.misses_neighbours():
+    if run.misses_knn():
         splits, trained, untrained = build_splits(run.config.data), run.load(), run.build_network()
         trunk_of(untrained).standardize = trunk_of(trained).standardize  # known without training
-        before, after = (
-            neighbours_accuracy(_as_tested(one, run), splits.train, splits.test) for one in (untrained, trained)
-        )
-        run.files.write_neighbours(untrained=before, trained=after)
+        before, after = (knn_accuracy(_as_tested(one, run), splits.train, splits.test) for one in (untrained, trained))
+        run.files.write_knn(untrained=before, trained=after)
 
 
 def attack_missing(run: Experiment) -> None:

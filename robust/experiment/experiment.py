@@ -79,7 +79,7 @@ class Experiment:
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
         left = self.missing_tests() or self.missing_attacks() or self.missing_natural_adversarial()
-        return bool(left) or self.misses_neighbours() or self.misses_tracker() or self.misses_files()
+        return bool(left) or self.misses_knn() or self.misses_tracker() or self.misses_files()
 
     def misses_files(self) -> bool:
         """Whether files are gone or damaged that can be made again (see `RunFolder.lost`)."""
@@ -154,13 +154,13 @@ class Experiment:
         others = self.natural_adversarial
         return None if others and self.files.known_images() == others.digest else others
 
-    def misses_neighbours(self) -> bool:
-        """Whether the k-NN accuracy of what it learnt without labels is still to be measured."""
+    def misses_knn(self) -> bool:
+        """Whether the k-NN accuracy of a self-supervised network is still to be measured."""
         asked = self.config.evaluation.conditions is not None
-        return asked and self.has_neighbours and not self.files.knows_neighbours()
+        return asked and self.has_knn and not self.files.knows_knn()
 
     @property
-    def has_neighbours(self) -> bool:
+    def has_knn(self) -> bool:
         """Whether it is self-supervised, on images that have classes for all that."""
         return is_self_supervised(self.config.task) and len(build_splits(self.config.data).train.classes) > 1
 

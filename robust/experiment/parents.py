@@ -67,7 +67,7 @@ def is_run(start: object) -> bool:
 
 
 def is_self_supervised(task: Config) -> bool:
-    """Whether images label themselves for a task."""
+    """Whether a task is self-supervised: it makes its own labels of the images."""
     return bool(task.stage == PRETRAIN)
 
 

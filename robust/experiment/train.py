@@ -25,7 +25,7 @@ from robust.learn import (
     Curve,
     DivergedError,
     FrozenNorms,
-    Neighbours,
+    KnnAccuracy,
     Task,
     doubts,
     has_finite_weights,
@@ -75,7 +75,7 @@ def fit(
         callbacks=[
             Curriculum(build_schedule(config)),
             FrozenNorms(),
-            *([Neighbours(build_splits(config.data))] if run.has_neighbours else []),
+            *([KnnAccuracy(build_splits(config.data))] if run.has_knn else []),
             Curve(files.write_metrics, run=run.identity.digest),
             *callbacks,
         ],

@@ -6,7 +6,7 @@ from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedu
 from robust.learn.doubts import doubts
 from robust.learn.keeping import Curve, LastCheckpoint, Progress
 from robust.learn.objective import Adversarial, Consistent, Objective, Trades
-from robust.learn.pretext import Contrasting, Neighbours, Turning, nt_xent
+from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xent
 from robust.learn.start import NEW, FrozenNorms, freeze, take_weights
 from robust.learn.task import DivergedError, Guess, Task, has_finite_weights
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
@@ -17,24 +17,24 @@ __all__ = [
     "Classifier",
     "Consistent",
     "Constant",
-    "Contrasting",
     "Cosine",
     "Curriculum",
     "Curve",
     "DivergedError",
     "FrozenNorms",
     "Guess",
+    "KnnAccuracy",
     "LastCheckpoint",
     "Linear",
-    "Neighbours",
     "Objective",
     "Progress",
+    "RotationPrediction",
     "Schedule",
     "SignAdversary",
+    "SimCLR",
     "Steps",
     "Task",
     "Trades",
-    "Turning",
     "count_devices",
     "doubts",
     "freeze",

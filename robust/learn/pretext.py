@@ -1,4 +1,4 @@
-"""Tasks that images label themselves, to learn from without anybody's labels."""
+"""Self-supervised tasks."""
 
 import math
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ from torch.nn import functional
 from robust.data import Batch, Splits
 from robust.learn.classifier import guessed, judged
 from robust.learn.task import Guess, Task
-from robust.measure import neighbours_accuracy
+from robust.measure import knn_accuracy
 from robust.perturb import Perturbation
 from robust.values.numbers import is_number
 
 _KNOWN, _ASKED = 5000, 10000  # images, at most: seconds of an epoch, and half a point of accuracy
 
 
-class Turning(Task):
-    """Trains a network to tell by how many quarters a picture was turned: every picture of a batch in all four ways
+class RotationPrediction(Task):
+    """Trains a network to predict by how many quarters a picture is rotated: every picture of a batch in all four ways
     (Gidaris et al. 2018, arXiv 1803.07728)."""
 
     def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -34,7 +34,7 @@ class Turning(Task):
         return guessed(torch.arange(4))
 
 
-class Contrasting(Task):
+class SimCLR(Task):
     """Trains a network to tell two views of a picture from those of all others in the batch (SimCLR, Chen et al. 2020,
     arXiv 2002.05709): the batch of all processes that train together."""
 
@@ -74,10 +74,10 @@ def nt_xent(found: Tensor, others: Tensor, *, place: int = 0, temperature: float
     return functional.cross_entropy(near, partner), (near.argmax(1) == partner).sum()
 
 
-class Neighbours(pl.Callback):
-    """Logs how much of the classes is in a network's features, though it never saw a label: `knn_accuracy` after each
-    epoch, and `knn_untrained` before the first (see `neighbours_accuracy`), a curve that costs little: of 10,000 test
-    images at most, among 5,000 that the network learns from, in the trainer's precision."""
+class KnnAccuracy(pl.Callback):
+    """Logs the k-NN accuracy of a network's features: `knn_accuracy` after each epoch, and `knn_untrained` before the
+    first (see `robust.measure.knn_accuracy`), a curve that costs little: of 10,000 test images at most, among 5,000
+    that the network learns from, in the trainer's precision."""
 
     def __init__(self, splits: Splits):
         self.known, self.asked = (
@@ -96,7 +96,7 @@ class Neighbours(pl.Callback):
 
     def measure(self, trainer: pl.Trainer, module: Any) -> float:
         with trainer.precision_plugin.val_step_context():
-            return neighbours_accuracy(module.model, self.known, self.asked)
+            return knn_accuracy(module.model, self.known, self.asked)
 
     def state_dict(self) -> dict[str, Any]:
         return {"untrained": self.untrained}

@@ -1,14 +1,5 @@
 """Measuring: a model and conditions in, rows out."""
 
-from robust.measure.atlas import (
-    category_rates,
-    class_rates,
-    distortion_matrix,
-    mean_there,
-    read_categories,
-    succeeded,
-    success_matrix,
-)
 from robust.measure.calibration import (
     SURENESS,
     aurra,
@@ -29,7 +20,7 @@ from robust.measure.evaluate import (
     planned_tests,
     predict,
 )
-from robust.measure.knn import features, neighbours_accuracy
+from robust.measure.knn import features, knn_accuracy
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
 from robust.measure.suites import SUITES, suite_scores, suite_tests
@@ -45,30 +36,23 @@ __all__ = [
     "Samples",
     "Test",
     "aurra",
-    "category_rates",
-    "class_rates",
     "condition_title",
     "confidence_bins",
     "confusion_counts",
-    "distortion_matrix",
     "expected_calibration_error",
     "features",
+    "knn_accuracy",
     "layers",
-    "mean_there",
     "measure",
     "measure_in_parts",
     "measure_layers",
     "measure_natural_adversarial",
     "movement",
-    "neighbours_accuracy",
     "planned_tests",
     "predict",
-    "read_categories",
     "rms_calibration_error",
     "saliency_maps",
     "scores",
-    "succeeded",
-    "success_matrix",
     "suite_scores",
     "suite_tests",
     "summarize",

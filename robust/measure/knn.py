@@ -32,10 +32,10 @@ def features(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tens
     return found
 
 
-def neighbours_accuracy(model: nn.Module, known: ImageSet, asked: ImageSet) -> float:
-    """How many of the images `asked` have the class of their neighbours: of the 200 images of `known`, or of fewer than
-    50,000 one of each 250, whose features point most nearly the same way, each with a vote of exp(cosine / 0.07) (Wu et
-    al. 2018, arXiv 1805.01978). A fraction; nothing is trained for it."""
+def knn_accuracy(model: nn.Module, known: ImageSet, asked: ImageSet) -> float:
+    """k-NN accuracy: the share of the images `asked` whose class is that of their nearest neighbours: the 200 images of
+    `known`, or of fewer than 50,000 one of each 250, whose features point most nearly the same way, each with a vote of
+    exp(cosine / 0.07) (Wu et al. 2018, arXiv 1805.01978). A fraction; nothing is trained for it."""
     count = max(1, min(_NEIGHBOURS, len(known) // _SHARE))
     bank, queries = (functional.normalize(features(model, one.images)) for one in (known, asked))
     right = 0

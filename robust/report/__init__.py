@@ -5,7 +5,7 @@ from robust.report.figures import Drawing, draw
 from robust.report.page import write_report
 from robust.report.section import numbers
 from robust.report.sections import Section, run_drawings, sections
-from robust.report.terminal import print_results, print_sections
+from robust.report.terminal import print_results
 
 __all__ = [
     "Drawing",
@@ -15,7 +15,6 @@ __all__ = [
     "numbers",
     "print_attacks",
     "print_results",
-    "print_sections",
     "run_drawings",
     "sections",
     "write_report",

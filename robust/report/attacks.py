@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robust.measure import NATURAL, succeeded
+from robust.measure import NATURAL
 from robust.measure.intervals import student, wilson
 from robust.report.section import Section, Table
 from robust.report.tables import interval_column, percent, perturbed_accuracy
@@ -121,6 +121,11 @@ def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
                 }
             )
     return lines
+
+
+def succeeded(attacks: pd.DataFrame) -> pd.DataFrame:
+    """Those rows of `attacks.parquet` that changed a right prediction as was wanted."""
+    return attacks[attacks["success"] & (attacks["before"] == attacks["label"])]
 
 
 def attack_title(name: str, options: Mapping[str, object]) -> str:

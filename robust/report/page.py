@@ -34,18 +34,16 @@ def write_report(
     out: Path | None = None,
     found: Sequence[Section] | None = None,
     *,
-    untested: Sequence[Path] = (),
     formats: Sequence[str] = (),
 ) -> Path:
     """Writes the report of these runs and returns the path of its page.
 
-    `found` is what `sections` has to say of them, where that is known; it may speak of `untested` runs too. `out` is a
-    folder; by default one beside the runs, named by what they are. In it: index.html; README.md; all rows
-    (rows.parquet); figures/, each as SVG where it is lines and as PNG where it is pictures; tables/; claims.csv where
-    the paper's claims can be decided. The numbers of figures and tables are CSV. `formats` are written beside these:
-    svg, png, pdf of every figure, tex and md of every table. Raises ValueError for other formats, for no runs, and for
-    a folder with a README.md or index.html of somebody else's, or with a link where files would go, before anything
-    else.
+    `found` is what `sections` has to say of them, where that is known. `out` is a folder; by default one beside the
+    runs, named by what they are. In it: index.html; README.md; all rows (rows.parquet); figures/, each as SVG where it
+    is lines and as PNG where it is pictures; tables/; claims.csv where published claims can be decided. The numbers of
+    figures and tables are CSV. `formats` are written beside these: svg, png, pdf of every figure, tex and md of every
+    table. Raises ValueError for other formats, for no runs, and for a folder with a README.md or index.html of somebody
+    else's, or with a link where files would go, before anything else.
     """
     if unknown := sorted({*formats} - FORMATS.keys()):
         raise ValueError(f"`formats` must be among {', '.join(FORMATS)}; got {', '.join(unknown)}.")
@@ -59,14 +57,15 @@ def write_report(
     rows = collect(folders)
     shared = shared_changes(rows["model"])  # said once
     found = [one.reworded(without(shared)) for one in (sections(folders, rows) if found is None else found)]
+    beside = dict.fromkeys(folder for one in found for folder in one.beside)
     texts = numbers(found)
     described = _described(found, {text: file for file, text in texts.items()}, formats)
     content = {
         "data": ", ".join(rows["data"].unique()),
         "shared": shared,
-        "models": rows["run"].nunique() + len(untested),
+        "models": rows["run"].nunique() + len(beside),
         "sections": described,
-        **_circumstances([*folders, *untested]),
+        **_circumstances([*folders, *beside]),
     }
     parts = [one for section in described for one in (*section["figures"], *section["tables"])]
     write_files(

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.text import Text
@@ -25,12 +26,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report; figures and tables by the name of their files."""
+    """A part of the report; figures and tables by the name of their files; `beside`: runs that it speaks of and whose
+    rows are not the report's."""
 
     title: str
     text: str = ""
     drawings: dict[str, Drawing] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
+    beside: tuple[Path, ...] = ()
 
     def reworded(self, reword: Callable[[str], str]) -> "Section":
         """The section with all that is shown put in other words; numbers keep theirs."""

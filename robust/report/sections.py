@@ -9,7 +9,6 @@ import pandas as pd
 
 from robust.measure import NATURAL, Samples, condition_title
 from robust.report.ablation import ablation_table
-from robust.report.atlas import Atlas, atlas_claims, atlas_sections, read_atlases
 from robust.report.attacks import attacks_section
 from robust.report.choice import comparable, in_order, of_one_kind
 from robust.report.confidence import confidence_section
@@ -41,14 +40,13 @@ _GRID = 4  # levels that make a curve of the paper's
 
 def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     """Everything there is to say about these runs; what their rows cannot answer is left out."""
-    summary, atlases = summary_table(rows, folders), read_atlases(folders)
+    summary = summary_table(rows, folders)
     found = [
         _models(summary, rows),
         _paper(rows),
-        _claims(folders, rows, atlases),
+        _claims(folders, rows),
         *(section for study in studies() for section in study.sections(folders, rows)),
         attacks_section(folders),
-        *atlas_sections(atlases),
         _one_for_all(rows),
         _techniques(folders),
         _images(folders, summary),
@@ -136,11 +134,10 @@ def _is_curve(numbers: pd.DataFrame) -> bool:
     return max(numbers["train_level"].nunique() - 1, numbers["test_level"].nunique() - 1) >= _GRID
 
 
-def _claims(folders: Sequence[Path], rows: pd.DataFrame, atlases: Sequence[Atlas]) -> Section:
+def _claims(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     found = (
         claims(rows, folders),
         *(study.claims(folders, rows) for study in studies()),
-        atlas_claims(atlases),
     )
     table = pd.concat([one for one in found if len(one)] or [found[0]], ignore_index=True)
     if table.empty:

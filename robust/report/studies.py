@@ -5,8 +5,9 @@ module with two functions, `sections` and `claims`; both are given the folders o
 together, or rows alone, and answer with nothing where none of these runs is theirs.
 """
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
@@ -42,3 +43,13 @@ def studies() -> tuple[Study, ...]:
         except Exception as error:  # noqa: BLE001, it may be somebody else's
             notify(f"The study {entry.name} ({entry.value}) is left out of the report: {one_line(error)}.")
     return tuple(found)
+
+
+@contextlib.contextmanager
+def if_possible(what: str) -> Iterator[None]:
+    """Inside, `what` is measured anew for the report. Where images, weights or a package are missing for that, it is
+    left out, and that is said."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        notify(f"{what} is left out of the report: {one_line(error)}")

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from robust.report.choice import shared_changes, without
 from robust.report.scores import score_table
-from robust.report.section import Section
 from robust.report.tables import percent, summary_table, varying
 from robust.values.text import plain
 
@@ -42,12 +41,6 @@ def print_results(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> None:
         cells = [*(short(str(line[name])) for name in ("title", *named)), *(str(line[name]) for name in seeds)]
         _add(table, [*cells, *figures, line["hardest"], there])
     _print(table, len(scores.lines))
-
-
-def print_sections(found: Iterable[Section]) -> None:
-    """What they say, a line each."""
-    for section in found:
-        Console().print(Text(plain(f"{section.title.rstrip('?')}: {section.text}")), soft_wrap=True)
 
 
 def print_table(shown: pd.DataFrame, title: str) -> None:

@@ -66,7 +66,7 @@ def _covers(more: RunFolder, less: RunFolder) -> bool:
         RunFolder.read_rows,
         lambda run: run.read_attacks(images=False),
         RunFolder.read_natural_adversarial,
-        RunFolder.read_neighbours,
+        RunFolder.read_knn,
     ):
         mine, others = read(more), read(less)
         if others is not None and (mine is None or not _lines(others) <= _lines(mine)):

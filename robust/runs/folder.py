@@ -57,7 +57,7 @@ class RunFolder:
     samples = _Named("samples.npz")  # a few test images as the network saw them
     attacks = _Named("attacks.parquet")
     natural_adversarial = _Named("natural_adversarial.csv")
-    neighbours = _Named("neighbours.csv")  # how much of the classes is in the features
+    knn = _Named("knn.csv")  # the k-NN accuracy of the features
     report = _Named("report")
     wandb = _Named("wandb")
     tensorboard = _Named("tensorboard")
@@ -170,7 +170,7 @@ class RunFolder:
     def forget_tests(self) -> list[str]:
         """Removes what was measured of a network that is no more; returns the names of what there was."""
         tests = [self.rows, self.predictions, self.confusion, self.summary, self.samples, *self._extras()]
-        measured = [*tests, self.attacks, self.natural_adversarial, self.neighbours]
+        measured = [*tests, self.attacks, self.natural_adversarial, self.knn]
         if there := [path for path in measured if path.exists()]:
             sums.remove(there)
         return [path.name for path in there]
@@ -236,17 +236,17 @@ class RunFolder:
 
         self._write({self.natural_adversarial: tables.with_run(measured.assign(images=images), identity, reference)})
 
-    def read_neighbours(self) -> pd.DataFrame | None:
-        """See `write_neighbours`: one row."""
-        return contents.read_table(self.neighbours, numbers=["untrained", "trained"])
+    def read_knn(self) -> pd.DataFrame | None:
+        """See `write_knn`: one row."""
+        return contents.read_table(self.knn, numbers=["untrained", "trained"])
 
-    def knows_neighbours(self) -> bool:
+    def knows_knn(self) -> bool:
         """Whether these are there, undamaged."""
-        return if_sound(self.read_neighbours) is not None
+        return if_sound(self.read_knn) is not None
 
-    def write_neighbours(self, **accuracies: float) -> None:
-        """Writes how much of the classes is in a network's features (see `neighbours_accuracy`)."""
-        self._write({self.neighbours: pd.DataFrame([accuracies])})
+    def write_knn(self, **accuracies: float) -> None:
+        """Writes the k-NN accuracy of a network's features, `trained` and `untrained`, fractions."""
+        self._write({self.knn: pd.DataFrame([accuracies])})
 
     def read_samples(self) -> "Samples | None":
         """A few test images as the network saw them."""

@@ -13,14 +13,14 @@ from PIL import Image
 from torch.nn import functional
 from torchvision.transforms.v2.functional import rotate
 
-from robust.data import Batch, ImageSet, Splits, labelled, paired, turned
+from robust.data import Batch, ImageSet, Splits, label_subset, patch_pairs, rotation_dataset
 from robust.experiment.build import build_splits
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
-from robust.learn import Contrasting, Neighbours, Turning, nt_xent
-from robust.measure import features, neighbours_accuracy
+from robust.learn import KnnAccuracy, RotationPrediction, SimCLR, nt_xent
+from robust.measure import features, knn_accuracy
 from robust.models import ConvNet, Siamese, trunk_of
 from robust.runs import RunFolder, State, load
 
@@ -41,13 +41,13 @@ def some(count: int = 12, size: tuple[int, int] = (6, 6)) -> Splits:
 
 
 def test_turns_are_those_of_torchvision() -> None:
-    splits, every = some(), turned(some())
+    splits, every = some(), rotation_dataset(some())
     assert every.train.classes == ("0°", "90°", "180°", "270°")
     assert torch.equal(every.train.images, splits.train.images)
     for image, label, source in zip(every.test.images, every.test.labels, 4 * list(splits.test.images), strict=True):
         assert torch.equal(image, rotate(source, 90.0 * int(label)))
     with pytest.raises(ValueError, match="needs square pictures, to turn them by a quarter; got 6 x 8"):
-        turned(some(size=(6, 8)))
+        rotation_dataset(some(size=(6, 8)))
 
 
 def test_a_batch_is_learnt_in_all_turns() -> None:
@@ -62,7 +62,7 @@ def test_a_batch_is_learnt_in_all_turns() -> None:
 
     images = torch.zeros(5, 1, 4, 4)
     images[:, 0, 0, 0] = 1
-    task = Turning(Network(), optimizer=torch.optim.SGD)
+    task = RotationPrediction(Network(), optimizer=torch.optim.SGD)
     _, shown = task.learn(Batch(images, torch.zeros(5, dtype=torch.int64), {}, torch.arange(5)))
     assert torch.equal(seen[0], torch.cat([images.rot90(turn, (2, 3)) for turn in range(4)]))
     assert shown["accuracy"] == 3.75  # the network tells three of four turns
@@ -82,7 +82,7 @@ def test_pairs_are_patches_of_the_picture_that_never_touch() -> None:
     gap, jitter, size, side = 2, 2, 48, 12
     images = torch.randint(256, (3, 1, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     part = ImageSet(images, torch.zeros(3, dtype=torch.int64), ("a",))
-    train = paired(Splits(part, part), gap=gap, jitter=jitter).train
+    train = patch_pairs(Splits(part, part), gap=gap, jitter=jitter).train
     assert train.classes[0] == "above left"
     assert train.shape == (1, side, 2 * side)
     assert train.labels.tolist() == 3 * list(range(8))
@@ -105,22 +105,24 @@ def test_where_blocks_of_a_codec_meet_gives_no_place_away() -> None:
     block = torch.randint(256, (1, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     for size in (32, 48, 64):
         images = block.repeat(1, 1, 8, 8)[..., :size, :size]  # nothing but blocks
-        pairs = paired(Splits(*(2 * [ImageSet(images, torch.zeros(1, dtype=torch.int64), ("a",))])), jitter=0).train
+        pairs = patch_pairs(
+            Splits(*(2 * [ImageSet(images, torch.zeros(1, dtype=torch.int64), ("a",))])), jitter=0
+        ).train
         assert (pairs.images == pairs.images[:1]).all(), "all eight look alike"
 
 
 def test_pairs_show_no_colour_and_images_must_hold_them() -> None:
     splits = some(size=(40, 32))
-    pairs = paired(splits).train.images
+    pairs = patch_pairs(splits).train.images
     assert pairs.shape == (96, 3, 6, 12)
     assert (pairs == pairs[:, :1]).all()
-    assert torch.equal(paired(splits).train.images, pairs)
+    assert torch.equal(patch_pairs(splits).train.images, pairs)
     with pytest.raises(ValueError, match="up to 1, each 8 pixels from the next: of 23 pixels a side; got 22 x 3"):
-        paired(some(size=(22, 30)))
+        patch_pairs(some(size=(22, 30)))
     with pytest.raises(ValueError, match="each 16 pixels from the next: of 45 pixels a side; got 32 x 32"):
-        paired(some(size=(32, 32)), gap=3)
+        patch_pairs(some(size=(32, 32)), gap=3)
     with pytest.raises(ValueError, match=r"`task\.images\.gap` must be a whole number >= 0, of pixels; got -1"):
-        paired(splits, gap=-1)
+        patch_pairs(splits, gap=-1)
 
 
 def test_where_an_obvious_patch_lies_is_learnt(tmp_path: Path) -> None:
@@ -179,9 +181,9 @@ def test_features_are_what_the_head_is_given() -> None:
     torch.testing.assert_close(network.head(found), network(images / 255), rtol=1e-4, atol=1e-5)
     labels = torch.arange(7) % 4
     known = ImageSet(images, labels, tuple("abcd"))
-    assert neighbours_accuracy(network, known, known) == 1
+    assert knn_accuracy(network, known, known) == 1
     with torch.autocast("cpu", torch.bfloat16):  # as a callback of a trainer does
-        assert neighbours_accuracy(network, known, known) == 1
+        assert knn_accuracy(network, known, known) == 1
     assert not network.head._forward_pre_hooks
 
 
@@ -199,7 +201,7 @@ def test_neighbours_vote_by_how_near_they_are() -> None:
         for place in cosines.argsort(descending=True)[:4]:  # one of each 250
             votes[known.labels[place]] += math.exp(cosines[place] / 0.07)
         right += votes.index(max(votes)) == label
-    assert neighbours_accuracy(network, known, asked) == pytest.approx(right / 40)
+    assert knn_accuracy(network, known, asked) == pytest.approx(right / 40)
 
 
 def test_contrasts_bring_classes_together(tmp_path: Path) -> None:
@@ -228,7 +230,7 @@ def test_images_without_classes_are_learnt_from(tmp_path: Path) -> None:
     ]
     short = ["recipe.pretrain.max_epochs=1", "recipe.pretrain.batch_size=10", "recipe.finetune.max_epochs=1"]
     parent = run(tmp_path / "runs", "task=rotation", *mine, *short)
-    assert not (parent.folder / "neighbours.csv").exists(), "all are of one class"
+    assert not (parent.folder / "knn.csv").exists(), "all are of one class"
     assert not parent.is_incomplete()
     child = run(tmp_path / "runs", "technique=finetune", f"technique.start={parent.folder}", short[-1])
     assert len(RunFolder(child.folder).read_rows()) > 0
@@ -344,15 +346,15 @@ def test_a_run_without_labels_that_was_stopped_goes_on(make_run: Callable[..., E
     whole = make_run(*settings)
     assert execute(whole).state is State.DONE
     stopped = make_run(*settings, f"runs_dir={tmp_path / 'stopped'}")
-    task_step = Contrasting.learn
+    task_step = SimCLR.learn
 
-    def learn(self: Contrasting, batch: Batch) -> object:
+    def learn(self: SimCLR, batch: Batch) -> object:
         if self.global_step == 20:  # of 13 an epoch
             raise RuntimeError("the machine went down")
         return task_step(self, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Contrasting, "learn", learn)
+        patch.setattr(SimCLR, "learn", learn)
         assert execute(stopped).state is State.FAILED
     assert (stopped.folder / "last.ckpt").is_file()
     assert execute(stopped).state is State.DONE
@@ -361,14 +363,14 @@ def test_a_run_without_labels_that_was_stopped_goes_on(make_run: Callable[..., E
 
 def test_fewer_labels_are_among_more_of_them_and_of_every_class() -> None:
     splits = build_splits(compose([]).data)
-    few, more = (labelled(splits, share, seed=1).train for share in (0.01, 0.1))
+    few, more = (label_subset(splits, share, seed=1).train for share in (0.01, 0.1))
     assert few.labels.unique().tolist() == list(range(10))
     assert 10 <= len(few) < len(more) == pytest.approx(0.1 * len(splits.train), abs=6)
     pictures = {image.numpy().tobytes() for image in more.images}
     assert all(image.numpy().tobytes() in pictures for image in few.images)
-    other = labelled(splits, 0.1, seed=2).train
+    other = label_subset(splits, 0.1, seed=2).train
     assert not torch.equal(other.images, more.images)
-    assert labelled(splits, 1, seed=0).train.images.shape == splits.train.images.shape
+    assert label_subset(splits, 1, seed=0).train.images.shape == splits.train.images.shape
 
 
 def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> None:
@@ -426,6 +428,6 @@ def test_wrong_settings_are_explained(settings: list[str], message: str, tmp_pat
 def test_the_neighbours_of_data_in_the_order_of_its_classes_are_of_all_classes() -> None:
     labels = torch.arange(12_000) // 1200
     images = ImageSet(torch.zeros(12_000, 1, 1, 1, dtype=torch.uint8), labels, tuple("0123456789"))
-    found = Neighbours(Splits(images, images))
+    found = KnnAccuracy(Splits(images, images))
     assert found.known.labels.unique().tolist() == found.asked.labels.unique().tolist() == list(range(10))
     assert (len(found.known), len(found.asked)) == (4000, 6000)

@@ -44,7 +44,7 @@ READERS: dict[str, Callable[[Experiment], Any]] = {
     "attacks": lambda run: run.files.read_attacks(),
     "attacks without images": lambda run: run.files.read_attacks(images=False),
     "natural adversarial": lambda run: run.files.read_natural_adversarial(),
-    "neighbours": lambda run: run.files.read_neighbours(),
+    "knn": lambda run: run.files.read_knn(),
     "samples": lambda run: vars(run.files.read_samples() or Samples(*[np.zeros(0)] * 6)),
     "a task's table": lambda run: run.files.read_extra_table("mine.parquet", ["image"]),
     "a task's arrays": lambda run: run.files.read_extra_arrays("mine.npz", {"seen": 2}),
@@ -109,7 +109,7 @@ def write_whole(run: Experiment, seed: int) -> None:
         files.add_attacks(pd.DataFrame({**about, **attacks, "original": pictures, "adversarial": pictures}))
     others = {"scored": ["all classes"], "n": [7], "accuracy": [chance.random()], **dict.fromkeys(SURENESS, np.nan)}
     files.write_natural_adversarial(pd.DataFrame(others), "0042", run.identity, run.reference_name)
-    files.write_neighbours(untrained=chance.random(), trained=chance.random())
+    files.write_knn(untrained=chance.random(), trained=chance.random())
     files.log.write_text("done\n")
     write_status(run.folder, State.DONE, durations_s={"train": float(seed)}, identity=run.identity.as_dict())
 

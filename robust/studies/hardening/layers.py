@@ -16,63 +16,78 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from robust.data import Splits, one_of_each, to_float
-from robust.errors import check
 from robust.experiment.build import build_perturbation, build_splits
 from robust.experiment.compose import compose
-from robust.experiment.parents import is_self_supervised
 from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, measure_layers, saliency_maps
-from robust.measure.saliency import captum_attributions
 from robust.report.figures import STYLE, Drawing, bare, heat_map, show_image
 from robust.report.section import Section, Table
+from robust.report.studies import if_possible
 from robust.report.tables import percent
 from robust.report.titles import told_apart
 from robust.runs import RunFolder, load
 
 _MOVED = ["moved", "moved_overall"]
+_IMAGES = 200  # test images that are measured
 _PICTURES = 2  # images that are looked at, under each perturbation
 
 
-def which_layers(folders: Sequence[Path], *, images: int = 200) -> tuple[list[Section], list[Path]]:
-    """What there is to say of each kind of natural network among these runs, those that differ by their seed alone, and
-    the folders of these.
-
-    `images` are test images that are measured, under what the natural runs were tested under. Raises ValueError where
-    there is no natural run, or one was tested on natural images alone.
-    """
-    captum_attributions()
-    check("images", images, "at least 1", images >= 1)
-    rows = {folder: RunFolder(folder).read_rows() for folder in folders}
-    kinds: dict[str, list[Path]] = {}
-    for folder, table in rows.items():
-        if table["technique"].iloc[0] == NATURAL and not is_self_supervised(RunFolder(folder).read_config().task):
-            kinds.setdefault(table["kind"].iloc[0], []).append(folder)
-    if not kinds:
-        raise ValueError("There is no natural run among these: it is their layers that are looked at.")
-    first = [rows[natural[0]].iloc[0] for natural in kinds.values()]
-    names = pd.Series([f"{row['data']} {row['model']}" for row in first])
-    names = (
-        told_apart(names, pd.Series(list(kinds)), folders={kind: mine[0] for kind, mine in kinds.items()})
-        if len(kinds) > 1
-        else pd.Series([""])
-    )
-    sections = [_section(natural, rows, images, name) for natural, name in zip(kinds.values(), names, strict=True)]
-    return sections, [folder for natural in kinds.values() for folder in natural]
+def layer_sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
+    """A section for each kind of natural network of which these runs hardened several layers, each alone; networks of
+    one kind differ by their seed. Left out where images, weights or Captum are missing, which is said."""
+    sections = []
+    with if_possible("Which layers to harden"):
+        natural, layers = natural_networks(folders, rows, layers_alone(folders, rows))
+        names = _names(natural, rows) if len(natural) > 1 else [""] * len(natural)
+        for (kind, mine), name in zip(natural.items(), names, strict=True):
+            sections.append(_section(mine, rows, gains(rows, layers[kind]), name))
+    return sections
 
 
-def _section(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame], images: int, name: str) -> Section:
+def natural_networks(
+    folders: Sequence[Path], rows: pd.DataFrame, layers: Mapping[str, str]
+) -> tuple[dict[str, list[Path]], dict[str, dict[str, str]]]:
+    """The natural runs of each kind of which several layers were hardened, and the `layers` of the runs that did it, by
+    that kind."""
+    runs = rows.drop_duplicates("run").set_index("run")
+    of_kinds: dict[str, dict[str, str]] = {}
+    for run, layer in layers.items():
+        if (reference := runs.loc[run, "reference"]) in runs.index:
+            of_kinds.setdefault(runs.loc[reference, "kind"], {})[run] = layer
+    several = {kind: mine for kind, mine in of_kinds.items() if len({*mine.values()}) > 1}
+    networks = {kind: [one for one in folders if runs["kind"].get(one.name) == kind] for kind in several}
+    return {kind: mine for kind, mine in networks.items() if mine}, several
+
+
+def _names(natural: Mapping[str, Sequence[Path]], rows: pd.DataFrame) -> Sequence[str]:
+    """What the networks of each of several kinds are called."""
+    first = [rows[rows["run"] == mine[0].name].iloc[0] for mine in natural.values()]
+    names = pd.Series([f"{row['data']} {row['model']}" for row in first], dtype=object)
+    return list(told_apart(names, pd.Series(list(natural)), folders={kind: mine[0] for kind, mine in natural.items()}))
+
+
+def layers_alone(folders: Sequence[Path], rows: pd.DataFrame) -> dict[str, str]:
+    """The layer of each run that hardened a single one: its `technique.trainable` is one pattern, such as
+    "layer4.*"."""
+    places = {folder.name: folder for folder in folders}
+    runs = rows[rows["technique"].str.startswith("harden") & rows["run"].isin(places)].drop_duplicates("run")
+    found: dict[str, str] = {}
+    for _, mine in runs.groupby("kind", sort=False):  # runs of one kind have one configuration
+        trainable = RunFolder(places[mine["run"].iloc[0]]).read_config().technique.trainable or ()
+        names = [one.removesuffix(".*") for one in trainable]
+        if len(names) == 1 and "*" not in names[0]:
+            found |= dict.fromkeys(mine["run"], names[0])
+    return found
+
+
+def _section(natural: Sequence[Path], rows: pd.DataFrame, won: pd.DataFrame, name: str) -> Section:
     """Of the natural networks of one kind; `name` tells it from the others, where there are any."""
-    config = RunFolder(natural[0]).read_config()
-    splits, conditions = build_splits(config.data), _tested(rows[natural[0]])
-    if not conditions:
-        raise ValueError(
-            f"{natural[0].name} was tested on natural images alone. Test it under perturbations: evaluation=world."
-        )
-    seed = config.evaluation.seed
+    config, mine = RunFolder(natural[0]).read_config(), rows[rows["run"] == natural[0].name]
+    splits, conditions, seed = build_splits(config.data), _tested(mine), config.evaluation.seed
     moved = pd.concat(
-        [measure_layers(load(folder), splits.test, conditions, count=images, seed=seed) for folder in natural]
+        [measure_layers(load(folder), splits.test, conditions, count=_IMAGES, seed=seed) for folder in natural]
     )
-    table = layer_table(moved, gains(natural, rows))
-    end = f"-{config.model.name}-{rows[natural[0]]['kind'].iloc[0]}" if name else ""
+    table = layer_table(moved, won)
+    end = f"-{config.model.name}-{mine['kind'].iloc[0]}" if name else ""
     drawings = {
         f"layers{end}": movement_figure(table),
         f"maps{end}": maps_figure(load(natural[0]), splits, conditions, seed=seed),
@@ -107,28 +122,25 @@ def _tested(rows: pd.DataFrame) -> list[Condition]:
     return conditions
 
 
-def gains(natural: Sequence[Path], rows: Mapping[Path, pd.DataFrame]) -> pd.DataFrame:
-    """What hardening one layer alone won over these natural runs: test_perturbation, test_level, layer, won, which is a
-    fraction, the mean over seeds.
+def gains(rows: pd.DataFrame, layers: Mapping[str, str]) -> pd.DataFrame:
+    """What hardening one layer alone won: test_perturbation, test_level, layer, won, which is a fraction, the mean over
+    seeds.
 
-    Of runs that started from one of them and hardened what one pattern, such as "layer4.*", names: their accuracy under
-    what they were trained on, less the natural run's in the same trials. A layer that was hardened in several ways is
-    left out: to choose one would be to choose the result."""
-    before = {folder.name: rows[folder] for folder in natural}
+    `layers`: that of each run (see `layers_alone`). Won is its accuracy under what it was trained on, less its natural
+    run's in the same trials. A layer that was hardened in several ways is left out: to choose one would be to choose
+    the result."""
+    of_runs = dict(list(rows.groupby("run")))
     lines = []
-    for folder, mine in rows.items():
-        reference = before.get(mine["reference"].iloc[0])
-        if reference is None or not mine["technique"].iloc[0].startswith("harden"):
-            continue
-        trainable = RunFolder(folder).read_config().technique.trainable
+    for run, layer in layers.items():
+        mine = of_runs[run]
         own = mine[
             (mine["test_perturbation"] == mine["train_perturbation"]) & (mine["test_level"] == mine["train_level"])
         ]
-        both = own.merge(reference, on=TEST_KEY, suffixes=("", "_before"))
-        if len(trainable) == 1 and len(both):
+        both = own.merge(of_runs[mine["reference"].iloc[0]], on=TEST_KEY, suffixes=("", "_before"))
+        if len(both):
             test = both.iloc[0][["test_perturbation", "test_level", "kind"]].to_dict()
             won = (both["accuracy"] - both["accuracy_before"]).mean()
-            lines.append({**test, "layer": trainable[0].removesuffix(".*"), "won": won})
+            lines.append({**test, "layer": layer, "won": won})
     by = ["test_perturbation", "test_level", "layer"]
     table = pd.DataFrame(lines, columns=[*by, "kind", "won"])
     alone = table.groupby(by)["kind"].transform("nunique") == 1

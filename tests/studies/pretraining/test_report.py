@@ -1,4 +1,4 @@
-"""The page on learning without labels."""
+"""What the page says of self-supervised pretraining, and of what starts from it."""
 
 from pathlib import Path
 
@@ -9,9 +9,16 @@ import pytest
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.report import write_report
-from robust.report.pretext_tables import SCRATCH, downstream_table, pretext_runs, pretext_table
-from robust.report.self_supervised import pretext_claims, self_supervised
-from robust.runs import RunFolder, State, find_runs
+from robust.runs import RunFolder, State, collect, find_runs
+from robust.studies import pretraining
+from robust.studies.pretraining.report import Pretraining, pretraining_claims
+from robust.studies.pretraining.tables import (
+    SCRATCH,
+    downstream_table,
+    pretraining_runs,
+    pretraining_table,
+    started_runs,
+)
 
 SHORT = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "pretrain", "finetune", "probe")]
 QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=world", "evaluation.trials=1"]
@@ -40,21 +47,25 @@ def test_what_is_won_is_over_the_network_of_the_same_seed() -> None:
     assert tuned["seeds"] == 3
 
 
+def claims(tasks: pd.DataFrame, downstream: pd.DataFrame) -> pd.DataFrame:
+    return pretraining_claims([Pretraining("digits", "convnet", (), lines(), tasks, downstream)]).set_index("id")
+
+
 def test_claims_are_decided_by_intervals() -> None:
     tasks = pd.DataFrame({"data": "digits", "model": "convnet", "task": ["rotation"], "seeds": [3], "accuracy": [0.55]})
     tasks[["accuracy_low", "accuracy_high"]] = [0.5, 0.59]
-    claims = pretext_claims(tasks, downstream_table(lines()), data="digits").set_index("id")
-    assert claims.loc["rotation", "met"] == "no"
-    tuned = claims.loc["few-labels-finetune-rotation"]
+    found = claims(tasks, downstream_table(lines()))
+    assert found.loc["rotation", "met"] == "no"
+    tuned = found.loc["few-labels-finetune-rotation"]
     assert (tuned["met"], tuned["measured"]) == ("yes", 5)
+    assert tuned["claim"] == "with 10 % of the labels finetune rotation does better than what starts anew"
     worse = lines()
     worse.loc[worse["trained"] != SCRATCH, "natural"] -= np.array([0.0, 0.0, 0.05])
-    claims = pretext_claims(tasks, downstream_table(worse), data="digits").set_index("id")
-    assert claims.loc["few-labels-finetune-rotation", "met"] == "no", "above, but not by more than the interval"
+    found = claims(tasks, downstream_table(worse))
+    assert found.loc["few-labels-finetune-rotation", "met"] == "no", "above, but not by more than the interval"
     twice = lines().assign(seed=0, kind=["one", "one", "two", "two", "three", "three"])
     assert len(downstream_table(twice)) == 6, "of several settings none speaks for the others"
-    few = downstream_table(lines()[lines()["seed"] < 2])
-    assert pretext_claims(tasks.assign(seeds=2), few, data="digits").empty
+    assert claims(tasks.assign(seeds=2), downstream_table(lines()[lines()["seed"] < 2])).empty
 
 
 def test_each_is_held_against_the_run_of_its_own_settings() -> None:
@@ -78,8 +89,9 @@ def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
     labelled, *_ = [done(*settings) for settings in (["technique=natural"], other, *started)]
     done("technique=finetune", f"technique.start={labelled}")  # which learnt with labels
     folders = find_runs([tmp_path])
-    runs = pretext_runs(folders)
-    sections = [one for one in self_supervised(folders, runs) if one.title]
+    rows = collect(folders)
+    runs = pretraining_runs(folders, started_runs(folders, rows))
+    sections = pretraining.sections(folders, rows)
     tasks = sections[0].tables["pretext"].numbers.set_index("task")
     (rotation,) = (RunFolder(run.folder).read_rows() for run in runs if run.task == "rotation")
     each = rotation[rotation["test_perturbation"] != "natural"]["accuracy"]
@@ -91,12 +103,14 @@ def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
     table = next(section.tables["downstream"].numbers for section in sections if "downstream" in section.tables)
     assert table["trained"].iloc[0] == SCRATCH
     assert set(table["trained"]) == {SCRATCH, "probe simclr", "finetune rotation"}
-    untested = [run.folder for run in runs if run.folder not in folders]
-    assert [folder.name.partition("-")[0] for folder in untested] == ["digits_simclr"]
-    page = write_report(folders, tmp_path / "page", sections, untested=untested)
+    beside = [folder for section in sections for folder in section.beside]
+    assert [folder.name.partition("-")[0] for folder in beside] == ["digits_simclr"]
+    page = write_report(folders, tmp_path / "page", sections)
     assert f"{len(folders) + 1} models" in page.with_name("README.md").read_text()
-    with pytest.raises(ValueError, match="No run among these starts from a task without labels"):
-        self_supervised([one for one in folders if "natural" in one.name and "rotation" not in one.name], [])
+    others = [one for one in folders if "natural" in one.name and "rotation" not in one.name]
+    assert pretraining.sections(others, collect(others)) == [], "none starts from pretraining"
+    (alone,) = pretraining.sections([one for one in folders if "rotation" in one.name and "natural" in one.name], rows)
+    assert set(alone.tables["pretext"].numbers["task"]) == {"rotation"}
 
 
 def test_a_task_that_is_not_tested_shows_its_training(tmp_path: Path) -> None:
@@ -106,14 +120,15 @@ def test_a_task_that_is_not_tested_shows_its_training(tmp_path: Path) -> None:
         run = prepare([*quick, *settings])
         assert execute(run).state is State.DONE
     (parent,) = prepare([*quick, *start]).parents.values()
-    (line,) = pretext_table(pretext_runs(find_runs([tmp_path]))).to_dict("records")
+    folders = find_runs([tmp_path])
+    (line,) = pretraining_table(pretraining_runs(folders, started_runs(folders, collect(folders)))).to_dict("records")
     curve = pd.read_csv(parent.folder / "metrics.csv").iloc[-1]
     assert line["accuracy"] == pytest.approx(curve["train_accuracy"])
     assert np.isnan(line["perturbed"])
-    asked = pd.read_csv(parent.folder / "neighbours.csv").iloc[0]
+    asked = pd.read_csv(parent.folder / "knn.csv").iloc[0]
     assert line["won"] == pytest.approx(asked["trained"] - asked["untrained"])
     assert asked["untrained"] == pytest.approx(curve["knn_untrained"], abs=0.01), "all digits are among the curve's"
     assert asked["trained"] == pytest.approx(curve["knn_accuracy"], abs=0.01)
-    (parent.folder / "neighbours.csv").unlink()
+    (parent.folder / "knn.csv").unlink()
     assert execute(parent).state is State.DONE, "asked again where nobody knows"
-    pd.testing.assert_series_equal(pd.read_csv(parent.folder / "neighbours.csv").iloc[0], asked)
+    pd.testing.assert_series_equal(pd.read_csv(parent.folder / "knn.csv").iloc[0], asked)

@@ -1,24 +1,22 @@
-"""The atlas and the confidence on a page: from attacks on real runs to figures, tables and claims."""
+"""The atlas: from attacks on real runs to figures, tables and claims."""
 
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.report import sections
-from robust.report.atlas import atlas_claims, atlas_sections, read_atlases
-from robust.report.confidence import answered, confidence_section, confidence_table
 from robust.runs import RunFolder, State, collect
+from robust.studies.atlas.report import atlas_claims, atlas_sections, read_atlases
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three natural networks of the digits, two images of each class led to every other in three steps."""
     folder, found = tmp_path_factory.mktemp("runs"), []
-    settings = ["technique=natural", "evaluation=camera", "evaluation.trials=1", "trainer.max_epochs=2"]
+    settings = ["technique=natural", "evaluation=natural", "trainer.max_epochs=2"]
     attack = ["attack=atlas", "attack.images=2", "attack.max_steps=3"]
     for seed in range(3):
         run = prepare([*settings, *attack, f"seed={seed}", f"runs_dir={folder}", "trainer.threads=1"])
@@ -62,29 +60,8 @@ def test_an_attack_on_some_pairs_alone_is_no_atlas(runs: list[Path], tmp_path: P
     assert read_atlases([folder]) == []
 
 
-def test_confidence_is_of_all_tests(runs: list[Path]) -> None:
-    table = confidence_table(runs)
-    assert set(table["tested"]) == {"natural", "camera"}
-    natural = table[table["tested"] == "natural"]
-    rows = pd.read_csv(runs[0] / "rows.csv")
-    images = rows["n"].iloc[0]
-    assert natural["bin_counts"].sum() == 3 * images
-    shown = confidence_section(runs).tables["confidence"].numbers.set_index("tested")
-    accuracy = [
-        pd.read_csv(run / "rows.csv").query("test_perturbation == 'natural'")["accuracy"].item() for run in runs
-    ]
-    assert shown.loc["natural", "accuracy"] == pytest.approx(np.mean(accuracy))
-    assert 0 < shown.loc["camera", "confidence_wrong"] < 1
-
-
-def test_who_abstains_answers_for_the_surest_first() -> None:
-    share, accuracy = answered(np.array([4, 0, 6]), np.array([1, 0, 6]))
-    np.testing.assert_allclose(share, [0.6, 0.6, 1.0])
-    np.testing.assert_allclose(accuracy, [1, 1, 0.7])
-
-
-def test_the_page_shows_both(runs: list[Path]) -> None:
+def test_the_page_shows_it_and_its_claims(runs: list[Path]) -> None:
     found = {section.title: section for section in sections(runs, collect(runs))}
-    assert {"The atlas: digits convnet_mnist, natural", "Confidence", "Attacks"} <= set(found)
+    assert {"The atlas: digits convnet_mnist, natural", "Attacks"} <= set(found)
     claims = found["The paper's claims"].tables["claims"].numbers
     assert "atlas-digits-convnet_mnist-median" in set(claims["id"])

@@ -1,15 +1,21 @@
 """Which layers to train: what was measured, what was won, and pictures of where a network looks."""
 
-from collections.abc import Callable
+import shutil
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from robust.errors import Notice
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
-from robust.report.which_layers import gains, layer_table, recommendation, which_layers
-from robust.runs import RunFolder, State
+from robust.report import Section
+from robust.runs import RunFolder, State, collect
+from robust.studies import hardening
+from robust.studies.hardening import layers
+from robust.studies.hardening.layers import gains, layer_sections, layer_table, layers_alone, recommendation
 
 LAYERS = ["features.0", "features.5", "features.10", "head"]
 NETWORK = ["model.units=[8,8,8]", "model.kernel_size=3", "model.padding=1", "model.stride=1"]
@@ -31,9 +37,21 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def few_images() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "_IMAGES", 30)
+        yield
+
+
+def of_layers(folders: list[Path]) -> list[Section]:
+    """What the ordinary page says of layers."""
+    sections = hardening.sections(folders, collect(folders))
+    return [section for section in sections if section.title.startswith("Which layers?")]
+
+
 def test_what_training_a_layer_won_stands_beside_how_far_it_is_moved(folders: list[Path]) -> None:
-    (section,), natural = which_layers(folders, images=60)
-    assert natural == folders[:1]
+    (section,) = of_layers(folders)
     table = section.tables["layers"].numbers
     assert table.groupby("test_perturbation").size().eq(len(table["layer"].unique())).all()
     assert set(LAYERS) <= set(table["layer"])
@@ -77,52 +95,47 @@ def test_the_layer_that_moves_furthest_is_recommended_and_the_choice_is_judged()
     assert "correlation" not in recommendation(made_up([float("nan")] * 4)), "nobody tried"
 
 
-def test_what_cannot_be_looked_at_is_refused(folders: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="There is no natural run among these"):
-        which_layers(folders[1:])
-    alone = prepare([f"runs_dir={tmp_path}", *SETTINGS, "technique=natural", "evaluation=natural"])
-    execute(alone)
-    with pytest.raises(ValueError, match=r"tested on natural images alone\. Test it under .*evaluation=world"):
-        which_layers([alone.folder])
-    with pytest.raises(ValueError, match=r"`images` must be at least 1; got 0"):
-        which_layers(folders, images=0)
+def test_runs_that_harden_no_two_layers_alone_say_nothing_of_layers(folders: list[Path]) -> None:
+    assert of_layers(folders[1:]) == [], "no natural network"
+    assert of_layers(folders[:2]) == [], "one layer"
+
+
+def test_what_cannot_be_measured_any_more_is_left_out_and_said(folders: list[Path], tmp_path: Path) -> None:
+    moved = [Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in folders]
+    RunFolder(moved[0]).model.unlink()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", Notice)
+        assert of_layers(moved) == []
+    assert any("Which layers to harden is left out of the report: " in str(one.message) for one in said)
 
 
 def test_networks_of_several_kinds_each_have_their_section(folders: list[Path], tmp_path: Path) -> None:
-    other = prepare([f"runs_dir={tmp_path}", *SETTINGS, *TESTS, *NETWORK[1:], "technique=natural"])
-    execute(other)
-    sections, natural = which_layers([*folders, other.folder], images=20)
-    assert natural == [folders[0], other.folder]
+    other = [f"runs_dir={tmp_path}", *SETTINGS, *TESTS, *NETWORK[1:]]
+    other += ["trainer.max_epochs=1", "parent.trainer.max_epochs=1"]
+    harden = ["technique=harden", "perturb=rotate"]
+    others = [
+        ["technique=natural"],
+        *([*harden, f"technique.trainable=[{layer}.*]"] for layer in ("features.0", "head")),
+    ]
+    runs = [prepare([*other, *one]) for one in others]
+    assert [execute(run).state for run in runs] == 3 * [State.DONE]
+    sections = of_layers([*folders, *(run.folder for run in runs)])
     assert [section.title.startswith("Which layers? digits convnet_") for section in sections] == [True, True]
     assert not set(sections[0].drawings) & set(sections[1].drawings)
-    won = [next(iter(section.tables.values())).numbers["won"].notna().any() for section in sections]
-    assert won == [True, False], "hardened layers belong to the network that they started from"
-
-
-def test_a_later_test_of_other_images_changes_nothing(folders: list[Path], tmp_path: Path) -> None:
-    settings = [f"runs_dir={tmp_path}", *SETTINGS, *NETWORK, "technique=natural"]
-    for tests in (["evaluation=world", "evaluation.trials=1"], ["evaluation=impact", "evaluation.trials=1"]):
-        run = prepare([*settings, *tests])
-        execute(run)
-    (section,), _ = which_layers([run.folder], images=20)
-    assert {"world", "noise", "hot"} <= set(section.tables["layers"].numbers["test_perturbation"])
 
 
 def test_a_layer_that_was_trained_otherwise_says_nothing_of_hardening(folders: list[Path]) -> None:
-    rows = {folder: RunFolder(folder).read_rows() for folder in folders}
-    plain = gains(folders[:1], rows)
-    turned = rows[folders[1]].assign(technique="transfer_frozen")
-    assert LAYERS[0] in set(plain["layer"])
-    assert LAYERS[0] not in set(gains(folders[:1], {**rows, folders[1]: turned})["layer"])
-    fewer = rows[folders[0]][rows[folders[0]]["trial"] == 0].assign(trial=1)
-    assert gains(folders[:1], {**rows, folders[0]: fewer}).empty, "no trial is shared"
+    rows = collect(folders)
+    first = rows["run"] == folders[1].name
+    assert set(layers_alone(folders, rows).values()) == set(LAYERS)
+    other = rows.assign(technique=rows["technique"].mask(first, "transfer_frozen"))
+    assert set(layers_alone(folders, other).values()) == set(LAYERS[1:])
+    natural = rows["run"] == folders[0].name
+    fewer = rows[~natural | (rows["trial"] == 0)]
+    fewer = fewer.assign(trial=fewer["trial"].mask(natural, 1))
+    assert gains(fewer, layers_alone(folders, rows)).empty, "no trial is shared"
 
 
-def test_the_command_writes_a_page(command: Callable[..., object], folders: list[Path], tmp_path: Path) -> None:
-    done = command("-m", "robust", "layers", *map(str, folders), "--images", "20", "--out", str(tmp_path / "out"))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(
-        "Which layers: Recommended is the layer whose output a perturbation moves furthest, over all"
-    )
-    assert "Which layers?" in (tmp_path / "out" / "index.html").read_text()
-    assert (tmp_path / "out" / "figures" / "maps.png").is_file()
+def test_no_configuration_is_read_where_nothing_was_hardened(folders: list[Path], tmp_path: Path) -> None:
+    missing = tmp_path / folders[0].name  # the page of many runs is not to wait for it
+    assert layer_sections([missing], collect(folders[:1])) == []

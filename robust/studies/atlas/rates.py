@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from robust.report.attacks import succeeded
+
 
 def success_matrix(attacks: pd.DataFrame, classes: int) -> np.ndarray:
     """The share of the images of each class that could be turned into each other class, shape (classes, classes), NaN
@@ -23,11 +25,6 @@ def distortion_matrix(attacks: pd.DataFrame, classes: int) -> np.ndarray:
     return _matrix(succeeded(attacks).groupby(["label", "target"])["distortion"].median(), classes)
 
 
-def succeeded(attacks: pd.DataFrame) -> pd.DataFrame:
-    """Those rows of `attacks.parquet` that changed a right verdict as was wanted."""
-    return attacks[attacks["success"] & (attacks["before"] == attacks["label"])]
-
-
 def _matrix(values: pd.Series, classes: int) -> np.ndarray:
     """A value for each pair of label and target; NaN for those without."""
     every = range(classes)
@@ -37,11 +34,11 @@ def _matrix(values: pd.Series, classes: int) -> np.ndarray:
 def class_rates(matrix: np.ndarray) -> pd.DataFrame:
     """A line for each class: `modification`, the mean of its row, how easily its images become others, and `mimicked`,
     the mean of its column, how easily others become it; fractions, NaN where nothing was tried."""
-    return pd.DataFrame({"modification": mean_there(matrix, 1), "mimicked": mean_there(matrix, 0)})
+    return pd.DataFrame({"modification": nanmean(matrix, 1), "mimicked": nanmean(matrix, 0)})
 
 
-def mean_there(values: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Means of what is there; NaN where nothing is."""
+def nanmean(values: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """Means of the values that are not NaN; NaN where all are, without a warning."""
     there = np.isfinite(values).sum(axis)
     return np.divide(np.nansum(values, axis), there, out=np.full_like(there, np.nan, dtype=float), where=there > 0)
 
@@ -53,7 +50,7 @@ def category_rates(matrix: np.ndarray, categories: Mapping[str, Sequence[int]]) 
     for name, members in categories.items():
         own = np.isin(np.arange(len(matrix)), list(members))
         rates = class_rates(matrix)[own].mean()
-        away, within = (mean_there(matrix[np.ix_(own, other)]) for other in (~own, own))
+        away, within = (nanmean(matrix[np.ix_(own, other)]) for other in (~own, own))
         lines.append({"category": name, "classes": int(own.sum()), **rates, "within": within, "out_of": away})
     return pd.DataFrame(lines)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.measure import category_rates, class_rates, read_categories, success_matrix
+from robust.studies.atlas.rates import category_rates, class_rates, read_categories, success_matrix
 
 
 def attacks() -> pd.DataFrame:

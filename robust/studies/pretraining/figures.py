@@ -1,4 +1,4 @@
-"""Learning without labels in pictures."""
+"""The figures of self-supervised pretraining."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,8 +17,8 @@ from robust.experiment.compose import compose
 from robust.measure import NATURAL, Condition, features
 from robust.perturb import ImageRandom, key
 from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, bare, show_image
-from robust.report.pretext_tables import PretextRun
 from robust.runs import Config, RunFolder, load
+from robust.studies.pretraining.tables import PretrainingRun
 
 _COLUMNS = 8  # images that a task shows
 _POINTS = 600  # images of a map
@@ -46,7 +46,7 @@ def tasks_figure(configs: Mapping[str, Config]) -> Drawing:
 
 
 _CAPTIONS = {
-    "rotation": "pictures turned",
+    "rotation": "rotated pictures",
     "patches": "the middle patch and one beside it",
     "simclr": "two views of each picture",
 }
@@ -71,8 +71,8 @@ def _shown(config: Config) -> list[tuple[str, np.ndarray]]:
     return [(f"{place + 1}", image.numpy()) for place, pair in enumerate(pairs) for image in pair]
 
 
-def curves_figure(runs: Sequence[PretextRun]) -> Drawing:
-    """Neighbours' accuracy against the epoch, a line for each run, from the untrained trunk on."""
+def curves_figure(runs: Sequence[PretrainingRun]) -> Drawing:
+    """k-NN accuracy against the epoch, a line for each run, from the untrained trunk on."""
     tasks, seen = list(dict.fromkeys(run.title for run in runs)), set()
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5, 3), layout="constrained")
@@ -84,12 +84,12 @@ def curves_figure(runs: Sequence[PretextRun]) -> Drawing:
             epochs = [0, *(run.curve["epoch"] + 1)]
             accuracies = 100 * np.array([run.curve["knn_untrained"].iloc[-1], *run.curve["knn_accuracy"]])
             axis.plot(epochs, accuracies, label=label, marker="o", markersize=3, **style)
-        axis.set(xlabel="epochs without labels", ylabel="neighbours' accuracy, %")
+        axis.set(xlabel="epochs of pretraining", ylabel="k-NN accuracy, %")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False)
     caption = (
-        "How much of the classes is in the features, by the nearest neighbours, while a network learns without labels. "
-        "Epoch 0: the untrained trunk. A curve asks few images; the table asks all."
+        "k-NN accuracy of the features during self-supervised pretraining. Epoch 0: the untrained trunk. A curve is of "
+        "few images, the table of all."
     )
     numbers = pd.concat([run.curve.assign(task=run.title, seed=int(run.config.seed)) for run in runs])
     return Drawing(figure, caption, numbers[["task", "seed", "epoch", "knn_accuracy", "knn_untrained"]])

@@ -1,7 +1,7 @@
 """The atlas of adversarial examples: which classes give way, which are easy to imitate, and how that looks."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,24 +10,25 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from robust.experiment.build import build_splits
-from robust.measure import (
-    NATURAL,
-    category_rates,
-    class_rates,
-    distortion_matrix,
-    mean_there,
-    read_categories,
-    succeeded,
-    success_matrix,
-)
+from robust.measure import NATURAL
 from robust.measure.intervals import student, wilson
-from robust.report.atlas_figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
-from robust.report.attacks import attack_title
-from robust.report.claims import FEWEST_SEEDS, Comparison, claim_line
+from robust.report.attacks import attack_title, succeeded
+from robust.report.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
+from robust.report.figures import Drawing
 from robust.report.section import Section, Table
+from robust.report.studies import if_possible
 from robust.report.tables import percent
 from robust.report.titles import run_titles, told_apart
 from robust.runs import RunFolder
+from robust.studies.atlas.figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
+from robust.studies.atlas.rates import (
+    category_rates,
+    class_rates,
+    distortion_matrix,
+    nanmean,
+    read_categories,
+    success_matrix,
+)
 
 _ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind"]
 _NAMED = 3  # classes at either end that a sentence names
@@ -35,25 +36,25 @@ _NAMED = 3  # classes at either end that a sentence names
 
 @dataclass(frozen=True)
 class Atlas:
-    """Attacks on networks of one kind, toward every other class: who and how, the runs, the classes' names, and of
-    each run the attacks and how often each class became each other (see `success_matrix`)."""
+    """Attacks on networks of one kind, toward every other class: the networks, the attack and its title with settings,
+    the runs, the classes' names, and of each run the attacks and how often each class became each other (see
+    `success_matrix`)."""
 
     data: str
     model: str
     trained: str
     technique: str
     attack: str
+    title: str
     folders: tuple[Path, ...]
     classes: tuple[str, ...]
-    tree: object
-    categories: dict[str, list[int]]
     attacks: tuple[pd.DataFrame, ...]
     matrices: tuple[np.ndarray, ...]
 
     @property
     def matrix(self) -> np.ndarray:
         """The mean over runs, of those that recognised an image of the class."""
-        return mean_there(np.stack(self.matrices), 0)
+        return nanmean(np.stack(self.matrices), 0)
 
     @property
     def images(self) -> int:
@@ -61,14 +62,16 @@ class Atlas:
         return self.attacks[0]["image"].nunique()
 
 
-def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
-    """One for each kind of network and attack that led every class to every other."""
+def read_atlases(folders: Sequence[Path], *, images: bool = True) -> list[Atlas]:
+    """One for each kind of network and attack that led every class to every other; with the few images that were kept,
+    or without."""
     found: dict[tuple[object, ...], list[tuple[Path, pd.DataFrame, np.ndarray]]] = {}
     for folder in folders:
         files = RunFolder(folder)
-        attacks = files.read_attacks()
-        if attacks is None or not files.samples.is_file():
+        if not (files.attacks.is_file() and files.samples.is_file()):
             continue
+        attacks = files.read_attacks(images=images)
+        assert attacks is not None
         about = tuple(files.read_rows()[_ABOUT].iloc[0])
         classes = _classes(folder)
         attacks = attacks[(attacks["target"] >= 0) & attacks["threshold"].isna()]
@@ -99,17 +102,15 @@ def _background(folder: Path, classes: Sequence[str]) -> int | None:
 
 def _atlas(known: Mapping[str, object], trained: str, runs: Sequence[tuple[Path, pd.DataFrame, np.ndarray]]) -> Atlas:
     folders, attacks, matrices = zip(*runs, strict=True)
-    classes = _classes(folders[0])
     return Atlas(
         data=str(known["data"]),
         model=str(known["model"]),
         trained=trained,
         technique=str(known["technique"]),
-        attack=attack_title(str(known["attack"]), json.loads(str(known["settings"]))),
+        attack=str(known["attack"]),
+        title=attack_title(str(known["attack"]), json.loads(str(known["settings"]))),
         folders=folders,
-        classes=classes,
-        tree=_tree(folders[0]),
-        categories=_categories(folders[0], classes),
+        classes=_classes(folders[0]),
         attacks=attacks,
         matrices=matrices,
     )
@@ -126,11 +127,12 @@ def _tree(folder: Path) -> object:
     return RunFolder(folder).read_config().data.get("categories")
 
 
-def _categories(folder: Path, classes: Sequence[str]) -> dict[str, list[int]]:
+def _categories(atlas: Atlas) -> dict[str, list[int]]:
+    folder = atlas.folders[0]
     if (tree := _tree(folder)) != "wordnet":
-        return read_categories(tree, classes)
+        return read_categories(tree, atlas.classes)
     try:
-        return read_categories(tree, classes, build_splits(RunFolder(folder).read_config().data).wnids)
+        return read_categories(tree, atlas.classes, build_splits(RunFolder(folder).read_config().data).wnids)
     except (OSError, ValueError):  # the images are elsewhere by now
         return {}
 
@@ -143,12 +145,13 @@ def atlas_sections(atlases: Sequence[Atlas]) -> list[Section]:
 def _section(atlas: Atlas, end: str) -> Section:
     table = class_table(atlas)
     distortion = distortion_matrix(pd.concat(atlas.attacks), len(atlas.classes))
-    drawings = {
+    drawings: dict[str, Drawing] = {
         f"atlas{end}": matrix_figure(atlas.matrix, distortion, atlas.classes),
         f"atlas-rates{end}": rates_figure(table),
         f"atlas-gallery{end}": gallery_figure(atlas.attacks[0], table, atlas.folders[0]),
-        f"atlas-looks{end}": looks_figure(atlas.attacks[0], table, atlas.folders[0]),
     }
+    with if_possible("Where attacked networks look"):
+        drawings[f"atlas-looks{end}"] = looks_figure(atlas.attacks[0], table, atlas.folders[0])
     shown = {
         "class": table["class"],
         "modification, %": table["modification"].map(percent),
@@ -163,14 +166,14 @@ def _section(atlas: Atlas, end: str) -> Section:
         "Intervals: over images (Wilson), or over seeds for several (Student)."
     )
     tables = {f"atlas{end}": Table(pd.DataFrame(shown), table, note)}
-    if atlas.categories:
-        groups = category_rates(atlas.matrix, atlas.categories)
+    if categories := _categories(atlas):
+        groups = category_rates(atlas.matrix, categories)
         rates = {f"{name}, %": groups[name.replace(" ", "_")].map(percent) for name in _CATEGORY_RATES}
         written = pd.DataFrame({"category": groups["category"], "classes": groups["classes"], **rates})
         about = "The same by category; within: of attacks from its classes to others of it, out of: to none of it."
         tables[f"atlas-categories{end}"] = Table(written, groups, about)
     title = f"The atlas: {atlas.data} {atlas.model}, {atlas.trained}"
-    return Section(title, _sentences(atlas, table), drawings, tables)
+    return Section(title, _sentences(atlas, table, categorised=bool(categories)), drawings, tables)
 
 
 _CATEGORY_RATES = ("modification", "mimicked", "within", "out of")
@@ -196,12 +199,12 @@ def class_table(atlas: Atlas) -> pd.DataFrame:
 
 
 def _over_images(attacks: pd.DataFrame, label: int) -> tuple[float, float]:
-    """Wilson's, for as many images: their shares vary by no more than verdicts would."""
+    """Wilson's, for as many images: their shares vary by no more than single predictions would."""
     mine = attacks[(attacks["label"] == label) & (attacks["before"] == label)]
     return wilson(mine["success"].mean(), mine["image"].nunique()) if len(mine) else (float("nan"), float("nan"))
 
 
-def _sentences(atlas: Atlas, table: pd.DataFrame) -> str:
+def _sentences(atlas: Atlas, table: pd.DataFrame, *, categorised: bool) -> str:
     def ends(ordered: pd.DataFrame, column: str) -> tuple[str, str]:
         named = [f"{row['class']} ({percent(row[column])} %)" for _, row in ordered.iterrows()]
         return ", ".join(named[:_NAMED]), ", ".join(named[::-1][:_NAMED])
@@ -213,11 +216,11 @@ def _sentences(atlas: Atlas, table: pd.DataFrame) -> str:
     several = f", {len(atlas.matrices)} seeds" if len(atlas.matrices) > 1 else ""
     missing = (
         ""
-        if atlas.categories or atlas.tree != "wordnet"
+        if categorised or _tree(atlas.folders[0]) != "wordnet"
         else " No categories: WordNet is missing (pip install robust[wordnet]; python -m nltk.downloader wordnet)."
     )
     return (
-        f"{atlas.attack}, from each of {atlas.images:,} images toward every other class{several}: "
+        f"{atlas.title}, from each of {atlas.images:,} images toward every other class{several}: "
         f"{percent(float(np.nanmean(atlas.matrix)))} % of the attacks succeeded. Hardest to modify: {hardest}; "
         f"easiest: {easiest}. Hardest to mimic: {least}; easiest: {most}.{correlation}{missing}"
     )
@@ -230,46 +233,31 @@ def _correlation(rates: pd.DataFrame) -> float:
 
 
 def atlas_claims(atlases: Sequence[Atlas]) -> pd.DataFrame:
-    """What was published of ImageNet and a ResNet, held against each natural network of enough seeds under the attack
-    that is named `atlas`."""
-    lines = []
-    for atlas in atlases:
-        named = atlas.technique == NATURAL and atlas.attack.split()[0] == "atlas"
-        if not named or len(atlas.matrices) < FEWEST_SEEDS:
-            continue
-        rates = [100 * class_rates(matrix) for matrix in atlas.matrices]
-        figures = {
-            "median": [one["modification"].median() for one in rates],
-            "least": [one["modification"].min() for one in rates],
-            "most": [one["modification"].max() for one in rates],
-            "medians": [one["mimicked"].median() - one["modification"].median() for one in rates],
-            "correlation": [100 * _correlation(one) for one in rates],
-        }
-        for name, text, comparison, published, tolerance in _STATEMENTS:
-            middle, low, high = student(figures[name])
-            if not np.isfinite(middle):
-                continue
-            lines.append(
-                claim_line(
-                    f"atlas-{atlas.data}-{atlas.model}-{name}",
-                    "Seeing with Deep Learning",
-                    f"{atlas.data} {atlas.model}: {text}",
-                    comparison,
-                    published,
-                    middle,
-                    (low, high),
-                    data=atlas.data,
-                    seeds=len(rates),
-                    tolerance=tolerance,
-                )
-            )
-    return pd.DataFrame(lines)
+    """What was published of ImageNet and a ResNet, held against each natural network of at least 3 seeds under the
+    attack that is named `atlas`."""
+    return decide(
+        read_claims(__package__),
+        [
+            Subject(atlas.data, _figures(atlas.matrices), {"model": atlas.model})
+            for atlas in atlases
+            if (atlas.technique, atlas.attack) == (NATURAL, "atlas") and len(atlas.matrices) >= FEWEST_SEEDS
+        ],
+    )
 
 
-_STATEMENTS: list[tuple[str, str, Comparison, float, float]] = [
-    ("median", "half of the classes are modified in about 85 % of the attacks or more", "equal", 85.0, 5.0),
-    ("least", "the hardest class to modify gives way in about 32 % of the attacks", "equal", 32.0, 5.0),
-    ("most", "the easiest class to modify gives way in about 97 % of the attacks", "equal", 97.3, 5.0),
-    ("medians", "the median of the mimicked rates is about that of the modification rates", "equal", 0.0, 5.0),
-    ("correlation", "no clear rank correlation between the two rates (times 100)", "equal", 0.0, 0.0),
-]
+def _figures(matrices: Sequence[np.ndarray]) -> Callable[[str], Figure | None]:
+    """What a claim's `figure` names, in percent, over seeds: the median, least or most of the classes' modification
+    rates; `medians`, by how much the median of the mimicked rates is over theirs; the `correlation` of the two."""
+    measures: dict[str, Callable[[pd.DataFrame], float]] = {
+        "median": lambda rates: rates["modification"].median(),
+        "least": lambda rates: rates["modification"].min(),
+        "most": lambda rates: rates["modification"].max(),
+        "medians": lambda rates: rates["mimicked"].median() - rates["modification"].median(),
+        "correlation": _correlation,
+    }
+
+    def figure(name: str) -> Figure | None:
+        middle, low, high = student([100 * measures[name](class_rates(matrix)) for matrix in matrices])
+        return Figure(middle, low, high, len(matrices)) if np.isfinite(middle) else None
+
+    return figure

@@ -1,4 +1,4 @@
-"""The atlas in pictures."""
+"""The figures of the atlas."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from robust.measure import saliency_maps, succeeded
+from robust.measure import saliency_maps
+from robust.report.attacks import succeeded
 from robust.report.figures import COLOURS, MOST_NUMBERS, STYLE, Drawing, bare, heat_map, show_image
 from robust.runs import RunFolder, load
 
