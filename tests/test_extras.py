@@ -22,7 +22,7 @@ from robust.report.which_layers import which_layers
 run_command(lambda: which_layers([]))
 """
 EXPORT = f"""{PRELUDE}
-from robust.report.export import export
+from robust.runs.export import export
 run_command(lambda: export(Path("none"), Path("none"), formats=sys.argv[1:]))
 """
 

@@ -62,6 +62,23 @@ def suite_scores(rows: pd.DataFrame) -> pd.DataFrame:
     return found[SUITE_COLUMNS]
 
 
+def comparable_suites(rows: pd.DataFrame) -> pd.DataFrame:
+    """`suite_scores`, without the means over other trials or images than most runs of the same data have."""
+    found = suite_scores(rows).merge(rows[["run", "data"]].drop_duplicates("run"), on="run")
+    whole = found[found["mean"].notna()]
+    usual = whole.groupby(["data", "suite", "tests"], as_index=False).agg(size=("run", "size"), most=("trials", "max"))
+    usual = usual.sort_values(["size", "most", "tests"], ascending=False).drop_duplicates(["data", "suite"])
+    found = found.merge(usual.rename(columns={"tests": "usual"})[["data", "suite", "usual", "most"]], how="left")
+    others = found["mean"].notna() & (found["tests"] != found["usual"])
+    found["mean"] = found["mean"].where(~others)
+    other = [
+        f"{trials} trials, other than the {most:.0f} of most"
+        for trials, most in found.loc[others, ["trials", "most"]].itertuples(index=False, name=None)
+    ]
+    found.loc[others, "missing"] = other
+    return found
+
+
 def suite_tests(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that the means of `suite_scores` are over, once for each suite: with its name, `suite`."""
     return _in_shared_trials(_tests_of_suites(rows)).drop(columns=["place", "fixed", "random"])

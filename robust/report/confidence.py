@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from robust.measure import NATURAL, SUITES, TEST_KEY, expected_calibration_error, suite_tests
+from robust.measure.suites import comparable_suites
 from robust.report.figures import COLOURS, STYLE, Drawing, line_styles
-from robust.report.scores import comparable_suites, shown_suites, suite_columns
+from robust.report.scores import shown_suites, suite_columns
 from robust.report.section import Section, Table
 from robust.report.tables import percent
 from robust.report.titles import kind_folders, run_title, told_apart

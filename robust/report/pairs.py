@@ -52,7 +52,7 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     perturbation and level, with at least 3 seeds in common. Columns: data, model, train_perturbation, train_level,
     first, second, condition, difference (accuracy of the first minus that of the second, a fraction), low, high,
     seeds, images, `better` (the technique's name where the interval excludes 0, else ""). The condition
-    "mean over all" is the mean over those that they share. Runs whose verdicts were not kept are passed over.
+    "mean over all" is the mean over those that they share. Runs whose predictions were not kept are passed over.
 
     `low` to `high` is a 95 % interval for other seeds and other images (crossed: each seed saw the same images),
     paired over both (see `intervals.paired`). Images are resampled `resamples` times, alike for all runs. Seeds are

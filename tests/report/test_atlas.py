@@ -86,5 +86,5 @@ def test_who_abstains_answers_for_the_surest_first() -> None:
 def test_the_page_shows_both(runs: list[Path]) -> None:
     found = {section.title: section for section in sections(runs, collect(runs))}
     assert {"The atlas: digits convnet_mnist, natural", "Confidence", "Attacks"} <= set(found)
-    claims = found["The paper's claims"].tables["claims"].numbers
+    claims = found["Published claims"].tables["claims"].numbers
     assert "atlas-digits-convnet_mnist-median" in set(claims["id"])

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robust.measure import NATURAL, condition_title, suite_tests
+from robust.measure.suites import comparable_suites
 from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing
 from robust.report.lettering import legend_label
-from robust.report.scores import comparable_suites
 from robust.report.tables import percent, summary_table
 
 #: how far below natural accuracy a model may fall and still count as robust (arXiv 2004.03452 speaks of 3 points)
