@@ -59,9 +59,9 @@ def _choices(text: str, bracketed: str) -> list[str]:
 
 def _quantity(text: str) -> Quantity:
     apart = re.fullmatch(r"apart\((.*), (.*)\)", text)
-    first, *others = apart.groups() if apart else text.split(" - ")
+    first, second = apart.groups() if apart else text.partition(" - ")[::2]
     setting = _setting(first, REFERENCE)
-    return Quantity(setting, *(_setting(one, setting) for one in others), apart=bool(apart))
+    return Quantity(setting, _setting(second, setting) if second else None, bool(apart))
 
 
 def _setting(text: str, same: Setting) -> Setting:

@@ -125,7 +125,7 @@ def test_a_figure_may_be_a_difference_to_the_same_model_or_in_the_same_test() ->
         assert read_figure(f"apart(transfer noise 0.05 on own 0.5, {text})") == [[Quantity(noise, other, apart=True)]]
 
 
-@pytest.mark.parametrize("text", ["hot 2", "constant on hot 2", "natural on hot", "natural on natural + natural on hot 2"])
+@pytest.mark.parametrize("text", ["hot 2", "constant on hot 2", "natural on hot", "natural on hot 2 + natural on same"])
 def test_a_text_that_is_no_figure_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="`figure` must be MODEL on TEST"):
         read_figure(text)
