@@ -41,7 +41,7 @@ def write_report(
     `found` is what `sections` has to say of them, where that is known; it may speak of `untested` runs too. `out` is a
     folder; by default one beside the runs, named by what they are. In it: index.html; README.md; all rows
     (rows.parquet); figures/, each as SVG where it is lines and as PNG where it is pictures; tables/; claims.csv where
-    the paper's claims can be decided. The numbers of figures and tables are CSV. `formats` are written beside these:
+    published claims can be decided. The numbers of figures and tables are CSV. `formats` are written beside these:
     svg, png, pdf of every figure, tex and md of every table. Raises ValueError for other formats, for no runs, and for
     a folder with a README.md or index.html of somebody else's, or with a link where files would go, before anything
     else.
