@@ -8,6 +8,7 @@ import pandas as pd
 from robust.measure import NATURAL, SUITES, condition_title
 from robust.measure.intervals import student_half
 from robust.measure.suites import comparable_suites
+from robust.report.choice import short_models
 from robust.report.tables import percent, varying, with_interval
 
 _LINE = ["title", "kind", "data", "model"]
@@ -63,7 +64,7 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "trained": lines["title"],
-            **{name: lines[name] for name in varying(lines)},
+            **{name: short_models(lines[name]) if name == "model" else lines[name] for name in varying(lines)},
             **({"seeds": lines["seeds"]} if (lines["seeds"] > 1).any() else {}),
             **{f"{name}, %": cells(name) for name in ("natural", *scores.suites)},
             "worst condition": lines["hardest"],
