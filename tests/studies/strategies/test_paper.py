@@ -10,6 +10,7 @@ from robust.measure import Samples
 from robust.report.figures import Drawing, draw
 from robust.studies.strategies.curves import curve_figures
 from robust.studies.strategies.examples import example_figures
+from robust.studies.strategies.report import figures_section
 
 NOISE = [("noise", 0.0255), ("noise", 0.03775), ("noise", 0.05)]
 PIXELS = [("stuck", 2), ("hot", 2), ("dead", 2)]
@@ -92,6 +93,13 @@ def test_there_are_only_figures_of_what_was_measured() -> None:
     rows = pd.concat([run(tests=PIXELS), run("transfer", "noise", 0.05, tests=NOISE)])
     assert list(curve_figures(rows)) == ["figure-4", "figure-C2"]
     assert curve_figures(rows[:0]) == {}
+
+
+@pytest.mark.parametrize(("levels", "drawn"), [(3, []), (4, ["figure-4"])])
+def test_a_few_levels_are_no_figure_on_the_page(levels: int, drawn: list[str]) -> None:
+    drawings = figures_section([], run(tests=[("hot", level) for level in range(1, levels + 1)])).drawings
+    assert list(drawings) == drawn
+    assert all(one.caption.startswith("Figure 4. ") for one in drawings.values())
 
 
 def test_the_impact_study_begins_at_natural_images() -> None:
