@@ -231,8 +231,8 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
 
     Each file is read back, and its logits are compared. All of them take images in [0, 1].
     """
-    from robust.report.export import export_all
     from robust.runs import find_runs
+    from robust.runs.export import export_all
 
     for path, differs in export_all(find_runs(runs), out, formats=formats.split(","), threat=threat):
         print(f"{path}: read back, logits differ by at most {differs:.1g} of the greatest")

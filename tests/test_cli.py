@@ -166,7 +166,7 @@ def test_settings_may_follow_options(command: Command, tmp_path: Path) -> None:
 
 def test_an_export_that_goes_wrong_half_way_is_no_wrong_command(tmp_path: Path) -> None:
     from robust.errors import FailedError
-    from robust.report import export as room
+    from robust.runs import export as room
 
     def export(folder: Path, out: Path, **options: object) -> dict[Path, float]:
         if folder.name == "b":

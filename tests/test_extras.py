@@ -23,7 +23,7 @@ from robust.measure.saliency import captum_attributions
 run_command(captum_attributions)
 """
 EXPORT = f"""{PRELUDE}
-from robust.report.export import export
+from robust.runs.export import export
 run_command(lambda: export(Path("none"), Path("none"), formats=sys.argv[1:]))
 """
 

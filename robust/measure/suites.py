@@ -1,8 +1,10 @@
 """Suites of tests: what a mean is over."""
 
+from collections.abc import Collection
+
 import pandas as pd
 
-from robust.measure.conditions import condition_title
+from robust.measure.conditions import NATURAL, condition_title
 
 _FAMILIES = {
     "pixel": tuple((fault, 2.0) for fault in ("stuck", "hot", "dead")),
@@ -62,9 +64,36 @@ def suite_scores(rows: pd.DataFrame) -> pd.DataFrame:
     return found[SUITE_COLUMNS]
 
 
+def comparable_suites(rows: pd.DataFrame) -> pd.DataFrame:
+    """`suite_scores`, without the means over other trials or images than most runs of the same data have."""
+    found = suite_scores(rows).merge(rows[["run", "data"]].drop_duplicates("run"), on="run")
+    whole = found[found["mean"].notna()]
+    usual = whole.groupby(["data", "suite", "tests"], as_index=False).agg(size=("run", "size"), most=("trials", "max"))
+    usual = usual.sort_values(["size", "most", "tests"], ascending=False).drop_duplicates(["data", "suite"])
+    found = found.merge(usual.rename(columns={"tests": "usual"})[["data", "suite", "usual", "most"]], how="left")
+    others = found["mean"].notna() & (found["tests"] != found["usual"])
+    found["mean"] = found["mean"].where(~others)
+    other = [
+        f"{trials} trials, other than the {most:.0f} of most"
+        for trials, most in found.loc[others, ["trials", "most"]].itertuples(index=False, name=None)
+    ]
+    found.loc[others, "missing"] = other
+    return found
+
+
 def suite_tests(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that the means of `suite_scores` are over, once for each suite: with its name, `suite`."""
     return _in_shared_trials(_tests_of_suites(rows)).drop(columns=["place", "fixed", "random"])
+
+
+def comparable_tests(rows: pd.DataFrame, suites: Collection[str]) -> pd.DataFrame:
+    """The rows of natural images, and those of each of these suites that a run was tested under whole, in the trials
+    that most runs of the same data have; `tested` names the suite, or says natural."""
+    found = comparable_suites(rows)
+    whole = found[found["mean"].notna() & found["suite"].isin(suites)]
+    tests = suite_tests(rows).merge(whole[["run", "suite"]]).rename(columns={"suite": "tested"})
+    natural = rows[rows["test_perturbation"] == NATURAL].assign(tested=NATURAL)
+    return pd.concat([natural, tests], ignore_index=True)
 
 
 def _in_shared_trials(made: pd.DataFrame) -> pd.DataFrame:

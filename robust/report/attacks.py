@@ -1,4 +1,4 @@
-"""How networks withstand attackers: one table of natural and robust accuracy."""
+"""Natural and robust accuracy of every kind of network under every attack."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,20 +1,8 @@
 """Which runs one line of a figure stands for, where several kinds claim it."""
 
 import re
-from collections.abc import Callable, Iterable
 
 import pandas as pd
-
-_POINT = ["data", "technique", "train_perturbation", "train_level", "test_perturbation", "test_level"]
-
-#: what data sets are called, in the paper's order; others follow
-DATA_TITLES = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
-
-
-def in_order(data: Iterable[str]) -> list[str]:
-    """The data sets, those of the paper first."""
-    names = set(data)
-    return [name for name in DATA_TITLES if name in names] + sorted(names - set(DATA_TITLES))
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
@@ -64,28 +52,9 @@ def changes(model: str) -> dict[str, str]:
     return dict(re.findall(r" (\w+)=(.*?)(?= \w+=|$)", model))
 
 
-def shared_changes(models: Iterable[str]) -> list[str]:
-    """What was changed of all of these networks alike, such as "dropout=0.0"."""
-    each = [changes(model).items() for model in set(models)]
-    return [f"{name}={value}" for name, value in each[0] if all((name, value) in others for others in each)]
-
-
-def without(shared: Iterable[str]) -> Callable[[str], str]:
-    """What takes these changes out of a text that names networks."""
-    alike = re.compile("|".join(rf"(?<=\S)\s+{re.escape(change)}(?![\w.])" for change in shared) or "(?!)")
-    return lambda text: alike.sub("", text)
-
-
-def points_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line for each training and test: seeds, trials (of a seed), mean (over seeds of the mean over trials), std
-    (over all trials of all seeds; NaN for one)."""
-    runs = rows.groupby([*_POINT, "run"])["accuracy"].agg(["size", "mean"]).reset_index()
-    points = runs.groupby(_POINT).agg(seeds=("run", "size"), trials=("size", "max"), mean=("mean", "mean"))
-    points["std"] = rows.groupby(_POINT)["accuracy"].std()
-    return points.reset_index()
-
-
-def left_out(rows: pd.DataFrame, chosen: pd.DataFrame) -> str:
-    """How many runs were not chosen, as a sentence; nothing for none."""
-    others = rows["run"].nunique() - chosen["run"].nunique()
-    return f" Left out: {others} run{'s' if others > 1 else ''} of other networks or settings." if others else ""
+def short_models(models: pd.Series) -> pd.Series:
+    """The names of networks less what was changed of all of them alike, such as "dropout=0.0"."""
+    shared = set.intersection(*(set(changes(model).items()) for model in models.unique())) if len(models) else ()
+    for name, value in shared:
+        models = models.str.replace(f" {name}={value}", "", regex=False)
+    return models

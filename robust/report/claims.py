@@ -100,6 +100,13 @@ def _short(comparison: Comparison, published: float, tolerance: float, measured:
     return f"{measured:g} [{low:g}, {high:g}] is not {given}{f' ± {tolerance:g}' if tolerance else ''}"
 
 
+def claims_summary(table: pd.DataFrame) -> str:
+    """How many of these claims hold, and how many rest on too few seeds to say much."""
+    few = (table["seeds"] < FEWEST_SEEDS).sum()
+    rest = f" {few} of them rest{'s' if few == 1 else ''} on fewer than {FEWEST_SEEDS} seeds." if few else ""
+    return f"{(table['met'] == 'yes').sum()} of {len(table)} claims hold.{rest}"
+
+
 def reaches(comparison: Comparison, published: float, tolerance: float, low: float, high: float) -> bool:
     """Whether the interval reaches what was published, give or take the tolerance; of what is to be surely above it,
     whether all of the interval is."""
@@ -130,7 +137,7 @@ def claim_line(
 ) -> dict[str, object]:
     """A line of `COLUMNS`. `met` is `yes` where the interval reaches what was published, give or take the
     tolerance; of what is to be surely above it, where all of the interval is."""
-    # Decided by the figures that are written, so that a reader comes to the same verdict.
+    # Decided by the figures that are written, so that a reader comes to the same answer.
     measured, low, high = (round(float(value), digits) + 0.0 for value in (measured, *interval))
     met = reaches(comparison, published, tolerance, low, high)
     given = f"{comparison if comparison != 'equal' else 'about'} {published:g}"

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from robust.measure import NATURAL, SUITES, TEST_KEY, expected_calibration_error, suite_tests
+from robust.measure import NATURAL, SUITES, TEST_KEY, expected_calibration_error
+from robust.measure.suites import comparable_suites, comparable_tests
 from robust.report.figures import COLOURS, STYLE, Drawing, line_styles
-from robust.report.scores import comparable_suites, shown_suites, suite_columns
+from robust.report.scores import shown_suites, suite_columns
 from robust.report.section import Section, Table
 from robust.report.tables import percent
 from robust.report.titles import kind_folders, run_title, told_apart
@@ -56,10 +57,10 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
     if not kept:
         return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
     rows = pd.concat([RunFolder(folder).read_rows() for folder in kept], ignore_index=True)
-    tests, tables = _comparable_tests(rows), []
+    tests, tables = comparable_tests(rows, shown_suites(suite_columns(comparable_suites(rows)))), []
     for folder, found in kept.items():
         run = rows[rows["run"] == folder.name].iloc[0]
-        found = found.merge(tests[tests["run"] == folder.name], on=TEST_KEY)
+        found = found.merge(tests.loc[tests["run"] == folder.name, [*TEST_KEY, "tested"]], on=TEST_KEY)
         found = found.explode(_BINS, ignore_index=False).astype(dict.fromkeys(_BINS, float))
         found["bin"] = found.groupby(level=0).cumcount()
         about = {"data": run["data"], "model": run["model"], "trained": run_title(run)}
@@ -79,16 +80,6 @@ def _read(folder: Path) -> pd.DataFrame:
     tests = RunFolder(folder).read_predictions([*TEST_KEY, *_BINS])
     assert tests is not None
     return tests.dropna(subset=_BINS)
-
-
-def _comparable_tests(rows: pd.DataFrame) -> pd.DataFrame:
-    """The tests whose confidence is shown, with what they are shown as, `tested`."""
-    suites = comparable_suites(rows)
-    shown = shown_suites(suite_columns(suites))
-    whole = suites[suites["mean"].notna() & suites["suite"].isin(shown)]
-    tests = suite_tests(rows).merge(whole[["run", "suite"]]).rename(columns={"suite": "tested"})
-    natural = rows[rows["test_perturbation"] == NATURAL].assign(tested=NATURAL)
-    return pd.concat([natural, tests], ignore_index=True)[["run", *TEST_KEY, "tested"]]
 
 
 def _figures(bins: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.report.section import Section, Table
-from robust.report.tables import interval_column, percent, sureness_columns
+from robust.report.tables import calibration_columns, interval_column, percent
 from robust.report.titles import run_title
 from robust.runs import RunFolder
 
@@ -28,7 +28,7 @@ def natural_adversarial_section(folders: Sequence[Path]) -> Section:
             "may answer with": table["scored"],
             "accuracy, %": table["accuracy"].map(percent),
             **interval_column(table),
-            **sureness_columns(table),
+            **calibration_columns(table),
         }
     )
     text = "Photographs that are of the model's classes and that networks get wrong (arXiv 1907.07174)."

@@ -14,7 +14,6 @@ from jinja2.runtime import Markup
 from tqdm.auto import tqdm
 
 from robust.files.places import check_inside
-from robust.report.choice import shared_changes, without
 from robust.report.figures import Drawing, draw, lay_out, usual_format
 from robust.report.place import check_place, write_files
 from robust.report.section import Section, Table, figure_files, numbers, table_files
@@ -55,14 +54,13 @@ def write_report(
         check_inside(out / "index.html", out.parent)
     check_place(out)
     rows = collect(folders)
-    shared = shared_changes(rows["model"])  # said once
-    found = [one.reworded(without(shared)) for one in (sections(folders, rows) if found is None else found)]
+    found = sections(folders, rows) if found is None else found
     beside = dict.fromkeys(folder for one in found for folder in one.beside)
     texts = numbers(found)
     described = _described(found, {text: file for file, text in texts.items()}, formats)
     content = {
         "data": ", ".join(rows["data"].unique()),
-        "shared": shared,
+        "networks": rows["model"].unique(),
         "models": rows["run"].nunique() + len(beside),
         "sections": described,
         **_circumstances([*folders, *beside]),

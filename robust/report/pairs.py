@@ -18,6 +18,8 @@ from robust.runs import RunFolder, collect
 
 MEAN = "mean over all"
 _TRAINED = ["data", "model", "train_perturbation", "train_level"]
+#: what two kinds of runs are called, and the folders of each, in the order of their shared seeds
+_Pair = tuple[dict[str, Any], list[Path], list[Path]]
 _COLUMNS = [
     *(*_TRAINED, "first", "second", "condition"),
     *("difference", "low", "high", "seeds", "images", "better"),
@@ -35,15 +37,6 @@ class _Scores:
     resampled: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """Two kinds of runs to compare: what they are, and the folders of each, in the order of their shared seeds."""
-
-    names: dict[str, Any]
-    first: list[Path]
-    second: list[Path]
-
-
 def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """How far techniques lie apart: one line for each pair of them and each condition that all their runs were tested
     under in the same trials.
@@ -52,7 +45,7 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     perturbation and level, with at least 3 seeds in common. Columns: data, model, train_perturbation, train_level,
     first, second, condition, difference (accuracy of the first minus that of the second, a fraction), low, high,
     seeds, images, `better` (the technique's name where the interval excludes 0, else ""). The condition
-    "mean over all" is the mean over those that they share. Runs whose verdicts were not kept are passed over.
+    "mean over all" is the mean over those that they share. Runs whose predictions were not kept are passed over.
 
     `low` to `high` is a 95 % interval for other seeds and other images (crossed: each seed saw the same images),
     paired over both (see `intervals.paired`). Images are resampled `resamples` times, alike for all runs. Seeds are
@@ -60,7 +53,7 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     Each interval stands for itself: of many lines without a difference, one in twenty may still name a technique.
     """
     pairs = list(_pairs(_runs(folders))) if folders else []
-    needed = dict.fromkeys(folder for pair in pairs for folder in (*pair.first, *pair.second))
+    needed = dict.fromkeys(folder for _, *sides in pairs for side in sides for folder in side)
     weights: dict[int, list[np.ndarray]] = {}
     scores = {}
     for folder in tqdm(needed, desc="comparing", unit="run", delay=1, leave=False, disable=None):
@@ -71,10 +64,10 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
         resampled = pd.DataFrame(resampled_means(correct.to_numpy(), weights[images]), index=correct.index)
         scores[folder] = _Scores(labels, images, correct.mean(axis=1), trials, resampled)
     lines = []
-    for pair in pairs:
-        first, second = ([scores[folder] for folder in side] for side in (pair.first, pair.second))
+    for names, *sides in pairs:
+        first, second = ([scores[folder] for folder in side] for side in sides)
         if len({one.labels for one in (*first, *second)}) == 1:  # data of one name may be other images
-            lines += [pair.names | line for line in _compare(first, second, pair.names["first"], pair.names["second"])]
+            lines += [names | line for line in _compare(first, second, names["first"], names["second"])]
     return pd.DataFrame(lines, columns=_COLUMNS)
 
 
@@ -111,7 +104,7 @@ def _pair(trained: tuple[Any, ...], first: str, ours: pd.Series, second: str, th
     seeds = sorted(set(ours.index) & set(theirs.index))
     if len(seeds) >= FEWEST_SEEDS:
         names = dict(zip(_TRAINED, trained, strict=True)) | {"first": first, "second": second}
-        yield _Pair(names, list(ours[seeds]), list(theirs[seeds]))
+        yield names, list(ours[seeds]), list(theirs[seeds])
 
 
 def correct_images(folder: Path) -> tuple[bytes, pd.DataFrame, pd.Series]:

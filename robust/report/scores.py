@@ -5,13 +5,21 @@ from typing import Any
 
 import pandas as pd
 
-from robust.measure import NATURAL, SUITES, condition_title, suite_scores
+from robust.measure import NATURAL, SUITES, condition_title
 from robust.measure.intervals import student_half
+from robust.measure.suites import comparable_suites
+from robust.report.choice import short_models
+from robust.report.tables import percent, varying, with_interval
 
 _LINE = ["title", "kind", "data", "model"]
 _FAMILIES_OF_CAMERA = ("pixel", "noise", "blur")
 _UNTESTED = "not tested"
 _MOST_MISSING = 3  # lines that a sentence names
+_ENDS = ("", "_low", "_high", "_before")
+_ARROWS = (
+    "a → b: accuracy of the natural model → of this model, in the same trials. Worst condition: where the natural "
+    "model is least accurate, among what this model was tested under. "
+)
 
 
 @dataclass(frozen=True)
@@ -40,27 +48,36 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame) -> Scores:
     shown = shown_suites(lines)
     hidden = [f"{suite}{end}" for suite in SUITES if suite not in shown for end in _ENDS]
     lines = lines.drop(columns=hidden, errors="ignore")
-    return Scores(lines, shown, _note(suites, lines, summary, shown))
+    arrows = _ARROWS if lines["won"].notna().any() else ""
+    return Scores(lines, shown, f"{arrows}{_note(suites, lines, summary, shown)}".strip())
 
 
-_ENDS = ("", "_low", "_high", "_before")
+def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
+    """The lines as one reads them, in percent: `67.2 → 98.1` is the natural model's accuracy and this model's."""
+    lines = scores.lines
+
+    def cells(name: str) -> list[str]:
+        found = [with_interval(line, name) if intervals else percent(line[name]) for _, line in lines.iterrows()]
+        return _from_to(lines.get(f"{name}_before"), found)
+
+    before = lines["before"].where(lines["won"].notna())
+    return pd.DataFrame(
+        {
+            "trained": lines["title"],
+            **{name: short_models(lines[name]) if name == "model" else lines[name] for name in varying(lines)},
+            **({"seeds": lines["seeds"]} if (lines["seeds"] > 1).any() else {}),
+            **{f"{name}, %": cells(name) for name in ("natural", *scores.suites)},
+            "worst condition": lines["hardest"],
+            "worst accuracy, %": _from_to(before, [percent(value) for value in lines["after"]]),
+        }
+    )
 
 
-def comparable_suites(rows: pd.DataFrame) -> pd.DataFrame:
-    """`suite_scores`, without the means over other trials or images than most runs of the same data have."""
-    found = suite_scores(rows).merge(rows[["run", "data"]].drop_duplicates("run"), on="run")
-    whole = found[found["mean"].notna()]
-    usual = whole.groupby(["data", "suite", "tests"], as_index=False).agg(size=("run", "size"), most=("trials", "max"))
-    usual = usual.sort_values(["size", "most", "tests"], ascending=False).drop_duplicates(["data", "suite"])
-    found = found.merge(usual.rename(columns={"tests": "usual"})[["data", "suite", "usual", "most"]], how="left")
-    others = found["mean"].notna() & (found["tests"] != found["usual"])
-    found["mean"] = found["mean"].where(~others)
-    other = [
-        f"{trials} trials, other than the {most:.0f} of most"
-        for trials, most in found.loc[others, ["trials", "most"]].itertuples(index=False, name=None)
-    ]
-    found.loc[others, "missing"] = other
-    return found
+def _from_to(before: pd.Series | None, after: list[str]) -> list[str]:
+    """How accuracy rose or fell; where it is not known from where, to what."""
+    if before is None:
+        return after
+    return [one if pd.isna(start) else f"{percent(start)} → {one}" for start, one in zip(before, after, strict=True)]
 
 
 def suite_columns(suites: pd.DataFrame) -> pd.DataFrame:

@@ -2,13 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
 
 from robust.files.places import file_name
 from robust.report.figures import Drawing
@@ -34,22 +32,6 @@ class Section:
     drawings: dict[str, Drawing] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     beside: tuple[Path, ...] = ()
-
-    def reworded(self, reword: Callable[[str], str]) -> "Section":
-        """The section with all that is shown put in other words; numbers keep theirs."""
-        return replace(
-            self,
-            text=reword(self.text),
-            drawings={reword(name): _reworded(one, reword) for name, one in self.drawings.items()},
-            tables={
-                name: replace(
-                    one,
-                    shown=one.shown.map(lambda cell: reword(cell) if isinstance(cell, str) else cell),
-                    note=reword(one.note),
-                )
-                for name, one in self.tables.items()
-            },
-        )
 
 
 def file_stems(names: Iterable[str]) -> dict[str, str]:
@@ -85,15 +67,3 @@ def numbers(found: Sequence[Section]) -> dict[str, str]:
     for file, table in files.items():
         texts.setdefault(csv(table), file)
     return {file: text for text, file in texts.items()}
-
-
-def _reworded(drawing: Drawing, reword: Callable[[str], str]) -> Drawing:
-    """The drawing, its figure changed in place."""
-    for axes in drawing.figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            if isinstance(labels := axis.get_major_formatter(), FixedFormatter):
-                labels.seq = [reword(label) for label in labels.seq]
-    for text in drawing.figure.findobj(Text):
-        assert isinstance(text, Text)
-        text.set_text(reword(text.get_text()))
-    return replace(drawing, caption=reword(drawing.caption))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from robust.measure import NATURAL, SURENESS, TEST_KEY, summarize
 from robust.measure.intervals import student, student_half
+from robust.report.choice import short_models
 from robust.report.titles import KindFolders, kind_folders, run_titles, told_apart
 
 _TEST = ["test_perturbation", "test_level"]
@@ -32,10 +33,10 @@ def summary_table(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> pd.DataFr
 def _titles(runs: pd.DataFrame, folders: KindFolders) -> pd.Series:
     """What each run is called: alike for runs that differ by their seed alone, and only for those."""
     titles = run_titles(runs)
-    for name in ("data", "model"):
+    for names in (runs["data"], short_models(runs["model"])):
         ambiguous = runs["kind"].groupby(titles).transform("nunique") > 1
-        differs = runs[name].groupby(titles).transform("nunique") > 1
-        titles = titles.where(~(ambiguous & differs), titles + " (" + runs[name] + ")")
+        differs = names.groupby(titles).transform("nunique") > 1
+        titles = titles.where(~(ambiguous & differs), titles + " (" + names + ")")
     return told_apart(titles, runs["kind"], folders=folders)
 
 
@@ -94,6 +95,11 @@ def percent(value: float, *, sign: bool = False) -> str:
     return "" if pd.isna(value) else f"{100 * value:{'+' if sign else ''}.1f}"
 
 
+def percentages(table: pd.DataFrame) -> pd.DataFrame:
+    """Fractions as percentages, everything else as it is."""
+    return table.assign(**{name: table[name].map(percent) for name in table.select_dtypes(float)})
+
+
 def with_interval(line: pd.Series, name: str, *, sign: bool = False) -> str:
     """What a table shows of a figure of `seeds_line`: a percentage, and its interval where there is one."""
     low, high = line[f"{name}_low"], line[f"{name}_high"]
@@ -106,8 +112,8 @@ def interval_column(table: pd.DataFrame) -> dict[str, list[str]]:
     return {"95 % interval": [f"{percent(low)} to {percent(high)}" for low, high in table[["low", "high"]].values]}
 
 
-def sureness_columns(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """What it shows of how well models know when they are right."""
+def calibration_columns(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """What a table shows of how well confidence fits accuracy: ECE, RMS calibration error and AURRA."""
     titles = ("ECE, %", "RMS calibration error, %", "AURRA, %")
     return {
         title: table[name].map(percent)

@@ -9,12 +9,12 @@ from robust.report.figures import draw
 CLASSES = ["4", "9", "None"]
 
 
-def write_run(folder, verdicts, classes=CLASSES):
-    """A run's confusion.csv as runs write it; `verdicts`: condition (name, level) -> labels, predictions."""
+def write_run(folder, predictions, classes=CLASSES):
+    """A run's confusion.csv as runs write it; `predictions`: condition (name, level) -> labels, predictions."""
     folder.mkdir()
     tests = [
         {"test_perturbation": name, "test_level": level, "label": np.array(true), "predicted": np.array(found)}
-        for (name, level), (true, found) in verdicts.items()
+        for (name, level), (true, found) in predictions.items()
     ]
     confusion_counts(pd.DataFrame(tests), classes).to_csv(folder / "confusion.csv", index=False)
     return folder
@@ -45,8 +45,8 @@ def test_seeds_are_summed_and_shares_are_of_the_true_class(folders):
 
 def test_conditions_and_classes_keep_their_order(tmp_path):
     classes = ["truck", "cat", "bird"]
-    verdicts = {("natural", 0): ([0, 1, 2], [2, 1, 2]), ("blur", 1): ([0, 1, 2], [1, 1, 0])}
-    table = confusion_matrix([write_run(tmp_path / "run", verdicts, classes)])
+    predictions = {("natural", 0): ([0, 1, 2], [2, 1, 2]), ("blur", 1): ([0, 1, 2], [1, 1, 0])}
+    table = confusion_matrix([write_run(tmp_path / "run", predictions, classes)])
     assert list(table["condition"].unique()) == ["natural", "blur 1"]
     for _, group in table.groupby("condition"):
         assert list(group["true"].unique()) == classes
@@ -62,8 +62,8 @@ def test_the_pairs_whose_confusion_grew_most_come_first(folders):
 
 
 def test_a_confusion_that_shrank_is_no_merged_pair(tmp_path):
-    verdicts = {("natural", 0): ([0, 1, 2], [1, 1, 2]), ("blur", 1): ([0, 1, 2], [0, 1, 1])}
-    pairs = merged_pairs(confusion_matrix([write_run(tmp_path / "run", verdicts)]))
+    predictions = {("natural", 0): ([0, 1, 2], [1, 1, 2]), ("blur", 1): ([0, 1, 2], [0, 1, 1])}
+    pairs = merged_pairs(confusion_matrix([write_run(tmp_path / "run", predictions)]))
     assert pairs[["true", "predicted"]].to_numpy().tolist() == [["None", "9"]]
 
 
@@ -93,8 +93,8 @@ def test_many_classes_are_drawn_without_numbers_and_at_most_fifty(tmp_path, coun
     true = np.repeat(np.arange(count), 2)
     found = true.copy()
     found[2 * (count - 1)] = 0  # the last class is half taken for the first
-    verdicts = {("natural", 0): (true, true), ("blur", 1): (true, found)}
-    drawing = confusion_figure(confusion_matrix([write_run(tmp_path / "run", verdicts, classes)]), "natural")
+    predictions = {("natural", 0): (true, true), ("blur", 1): (true, found)}
+    drawing = confusion_figure(confusion_matrix([write_run(tmp_path / "run", predictions, classes)]), "natural")
     axis = next(axis for axis in drawing.figure.axes if axis.get_title() == "blur 1")
     labels = [label.get_text() for label in axis.get_yticklabels()]
     assert (len(labels), bool(axis.texts)) == (shown, numbers)

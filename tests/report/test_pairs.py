@@ -178,7 +178,7 @@ def test_the_same_runs_give_the_same_intervals(tmp_path):
     assert not other["low"].equals(technique_differences(runs)["low"])
 
 
-def test_runs_whose_verdicts_were_not_kept_are_passed_over(tmp_path):
+def test_runs_whose_predictions_were_not_kept_are_passed_over(tmp_path):
     runs = sweep(tmp_path, {"constant": 0.8, "transfer": 0.7})
     assert len(technique_differences(runs))
     (runs[0] / "predictions.parquet").unlink()

@@ -8,7 +8,7 @@ import pandas as pd
 from robust.measure import NATURAL, SURENESS, TEST_KEY, condition_title
 from robust.report.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.report.section import Section, Table
-from robust.report.tables import percent, seeds_line, sureness_columns, with_interval
+from robust.report.tables import calibration_columns, percent, seeds_line, with_interval
 from robust.report.titles import NO_FOLDERS, KindFolders, kind_folders, told_apart
 from robust.runs import RunFolder
 
@@ -37,7 +37,7 @@ def hardening_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
             "half-perturbed, %": [with_interval(line, "half") for _, line in table.iterrows()],
             "won, points": [with_interval(line, "half_won", sign=True) for _, line in table.iterrows()],
             "won on natural, points": [with_interval(line, "natural_won", sign=True) for _, line in table.iterrows()],
-            **sureness_columns(table),
+            **calibration_columns(table),
         }
     )
     note = (

@@ -11,8 +11,8 @@ import torch
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.models import ResNet
-from robust.report.export import FORMATS, export, load_safetensors
 from robust.runs import RunFolder, State, load
+from robust.runs.export import FORMATS, export, load_safetensors
 
 
 @pytest.fixture(scope="module")

@@ -1,48 +1,22 @@
-"""The figures of arXiv 2004.03452, from rows."""
+"""The curves of arXiv 2004.03452, its figures 4, 6, 8 and A1 to C3, from rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from robust.measure import NATURAL, Samples, condition_title
-from robust.report.choice import DATA_TITLES, comparable, in_order, left_out, of_one_kind, points_of
+from robust.measure import NATURAL
+from robust.report.choice import comparable, of_one_kind
 from robust.report.figures import COLOURS, MARKERS, STYLE, UNITS, Drawing
+from robust.studies.strategies.paper import DATA_TITLES, FAMILIES, TECHNIQUES, Family, in_order, numbered
 
-_TECHNIQUES = {"A": "constant", "B": "incremental", "C": "transfer"}
+_POINT = ["data", "technique", "train_perturbation", "train_level", "test_perturbation", "test_level"]
 _GREY: Any = {"color": "0.35", "marker": "x", "linestyle": "--", "zorder": 4}  # over lines that lie on it
-
-
-@dataclass(frozen=True)
-class _Family:
-    """Perturbations that the paper shows in one figure, and the levels that its retrained models are tested at.
-
-    `together`: a model trained on one of them is tested on all.
-    """
-
-    title: str
-    names: tuple[str, ...]
-    levels: tuple[float, ...]
-    together: bool = False
-
-    def tests(self, trained: str) -> list[tuple[str, float]]:
-        return [(name, level) for name in (self.names if self.together else (trained,)) for level in self.levels]
-
-    def label(self, name: str, level: float) -> str:
-        return f"{level:g} {name} pixels" if self.together else condition_title(name, level)
-
-
-_FAMILIES = (
-    _Family("faulty pixels", ("stuck", "dead", "hot"), (2.0,), together=True),
-    _Family("noise", ("noise",), (0.0255, 0.03775, 0.05)),
-    _Family("blur", ("blur", "blur_channels"), (0.5, 0.75, 1.0)),
-)
 
 
 @dataclass(frozen=True)
@@ -58,7 +32,7 @@ class _Panel:
     levels: dict[str, tuple[float, str]] = field(default_factory=dict)
 
 
-def paper_figures(rows: pd.DataFrame) -> dict[str, Drawing]:
+def curve_figures(rows: pd.DataFrame) -> dict[str, Drawing]:
     """The paper's figures 4, 6, 8 (impact study) and A1 to C3 (training), those for which there are rows.
 
     Their numbers: one line for each point that is drawn, accuracies as fractions; `trials` are those of a seed,
@@ -67,14 +41,14 @@ def paper_figures(rows: pd.DataFrame) -> dict[str, Drawing]:
     where that leaves two, none.
     """
     rows = comparable(rows)
-    drawings = {f"figure-{number}": _impact(rows, family) for number, family in zip((4, 6, 8), _FAMILIES, strict=True)}
-    for letter, technique in _TECHNIQUES.items():
-        for number, family in enumerate(_FAMILIES, 1):
-            drawings[f"figure-{letter}{number}"] = _training(rows, technique, family)
-    return {name: drawing for name, drawing in drawings.items() if drawing}
+    drawings = {number: _impact(rows, family) for number, family in zip("468", FAMILIES, strict=True)}
+    for letter, technique in zip("ABC", TECHNIQUES, strict=True):
+        for number, family in enumerate(FAMILIES, 1):
+            drawings[f"{letter}.{number}"] = _training(rows, technique, family)
+    return numbered(drawings)
 
 
-def _impact(rows: pd.DataFrame, family: _Family) -> Drawing | None:
+def _impact(rows: pd.DataFrame, family: Family) -> Drawing | None:
     """The natural models' accuracy against the level of each perturbation of the family."""
     tests = rows[(rows["technique"] == NATURAL) & rows["test_perturbation"].isin([*family.names, NATURAL])]
     natural = tests[tests["run"].isin(tests.loc[tests["test_perturbation"] != NATURAL, "run"])]
@@ -83,7 +57,7 @@ def _impact(rows: pd.DataFrame, family: _Family) -> Drawing | None:
     chosen = of_one_kind(natural)
     if chosen.empty:
         return None
-    points = points_of(chosen)
+    points = _points(chosen)
     panels = []
     for data in in_order(points["data"]):
         own = points[points["data"] == data].sort_values("test_level")
@@ -94,13 +68,13 @@ def _impact(rows: pd.DataFrame, family: _Family) -> Drawing | None:
         panels.append(_Panel(0, data, "", "test_level", f"test level: {UNITS[family.names[0]]}", lines, levels))
     caption = (
         f"Impact of {family.title}: test accuracy of networks trained on natural images, against the level that "
-        f"they are tested at (0: natural images). {_bars(points)}{left_out(natural, chosen)}"
+        f"they are tested at (0: natural images). {_bars(points)}{_left_out(natural, chosen)}"
     )
     places = {name: place for place, name in enumerate(family.names)}
     return Drawing(_draw(panels, places), caption, points)
 
 
-def _training(rows: pd.DataFrame, technique: str, family: _Family) -> Drawing | None:
+def _training(rows: pd.DataFrame, technique: str, family: Family) -> Drawing | None:
     """Accuracy in the paper's tests against the level trained on, a panel for each perturbation and data set."""
     tests = [(name, *test) for name in family.names for test in [(NATURAL, 0.0), *family.tests(name)]]
     wanted = pd.DataFrame(tests, columns=["train_perturbation", "test_perturbation", "test_level"])
@@ -113,7 +87,7 @@ def _training(rows: pd.DataFrame, technique: str, family: _Family) -> Drawing | 
     networks = chosen[["data", "model"]].drop_duplicates()
     natural = of_one_kind(rows[rows["technique"] == NATURAL].merge(networks))
     natural = natural[natural["test_perturbation"] == NATURAL]
-    points, before = points_of(chosen), points_of(natural).set_index("data")["mean"]
+    points, before = _points(chosen), _points(natural).set_index("data")["mean"]
     panels = []
     for data in in_order(points["data"]):
         own = points[points["data"] == data]
@@ -130,18 +104,33 @@ def _training(rows: pd.DataFrame, technique: str, family: _Family) -> Drawing | 
     caption = (
         f"{technique.capitalize()} learning with {family.title}: test accuracy against the level trained on; "
         "dotted, the natural model's on natural images. "
-        f"{_bars(drawn)}{left_out(ours, chosen)}"
+        f"{_bars(drawn)}{_left_out(ours, chosen)}"
     )
     labels = {family.label(*test): place for name in family.names for place, test in enumerate(family.tests(name))}
-    return Drawing(_draw(panels, labels), caption, pd.concat([points_of(natural), drawn], ignore_index=True))
+    return Drawing(_draw(panels, labels), caption, pd.concat([_points(natural), drawn], ignore_index=True))
 
 
-def _test_lines(points: pd.DataFrame, trained: str, family: _Family) -> dict[str, pd.DataFrame]:
+def _test_lines(points: pd.DataFrame, trained: str, family: Family) -> dict[str, pd.DataFrame]:
     lines = {"natural images": points[points["test_perturbation"] == NATURAL]}
     for name, level in family.tests(trained):
         is_test = (points["test_perturbation"] == name) & (points["test_level"] == level)
         lines[family.label(name, level)] = points[is_test]
     return {label: line.sort_values("train_level") for label, line in lines.items() if len(line)}
+
+
+def _points(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line for each training and test: seeds, trials (of a seed), mean (over seeds of the mean over trials), std
+    (over all trials of all seeds; NaN for one)."""
+    runs = rows.groupby([*_POINT, "run"])["accuracy"].agg(["size", "mean"]).reset_index()
+    points = runs.groupby(_POINT).agg(seeds=("run", "size"), trials=("size", "max"), mean=("mean", "mean"))
+    points["std"] = rows.groupby(_POINT)["accuracy"].std()
+    return points.reset_index()
+
+
+def _left_out(rows: pd.DataFrame, chosen: pd.DataFrame) -> str:
+    """How many runs were not chosen, as a sentence; nothing for none."""
+    others = rows["run"].nunique() - chosen["run"].nunique()
+    return f" Left out: {others} run{'s' if others > 1 else ''} of other networks or settings." if others else ""
 
 
 def _bars(points: pd.DataFrame) -> str:
@@ -209,69 +198,3 @@ def _accuracy_range(panels: Sequence[_Panel]) -> tuple[float, float]:
     low, high = (100 * min([*(points["mean"] - bars), *levels]), 100 * max([*(points["mean"] + bars), *levels]))
     margin = max(0.05 * (high - low), (2 - (high - low)) / 2)
     return low - margin, high + margin
-
-
-def example_figures(samples: Mapping[str, Samples]) -> dict[str, Drawing]:
-    """The paper's figures 3, 5 and 7: an image under faulty pixels, noise and blur, a row for each data set (and kind
-    of blur).
-
-    `samples` of a natural model for each data set. The image is the first that the model knows when unperturbed. The
-    numbers say what it takes it for: data, test_perturbation, test_level, label, predicted.
-    """
-    drawings = {
-        f"figure-{number}": _examples(samples, family) for number, family in zip((3, 5, 7), _FAMILIES, strict=True)
-    }
-    return {name: drawing for name, drawing in drawings.items() if drawing}
-
-
-def _examples(samples: Mapping[str, Samples], family: _Family) -> Drawing | None:
-    rows = []
-    for data in in_order(samples):
-        kinds = [family.names] if family.together else [(name,) for name in family.names]
-        for names in kinds:
-            shown = _conditions(samples[data], names, only_highest=family.together)
-            if len(shown) > 1:
-                rows.append((data, shown))
-    if not rows:
-        return None
-    width = max(len(shown) for _, shown in rows)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(0.95 * width + 0.8, 1.3 * len(rows)), layout="constrained")
-        axes = figure.subplots(len(rows), width, squeeze=False)
-        for axis in axes.flatten():
-            axis.axis("off")
-        numbers = [
-            _draw_example(axis, samples[data], data, place)
-            for line, (data, shown) in zip(axes, rows, strict=True)
-            for axis, place in zip(line, shown, strict=False)
-        ]
-        for line, (data, _) in zip(axes, rows, strict=True):
-            title = DATA_TITLES.get(data, data)
-            line[0].text(-0.1, 0.5, title, transform=line[0].transAxes, ha="right", va="center")
-    caption = (
-        f"An image under {family.title}; below each what a model trained on natural images takes it for, bold where "
-        "that is wrong."
-    )
-    return Drawing(figure, caption, pd.DataFrame(numbers))
-
-
-def _conditions(samples: Samples, names: Sequence[str], *, only_highest: bool) -> list[int]:
-    """The places of natural images and of these perturbations' levels, in order; without the latter nothing else."""
-    places = []
-    for name in (NATURAL, *names):
-        own = sorted(np.flatnonzero(samples.names == name), key=lambda place: samples.levels[place])
-        places += [int(place) for place in (own[-1:] if only_highest else own)]
-    return places
-
-
-def _draw_example(axis: Axes, samples: Samples, data: str, place: int) -> dict[str, Any]:
-    natural = samples.predicted[np.flatnonzero(samples.names == NATURAL)[0]]
-    column = int((natural == samples.labels).argmax())
-    label, predicted = (str(samples.classes[one]) for one in (samples.labels[column], samples.predicted[place, column]))
-    name, level = str(samples.names[place]), float(samples.levels[place])
-    image = samples.images[place, column].transpose(1, 2, 0)
-    axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    axis.set_title(condition_title(name, level), fontsize=8, pad=3)
-    right: Any = {"color": "0.35"} if predicted == label else {"color": COLOURS[1], "weight": "bold"}
-    axis.text(0.5, -0.06, predicted, transform=axis.transAxes, ha="center", va="top", fontsize=8, **right)
-    return {"data": data, "test_perturbation": name, "test_level": level, "label": label, "predicted": predicted}

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.report.ablation import ablation_table
+from robust.studies.strategies.ablation import ablation_table
 
 VARIANTS = ["", " activation=tanh", " batch_norm=False dropout=0.0", " dropout=0.0", " dropout=0.5", " activation=gelu"]
 

@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from robust.report.figures import draw
-from robust.report.ranking import one_for_all, ranking, ranking_figure
+from robust.studies.strategies.ranking import one_for_all, ranking, ranking_figure
+from robust.studies.strategies.report import one_for_all_section
 
 PIXELS_AND_NOISE = [("natural", 0.0), ("stuck", 2.0), ("hot", 2.0), ("dead", 2.0)]
 PIXELS_AND_NOISE += [("noise", 0.0255), ("noise", 0.03775), ("noise", 0.05)]
@@ -112,7 +113,7 @@ def test_one_for_all_counts_the_models_within_three_points_and_names_the_best():
     )
 
 
-def test_without_a_natural_model_there_is_no_verdict():
+def test_without_a_natural_model_there_is_nothing_to_compare_with():
     assert "the natural model was not measured" in one_for_all(ranking(make_rows("constant", "all", 1.0)))
 
 
@@ -137,6 +138,10 @@ def test_the_figure_has_a_panel_for_each_data_set_and_names_the_best_the_natural
     assert sum(points) == 12
     assert len(drawing.numbers) == 24
     assert draw(drawing.figure, "svg").startswith(b"<?xml")
+
+
+def test_natural_models_alone_have_no_section():
+    assert one_for_all_section(make_rows("natural")).title == ""
 
 
 def test_nothing_to_draw_is_said():

@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from robust.measure import NATURAL, condition_title, suite_tests
+from robust.measure import NATURAL, condition_title
+from robust.measure.suites import comparable_tests
 from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing
 from robust.report.lettering import legend_label
-from robust.report.scores import comparable_suites
 from robust.report.tables import percent, summary_table
 
 #: how far below natural accuracy a model may fall and still count as robust (arXiv 2004.03452 speaks of 3 points)
@@ -43,7 +43,7 @@ def ranking(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _rank(rows: pd.DataFrame) -> pd.DataFrame:
     """The ranking of the models of one data set."""
-    summary = summary_table(_equal_tests(rows))
+    summary = summary_table(comparable_tests(rows, ["pixel", "noise", *_BLURS]))
     runs = summary[summary["test_perturbation"] == NATURAL].set_index("run")
     blur, results = _complete(summary.pivot(index="run", columns=_TESTS, values="mean"))
     by_kind = runs.loc[results.index, "kind"]
@@ -59,14 +59,6 @@ def _rank(rows: pd.DataFrame) -> pd.DataFrame:
     table["spread"] = results.max(axis=1) - results.min(axis=1)
     table["shortfall"] = runs["before"].groupby(by_kind).agg(lambda one: one.mean(skipna=False)) - table["worst"]
     return table.sort_values(["worst", "mean"], ascending=False, ignore_index=True)[_COLUMNS]
-
-
-def _equal_tests(rows: pd.DataFrame) -> pd.DataFrame:
-    """Natural images, and of the suites of the grid that a run was tested under in the trials of most."""
-    suites = comparable_suites(rows)
-    equal = suites[suites["mean"].notna() & suites["suite"].isin(["pixel", "noise", *_BLURS])]
-    tests = suite_tests(rows).merge(equal[["run", "suite"]])
-    return pd.concat([rows[rows["test_perturbation"] == NATURAL], tests[rows.columns]], ignore_index=True)
 
 
 def _complete(results: pd.DataFrame) -> tuple[str, pd.DataFrame]:

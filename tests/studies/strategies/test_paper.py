@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 
 from robust.measure import Samples
 from robust.report.figures import Drawing, draw
-from robust.report.paper import example_figures, paper_figures
+from robust.studies.strategies.curves import curve_figures
+from robust.studies.strategies.examples import example_figures
+from robust.studies.strategies.report import figures_section
 
 NOISE = [("noise", 0.0255), ("noise", 0.03775), ("noise", 0.05)]
 PIXELS = [("stuck", 2), ("hot", 2), ("dead", 2)]
@@ -41,9 +43,9 @@ def run(
             lines.append({"test_perturbation": name, "test_level": strength, "trial": trial, "accuracy": found})
     known = {"run": f"{kind} {seed}", "data": data, "model": model, "technique": technique, "seed": seed, "kind": kind}
     trained = {"train_perturbation": perturbation, "train_level": level, "n": 1000, "evaluation_seed": 0}
-    sureness = {"expected_calibration_error": 0.1, "rms_calibration_error": 0.1, "aurra": 0.9}
+    calibration = {"expected_calibration_error": 0.1, "rms_calibration_error": 0.1, "aurra": 0.9}
     return pd.DataFrame(lines).assign(
-        **known, **trained, **sureness, reference=f"{data} {model} natural none 0 {setting} {seed}"
+        **known, **trained, **calibration, reference=f"{data} {model} natural none 0 {setting} {seed}"
     )
 
 
@@ -79,7 +81,7 @@ def both() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def drawn(both: pd.DataFrame) -> dict[str, Drawing]:
-    return paper_figures(both)
+    return curve_figures(both)
 
 
 def test_the_figures_are_the_papers_in_its_order(drawn: dict[str, Drawing]) -> None:
@@ -89,13 +91,20 @@ def test_the_figures_are_the_papers_in_its_order(drawn: dict[str, Drawing]) -> N
 
 def test_there_are_only_figures_of_what_was_measured() -> None:
     rows = pd.concat([run(tests=PIXELS), run("transfer", "noise", 0.05, tests=NOISE)])
-    assert list(paper_figures(rows)) == ["figure-4", "figure-C2"]
-    assert paper_figures(rows[:0]) == {}
+    assert list(curve_figures(rows)) == ["figure-4", "figure-C2"]
+    assert curve_figures(rows[:0]) == {}
+
+
+@pytest.mark.parametrize(("levels", "drawn"), [(3, []), (4, ["figure-4"])])
+def test_a_few_levels_are_no_figure_on_the_page(levels: int, drawn: list[str]) -> None:
+    drawings = figures_section([], run(tests=[("hot", level) for level in range(1, levels + 1)])).drawings
+    assert list(drawings) == drawn
+    assert all(one.caption.startswith("Figure 4. ") for one in drawings.values())
 
 
 def test_the_impact_study_begins_at_natural_images() -> None:
     tests = [("hot", 1), ("hot", 2), ("stuck", 1), ("hot_persistent", 1), ("noise", 0.05)]
-    drawing = paper_figures(pd.concat([run(tests=tests), run("constant", "hot", 1, tests=PIXELS)]))["figure-4"]
+    drawing = curve_figures(pd.concat([run(tests=tests), run("constant", "hot", 1, tests=PIXELS)]))["figure-4"]
     found = lines(panels(drawing.figure)["MNIST"])
     assert found == {"hot": ([0, 1, 2], [90, 81, 71]), "stuck": ([0, 1], [90, 61])}
     assert set(drawing.numbers["test_perturbation"]) == {"natural", "hot", "stuck"}
@@ -103,7 +112,7 @@ def test_the_impact_study_begins_at_natural_images() -> None:
 
 
 def test_both_kinds_of_blur_are_told_apart(drawn: dict[str, Drawing]) -> None:
-    impact = paper_figures(run(data="cifar10", tests=[*BLUR, ("blur_channels", 0.5)]))["figure-8"]
+    impact = curve_figures(run(data="cifar10", tests=[*BLUR, ("blur_channels", 0.5)]))["figure-8"]
     assert set(lines(panels(impact.figure)["CIFAR-10"])) == {"blur", "blur_channels"}
     assert list(panels(drawn["figure-B3"].figure))[1] == "(b) CIFAR-10, trained on blur_channels"
     assert all("across the colour channels" in one.caption for one in (impact, drawn["figure-B3"]))
@@ -123,7 +132,7 @@ def test_panels_go_down_the_data_sets_columns(drawn: dict[str, Drawing]) -> None
 
 def test_a_kind_of_pixels_is_in_one_row_also_where_a_data_set_has_fewer() -> None:
     rows = [run("constant", *one, tests=PIXELS) for one in (("stuck", 1), ("hot", 1))]
-    figure = paper_figures(pd.concat([*rows, run("constant", "hot", 1, data="digits", tests=PIXELS)]))[
+    figure = curve_figures(pd.concat([*rows, run("constant", "hot", 1, data="digits", tests=PIXELS)]))[
         "figure-A1"
     ].figure
     figure.draw_without_rendering()
@@ -136,7 +145,7 @@ def test_retrained_models_are_shown_in_the_papers_tests_alone() -> None:
     levels = [(0.05, 0.9), (0.001, 0.8)]
     trained = [run("constant", "noise", level, tests=[*NOISE, *other], accuracy=found) for level, found in levels]
     trained += [run("constant", name, 1, tests=NOISE) for name in ("all", "noise_persistent")]
-    figure = paper_figures(pd.concat(trained))["figure-A2"].figure
+    figure = curve_figures(pd.concat(trained))["figure-A2"].figure
     assert lines(panels(figure)["MNIST, trained on noise"]) == {
         "natural images": ([0.001, 0.05], [80, 90]),
         "noise 0.0255": ([0.001, 0.05], [71, 81]),
@@ -147,12 +156,12 @@ def test_retrained_models_are_shown_in_the_papers_tests_alone() -> None:
 
 def test_a_level_that_was_rounded_on_its_way_is_the_same_level() -> None:
     rows = run("constant", "noise", 0.05, tests=[("noise", np.nextafter(0.03775, 1))])
-    assert len(paper_figures(rows)["figure-A2"].numbers) == 2
+    assert len(curve_figures(rows)["figure-A2"].numbers) == 2
 
 
 def test_points_are_means_over_seeds_and_bars_are_over_all_trials() -> None:
     rows = [run(tests=[("hot", 1)], accuracy=found, trials=n, seed=n) for found, n in ((0.9, 2), (0.8, 4))]
-    drawing = paper_figures(pd.concat(rows))["figure-4"]
+    drawing = curve_figures(pd.concat(rows))["figure-4"]
     hot = drawing.numbers.set_index("test_perturbation").loc["hot"]
     accuracies = [0.80, 0.81, 0.70, 0.71, 0.72, 0.73]
     assert (hot["seeds"], hot["trials"]) == (2, 4)
@@ -163,7 +172,7 @@ def test_points_are_means_over_seeds_and_bars_are_over_all_trials() -> None:
 
 def test_blur_has_no_bars_for_one_seed_and_has_for_two() -> None:
     seeds = [run("incremental", "blur", 1, tests=BLUR, seed=seed, accuracy=0.9 + 0.02 * seed) for seed in (0, 1)]
-    one, two = (paper_figures(pd.concat(seeds[:count]))["figure-B3"] for count in (1, 2))
+    one, two = (curve_figures(pd.concat(seeds[:count]))["figure-B3"] for count in (1, 2))
     assert one.numbers["std"].isna().all()
     assert "No error bars: 1 trial of 1 seed" in one.caption
     assert two.numbers["std"].to_list() == pytest.approx([0.02 / 2**0.5] * 4)
@@ -174,14 +183,14 @@ def test_runs_of_another_network_or_setting_are_not_mixed_in() -> None:
     changed = run(tests=PIXELS, accuracy=0.5, model="convnet_mnist dropout=0.0 units=[8, 8]")
     once = run(tests=PIXELS, accuracy=0.6, setting="longer")
     seeds = [run(tests=PIXELS, accuracy=0.9, seed=seed) for seed in (0, 1)]
-    drawing = paper_figures(pd.concat([changed, once, *seeds]))["figure-4"]
+    drawing = curve_figures(pd.concat([changed, once, *seeds]))["figure-4"]
     assert lines(panels(drawing.figure)["MNIST"])["stuck"] == ([0, 2], [90, 81])
     assert "Left out: 2 runs" in drawing.caption
 
 
 def test_a_changed_network_is_shown_where_there_is_no_other() -> None:
     changed = run(tests=PIXELS, accuracy=0.5, model="convnet_mnist dropout=0.0")
-    drawing = paper_figures(pd.concat([run(tests=NOISE), changed]))["figure-4"]
+    drawing = curve_figures(pd.concat([run(tests=NOISE), changed]))["figure-4"]
     assert lines(panels(drawing.figure)["MNIST"])["stuck"] == ([0, 2], [50, 41])
 
 
@@ -190,7 +199,7 @@ def test_of_two_settings_the_one_of_most_runs_is_followed_through() -> None:
     usual = [run("constant", "hot", level, tests=PIXELS, accuracy=0.8) for level in (1, 2, 3)]
     longer = run("constant", "hot", 2, tests=PIXELS, accuracy=0.95, setting="longer")
     natural = [run(tests=[], accuracy=0.7), run(tests=[], accuracy=0.75, setting="longer")]
-    drawing = paper_figures(pd.concat([longer, *natural, *usual]))["figure-A1"]
+    drawing = curve_figures(pd.concat([longer, *natural, *usual]))["figure-A1"]
     axis = panels(drawing.figure)["MNIST, trained on hot pixels"]
     assert lines(axis)["natural images"] == ([1, 2, 3], [80, 80, 80])
     before = next(line for line in axis.lines if line.get_label() == "natural model")
@@ -201,7 +210,7 @@ def test_a_level_that_only_another_setting_has_is_no_point_of_the_line() -> None
     usual = [run("constant", "hot", level, tests=PIXELS, accuracy=0.8) for level in (1, 2, 3)]
     once = run("constant", "hot", 12, tests=PIXELS, accuracy=0.95, setting="short")
     natural = [run(tests=[], accuracy=0.7), run(tests=[], accuracy=0.75, setting="short")]
-    drawing = paper_figures(pd.concat([once, *natural, *usual]))["figure-A1"]
+    drawing = curve_figures(pd.concat([once, *natural, *usual]))["figure-A1"]
     assert lines(panels(drawing.figure)["MNIST, trained on hot pixels"])["natural images"][0] == [1, 2, 3]
     assert "Left out: 1 run of" in drawing.caption
 
@@ -211,7 +220,7 @@ def test_of_kinds_that_only_their_accuracy_tells_apart_none_is_drawn() -> None:
     full = [run("transfer", "hot", n, tests=PIXELS, accuracy=0.9, setting=names[n]) for n in range(4)]
     other = [run("transfer", "hot", n, tests=PIXELS, accuracy=0.8, setting=names[n - 1]) for n in range(4)]
     together = pd.concat([*other, *full]).assign(reference="the natural run")
-    assert "figure-C1" not in paper_figures(together)
+    assert "figure-C1" not in curve_figures(together)
 
 
 def test_every_point_that_is_drawn_is_in_the_numbers(drawn: dict[str, Drawing]) -> None:
@@ -227,7 +236,7 @@ def test_every_point_that_is_drawn_is_in_the_numbers(drawn: dict[str, Drawing]) 
 def test_no_bar_is_cut_off_and_a_data_set_has_one_range(both: pd.DataFrame) -> None:
     weak = run("constant", "hot", 9, tests=PIXELS, accuracy=0.35, spread=0.05)
     rows = both[both["train_perturbation"].isin(["hot", "stuck"]) & (both["technique"] == "constant")]
-    drawing = paper_figures(pd.concat([rows, weak]))["figure-A1"]
+    drawing = curve_figures(pd.concat([rows, weak]))["figure-A1"]
     ranges = {title: axis.get_ylim() for title, axis in panels(drawing.figure).items()}
     for data, shown in (("mnist", "MNIST"), ("cifar10", "CIFAR-10")):
         [(low, high)] = {limits for title, limits in ranges.items() if shown in title}
@@ -240,7 +249,7 @@ def test_no_bar_is_cut_off_and_a_data_set_has_one_range(both: pd.DataFrame) -> N
 @pytest.mark.parametrize("data", [["mnist"], ["mnist", "cifar10"]], ids=len)
 def test_the_legend_is_not_cut_off(both: pd.DataFrame, data: list[str]) -> None:
     rows = both[both["data"].isin(data) & both["technique"].isin(["natural", "constant"])]
-    figure = paper_figures(rows)["figure-A2"].figure
+    figure = curve_figures(rows)["figure-A2"].figure
     figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
     assert legend.x0 >= 0
@@ -259,7 +268,7 @@ def test_lines_differ_in_colour_and_marker_and_the_legend_covers_none(drawn: dic
 
 def test_the_order_of_the_rows_does_not_matter(both: pd.DataFrame) -> None:
     rows = both[(both["train_perturbation"] == "noise") & (both["technique"] == "constant")]
-    first, second = (paper_figures(one)["figure-A2"] for one in (rows, rows.sample(frac=1, random_state=0)))
+    first, second = (curve_figures(one)["figure-A2"] for one in (rows, rows.sample(frac=1, random_state=0)))
     assert draw(first.figure, "svg") == draw(second.figure, "svg")
     pd.testing.assert_frame_equal(first.numbers, second.numbers)
 

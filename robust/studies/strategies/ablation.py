@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from robust.measure import NATURAL
-from robust.report.choice import changes, comparable, in_order, of_one_kind
+from robust.report.choice import changes, comparable, of_one_kind
+from robust.studies.strategies.paper import in_order
 
 _PARTS = ["batch norm", "dropout", "activation"]
 _PUBLISHED = pd.DataFrame(

@@ -1,0 +1,67 @@
+"""What a report says of arXiv 2004.03452, "Strategies for Robust Image Classification"."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from robust.measure import NATURAL, Samples
+from robust.report.section import Section, Table
+from robust.report.tables import percentages
+from robust.runs import RunFolder
+from robust.studies.strategies.ablation import ablation_table
+from robust.studies.strategies.curves import curve_figures
+from robust.studies.strategies.examples import example_figures
+from robust.studies.strategies.ranking import one_for_all, ranking, ranking_figure
+
+_LEVELS = 4  # besides the first, that make a figure of the paper's
+
+
+def figures_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
+    """The paper's figures, by their numbers; those with too few levels are left out."""
+    examples, curves = example_figures(_natural_samples(folders, rows)), curve_figures(rows)
+    if not any(len(one.numbers) > _LEVELS for one in examples.values()):
+        examples = {}
+    curves = {
+        name: one
+        for name, one in curves.items()
+        if max(one.numbers["train_level"].nunique(), one.numbers["test_level"].nunique()) > _LEVELS
+    }
+    text = "The figures of Strategies for Robust Image Classification (arXiv 2004.03452), in its arrangement."
+    return Section("Strategies for robust image classification", text, dict(sorted({**examples, **curves}.items())))
+
+
+def _natural_samples(folders: Sequence[Path], rows: pd.DataFrame) -> dict[str, Samples]:
+    """The sample images of a natural model of each data set, the first that has some."""
+    natural = rows[rows["technique"] == NATURAL].drop_duplicates("run").set_index("run")["data"]
+    found: dict[str, Samples] = {}
+    for folder in folders:
+        data = natural.get(folder.name)
+        if data is not None and data not in found and (own := RunFolder(folder).read_samples()) is not None:
+            found[data] = own
+    return found
+
+
+def one_for_all_section(rows: pd.DataFrame) -> Section:
+    """Which model is best in its worst condition, where some were trained on perturbed images."""
+    table = ranking(rows)
+    if (table["technique"] == NATURAL).all():
+        return Section("")
+    columns = ["data", "title", "seeds", "natural", "mean", "worst", "hardest", "spread", "shortfall"]
+    shown = percentages(table[columns].rename(columns={"title": "trained", "hardest": "worst condition"}))
+    note = (
+        "In percent and points, over natural images and the nine perturbed conditions of the grid. Shortfall: what the "
+        "worst lies below the natural model's accuracy on natural images."
+    )
+    drawing, tables = ranking_figure(table), {"ranking": Table(shown, table, note)}
+    return Section("Is there one model for all?", one_for_all(table), {"ranking": drawing}, tables)
+
+
+def ablation_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
+    """The paper's Table I, where networks without one of their parts were trained."""
+    curves = {folder.name: own for folder in folders if (own := RunFolder(folder).read_metrics()) is not None}
+    table = ablation_table(rows, curves)
+    if table.empty:
+        return Section("")
+    note = "Accuracy in percent (arXiv 2004.03452, Table I); train: of the last epoch, while learning."
+    return Section("What the network's parts contribute", "", {}, {"ablation": Table(percentages(table), table, note)})
