@@ -1,4 +1,4 @@
-"""Attacks: the search for a small change of an image that changes the verdict."""
+"""Attacks: the search for a small change of an image that changes the prediction."""
 
 from robust.attack.assault import ANY, Assault
 from robust.attack.draws import worst_of

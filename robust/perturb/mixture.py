@@ -83,7 +83,7 @@ class OneOf(Perturbation):
 
 
 class World(OneOf):
-    """One of what happens to a picture in the world outside, for each image."""
+    """Perturbs each image in one of the ways of the environment: `OneOf`, with its own name in tables."""
 
     name = "world"
 
