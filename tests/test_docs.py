@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
@@ -122,3 +123,11 @@ def test_the_guide_says_what_each_key_takes() -> None:
     given = ("data=folder", "data=tiny_imagenet", "attack=table")
     known = {name for choice in ([], *([one] for one in given)) for name, _ in leaves(compose(choice))}
     assert set(rows) - set(takes) - known - {"recipe", "sweep", "evaluation"} == set()
+
+
+@pytest.mark.parametrize("group", ["attack", "logger"])
+def test_the_guide_names_each_key_of_attacks_and_trackers(group: str) -> None:
+    page = (ROOT / "docs" / {"attack": "attacks.md", "logger": "tracking.md"}[group]).read_text()
+    given = {"defaults", "name", "search", "_target_", "several"}
+    keys = {str(key) for path in (ROOT / "conf" / group).glob("*.yaml") for key in OmegaConf.load(path)} - given
+    assert {key for key in keys if f"`{key}`" not in page and f"`{group}.{key}`" not in page} == set()
