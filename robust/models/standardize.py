@@ -16,7 +16,7 @@ class Standardize(nn.Module):
 
     `per="feature"`: each channel of each pixel position has its own statistics, and one that never varied becomes 0;
     `"channel"`: each channel; `"none"`: nothing is changed. Fresh statistics (mean 0, scale 1) change nothing either.
-    Source: Cavey et al. 2020 (arXiv 2004.03452).
+    Raises ValueError for another `per`. Source: Cavey et al. 2020 (arXiv 2004.03452).
     """
 
     mean: Tensor
