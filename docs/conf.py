@@ -10,12 +10,13 @@ from sphinx_gallery.scrapers import figure_rst
 
 
 def take_figures(_: object, variables: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """The matplotlib figures that a block of an example left in its list `figures`."""
-    paths = []
-    for figure in variables["example_globals"].pop("figures", []):
-        paths.append(next(variables["image_path_iterator"]))
-        figure.savefig(paths[-1], dpi=110)
-    return figure_rst(paths, settings["src_dir"])
+    """The matplotlib figures that a block of an example left in its mapping `figures`, each below its caption."""
+    shown = []
+    for caption, figure in variables["example_globals"].pop("figures", {}).items():
+        path = next(variables["image_path_iterator"])
+        figure.savefig(path, dpi=90)
+        shown += [caption, figure_rst([path], settings["src_dir"], caption)]
+    return "\n\n".join(shown)
 
 
 def escape_stars(_app: Sphinx, _what: str, _name: str, _of: object, _options: object, lines: list[str]) -> None:
@@ -53,7 +54,9 @@ sphinx_gallery_conf = {
     "examples_dirs": str(Path(__file__).parent / "gallery"),
     "gallery_dirs": "gallery_built",
     "filename_pattern": r"plot_",
+    "within_subsection_order": "FileNameSortKey",
     "image_scrapers": [take_figures],
+    "capture_repr": (),
     "show_signature": False,
     "download_all_examples": False,
     "abort_on_example_error": True,

@@ -2,8 +2,7 @@
 Every attack
 ============
 
-A small network is trained on digits for a few seconds; then each attack changes the same digits. Above each picture
-stands the network's prediction.
+A small network is trained on digits for a few seconds; then each attack changes the same digits.
 """
 
 import torch
@@ -62,4 +61,4 @@ for line, (name, shown) in zip(axes, pictures.items(), strict=True):
         axis.set_xticks([])
         axis.set_yticks([])
     line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-figures = [figure]
+figures = {"Above each picture stands the prediction.": figure}
