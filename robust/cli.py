@@ -48,8 +48,8 @@ def _call(words: Sequence[str]) -> None:
         _train(others)
     else:
         function, arguments = _commands[name]
-        shown = {"description": inspect.getdoc(function), "formatter_class": argparse.RawDescriptionHelpFormatter}
-        parser = _Parser(prog=f"robust {name}", allow_abbrev=False, **shown)
+        parser = _Parser(prog=f"robust {name}", description=inspect.getdoc(function), allow_abbrev=False)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         for argument, options in arguments:
             parser.add_argument(argument, **options)
         given = vars(parser.parse_intermixed_args([*map(at_home, others)]))
@@ -230,7 +230,7 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
     _argument("--images", type=int, default=3, help="how many images, each of another class (3)"),
 )
 def _sheet(file: Path, settings: list[str], images: int) -> None:
-    """Draw a contact sheet: test images under each perturbation at three strengths. Keys: data, perturb, seed.
+    """Draw a contact sheet: test images under each perturbation at three strengths.
 
     $ robust sheet sheet.png data=digits perturb=noise,blur,rotate --images 2
     $ robust sheet environment.pdf data=digits
