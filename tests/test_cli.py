@@ -13,9 +13,9 @@ from hydra.core.global_hydra import GlobalHydra
 from robust import cli
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-ROOT = Path(__file__).parent.parent
 COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "layers", "pretext", "dashboard"]
 HEAVY = {"torch", "pandas", "numpy", "matplotlib", "hydra", "omegaconf", "wandb"}
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
