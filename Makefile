@@ -6,7 +6,7 @@ READY := .venv/.ready
 PACK = $(shell $(BIN)/python -c 'import os, psutil; print(max(1, min(4, os.cpu_count(), psutil.virtual_memory().available >> 31)))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slurm lint check bench bench-gpu lock clean
+.PHONY: help setup demo test test-slurm lint check docs bench bench-gpu lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lint: $(READY) ## format and lint (ruff), types (mypy), import contract (import-
 
 check: lint test ## all that CI runs
 
+docs: $(READY) ## build the site (docs/_build/html), its gallery from our own code, two minutes on one core
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+
 bench: $(READY) ## measure our speed against what else there is (writes results/bench/)
 	$(BIN)/python -m benchmarks
 
@@ -52,4 +55,4 @@ lock: $(READY) ## pin the newest versions of the dependencies again
 		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 
 clean: ## remove what was installed and cached, not runs
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info docs/_build docs/gallery_built

@@ -1,7 +1,7 @@
 """`robust COMMAND ...`: every command and its arguments. Nothing heavy is imported before a command is accepted."""
 
 import argparse
-import importlib
+import importlib.metadata
 import inspect
 import os
 import re
@@ -12,17 +12,17 @@ from typing import Any, NoReturn
 
 from robust.errors import check, loading, run_command, started, suggest
 from robust.experiment.search_path import CONF, at_home, project_folders, take_project, trust_projects
+from robust.files.places import PICTURES, new_folder, new_picture, new_table
 
 _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 
 {commands}
 
-`robust COMMAND --help` lists a command's arguments, `robust --version` says the version, --debug shows tracebacks,
---config-dir FOLDER adds choices of your own (FOLDER/perturb/mine.yaml) and the modules beside that folder.
+`robust COMMAND --help` lists a command's arguments, with examples; `robust --version` says the version. --debug shows
+tracebacks, --config-dir FOLDER adds choices of your own (FOLDER/perturb/mine.yaml) and the modules beside that folder.
 Exit status: 0 all went well; 1 a run failed; 2 the command was wrong, and nothing was started; 130 stopped (Ctrl-C)."""
 _ENVIRONMENT = "shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout"
 _NOW_REPORT = ("layers", "pretext")  # commands that there were
-_PICTURES = (".png", ".svg", ".pdf")
 _Argument = tuple[str, dict[str, Any]]  # as `add_argument` takes it
 _commands: dict[str, tuple[Callable[..., None], Sequence[_Argument]]] = {}
 
@@ -39,9 +39,7 @@ def _call(words: Sequence[str]) -> None:
         lines = (f"  {one:<10} {inspect.getdoc(called)}".partition("\n")[0] for one, (called, _) in _commands.items())
         print(_HELP.format(commands="\n".join(lines)))
     elif name == "--version":
-        from importlib.metadata import version
-
-        print(version("robust"))
+        print(importlib.metadata.version("robust"))
     elif name in ("-sc", "--shell-completion"):
         _complete(others)
     elif name in _NOW_REPORT:
@@ -56,6 +54,7 @@ def _call(words: Sequence[str]) -> None:
     else:
         function, arguments = _commands[name]
         parser = _Parser(prog=f"robust {name}", description=inspect.getdoc(function), allow_abbrev=False)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         for argument, options in arguments:
             parser.add_argument(argument, **options)
         given = vars(parser.parse_intermixed_args([*map(at_home, others)]))
@@ -82,27 +81,6 @@ def _command(*arguments: _Argument) -> Callable[[Callable[..., None]], Callable[
     return register
 
 
-def _folder(text: str) -> Path:
-    """A folder to write to, there or to be made."""
-    nearest = next(one for one in (Path(text), *Path(text).absolute().parents) if one.exists())
-    if not nearest.is_dir():
-        raise argparse.ArgumentTypeError(f"must be a folder; {nearest} is a file")
-    return Path(text)
-
-
-def _picture(text: str) -> Path:
-    if Path(text).suffix not in _PICTURES or Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file that ends in {', '.join(_PICTURES)}; got {text}")
-    return _folder(str(Path(text).parent)) / Path(text).name
-
-
-def _table(text: str) -> Path:
-    path = Path(text).with_suffix("") if Path(text).suffix in (".parquet", ".csv") else Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"must name a table, not a folder; for one in it: {path / 'rows'}")
-    return _folder(str(path.parent)) / path.name
-
-
 def _argument(name: str, **options: Any) -> _Argument:
     return name, options
 
@@ -112,7 +90,7 @@ def _settings(nargs: str, such: str) -> _Argument:
 
 
 _RUNS = _argument("runs", nargs="+", metavar="RUNS", help="runs' folders, or folders that hold some")
-_OUT = _argument("--out", type=_folder, help="the folder to write to (default: beside the runs)")
+_OUT = _argument("--out", type=new_folder, help="the folder to write to (default: beside the runs)")
 
 
 @_command()
@@ -137,7 +115,6 @@ def _train(words: Sequence[str]) -> None:
 def _run_task(_: Any) -> str:
     with loading():
         from robust.sweep import run_task  # imports torch: not for --help
-
     return run_task()
 
 
@@ -156,8 +133,11 @@ def _complete(words: Sequence[str]) -> None:
 def _attack(settings: list[str]) -> None:
     """Attack the models of finished runs; report robust accuracy.
 
-    Settings are the runs, or folders that hold some (run=FOLDER,...), the attack (attack=fgsm, pgd, one_pixel, ...)
-    and its parameters. The outcome is added to the runs' attacks.parquet. No attack is made twice.
+    Keys: run (folders of runs, or that hold some), attack (fgsm, pgd, ...), attack.KEY (eps, norm, steps, images, ...:
+    those of its file in conf/attack). The outcome is added to the runs' attacks.parquet. No attack is made twice.
+
+    $ robust attack run=runs attack=pgd attack.eps=8/255
+    $ robust attack run=runs attack=pgd attack.eps=0.1 attack.images=5
     """
     named = (one.removeprefix("run=") for one in settings if one.startswith("run="))
     runs = [at_home(folder) for one in named for folder in one.split(",") if folder]
@@ -168,11 +148,13 @@ def _attack(settings: list[str]) -> None:
     print_attacks(attack_runs(runs, [one for one in settings if not one.startswith("run=")]))
 
 
-@_command(
-    _RUNS, _OUT, _argument("--formats", default="", help="further formats: some of svg, png, pdf, tex, md (none)")
-)
+@_command(_RUNS, _OUT, _argument("--formats", default="", help="further ones: some of svg, png, pdf, tex, md (none)"))
 def _report(runs: list[str], out: Path | None, formats: str) -> None:
-    """Print the results of finished runs and write their page."""
+    """Print the results of finished runs and write their page.
+
+    $ robust report runs
+    $ robust report runs --out paper --formats pdf,tex
+    """
     from robust.report import print_results, write_report
     from robust.runs import collect, find_runs
 
@@ -181,9 +163,13 @@ def _report(runs: list[str], out: Path | None, formats: str) -> None:
         print("page:", write_report(folders, out, formats=[one for one in formats.split(",") if one]))
 
 
-@_command(_RUNS, _argument("--out", type=_table, default="rows", help="the table's name, without suffix (rows)"))
+@_command(_RUNS, _argument("--out", type=new_table, default="rows", help="the table's name, without suffix (rows)"))
 def _collect(runs: list[str], out: Path) -> None:
-    """Gather the rows of finished runs into one table, as Parquet and CSV."""
+    """Gather the rows of finished runs into one table, as Parquet and CSV.
+
+    $ robust collect runs
+    $ robust collect runs --out tables/digits
+    """
     from robust.runs import collect, find_runs, with_settings, write_table
 
     folders = find_runs(runs)
@@ -194,7 +180,7 @@ def _collect(runs: list[str], out: Path) -> None:
 
 
 @_command(
-    _argument("folder", type=_folder, metavar="FOLDER", help="where images go: FOLDER/{train,test}/CLASS/*.png"),
+    _argument("folder", type=new_folder, metavar="FOLDER", help="where images go: FOLDER/{train,test}/CLASS/*.png"),
     _settings("*", "data=tiny_imagenet perturb=shift,zoom perturb.level=1 seed=1 (default: perturb=world)"),
     _argument("--share", type=float, default=1.0, help="of the images that are perturbed, from 0 to 1 (1)"),
     _argument("--held-out", type=float, help="share of the training images that becomes the test images"),
@@ -202,8 +188,11 @@ def _collect(runs: list[str], out: Path) -> None:
 def _store(folder: Path, settings: list[str], share: float, held_out: float | None) -> None:
     """Store a perturbed data set as PNG images.
 
-    It is read with data=folder data.path=FOLDER; a manifest says what was done to each image. Several perturbations
-    store each image once for each. The same command again continues where it was interrupted.
+    Keys: data, data.KEY, perturb (of several, each image is stored once for each), perturb.level, seed. It is read with
+    data=folder data.path=FOLDER. A manifest says what was done to each image. The same command again continues.
+
+    $ robust store noisy data=digits perturb=noise
+    $ robust store half data=digits perturb=shift,zoom perturb.level=0.2 --share 0.5
     """
     check("--share", share, "from 0 to 1", 0 <= share <= 1)  # before images are read
     from robust.data.store import store
@@ -222,7 +211,7 @@ def _store(folder: Path, settings: list[str], share: float, held_out: float | No
 
 @_command(
     _RUNS,
-    _argument("--out", type=_folder, default="exported", help="the folder to write to (exported)"),
+    _argument("--out", type=new_folder, default="exported", help="the folder to write to (exported)"),
     _argument("--formats", default="robustbench,onnx,safetensors", help="some of robustbench, onnx, safetensors (all)"),
     _argument("--threat", default="Linf", help="RobustBench's name of the threat: Linf (default), L2 or corruptions"),
 )
@@ -230,6 +219,9 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
     """Export models: ONNX, safetensors, RobustBench.
 
     Each file is read back, and its logits are compared. All of them take images in [0, 1].
+
+    $ robust export runs
+    $ robust export runs --formats safetensors
     """
     from robust.runs import find_runs
     from robust.runs.export import export_all
@@ -239,12 +231,16 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
 
 
 @_command(
-    _argument("file", type=_picture, metavar="FILE", help=f"where it goes; it ends in {', '.join(_PICTURES)}"),
+    _argument("file", type=new_picture, metavar="FILE", help=f"where it goes; it ends in {', '.join(PICTURES)}"),
     _settings("*", "data=tiny_imagenet perturb=noise,blur (default: all that perturb=world draws from)"),
     _argument("--images", type=int, default=3, help="how many images, each of another class (3)"),
 )
 def _sheet(file: Path, settings: list[str], images: int) -> None:
-    """Draw a contact sheet: test images under each perturbation at three strengths."""
+    """Draw a contact sheet: test images under each perturbation at three strengths.
+
+    $ robust sheet sheet.png data=digits perturb=noise,blur,rotate --images 2
+    $ robust sheet environment.pdf data=digits
+    """
     from robust.experiment.build import build_splits
     from robust.experiment.perturbed import named_perturbations
     from robust.report.sheet import STRENGTHS, contact_sheet
@@ -262,7 +258,11 @@ def _sheet(file: Path, settings: list[str], images: int) -> None:
     _argument("--project", default="robust", help="as logger.project (default: robust)"),
 )
 def _dashboard(entity: str, project: str) -> None:
-    """Save the dashboard of a W&B project, and print its address."""
+    """Save the dashboard of a W&B project, and print its address.
+
+    $ robust dashboard --entity my-team
+    $ robust dashboard --entity my-team --project robust
+    """
     from robust.track.dashboard import save_dashboard
 
     print("dashboard:", save_dashboard(entity, project))

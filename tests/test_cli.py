@@ -1,6 +1,7 @@
 """`robust COMMAND ...`: help at once, wrong commands refused before anything starts, `train` as `train.py`."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from robust import cli
 Command = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "dashboard"]
 HEAVY = {"torch", "pandas", "numpy", "matplotlib", "hydra", "omegaconf", "wandb"}
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -52,6 +54,16 @@ def test_help_lists_the_commands_and_the_exit_statuses(command: Command) -> None
     assert done.returncode == 0
     assert [name for name in COMMANDS if f"\n  {name} " in done.stdout] == COMMANDS
     assert "2 the command was wrong" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["train", "attack", "report", "collect", "store", "export", "sheet", "dashboard"])
+def test_help_of_a_command_shows_two_examples_that_stand_in_the_guide(name: str, command: Command) -> None:
+    done = command("-m", "robust", name, "--help")
+    assert done.returncode == 0, done.stderr
+    pages = "".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+    examples = re.findall(rf"^\$ (robust {name} .*)", done.stdout, re.MULTILINE)
+    assert len(examples) >= 2, done.stdout
+    assert [one for one in examples if one not in pages] == []
 
 
 def test_the_version_is_that_of_the_package(command: Command) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-TESTS = {"all", "dev"}
+TOOLS = {"all", "dev", "docs"}
 #: modules of ours that are imported only where `require` found their packages
 LATE = {"robust/sweep/slurm.py"} | {f"robust/studies/minds_eye/scenes/{name}.py" for name in ("rendering", "shapes")}
 WITHOUT_EXTRA = {"torchattacks"}  # its pins fit nobody else's
@@ -25,7 +25,7 @@ def named(requirements: list[str]) -> set[str]:
 
 
 CORE = named(PROJECT["dependencies"])
-EXTRAS = {name: named(packages) for name, packages in PROJECT["optional-dependencies"].items() if name not in TESTS}
+EXTRAS = {name: named(packages) for name, packages in PROJECT["optional-dependencies"].items() if name not in TOOLS}
 
 
 INSTALLED = packages_distributions()

@@ -2,14 +2,14 @@
 Every attack
 ============
 
-A small network is trained on digits for a few seconds; then each attack changes the same digits. Above each picture
-stands the network's prediction.
+A small network is trained on digits for a few seconds; then each attack changes the same digits.
 """
 
 import torch
 from matplotlib.figure import Figure
 
 from robust.attack import fgsm, gradient_sign, one_pixel, patch, pgd, universal, worst_of
+from robust.attack.libraries import foolbox
 from robust.data import digits, to_float
 from robust.models import ConvNet
 from robust.perturb import Rotation
@@ -40,14 +40,17 @@ training = images[:500], labels[:500]
 found = {
     "FGSM": fgsm(network, *few, eps=0.2),
     "PGD": pgd(network, *few, eps=0.2, steps=20),
+    "PGD, Euclidean": pgd(network, *few, eps=2, norm="l2", steps=20),
+    "PGD through rotations": pgd(network, *few, eps=0.2, steps=20, perturbation=Rotation(level=30), draws=4),
     "gradient sign": gradient_sign(network, *few, step=1 / 255, max_steps=200, targeted=False),
     "one pixel": one_pixel(network, *few, pixels=3, population=100, generations=20),
     "universal": universal(network, *few, training=training, training_batch=100, eps=0.3, epochs=3),
     "patch": patch(network, *few, training=training, training_batch=100, size=0.4, epochs=3),
     "worst of 10 rotations": worst_of(network, *few, perturbation=Rotation(level=45), draws=10),
+    "foolbox's DeepFool": foolbox(network, *few, method="LinfDeepFoolAttack"),
 }
 
-figure = Figure(figsize=(7, 9), layout="constrained")
+figure = Figure(figsize=(7, 12), layout="constrained")
 axes = figure.subplots(1 + len(found), 6)
 pictures = {"natural": few[0], **{name: one.images[:, 0] for name, one in found.items()}}
 for line, (name, shown) in zip(axes, pictures.items(), strict=True):
@@ -58,4 +61,4 @@ for line, (name, shown) in zip(axes, pictures.items(), strict=True):
         axis.set_xticks([])
         axis.set_yticks([])
     line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-figures = [figure]
+figures = {"Above each picture stands the prediction.": figure}

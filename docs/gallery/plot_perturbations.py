@@ -14,15 +14,18 @@ from robust.experiment.perturbed import named_perturbations
 from robust.report.sheet import STRENGTHS, contact_sheet
 
 # %%
-# Two photographs, 96 x 96 pixels.
+# Two photographs.
 
 photographs = torch.stack([torch.from_numpy(one.copy()).permute(2, 0, 1) for one in load_sample_images().images])
-small = torch.nn.functional.interpolate(photographs.float(), size=(96, 144), mode="bilinear", antialias=True)
-images = ImageSet(small[..., 24:120].round().to(torch.uint8), torch.tensor([0, 1]), ("temple", "flower"))
 
 
-def sheet(names: str) -> Figure:
-    """Both photographs under the perturbations of these names."""
+def sheet(names: str, size: int) -> Figure:
+    """Both photographs, size x size pixels, under the perturbations of these names."""
+    small = torch.nn.functional.interpolate(
+        photographs.float(), size=(size, size * 3 // 2), mode="bilinear", antialias=True
+    )
+    middle = small[..., size // 4 : size // 4 + size].round().to(torch.uint8)
+    images = ImageSet(middle, torch.tensor([0, 1]), ("temple", "flower"))
     _, rows = named_perturbations([f"perturb={names}"], usual="noise", shares=list(STRENGTHS.values()))
     return contact_sheet(images, rows, images=2)
 
@@ -30,9 +33,11 @@ def sheet(names: str) -> Figure:
 # %%
 # What a camera does: faulty pixels, noise, blur.
 
-figures = [sheet("hot,dead,stuck,pixel,noise,blur,blur_channels,camera")]
+figures = {"Images of 32x32 pixels.": sheet("hot,dead,stuck,pixel,noise,blur,blur_channels,camera", 32)}
 
 # %%
 # How the picture is taken: geometry, occlusion, texture.
 
-figures = [sheet("shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout,world")]
+figures = {
+    "Images of 96x96 pixels.": sheet("shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout,world", 96)
+}

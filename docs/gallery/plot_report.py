@@ -28,4 +28,9 @@ for words in (["technique=natural"], ["perturb=noise"], ["perturb=blur"]):
 
 folders = sorted(path for path in Path(place).iterdir() if path.is_dir())
 rows = collect(folders)
-figures = [drawing.figure for section in sections(folders, rows) for drawing in section.drawings.values()]
+figures = {
+    drawing.caption: drawing.figure
+    for section in sections(folders, rows)
+    for name, drawing in section.drawings.items()
+    if not name.startswith("samples")  # the gallery of perturbations shows such
+}

@@ -33,8 +33,9 @@ def worst_of(
     """Perturbs each image until it has the wanted prediction, at most `draws` times; what comes back is the draw that
     had it, or else came nearest to it (by the margin of the logits).
 
-    `steps` are draws, keyed by (seed, draw, number of the image), so that more of them find at least as much.
-    Arguments, result and errors else as of `robust.attack.pgd`; no gradient is needed.
+    `images` in [0, 1], shape (n, channels, height, width); `classes`, int64 of shape (n,). `steps` are draws, keyed by
+    (seed, draw, number of the image), so that more of them find at least as much. Arguments, result and errors else as
+    of `robust.attack.pgd`; no gradient is needed.
     """
     check_least(draws=(draws, 1), batch_size=(batch_size, 1))
     perturbation.try_out((images.shape[1], images.shape[2], images.shape[3]))

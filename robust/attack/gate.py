@@ -24,7 +24,8 @@ _NORMS = {"0": "l0", "1": "l1", "2": "l2", "inf": "linf", "infinity": "linf"}
 
 
 class Budget(NamedTuple):
-    """How far an image may move: `eps` in `norm`, one of l0 (how many values change), l1, l2, linf."""
+    """How far an image, shape (channels, height, width) in [0, 1], may move: `eps` in `norm`, one of l0 (how many
+    values change), l1, l2, linf (the greatest change of a value)."""
 
     eps: float
     norm: str

@@ -75,8 +75,12 @@ def fgsm(
     loss: Loss = toward_class,
     title: str | None = None,
 ) -> Attacked:
-    """One step of `eps` along the sign of the gradient (Goodfellow et al. 2015), by those images that do not have the
-    wanted prediction already; else as `gradient_sign`."""
+    """One step of `eps`, a fraction of [0, 1], along the sign of the gradient (Goodfellow et al. 2015, arXiv
+    1412.6572), by those images that do not have the wanted prediction already.
+
+    `images` in [0, 1], shape (n, channels, height, width); `classes`, int64 of shape (n,). Arguments, result and errors
+    else as of `gradient_sign`.
+    """
     Budget(eps, "linf").check(images)
     check_least(batch_size=(batch_size, 1))
     device = device_of(model)

@@ -37,14 +37,16 @@ def one_pixel(
     batch_size: int = 2_000,
     title: str | None = None,
 ) -> Attacked:
-    """Sets `pixels` pixels of each image to other colours until the prediction changes: candidates are places and
-    colours, and what differs between two of them moves a third (`rand1`, as published) or the best (`best1`, as SciPy
-    does).
+    """Sets `pixels` pixels of each image to other colours until the prediction changes (Su et al. 2017, arXiv
+    1710.08864). `images` in [0, 1], shape (n, channels, height, width); `classes`, int64 of shape (n,).
 
-    A candidate's child takes its place where the network is less sure of the label, or with `targeted` surer of the
-    class to reach. All images and candidates are asked about together, `batch_size` at a time; an image that gave way
-    leaves. `steps` are generations. Draws are keyed by (seed, generation, number of the image). Arguments, result and
-    errors else as of `robust.attack.gradient_sign`; no gradient is needed.
+    The search is differential evolution: candidates are places and colours, and what differs between two of them moves
+    a third (`rand1`, as published) or the best (`best1`, as SciPy does).
+
+    A candidate's child takes its place where the network is less confident of the label, or with `targeted` more
+    confident of the class to reach. All images and candidates are asked about together, `batch_size` at a time; an
+    image that gave way leaves. `steps` are generations. Draws are keyed by (seed, generation, number of the image).
+    Arguments, result and errors else as of `robust.attack.gradient_sign`; no gradient is needed.
     """
     check_least(pixels=(pixels, 1), population=(population, 4), generations=(generations, 1))
     check_least(batch_size=(batch_size, 1))

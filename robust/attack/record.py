@@ -27,8 +27,10 @@ def distances(images: Tensor, attacked: Tensor) -> dict[str, Tensor]:
 def record(
     attacked: Attacked, images: Tensor, *, numbers: Tensor, labels: Tensor, targets: Tensor, thresholds: Sequence[float]
 ) -> pd.DataFrame:
-    """A row for each image and rule: image (its number), label, target, threshold, before, after, success, steps,
-    queries, l0, l2, linf, distortion, fault (one of FAULTS: why the image that was found was not taken, else "")."""
+    """A row for each image and rule; `images` are those before the attack, shape (n, channels, height, width), and
+    `numbers`, `labels` and `targets` int64 of shape (n,). Columns: image (its number), label, target, threshold,
+    before, after, success, steps, queries, l0, l2, linf, distortion, fault (one of FAULTS: why the image that was found
+    was not taken, else "")."""
     tables, faults = [], attacked.faults if attacked.faults is not None else torch.zeros_like(attacked.steps)
     for rule, threshold in enumerate(thresholds):
         columns = {

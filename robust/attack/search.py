@@ -40,13 +40,14 @@ class Attacked:
 
 
 def toward_class(logits: Tensor, classes: Tensor) -> Tensor:
-    """The cross entropy."""
+    """The cross entropy, shape (batch,), of logits, shape (batch, classes), and classes, int64 of shape (batch,)."""
     return functional.cross_entropy(logits, classes, reduction="none")
 
 
 def margin(logits: Tensor, classes: Tensor) -> Tensor:
     """By how much the greatest logit of another class exceeds that of this one (Carlini and Wagner 2017): its gradient
-    never vanishes, as the cross entropy's does where a network is very sure."""
+    never vanishes, as the cross entropy's does where a network is very confident. Shape (batch,), of logits, shape
+    (batch, classes), and classes, int64 of shape (batch,)."""
     own = logits.gather(1, classes[:, None])[:, 0]
     others = logits.scatter(1, classes[:, None], float("-inf"))
     return others.amax(1) - own

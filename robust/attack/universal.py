@@ -72,9 +72,9 @@ def universal(
     batch_size: int = 256,
     title: str | None = None,
 ) -> Attacked:
-    """Adds one and the same perturbation, of at most `eps` in each value, to all images (Moosavi-Dezfooli et al. 2017;
-    learnt as Shafahi et al. 2020 do, arXiv 1811.11304: by the sign of the gradient, a batch at a time, of a loss that
-    ends at 9).
+    """Adds one and the same perturbation, of at most `eps` in each value, to all images, shape (n, channels, height,
+    width) in [0, 1] (Moosavi-Dezfooli et al. 2017; learnt as Shafahi et al. 2020 do, arXiv 1811.11304: by the sign of
+    the gradient, a batch at a time, of a loss that ends at 9).
 
     `training` are the images that it is learnt from, and their classes, `training_batch` at a time, `epochs` times
     over, by steps of eps / 5 unless `step` says otherwise. An image that has the wanted prediction already stays as it
@@ -113,8 +113,9 @@ def patch(
     batch_size: int = 256,
     title: str | None = None,
 ) -> Attacked:
-    """Pastes one and the same patch into all images, anywhere, turned by up to `turn` degrees (Brown et al. 2017, arXiv
-    1712.09665); with a `perturbation` the network sees all images, with the patch and without, through that.
+    """Pastes one and the same patch into all images, shape (n, channels, height, width) in [0, 1], anywhere, turned by
+    up to `turn` degrees (Brown et al. 2017, arXiv 1712.09665); with a `perturbation` the network sees all images, with
+    the patch and without, through that.
 
     `size` is the patch's side as a share of the image's shorter side. It is learnt over other places, angles and draws
     of the perturbation for each image and epoch (expectation over transformation), keyed by (seed, epoch, number of the

@@ -12,7 +12,9 @@ from robust.perturb import ImageRandom, try_out, warp
 @dataclass(frozen=True)
 class Augmentation:
     """Mirrors half of the images, moves each by up to `shift` of a side along both, and makes it up to `zoom` larger or
-    smaller; drawn anew in every epoch. What comes from outside is the mirror image."""
+    smaller; drawn anew in every epoch. What comes from outside is the mirror image.
+
+    Called with images in [0, 1], shape (batch, channels, height, width), and an `ImageRandom`; returns such images."""
 
     flip: bool = True
     shift: float = 0.0

@@ -111,7 +111,8 @@ def _hash(image: Tensor) -> bytes:
 
 
 def one_of_each(images: ImageSet, count: int) -> Tensor:
-    """The numbers of one image, the first, of each of up to `count` classes, at even steps through all."""
+    """The numbers of one image, the first, of each of up to `count` classes, at even steps through all: int64 of shape
+    (m,), m at most `count`."""
     labels = images.labels.unique()
     chosen = labels[torch.linspace(0, len(labels) - 1, min(count, len(labels))).round().long()]
     return torch.stack([(images.labels == label).nonzero()[0, 0] for label in chosen])
@@ -123,5 +124,5 @@ def fixed_order(count: int) -> Tensor:
 
 
 def to_float(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1]; floating-point ones unchanged."""
+    """uint8 images of any shape, 0 to 255, as float32 in [0, 1]; floating-point ones unchanged."""
     return images if images.is_floating_point() else images.float().div_(255)

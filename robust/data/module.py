@@ -18,8 +18,9 @@ _LEAST_SHARE = 0.25  # of a batch that the last one must hold: with fewer a batc
 
 
 class Batch(NamedTuple):
-    """What reaches a model: images in [0, 1], their labels, what else is known of them (see `ImageSet`), and their
-    places in the data set, of those too of which few are labelled."""
+    """What reaches a model: `images` in [0, 1], shape (batch, channels, height, width), their `labels`, int64 of shape
+    (batch,), what else is known of them (see `ImageSet`), and their `indices`, int64 of shape (batch,): places in the
+    data set, of those too of which few are labelled."""
 
     images: Tensor
     labels: Tensor

@@ -13,7 +13,7 @@ _MEANING = (
 
 class Schedule(Protocol):
     """A share, from 0 to 1, by the progress of training: from 0 (first epoch) to just under 1 (last). Of a batch, that
-    which is perturbed; or of the learning rate."""
+    which is perturbed; or of the learning rate. Those here raise ValueError for a share that is not from 0 to 1."""
 
     def __call__(self, progress: float) -> float: ...
 

@@ -28,7 +28,8 @@ class Objective(Protocol):
 
 
 class Adversarial:
-    """The task's loss on images that an adversary has changed (see `SignAdversary`): Madry et al. 2018."""
+    """The task's loss on images that an adversary has changed (see `SignAdversary`): Madry et al. 2018, arXiv
+    1706.06083."""
 
     of_logits, moves = False, False
 
@@ -41,7 +42,7 @@ class Adversarial:
 
 
 class Trades:
-    """The loss on natural images, and `beta` times how far the verdict moves when an adversary moves the image: the
+    """The loss on natural images, and `beta` times how far the prediction moves when an adversary moves the image: the
     divergence of Kullback and Leibler, which that adversary raises, of the network in eval mode (Zhang et al. 2019,
     arXiv 1901.08573). Both images go through the network together, so that its norms count both, as in tests."""
 
@@ -68,7 +69,7 @@ class Trades:
 
 
 class Consistent:
-    """The loss on natural images, and `weight` times how far the verdicts on each and on two perturbed views of it
+    """The loss on natural images, and `weight` times how far the predictions for each and for two perturbed views of it
     differ: the divergence of Jensen and Shannon, as AugMix has it (Hendrycks et al. 2020, arXiv 1912.02781)."""
 
     of_logits = True

@@ -15,8 +15,8 @@ NEW = ("head", "standardize")
 
 
 def take_weights(network: nn.Module, weights: Mapping[str, Tensor], *, new: Sequence[str] = NEW) -> None:
-    """Copies all weights but those of the parts `new`, which keep their own. Raises ValueError for another
-    network's."""
+    """Copies all `weights`, tensors by name, of the shapes that the network has, but those of the parts `new`, which
+    keep their own. Raises ValueError for another network's."""
     own, given = (
         {name: value for name, value in one.items() if name.partition(".")[0] not in new}
         for one in (network.state_dict(), weights)

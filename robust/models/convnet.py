@@ -20,7 +20,8 @@ class ConvNet(nn.Module):
     Takes images in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes).
     `units` are the convolutions' output channels, `head` the widths of hidden linear layers between the features and
     the logits. Switched off, batch norm, dropout (`dropout=0`) and max pooling are left out (`max_pool=False` takes the
-    mean over the same windows). Source: Cavey et al. 2020 (arXiv 2004.03452), section IV and Table I.
+    mean over the same windows). Raises ValueError for what it cannot be made of, ImagesTooSmallError for images of
+    which nothing would be left. Source: Cavey et al. 2020 (arXiv 2004.03452), section IV and Table I.
     """
 
     def __init__(
@@ -94,7 +95,8 @@ class MaxPool(nn.MaxPool2d):
 
 
 def linear_head(inputs: int, num_classes: int, *, hidden: Sequence[int] = ()) -> nn.Sequential:
-    """Linear layers from `inputs` features to logits, with a ReLU behind each hidden one."""
+    """Linear layers from features, shape (batch, inputs), to logits, shape (batch, num_classes), with a ReLU behind
+    each of the `hidden` ones, whose widths these are."""
     layers: list[nn.Module] = []
     for width in hidden:
         layers += [nn.Linear(inputs, width), nn.ReLU()]

@@ -59,7 +59,8 @@ def ask(model: nn.Module, images: Tensor, *, numbers: Tensor | None = None, unde
 
 
 def said(model: nn.Module, images: Tensor) -> Tensor:
-    """The same, whatever the values: for images that may not be images, as some searches show a network."""
+    """What `model` says of images, shape (batch, channels, height, width), of any values, as some searches show a
+    network: logits, shape (batch, outputs), that need not be finite."""
     dtype = dtype_of(model)
     shown = images if images.dtype == dtype else images.to(dtype)
     version = _version(shown)

@@ -23,7 +23,7 @@ class ResNet(nn.Module):
     Takes images in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes). With
     `squeeze` every block weighs its channels before they are added (Hu et al. 2018, arXiv 1709.01507). Its parts are
     `stem`, `layer1` to `layer4` and `head`; `head` are the widths of hidden linear layers before the logits.
-    Source: He et al. 2016 (arXiv 1512.03385).
+    Raises ValueError for another depth, stem or width. Source: He et al. 2016 (arXiv 1512.03385).
     """
 
     def __init__(

@@ -12,11 +12,11 @@ _AXES: dict[Per, tuple[int, ...]] = {"feature": (0,), "channel": (0, 2, 3), "non
 
 
 class Standardize(nn.Module):
-    """Gives inputs zero mean and unit variance over the images it was fitted to.
+    """Gives images, shape (batch, channels, height, width), zero mean and unit variance over those it was fitted to.
 
     `per="feature"`: each channel of each pixel position has its own statistics, and one that never varied becomes 0;
     `"channel"`: each channel; `"none"`: nothing is changed. Fresh statistics (mean 0, scale 1) change nothing either.
-    Source: Cavey et al. 2020 (arXiv 2004.03452).
+    Raises ValueError for another `per`. Source: Cavey et al. 2020 (arXiv 2004.03452).
     """
 
     mean: Tensor

@@ -102,7 +102,8 @@ class Perturbation(nn.Module):
 class DrawnStrength(Perturbation):
     """A perturbation whose strength is drawn for each image, uniformly from `lowest * level` to `level`.
 
-    `unit` says what a strength is, `highest` the greatest there may be.
+    `unit` says what a strength is, `highest` the greatest there may be. `level` is from 0 to `highest`, `lowest` a
+    share from 0 to 1. Raises ValueError for others.
     """
 
     unit: str
@@ -169,7 +170,8 @@ def check_images(images: Tensor) -> None:
 
 
 def check_level(name: str, value: Any, unit: str, *, whole: bool = False) -> float:
-    """`value` as a number, or ValueError: levels are finite, at least 0 and, if `whole`, integers."""
+    """A level as a number. Raises ValueError, with the `name` of the argument and its `unit`, for one that is not
+    finite, below 0 or, if `whole`, no integer."""
     value = plain(value)
     if not is_number(value) or value < 0 or (whole and value != int(value)):
         rule = "a whole number >= 0" if whole else "a number >= 0"

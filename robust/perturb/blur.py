@@ -47,7 +47,8 @@ class GaussianBlur(Perturbation):
     """Blurs with a Gaussian of standard deviation `sigma` (pixels, at least 0).
 
     With `channels=True` the channel axis is filtered too, so that colours bleed into each other, as in the published
-    code of Cavey et al. 2020 (arXiv 2004.03452), section V-C; the text describes the spatial filter.
+    code of Cavey et al. 2020 (arXiv 2004.03452), section V-C; the text describes the spatial filter. Raises ValueError
+    for another `sigma`.
     """
 
     random = False

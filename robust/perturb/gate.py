@@ -35,7 +35,8 @@ def sound(changed: Any, images: Tensor, name: str) -> Tensor:
 def try_out(
     change: Callable[[Tensor, Tensor], Any], shape: tuple[int, int, int], name: str, *, device: torch.device = _CPU
 ) -> None:
-    """Has `change`, from images and what identifies each, change two images of `shape` (channels, height, width).
+    """Has `change`, from images and what identifies each, int64 of shape (batch,), change two images of `shape`
+    (channels, height, width).
 
     Raises ValueError unless they come back as images (see `sound`), the same a second time, and the same one by one.
     """

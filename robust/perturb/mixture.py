@@ -32,7 +32,8 @@ class OneOf(Perturbation):
 
     `ranges` gives for each way (stuck, hot, dead, pixel, noise, blur, blur_channels, or one that draws its own
     strength, such as shift) its lowest and highest level; of those of noise and blur ten even steps are drawn. `level`,
-    from 0 to 1, scales all of them. `ways` are the perturbations of each way, one for each of its levels.
+    from 0 to 1, scales all of them. `ways` are the perturbations of each way, one for each of its levels. Raises
+    ValueError for ranges of no such perturbation, or levels that it does not take.
     """
 
     name = "camera"
@@ -83,7 +84,7 @@ class OneOf(Perturbation):
 
 
 class World(OneOf):
-    """One of what happens to a picture in the world outside, for each image."""
+    """Perturbs each image in one of the ways of the environment: `OneOf`, with its own name in tables."""
 
     name = "world"
 

@@ -16,7 +16,7 @@ _GRAIN = 16  # places of a texture's pattern along a side, which are then drawn 
 
 
 class Erasing(DrawnStrength):
-    """Blackens a rectangle, whose sides are up to 2 to 1, somewhere in the picture."""
+    """Blackens a rectangle, whose sides are up to 2 to 1. The level is its share of the picture."""
 
     name = "erase"
     unit = "the share of the picture that is erased, e.g. 0.3"
@@ -36,7 +36,8 @@ class Erasing(DrawnStrength):
 
 
 class Mesh(DrawnStrength):
-    """Puts a grid of lines before the picture: of one grey, turned at random, 4 to 8 lines along the shorter side."""
+    """Puts a grid of lines before the picture: of one grey, turned at random, 4 to 8 lines along the shorter side. The
+    level is the width of a line, as a share of the distance between two."""
 
     name = "mesh"
     unit = "the width of a line as a share of the distance between two, e.g. 0.3"
@@ -61,7 +62,8 @@ class Mesh(DrawnStrength):
 
 
 class Texture(DrawnStrength):
-    """Lays a foreign pattern over the picture, half transparent: coloured waves that cross, with grain."""
+    """Lays a foreign pattern over the picture: coloured waves that cross, with grain. The level is the share of the
+    pattern in what is seen, from 0 to 1."""
 
     name = "texture"
     unit = "how much of what is seen is the pattern, from 0 to 1, e.g. 0.6"
@@ -85,7 +87,7 @@ class Texture(DrawnStrength):
 
 
 class PixelDropout(DrawnStrength):
-    """Blackens single pixels at random places."""
+    """Blackens single pixels at random places. The level is the share of the pixels, from 0 to 1."""
 
     name = "pixel_dropout"
     unit = "the share of the pixels that are deleted, e.g. 0.15"

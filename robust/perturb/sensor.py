@@ -18,8 +18,8 @@ def set_pixels(images: Tensor, positions: Tensor, values: Tensor) -> Tensor:
 class PixelFaults(Perturbation):
     """`count` distinct positions of each image, drawn uniformly, get values that the picture has no part in.
 
-    With `persistent=True` they are one sensor's: the same positions and values in every image. Source: Cavey et al.
-    2020 (arXiv 2004.03452), section V-A.
+    With `persistent=True` they are one sensor's: the same positions and values in every image. Raises ValueError for a
+    `count` that is no whole number >= 0. Source: Cavey et al. 2020 (arXiv 2004.03452), section V-A.
     """
 
     fault: str
@@ -93,7 +93,7 @@ class GaussianNoise(Perturbation):
     """Adds a normal sample of mean 0 and standard deviation `std` to every value, then clips to [0, 1].
 
     `std` is a fraction of the value range, from 0 to 1. Source: Cavey et al. 2020 (arXiv 2004.03452), section V-B; what
-    the text calls variance is used as the standard deviation.
+    the text calls variance is used as the standard deviation. Raises ValueError for another `std`.
     """
 
     name = "noise"

@@ -19,7 +19,8 @@ class ContrastView(Perturbation):
     """A cut of at least `smallest` of the picture's area, drawn to its size; mirrored half of the time; four
     times in five with another brightness and contrast and, of colour pictures, saturation (each by up to 0.8 of it) and
     hue (by up to a fifth of the circle), all of it times `level`; one in five without colours. `level`, from 0 to 1,
-    scales the cut too, until it is 0.5, as published for small pictures."""
+    scales the cut too, until it is 0.5, as published for small pictures. Raises ValueError for others, and for a
+    `smallest` that is not above 0 and at most 1. Source: SimCLR (Chen et al. 2020, arXiv 2002.05709)."""
 
     name = "view"
     moves = True

@@ -21,10 +21,13 @@ _NEAREST = 0.01  # of what lies behind the camera nothing is seen
 
 
 def warp(images: Tensor, matrices: Tensor, *, outside: Outside = "border") -> Tensor:
-    """Images drawn anew: what shows at a place comes from where its matrix says, between pixels bilinearly.
+    """Images drawn anew, float in [0, 1] of shape (batch, channels, height, width): what shows at a place comes from
+    where its matrix says, between pixels bilinearly.
 
-    `matrices`, shape (batch, 3, 3), take homogeneous places in the result to places in the image; as Kornia's
-    `homography_warp`, but true to angles in pictures that are not square, and faster. Differentiable in both.
+    `matrices`, shape (batch, 3, 3), take homogeneous places in the result to places in the image: (x, y, 1) with the
+    picture from -1 to 1 along its shorter side. As Kornia's `homography_warp`, but true to angles in pictures that are
+    not square, and faster. Differentiable in both. `outside` says what shows where nothing of the picture is: its
+    `border` drawn out, black (`zeros`), or its mirror image (`reflection`).
     """
     height, width = images.shape[-2:]
     wide = images.dtype if images.dtype == torch.float64 else torch.float32
@@ -48,7 +51,10 @@ def _grid(matrices: Tensor, half: Tensor, height: int, width: int) -> Tensor:
 
 
 class Warp(DrawnStrength):
-    """Draws a picture anew, each with a matrix of its own. `outside` says what shows where nothing of it is."""
+    """Draws each picture anew with a matrix of its own, which `matrices` gives (see `warp`, and there `outside`).
+
+    Raises ValueError for an `outside` that is none.
+    """
 
     moves = True
 
@@ -70,7 +76,7 @@ class Warp(DrawnStrength):
 
 
 class Shift(Warp):
-    """Moves the picture in any direction."""
+    """Moves the picture in any direction. The level is a share of its shorter side, from 0 to 1."""
 
     name = "shift"
     unit = "how far the picture moves, as a share of its shorter side, e.g. 0.4"
@@ -82,7 +88,7 @@ class Shift(Warp):
 
 
 class Zoom(Warp):
-    """Makes the picture larger or smaller, either half of the time."""
+    """Makes the picture larger or smaller, either half of the time. The level is the factor less 1, from 0 to 9."""
 
     name = "zoom"
     unit = "how many times as large, or small, less 1, e.g. 1 for up to twice"
@@ -95,7 +101,7 @@ class Zoom(Warp):
 
 
 class Shear(Warp):
-    """Slants the picture along a line in any direction."""
+    """Slants the picture along a line in any direction. The level is an angle in degrees, from 0 to 80."""
 
     name = "shear"
     unit = "the angle by which upright lines lean, in degrees, e.g. 30"
@@ -110,7 +116,7 @@ class Shear(Warp):
 
 
 class Rotation(Warp):
-    """Turns the picture about its middle, either way."""
+    """Turns the picture about its middle, either way. The level is an angle in degrees, from 0 to 180."""
 
     name = "rotate"
     unit = "the angle in degrees, e.g. 45"
@@ -123,7 +129,8 @@ class Rotation(Warp):
 
 
 class Perspective(Warp):
-    """Shows the picture at an angle: tilted about a line through its middle, in any direction."""
+    """Shows the picture at an angle: tilted about a line through its middle, in any direction. The level is the angle
+    in degrees, from 0 to 60."""
 
     name = "perspective"
     unit = "the angle by which the picture is tilted, in degrees, e.g. 50"

@@ -98,10 +98,11 @@ def _described(found: Sequence[Section], places: dict[str, str], formats: Sequen
 def _figure(place: str, drawing: Drawing, places: dict[str, str], formats: Sequence[str]) -> dict[str, Any]:
     """A figure as the templates take it, with its `files`; `place` is theirs, without a suffix."""
     figure = drawing.figure
-    lay_out(figure)
-    figure.set_layout_engine("none")  # laid out once, not for each format
     own = usual_format(figure)
     others = [one for one in formats if one not in (own, *_OF_TABLES)]
+    if others:
+        lay_out(figure)
+        figure.set_layout_engine("none")  # laid out once, not for each format
     files = {one: (f"{place}.{one}", draw(figure, one)) for one in (own, *others)}
     return {
         "name": Path(place).name,
