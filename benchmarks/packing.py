@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.packing_page import Line, shown, write_page
 from robust.data import to_float
 from robust.errors import one_line, run_command
-from robust.experiment.build import build_assaults, build_conditions, build_perturbation, build_splits
+from robust.experiment.build import build_attacks, build_conditions, build_perturbation, build_splits
 from robust.experiment.compose import compose
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
@@ -26,7 +26,7 @@ from robust.experiment.search_path import CONF, SWEEPS
 from robust.measure import Condition, measure, planned_tests
 from robust.perturb import ImageRandom
 from robust.sweep import list_jobs
-from robust.sweep.tune import MOST, paces, usable_cores
+from robust.sweep.tune import MOST, throughputs, usable_cores
 
 _OUT = Path(__file__).parent.parent / "results" / "bench" / "packing"
 _SECONDS = 3.0  # of each measurement
@@ -118,7 +118,7 @@ def _steps(data: str) -> Iterator[Line]:
         functional.cross_entropy(model(images), run.splits.train.labels[:size]).backward()
     work = counted.get_total_flops()
     for how, settings in {**_SWITCHES, **(_COMPILED if torch.cuda.is_available() else {})}.items():
-        (pace,) = paces(_job(data, *settings), 1, seconds=_SECONDS)
+        (pace,) = throughputs(_job(data, *settings), 1, seconds=_SECONDS)
         rate, peak = pace.steps_per_s * work, _peak(torch.bfloat16 if "bf16" in how else torch.float32)
         note = f"{rate / 1e12:.3g} TFLOP/s, {100 * rate / peak:.1f} % of the {peak / 1e12:.3g} of a product of matrices"
         yield Line("step", data, how, 1, pace.steps_per_s, "steps/s", note)
@@ -161,7 +161,7 @@ def _packs(data: str, how: str) -> Iterator[Line]:
         job = _job(data, *settings, technique=technique)
         for count in _counts():
             try:
-                found = paces(job, count, seconds=_SECONDS)
+                found = throughputs(job, count, seconds=_SECONDS)
             except RuntimeError as error:
                 yield Line("pack", data, name, count, float("nan"), "steps/s", one_line(error))
                 break
@@ -190,12 +190,12 @@ def _attacks(data: str) -> Iterator[Line]:
     test = run.splits.test
     for name, (few, many, settings) in _ATTACKS.items():
         choice = [f"attack={name}", f"attack.images={_of_device(few, many)}", *settings]
-        (assault,) = build_assaults(compose([f"data={data}", *choice]).attack)
-        pairs = list(assault.missing(test, None))[: len(test.classes)]
-        count = sum(len(assault.chosen(test, *pair)) for pair in pairs)
+        (attack_plan,) = build_attacks(compose([f"data={data}", *choice]).attack)
+        pairs = list(attack_plan.missing(test, None))[: len(test.classes)]
+        count = sum(len(attack_plan.chosen(test, *pair)) for pair in pairs)
         start = time.perf_counter()
         for pair in pairs:
-            assault.attack(model, test, pair)
+            attack_plan.attack(model, test, pair)
         _wait()
         seconds = time.perf_counter() - start
         yield Line("attack", data, name, 1, count / seconds, "attacks/s", f"{count} attacks, an untrained network")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from robust.attack import Assault
+from robust.attack import AttackPlan
 from robust.errors import FailedError
 from robust.experiment.attack import attack_runs
 from robust.experiment.execute import execute
@@ -145,7 +145,7 @@ def test_an_attack_that_fails_leaves_the_run_as_it_was(runs: Path, monkeypatch: 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the machine is on fire")
 
-    monkeypatch.setattr(Assault, "attack", fail)
+    monkeypatch.setattr(AttackPlan, "attack", fail)
     with pytest.raises(FailedError, match=r"could not be attacked: .*the machine is on fire"):
         attack_runs([str(folder)], ["attack=fgsm", "attack.eps=0.07", "attack.images=1"])
     assert (folder / "status.json").read_bytes() == before

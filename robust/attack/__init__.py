@@ -1,19 +1,19 @@
 """Attacks: the search for a small change of an image that changes the prediction."""
 
-from robust.attack.assault import ANY, Assault
+from robust.attack.plan import ANY, AttackPlan
 from robust.attack.draws import worst_of
 from robust.attack.gate import FAULTS, Budget, settled
 from robust.attack.gradient import fgsm, gradient_sign, pgd
 from robust.attack.one_pixel import one_pixel
 from robust.attack.record import distances, record
-from robust.attack.search import Attacked, as_number, margin, toward_class
+from robust.attack.result import AttackResult, as_number, margin, cross_entropy_toward
 from robust.attack.universal import paste, patch, universal
 
 __all__ = [
     "ANY",
     "FAULTS",
-    "Assault",
-    "Attacked",
+    "AttackPlan",
+    "AttackResult",
     "Budget",
     "as_number",
     "distances",
@@ -26,7 +26,7 @@ __all__ = [
     "pgd",
     "record",
     "settled",
-    "toward_class",
+    "cross_entropy_toward",
     "universal",
     "worst_of",
 ]

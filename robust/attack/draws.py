@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from robust.attack.gate import checked
-from robust.attack.search import (
-    Attacked,
+from robust.attack.result import (
+    AttackResult,
     check_classes,
     check_least,
     margin,
-    nothing_yet,
+    empty_result,
     progress,
 )
 from robust.models import ask, device_of
@@ -29,7 +29,7 @@ def worst_of(
     numbers: Tensor | None = None,
     batch_size: int = 256,
     title: str | None = None,
-) -> Attacked:
+) -> AttackResult:
     """Perturbs each image until it has the wanted prediction, at most `draws` times; what comes back is the draw that
     had it, or else came nearest to it (by the margin of the logits).
 
@@ -41,7 +41,7 @@ def worst_of(
     perturbation.try_out((images.shape[1], images.shape[2], images.shape[3]))
     classes, known = classes.cpu(), torch.arange(len(images)) if numbers is None else numbers.cpu()
     device = device_of(model)
-    found, least = nothing_yet(images, 1), torch.full((len(images),), torch.inf)
+    found, least = empty_result(images, 1), torch.full((len(images),), torch.inf)
 
     def look(rows: Tensor, draw: int) -> None:
         shown, goals = images[rows].to(device), classes[rows].to(device)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, ParamSpec
 import torch
 from torch import Tensor, nn
 
-from robust.attack.search import Attacked, check_attack, check_number
+from robust.attack.result import AttackResult, check_attack, check_number
 from robust.models import device_of
 from robust.values.numbers import is_whole, plain
 
@@ -60,7 +60,7 @@ def norm_named(value: Any) -> str | None:
     return _NORMS.get(word)
 
 
-def checked(search: Callable[Arguments, Attacked]) -> Callable[Arguments, Attacked]:
+def checked(search: Callable[Arguments, AttackResult]) -> Callable[Arguments, AttackResult]:
     """A search, called as `search(model, images, classes, **options)`, that takes numbers of any type, images of any
     precision (half is searched in as float32) and classes of any integer type, also inside `torch.no_grad()` and
     `torch.inference_mode()`. Raises ValueError for what `check_attack` does, and for a seed or numbers that are not
@@ -68,7 +68,7 @@ def checked(search: Callable[Arguments, Attacked]) -> Callable[Arguments, Attack
     signature = inspect.signature(search)
 
     @functools.wraps(search)
-    def checked_search(*arguments: Arguments.args, **options: Arguments.kwargs) -> Attacked:
+    def checked_search(*arguments: Arguments.args, **options: Arguments.kwargs) -> AttackResult:
         bound = signature.bind(*arguments, **options)
         given = {name: plain(value) for name, value in bound.arguments.items()}
         with torch.inference_mode(mode=False), torch.enable_grad():
@@ -135,11 +135,11 @@ def settled(
     *,
     say: Callable[[Tensor], Tensor] | None = None,
     wanted: Callable[[Tensor], Tensor] = Tensor.bool,
-) -> Attacked:
+) -> AttackResult:
     """What came of a search, less the images that may not be taken: these are as they were, no success, and bear their
     fault. Where predictions are not to be believed, `say` gives the network's, shape (n, rules), of images, and
     `wanted` which of them were sought: an image that does not have one is no success. Warns, once for all; raises
-    ValueError for what is no `Attacked` of these images."""
+    ValueError for what is no `AttackResult` of these images."""
     _check_found(found, images, name)
     known = torch.zeros_like(found.steps).cpu() if found.faults is None else found.faults.cpu()  # and warned of
     faults = known.clone()
@@ -156,7 +156,7 @@ def settled(
         bad = (faults[:, rule] > 0).to(taken.device)[:, None, None, None]
         kept[rule] = torch.where(bad, images.to(taken), taken)
     warn_of_faults(faults.where(known == 0, 0), name)
-    return Attacked(
+    return AttackResult(
         images=torch.stack(kept, dim=1),
         success=success & (faults == 0),
         steps=found.steps.cpu().long(),
@@ -168,8 +168,8 @@ def settled(
 
 
 def _check_found(found: Any, images: Tensor, name: str) -> None:
-    if not isinstance(found, Attacked):
-        raise ValueError(f"{name} must return a `robust.attack.Attacked`; got {type(found).__name__}.")
+    if not isinstance(found, AttackResult):
+        raise ValueError(f"{name} must return a `robust.attack.AttackResult`; got {type(found).__name__}.")
     many = isinstance(found.images, Tensor) and found.images.dim() > 1
     count, rules = len(images), found.images.shape[1] if many else 1
     wanted = {"images": (count, rules, *images.shape[1:])}
@@ -178,7 +178,7 @@ def _check_found(found: Any, images: Tensor, name: str) -> None:
         if not isinstance(value, Tensor) or value.shape != shape or (one == "success" and value.dtype != torch.bool):
             what = "boolean" if one == "success" else "a tensor"
             got = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise ValueError(f"`Attacked.{one}` of {name} must be {what} of shape {shape}; got {got}.")
+            raise ValueError(f"`AttackResult.{one}` of {name} must be {what} of shape {shape}; got {got}.")
 
 
 def warn_of_faults(faults: Tensor, name: str) -> None:

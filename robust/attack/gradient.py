@@ -7,21 +7,21 @@ import torch
 from torch import Tensor, nn
 
 from robust.attack.gate import Budget, checked
-from robust.attack.search import (
-    Attacked,
+from robust.attack.result import (
+    AttackResult,
     Loss,
     Predictions,
     check_classes,
     check_least,
     check_number,
     followed,
-    nothing_yet,
+    empty_result,
     predicted,
     progress,
-    toward_class,
+    cross_entropy_toward,
     warn_of_zero_gradients,
 )
-from robust.attack.walk import Aim, Walk, follow
+from robust.attack.iterate import Goal, Iteration, follow
 from robust.models import ask, device_of
 from robust.models.cpu import ImageGradient
 from robust.perturb import ImageRandom, Perturbation, key
@@ -39,10 +39,10 @@ def gradient_sign(
     step: float = 1 / 255,
     max_steps: int = 10_000,
     batch_size: int = 256,
-    loss: Loss = toward_class,
+    loss: Loss = cross_entropy_toward,
     predictions: Predictions = predicted,
     title: str | None = None,
-) -> Attacked:
+) -> AttackResult:
     """Moves every pixel by `step` along the sign of the gradient, clipped to [0, 1], until the prediction changes or
     `max_steps` were taken (Berntsen et al. 2016, section 3.2; Goodfellow et al. 2015).
 
@@ -58,8 +58,8 @@ def gradient_sign(
     def move(moved: Tensor, gradient: Tensor, _: Tensor) -> Tensor:
         return (moved - step * gradient.sign()).clamp_(0, 1)
 
-    walk = Walk(move, max_steps)
-    aim = Aim(classes.cpu(), targeted, loss, predictions)
+    walk = Iteration(move, max_steps)
+    aim = Goal(classes.cpu(), targeted, loss, predictions)
     return follow(model, images, aim, walk, batch_size=batch_size, title=title)
 
 
@@ -72,9 +72,9 @@ def fgsm(
     eps: float = 8 / 255,
     targeted: bool = False,
     batch_size: int = 256,
-    loss: Loss = toward_class,
+    loss: Loss = cross_entropy_toward,
     title: str | None = None,
-) -> Attacked:
+) -> AttackResult:
     """One step of `eps`, a fraction of [0, 1], along the sign of the gradient (Goodfellow et al. 2015, arXiv
     1412.6572), by those images that do not have the wanted prediction already.
 
@@ -105,11 +105,11 @@ def fgsm(
             still[still.clone()] = ~gradient[still].flatten(1).any(1)
         found.append((moved.to(images.device), before.cpu(), after.cpu(), still.cpu()))
     if not found:
-        return nothing_yet(images, 1)
+        return empty_result(images, 1)
     moved, before, after, still = (torch.cat(one) if len(one) > 1 else one[0] for one in zip(*found, strict=True))
     warn_of_zero_gradients(int(still.sum()), len(images))
     success, moves = (after == classes.cpu()) == targeted, (before == classes.cpu()) != targeted
-    return Attacked(
+    return AttackResult(
         images=moved[:, None],
         success=success[:, None],
         steps=moves[:, None].long(),
@@ -137,9 +137,9 @@ def pgd(
     seed: int = 0,
     numbers: Tensor | None = None,
     batch_size: int = 256,
-    loss: Loss = toward_class,
+    loss: Loss = cross_entropy_toward,
     title: str | None = None,
-) -> Attacked:
+) -> AttackResult:
     """Projected gradient descent within `eps` of each image (Madry et al. 2018), in the greatest change of a value
     (`linf`) or the Euclidean distance (`l2`), both of images in [0, 1]; else as `gradient_sign`.
 
@@ -172,13 +172,13 @@ def pgd(
     if perturbation is not None:
         perturbation.try_out((images.shape[1], images.shape[2], images.shape[3]))
     attempts = restarts if random_start else 1
-    walk = Walk(move, steps, begin if random_start else None, attempts, **through)
-    aim = Aim(classes.cpu(), targeted, loss, predicted)
+    walk = Iteration(move, steps, begin if random_start else None, attempts, **through)
+    aim = Goal(classes.cpu(), targeted, loss, predicted)
     return follow(model, images, aim, walk, batch_size=batch_size, title=title)
 
 
 def _through(perturbation: Perturbation, draws: int, seed: int, known: Tensor) -> dict[str, Any]:
-    """What a network says of images that it sees through a perturbation (see `Walk`); `known` are their numbers."""
+    """What a network says of images that it sees through a perturbation (see `Iteration`); `known` are their numbers."""
 
     def ask(model: nn.Module, moved: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
         return mean_log_probabilities(model, moved, perturbation, draws, ("eot", seed), known[rows] + (steps << 40))

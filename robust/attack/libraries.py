@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from robust.attack.gate import FAULTS, Budget, checked, norm_named, sifted, warn_of_faults
-from robust.attack.search import Attacked, check_classes, check_least, nothing_yet, progress
+from robust.attack.result import AttackResult, check_classes, check_least, empty_result, progress
 from robust.errors import require
 from robust.models import ask, device_of, preserved, said
 from robust.perturb import key
@@ -57,13 +57,13 @@ def foolbox(
     seed: int = 0,
     batch_size: int = 256,
     title: str | None = None,
-) -> Attacked:
+) -> AttackResult:
     """An attack of foolbox (Rauber et al. 2020), by the name of its class, such as `LinfDeepFoolAttack`, made with
     `options`, within `eps` of its own norm (None: however far it takes).
 
     Arguments, result and errors else as of `robust.attack.pgd`; `steps` are not known and 0, `queries` are those of the
     batch, per image; draws are torch's and NumPy's own, which each batch begins at the seed. An image for which the
-    attack finds no place to start, or gives what may not be taken, stays as it was (`Attacked.faults`). Raises
+    attack finds no place to start, or gives what may not be taken, stays as it was (`AttackResult.faults`). Raises
     ValueError where the package, the attack or what that needs is not there.
     """
     library = require("foolbox", what="`attack=foolbox`", extra="attacks")
@@ -104,7 +104,7 @@ def torchattacks(
     seed: int = 0,
     batch_size: int = 256,
     title: str | None = None,
-) -> Attacked:
+) -> AttackResult:
     """An attack of torchattacks (Kim 2020), by the name of its class, such as `AutoAttack`, made with `options`, among
     them its eps; else as `foolbox`."""
     library, given = require("torchattacks", what="`attack=torchattacks`"), dict(options or {})
@@ -190,11 +190,11 @@ def _in_batches(
     seed: int,
     batch_size: int,
     title: str | None,
-) -> Attacked:
+) -> AttackResult:
     """Searches a batch at a time, and asks what the network says before and after."""
     classes = classes.cpu()
     check_least(batch_size=(batch_size, 1))
-    found, device = nothing_yet(images, 1), device_of(model)
+    found, device = empty_result(images, 1), device_of(model)
     faults = torch.zeros(len(images), 1, dtype=torch.int64)
     with preserved(model.model):
         for weight in model.model.parameters():  # libraries go back through these too, and leave gradients there
@@ -218,7 +218,7 @@ def _in_batches(
                 found.after[rows, 0] = ask(model, taken, numbers=rows).argmax(1).cpu()
     found.success[:, 0] = ((found.after[:, 0] == classes) == targeted) & (faults[:, 0] == 0)
     warn_of_faults(faults, name)
-    return Attacked(**{**vars(found), "faults": faults})
+    return AttackResult(**{**vars(found), "faults": faults})
 
 
 def _searched(search: _Search, part: Tensor, goals: Tensor, name: str) -> Tensor:

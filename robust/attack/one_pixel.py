@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from robust.attack.gate import checked
-from robust.attack.search import (
-    Attacked,
+from robust.attack.result import (
+    AttackResult,
     check_classes,
     check_least,
-    nothing_yet,
+    empty_result,
     progress,
 )
 from robust.models import ask, device_of
@@ -36,7 +36,7 @@ def one_pixel(
     numbers: Tensor | None = None,
     batch_size: int = 2_000,
     title: str | None = None,
-) -> Attacked:
+) -> AttackResult:
     """Sets `pixels` pixels of each image to other colours until the prediction changes (Su et al. 2017, arXiv
     1710.08864). `images` in [0, 1], shape (n, channels, height, width); `classes`, int64 of shape (n,).
 
@@ -53,7 +53,7 @@ def one_pixel(
     if strategy not in ("rand1", "best1"):
         raise ValueError(f"`attack.strategy` must be rand1 or best1; got {strategy}.")
     if not len(images):
-        return nothing_yet(images, 1)
+        return empty_result(images, 1)
     known = torch.arange(len(images)) if numbers is None else numbers.cpu()
     search = _Search(model, images, classes.cpu(), targeted, batch_size)
 
@@ -82,7 +82,7 @@ class _Search:
         self.model, self.images, self.classes = model, images, classes
         self.targeted, self.batch_size = targeted, batch_size
         self.device = device_of(model)
-        self.found = nothing_yet(images, 1)
+        self.found = empty_result(images, 1)
         self.rows = torch.arange(len(images))
         self.candidates = self.unfitness = torch.zeros(0)
 

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robust.attack.gate import Budget, checked
-from robust.attack.search import (
-    Attacked,
+from robust.attack.result import (
+    AttackResult,
     check_classes,
     check_least,
     check_number,
     followed,
-    nothing_yet,
+    empty_result,
     progress,
 )
 from robust.models import ask, device_of
@@ -71,7 +71,7 @@ def universal(
     numbers: Tensor | None = None,
     batch_size: int = 256,
     title: str | None = None,
-) -> Attacked:
+) -> AttackResult:
     """Adds one and the same perturbation, of at most `eps` in each value, to all images, shape (n, channels, height,
     width) in [0, 1] (Moosavi-Dezfooli et al. 2017; learnt as Shafahi et al. 2020 do, arXiv 1811.11304: by the sign of
     the gradient, a batch at a time, of a loss that ends at 9).
@@ -112,7 +112,7 @@ def patch(
     numbers: Tensor | None = None,
     batch_size: int = 256,
     title: str | None = None,
-) -> Attacked:
+) -> AttackResult:
     """Pastes one and the same patch into all images, shape (n, channels, height, width) in [0, 1], anywhere, turned by
     up to `turn` degrees (Brown et al. 2017, arXiv 1712.09665); with a `perturbation` the network sees all images, with
     the patch and without, through that.
@@ -173,14 +173,14 @@ def learn_and_show(
     numbers: Tensor | None,
     batch_size: int,
     title: str | None,
-) -> Attacked:
+) -> AttackResult:
     """Learns a pattern from training images and shows it in others."""
     check_least(batch_size=(batch_size, 1))
     if not len(images):
-        return nothing_yet(images, 1)
+        return empty_result(images, 1)
     learnt, steps = _learn(model, pattern, training, title)
     classes, known = classes.cpu(), torch.arange(len(images)) if numbers is None else numbers.cpu()
-    found = nothing_yet(images, 1)
+    found = empty_result(images, 1)
     with torch.inference_mode():
         for rows in torch.arange(len(images)).split(batch_size):
             natural = images[rows].to(learnt.device)

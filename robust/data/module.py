@@ -96,7 +96,7 @@ class PerturbedData(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.trainer is not None:
             self.place(self.trainer.strategy.root_device)
-            self.take_part(self.trainer.global_rank, self.trainer.world_size)
+            self.set_shard(self.trainer.global_rank, self.trainer.world_size)
 
     def teardown(self, stage: str) -> None:
         """Lets the kept images go, which a worker that trains one model after another would collect."""
@@ -110,7 +110,7 @@ class PerturbedData(pl.LightningDataModule):
             self._train = self._train.to(device)
             self.every = None if self.every is None else self.every.to(device)
 
-    def take_part(self, process: int, processes: int) -> None:
+    def set_shard(self, process: int, processes: int) -> None:
         """Takes one process's images of each batch. Raises ValueError where a batch cannot be divided evenly."""
         if self.batch_size % processes:
             raise ValueError(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from robust.errors import FailedError, check
-from robust.experiment.build import build_assaults
+from robust.experiment.build import build_attacks
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.overrides import parse
@@ -23,13 +23,13 @@ def attack_runs(runs: Sequence[str], settings: Sequence[str]) -> list[Path]:
     """
     folders = find_runs(runs)
     attack = compose(["evaluation=none", *(one for one in settings if _is_of_attack(one))]).attack
-    if not build_assaults(attack):
+    if not build_attacks(attack):
         raise ValueError("`attack` must name an attack; got none. Name one: attack=pgd.")
     others = {parse(one).key_or_group: parse(one).value() for one in settings if not _is_of_attack(one)}
     opened = [reopen(folder, {"attack": attack, **_changes(folder, others)}) for folder in folders]
     for run in opened:
-        for assault in run.assaults:
-            assault.check(run.load(), run.splits.test)
+        for attack_plan in run.attack_plans:
+            attack_plan.check(run.load(), run.splits.test)
     failed = []
     for run in opened:
         before = run.files.read_record() or {}

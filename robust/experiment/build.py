@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
-from robust.attack import Assault
+from robust.attack import AttackPlan
 from robust.data import Splits, label_subset
 from robust.data.cache import digest_of_images
 from robust.data.own import looked_at
@@ -155,16 +155,16 @@ def _renamed(keys: Mapping[str, str]) -> Iterator[None]:
         raise ValueError(text) from error
 
 
-def build_assaults(attack: Config) -> list[Assault]:
+def build_attacks(attack: Config) -> list[AttackPlan]:
     """The attacks of a choice of `attack`: one, several or none."""
     if attack.get("_target_", "several") is None:
         return []
     every = list(attack.several.values()) if "several" in attack else [attack]
-    return [_build_assault(json.dumps(one)) for one in every if one is not None]
+    return [_build_attack(json.dumps(one)) for one in every if one is not None]
 
 
 @functools.lru_cache(maxsize=256)
-def _build_assault(described: str) -> Assault:
+def _build_attack(described: str) -> AttackPlan:
     attack = Config.of(json.loads(described))
     if "perturbation" not in attack:
         return build(attack, without=[])
@@ -258,11 +258,11 @@ def build_task(config: Config, network: nn.Module) -> Task:
             f"`task={config.task.name}` asks where things are, and needs pictures that are not moved, as "
             f"`technique={config.technique.name}` does. Choose another technique."
         )
-    goes_on = config.technique.start is not None and config.technique.head is None
+    keep_standardization = config.technique.start is not None and config.technique.head is None
     parts = {"model": network, "optimizer": optimizer, "lr_scheduler": scheduler, "objective": objective}
     views = config.task.module.get("views") or {}
     with _renamed({str(name): f"task.module.views.{name}" for name in views}):
-        return build(config.task.module, **parts, goes_on=goes_on, seed=config.seed)
+        return build(config.task.module, **parts, keep_standardization=keep_standardization, seed=config.seed)
 
 
 def build_schedule(config: Config) -> Schedule:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from robust.attack import ANY, Assault
+from robust.attack import ANY, AttackPlan
 from robust.data import ImageSet, to_float
 from robust.experiment.build import build_conditions, build_splits, task_of
 from robust.experiment.compose import compose
@@ -75,15 +75,15 @@ def attack_missing(run: Experiment) -> None:
     if not (missing := run.missing_attacks()):
         return
     model = load_for_tests(run)
-    for assault, pairs in itertools.groupby(missing, key=operator.itemgetter(0)):
-        _attack(run, model, assault, [pair for _, pair in pairs])
+    for attack_plan, pairs in itertools.groupby(missing, key=operator.itemgetter(0)):
+        _attack(run, model, attack_plan, [pair for _, pair in pairs])
 
 
-def _attack(run: Experiment, model: nn.Module, assault: Assault, pairs: Sequence[tuple[int, int]]) -> None:
+def _attack(run: Experiment, model: nn.Module, attack_plan: AttackPlan, pairs: Sequence[tuple[int, int]]) -> None:
     """Makes one attack, and writes from time to time what came of it."""
     test, training, settings = run.splits.test, run.training_images, run.config.trainer
-    counts = [len(assault.chosen(test, *pair)) for pair in pairs]
-    title, found, written = f"{run.identity.title}: {assault.name}", [], time.monotonic()
+    counts = [len(attack_plan.chosen(test, *pair)) for pair in pairs]
+    title, found, written = f"{run.identity.title}: {attack_plan.name}", [], time.monotonic()
     with tqdm(
         total=sum(counts), desc=title, unit="attack", delay=1, disable=None if settings.progress else True
     ) as bar:
@@ -91,11 +91,11 @@ def _attack(run: Experiment, model: nn.Module, assault: Assault, pairs: Sequence
             for pair, count in zip(pairs, counts, strict=True):
                 begun = time.monotonic()
                 shown = _toward(pair, test.classes) if settings.progress else None
-                found.append(assault.attack(model, test, pair, training=training, title=shown))
+                found.append(attack_plan.attack(model, test, pair, training=training, title=shown))
                 bar.update(count)
                 if pair == pairs[0]:
                     minutes = (time.monotonic() - begun) * sum(counts) / count / 60
-                    _log.info("%s: %d attacks, about %.1f minutes", assault.name, sum(counts), minutes)
+                    _log.info("%s: %d attacks, about %.1f minutes", attack_plan.name, sum(counts), minutes)
                 if time.monotonic() - written > settings.checkpoint_every_s:
                     run.files.add_attacks(pd.concat(found))
                     found, written = [], time.monotonic()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from robust.attack import Assault
+from robust.attack import AttackPlan
 from robust.data import ImageSet, NaturalAdversarial, PerturbedData, Splits
 from robust.experiment.build import (
     build,
@@ -21,7 +21,7 @@ from robust.experiment.parents import is_self_supervised
 from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
-from robust.models import ImagesTooSmallError, make_network, take_published
+from robust.models import ImagesTooSmallError, make_network, load_pretrained
 from robust.perturb import Perturbation, key
 from robust.runs import Identity, RunFolder, State, Status, is_setting, read_status
 from robust.runs.config import Config, leaves
@@ -37,7 +37,7 @@ class Experiment:
     identity: Identity
     perturbation: Perturbation | None
     conditions: list[Condition]
-    assaults: list[Assault]
+    attack_plans: list[AttackPlan]
     natural_adversarial: NaturalAdversarial | None
     #: the natural run that it is compared with; None for itself
     reference: "Experiment | None" = None
@@ -120,14 +120,14 @@ class Experiment:
         stale = self._stale()
         return [test for test in planned if test[1] not in known or test[1][0] in stale]
 
-    def missing_attacks(self) -> list[tuple[Assault, tuple[int, int]]]:
+    def missing_attacks(self) -> list[tuple[AttackPlan, tuple[int, int]]]:
         """The attacks, and the pairs of label and target, that were not made yet."""
-        if not self.assaults:
+        if not self.attack_plans:
             return []
         known, test, stale = self.files.made_attacks(), self.splits.test, self._stale()
         if known is not None:
             known = known[~known["attack"].map(lambda name: f"attack {name}" in stale)]
-        return [(assault, pair) for assault in self.assaults for pair in assault.missing(test, known)]
+        return [(attack_plan, pair) for attack_plan in self.attack_plans for pair in attack_plan.missing(test, known)]
 
     @functools.cached_property
     def sources(self) -> dict[str, str]:
@@ -135,7 +135,7 @@ class Experiment:
         parts = {one.name: one.perturbation for one in self.conditions if one.perturbation is not None}
         tests = {name: source_of(part) for name, part in parts.items()}
         own = named_sources(Config.of({"data": {}, "attack": self.config.attack}))
-        attacks = {f"attack {one.name}": json.dumps(own) for one in self.assaults if own}
+        attacks = {f"attack {one.name}": json.dumps(own) for one in self.attack_plans if own}
         return {name: digest for name, digest in {**tests, **attacks}.items() if digest}
 
     def _stale(self) -> set[str]:
@@ -147,7 +147,7 @@ class Experiment:
 
     def attacks_left(self) -> int:
         """How many attacks, each on an image, are still to be made."""
-        return sum(len(assault.chosen(self.splits.test, *pair)) for assault, pair in self.missing_attacks())
+        return sum(len(attack_plan.chosen(self.splits.test, *pair)) for attack_plan, pair in self.missing_attacks())
 
     def missing_natural_adversarial(self) -> NaturalAdversarial | None:
         """The natural adversarial examples that it is to be tested on and was not yet."""
@@ -203,7 +203,7 @@ class Experiment:
         torch.manual_seed(key("weights", self.config.seed))
         network = self._make_network()
         if self.config.weights is not None:
-            take_published(network, str(self.config.weights))
+            load_pretrained(network, str(self.config.weights))
         self._freeze(network)
         return network
 

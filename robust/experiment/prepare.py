@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from robust.attack import Assault
+from robust.attack import AttackPlan
 from robust.data import NaturalAdversarial, Splits, natural_adversarial
 from robust.errors import notify, one_line
 from robust.experiment.build import (
     as_level,
-    build_assaults,
+    build_attacks,
     build_conditions,
     build_optimizer,
     build_perturbation,
@@ -89,10 +89,10 @@ class Preparation:
         check_technique(config, perturbation)
         splits = self._splits(config)
         check_task(config, splits, perturbation, task_of(config))
-        conditions, assaults, others = _tests(config, splits)
+        conditions, attack_plans, others = _tests(config, splits)
         self._check_surroundings(config)
         identity = _identify(config, perturbation, splits, {})
-        alone = Experiment(overrides, config, identity, perturbation, conditions, assaults, others)
+        alone = Experiment(overrides, config, identity, perturbation, conditions, attack_plans, others)
         self._check_alone(alone, splits)
         if parents := self._parents(overrides, config):
             identity = _identify(config, perturbation, splits, parents)
@@ -142,13 +142,13 @@ class Preparation:
         config = run.config
         with as_level(config.perturb):
             data = run.build_data()
-        data.take_part(0, run.processes)
+        data.set_shard(0, run.processes)
         for note in data.notes:
             self._once(functools.partial(notify, note), "note", note)
         self._once(lambda: _check_network(run), "network", *_learns(run))
         one = [nn.Parameter(torch.zeros(1))]  # how many there are is nothing to an optimiser
         self._once(lambda: build_optimizer(config.optimizer, params=one), "optimizer", config.optimizer)
-        if run.assaults:
+        if run.attack_plans:
             self._once(lambda: _check_attacks(run, splits), "attack", config.attack, run.architecture())
 
     def _once(self, check: Callable[[], object], *about: Any) -> None:
@@ -195,13 +195,13 @@ def reopen(folder: Path, changes: Mapping[str, Any] | None = None) -> Experiment
         raise DamagedError(files.config, error) from error
     config = config.changed(changes or {})
     check_values(config)
-    return Experiment((), config, identity, perturbation, [], build_assaults(config.attack), None, where=files.path)
+    return Experiment((), config, identity, perturbation, [], build_attacks(config.attack), None, where=files.path)
 
 
-def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Assault], NaturalAdversarial | None]:
+def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[AttackPlan], NaturalAdversarial | None]:
     """What a run is tested under, attacked with, and tested on besides."""
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
-    assaults = build_assaults(config.attack)
+    attack_plans = build_attacks(config.attack)
     path = config.evaluation.natural_adversarial
     others = natural_adversarial(path, splits, cache_dir=config.data.cache_dir) if path is not None else None
     if others and not conditions:
@@ -210,7 +210,7 @@ def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Assaul
         return [], [], None
     if config.task.get("images") is not None:
         conditions = [one for one in conditions if not one.moves]  # another answer would be right
-    return conditions, assaults, others
+    return conditions, attack_plans, others
 
 
 def _learns(run: Experiment) -> list[Any]:
@@ -231,11 +231,11 @@ def _check_network(run: Experiment) -> None:
 def _check_attacks(run: Experiment, splits: Splits) -> None:
     """Raises ValueError where an attack cannot be made on the network."""
     network = run.build_network()
-    for assault in run.assaults:
+    for attack_plan in run.attack_plans:
         try:
-            assault.check(network, splits.test)
+            attack_plan.check(network, splits.test)
         except ValueError as error:  # a choice such as autoattack may take another's search
-            raise ValueError(re.sub("`attack=[a-z_]+`", f"`attack={assault.name}`", str(error))) from error
+            raise ValueError(re.sub("`attack=[a-z_]+`", f"`attack={attack_plan.name}`", str(error))) from error
 
 
 def _check_start(run: Experiment) -> None:

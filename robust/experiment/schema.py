@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from robust.attack import Assault
+from robust.attack import AttackPlan
 from robust.data import Augmentation
 from robust.errors import ParameterError, one_line
 from robust.experiment.keys import KEYS
@@ -24,7 +24,7 @@ from robust.experiment.rules import (
     parameters_of,
     rule_of,
 )
-from robust.learn import Adversarial, Consistent, Constant, Linear, Steps, Task, Trades
+from robust.learn import Adversarial, JSDConsistency, Constant, Linear, Steps, Task, Trades
 from robust.learn.adversary import SignAdversary
 from robust.perturb import Perturbation
 from robust.track import Tracker
@@ -37,15 +37,15 @@ _GIVEN = {
     "model": ("image_shape", "num_classes"),
     "optimizer": ("params",),
     "task.images": ("splits",),
-    "task.module": ("model", "optimizer", "lr_scheduler", "objective", "goes_on", "seed"),
+    "task.module": ("model", "optimizer", "lr_scheduler", "objective", "keep_standardization", "seed"),
     "trainer": ("title", "checkpoint", "callbacks", "logger"),
 }
 #: what a class hands those of its arguments to that it does not name
 _HANDED_ON: dict[Any, Any] = {Adversarial: SignAdversary, Trades: SignAdversary}
 #: what is to be made, where it is of robust's or torch's own; others' need only do the same
 _KINDS: dict[str, tuple[type, ...]] = {
-    "attack": (Assault,),
-    "attack.several.*": (Assault,),
+    "attack": (AttackPlan,),
+    "attack.several.*": (AttackPlan,),
     "data.augment": (Augmentation,),
     "logger": (Tracker,),
     "lr_scheduler": (Constant, Linear, Steps),
@@ -54,7 +54,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "perturb.transform": (Perturbation,),
     "recipe.*.lr_scheduler": (Constant, Linear, Steps),
     "task.module": (Task,),
-    "technique.objective": (Adversarial, Consistent, Trades),
+    "technique.objective": (Adversarial, JSDConsistency, Trades),
     "technique.share": (Constant, Linear, Steps),
 }
 _FRACTIONS = ("attack", "attack.several.*", "technique.objective")

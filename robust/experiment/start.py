@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from robust.experiment.parents import NATURAL, is_run
-from robust.learn import NEW, take_weights
+from robust.learn import NEW, copy_weights
 from robust.models import trunk_of
 from robust.runs.config import Config
 
@@ -19,7 +19,7 @@ def init_from_parents(network: nn.Module, config: Config, others: Mapping[str, n
             continue
         try:
             own = NEW if config.technique.head is not None else ()
-            take_weights(network, trunk_of(other).state_dict(), new=own)
+            copy_weights(network, trunk_of(other).state_dict(), new=own)
         except ValueError as error:
             raise ValueError(
                 f"`technique.start` must be a run of the same network; got {config.technique.start}. {error}"

@@ -4,10 +4,10 @@ from robust.learn.adversary import SignAdversary
 from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
 from robust.learn.doubts import doubts
-from robust.learn.keeping import Curve, LastCheckpoint, Progress
-from robust.learn.objective import Adversarial, Consistent, Objective, Trades
+from robust.learn.callbacks import Curve, LastCheckpoint, Progress
+from robust.learn.objective import Adversarial, JSDConsistency, Objective, Trades
 from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xent
-from robust.learn.start import NEW, FrozenNorms, freeze, take_weights
+from robust.learn.start import NEW, FrozenNorms, freeze, copy_weights
 from robust.learn.task import DivergedError, Guess, Task, has_finite_weights
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
 
@@ -15,7 +15,7 @@ __all__ = [
     "NEW",
     "Adversarial",
     "Classifier",
-    "Consistent",
+    "JSDConsistency",
     "Constant",
     "Cosine",
     "Curriculum",
@@ -43,5 +43,5 @@ __all__ = [
     "make_trainer",
     "nt_xent",
     "on_gpu",
-    "take_weights",
+    "copy_weights",
 ]

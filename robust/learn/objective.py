@@ -68,7 +68,7 @@ class Trades:
         return loss + self.beta * _divergence(adversarial.log_softmax(1), natural.log_softmax(1)), shown
 
 
-class Consistent:
+class JSDConsistency:
     """The loss on natural images, and `weight` times how far the predictions for each and for two perturbed views of it
     differ: the divergence of Jensen and Shannon, as AugMix has it (Hendrycks et al. 2020, arXiv 1912.02781)."""
 

@@ -14,7 +14,7 @@ _NORMS = nn.modules.batchnorm._NormBase
 NEW = ("head", "standardize")
 
 
-def take_weights(network: nn.Module, weights: Mapping[str, Tensor], *, new: Sequence[str] = NEW) -> None:
+def copy_weights(network: nn.Module, weights: Mapping[str, Tensor], *, new: Sequence[str] = NEW) -> None:
     """Copies all `weights`, tensors by name, of the shapes that the network has, but those of the parts `new`, which
     keep their own. Raises ValueError for another network's."""
     own, given = (

@@ -36,7 +36,7 @@ class Task(pl.LightningModule):
     """Trains `model`. Logs the means of the loss, and of what else `learn` returns, over each epoch.
 
     `lr_scheduler` gives the factor of the optimiser's learning rate at each step, by the progress of training. An
-    `objective` takes the place of the loss, to make the network robust. A network that `goes_on` was trained before and
+    `objective` takes the place of the loss, to make the network robust. A network that `keep_standardization` was trained before and
     keeps its head, and so its standardisation. Whatever is random in a
     step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start goes on as if nothing had
     been; in each of several processes it is something else.
@@ -61,7 +61,7 @@ class Task(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         lr_scheduler: Schedule | None = None,
         objective: Objective | None = None,
-        goes_on: bool = False,
+        keep_standardization: bool = False,
         seed: int = 0,
     ):
         super().__init__()
@@ -69,7 +69,7 @@ class Task(pl.LightningModule):
         self.make_optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.objective = objective
-        self.goes_on = goes_on
+        self.keep_standardization = keep_standardization
         self.seed = seed
         self._names: list[str] = []
         self._sums = torch.zeros(0)
@@ -123,7 +123,7 @@ class Task(pl.LightningModule):
     def on_train_start(self) -> None:
         """Fits the standardisation to the training images as the first epoch shows them: constant learning's are
         perturbed, natural's are not."""
-        if self.trainer.global_step or self.goes_on:
+        if self.trainer.global_step or self.keep_standardization:
             return  # they came with the weights
         for layer in self.learning.modules():
             if isinstance(layer, Standardize):

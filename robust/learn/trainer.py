@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment
 
-from robust.learn.keeping import AtomicIO, LastCheckpoint, Progress
+from robust.learn.callbacks import AtomicIO, LastCheckpoint, Progress
 
 Devices = int | Literal["auto"]
 
@@ -104,14 +104,14 @@ def make_trainer(
         enable_progress_bar=progress,
         callbacks=[
             *callbacks,
-            _OthersHandler(),
+            _KeepSignalHandler(),
             LastCheckpoint(checkpoint, every_s=checkpoint_every_s),
             *([Progress(title)] if progress else []),
         ],
     )
 
 
-class _OthersHandler(pl.Callback):
+class _KeepSignalHandler(pl.Callback):
     """Leaves SIGTERM to whoever handled it before the training: a cluster's job that is to make room goes on until it
     is killed, and is queued again; one that ended by itself would not be."""
 

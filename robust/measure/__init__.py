@@ -1,7 +1,7 @@
 """Measuring: a model and conditions in, rows out."""
 
 from robust.measure.calibration import (
-    SURENESS,
+    CALIBRATION,
     aurra,
     confidence_bins,
     expected_calibration_error,
@@ -29,7 +29,7 @@ from robust.measure.summary import scores, summarize
 __all__ = [
     "NATURAL",
     "SUITES",
-    "SURENESS",
+    "CALIBRATION",
     "TEST_KEY",
     "Condition",
     "Measurement",

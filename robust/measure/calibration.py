@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 #: the figures that say so, in every table of tests
-SURENESS = ("expected_calibration_error", "rms_calibration_error", "aurra")
+CALIBRATION = ("expected_calibration_error", "rms_calibration_error", "aurra")
 _BIN = 100  # predictions of about the same confidence
 _WIDTHS = 15  # bins of confidence, for the expected calibration error
 _FINE = 4 * _WIDTHS  # of those that are kept

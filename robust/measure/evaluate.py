@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from robust.data import ImageSet, NaturalAdversarial, to_float
 from robust.errors import check
 from robust.measure.calibration import (
-    SURENESS,
+    CALIBRATION,
     aurra,
     confidence_bins,
     expected_calibration_error,
@@ -36,7 +36,7 @@ Test = tuple[Condition, tuple[str, float, int, int]]
 class Measurement:
     """What came out of tests, as tables; each starts with what tells tests apart (TEST_KEY).
 
-    `rows`: then n, accuracy (a fraction), and, to six digits, what SURENESS names, NaN for a model that gives no
+    `rows`: then n, accuracy (a fraction), and, to six digits, what CALIBRATION names, NaN for a model that gives no
     logits. `predictions`: then label and predicted, an array each with a number for every image, and the arrays of
     `confidence_bins`.
     """
@@ -46,7 +46,7 @@ class Measurement:
 
 
 _BINS = ["bin_counts", "bin_right", "bin_confidence"]
-_ROWS = pd.DataFrame(columns=[*TEST_KEY, "n", "accuracy", *SURENESS])
+_ROWS = pd.DataFrame(columns=[*TEST_KEY, "n", "accuracy", *CALIBRATION])
 _PREDICTIONS = pd.DataFrame(columns=[*TEST_KEY, "label", "predicted", *_BINS])
 
 
@@ -146,7 +146,7 @@ def measure_natural_adversarial(
 ) -> pd.DataFrame:
     """How `model` does on natural adversarial examples, where it may answer with any of its classes and where only with
     those that they are of: `scored` (all classes, shared classes), classes, n, accuracy, its 95 % interval `low` to
-    `high` (Wilson), and what SURENESS names; fractions."""
+    `high` (Wilson), and what CALIBRATION names; fractions."""
     device = device_of(model)
     images, shared = others.images.to(device), others.shared.to(device)
     lines = []
@@ -157,7 +157,7 @@ def measure_natural_adversarial(
             accuracy = right.double().mean().item()
             sureness = _sureness(model, found[1], right)
             lines.append((scored, len(shared), len(images), accuracy, *wilson(accuracy, len(images)), *sureness))
-    return pd.DataFrame(lines, columns=["scored", "classes", "n", "accuracy", "low", "high", *SURENESS])
+    return pd.DataFrame(lines, columns=["scored", "classes", "n", "accuracy", "low", "high", *CALIBRATION])
 
 
 def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) -> list[Test]:
@@ -178,9 +178,9 @@ def _whole(name: str, value: Any, least: float = -math.inf) -> int:
 
 
 def _sureness(model: nn.Module, confidence: Tensor, right: Tensor) -> list[float]:
-    """What SURENESS names; NaN for scores, which are no logits."""
+    """What CALIBRATION names; NaN for scores, which are no logits."""
     if not gives_logits(model):
-        return [math.nan] * len(SURENESS)
+        return [math.nan] * len(CALIBRATION)
     sure, hits = confidence.cpu().numpy(), right.cpu().numpy()
     expected = expected_calibration_error(**confidence_bins(sure, hits))
     return [round(one, 6) for one in (expected, rms_calibration_error(sure, hits), aurra(sure, hits))]

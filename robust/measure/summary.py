@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from robust.measure.calibration import SURENESS
+from robust.measure.calibration import CALIBRATION
 from robust.measure.conditions import NATURAL
 from robust.measure.intervals import wilson
 from robust.measure.suites import suite_scores
@@ -12,7 +12,7 @@ from robust.measure.suites import suite_scores
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     """One line for each run and condition: trials, n, mean, std (over the trials), low, high and worst accuracy; and
-    the means of what SURENESS names.
+    the means of what CALIBRATION names.
 
     `low` and `high` bound the 95 % interval of the accuracy over images like these: Wilson's, for n images. Trials
     perturb the same images again, so they narrow it by less than they are many; here by nothing, which is on the safe
@@ -26,7 +26,7 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
         mean=("accuracy", "mean"),
         std=("accuracy", "std"),
         worst=("accuracy", "min"),
-        **{name: (name, "mean") for name in SURENESS},
+        **{name: (name, "mean") for name in CALIBRATION},
     )
     summary = summary.fillna({"std": 0.0}).reset_index()
     bounds = [wilson(mean, n) for mean, n in zip(summary["mean"], summary["n"], strict=True)]

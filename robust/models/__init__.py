@@ -4,7 +4,7 @@ from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, ImagesTooSmallError, linear_head
 from robust.models.inference import device_of, evaluating, folded, is_training, preserved
 from robust.models.outputs import OutputError, Thresholded, ask, gives_logits, said
-from robust.models.pretrained import IMAGENET, published_digest, take_published
+from robust.models.pretrained import IMAGENET, published_digest, load_pretrained
 from robust.models.registry import UnknownNetworkError, make_network, register
 from robust.models.resnet import ResNet
 from robust.models.siamese import Siamese, trunk_of
@@ -33,6 +33,6 @@ __all__ = [
     "published_digest",
     "register",
     "said",
-    "take_published",
+    "load_pretrained",
     "trunk_of",
 ]

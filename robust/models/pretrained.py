@@ -17,7 +17,7 @@ _WIDTH = 64
 _NOT_IN_OLD_FILES = ".num_batches_tracked"  # of norms with a momentum, which do not need it
 
 
-def take_published(network: nn.Module, weights: str) -> None:
+def load_pretrained(network: nn.Module, weights: str) -> None:
     """Gives a residual network all weights but the head's from torchvision's, trained on ImageNet: `weights` is
     `imagenet`, to download them, or a file that holds their `state_dict`.
 

@@ -7,12 +7,12 @@ from robust.perturb.mixture import AugMix, OneOf, World
 from robust.perturb.occlusion import Erasing, Mesh, PixelDropout, Texture
 from robust.perturb.random import ImageRandom, key
 from robust.perturb.sensor import DeadPixels, GaussianNoise, HotPixels, MixedPixels, PixelFaults, StuckPixels
-from robust.perturb.simclr import ContrastView
+from robust.perturb.simclr import SimCLRAugmentation
 from robust.perturb.warp import Perspective, Rotation, Shear, Shift, Warp, Zoom, warp
 
 __all__ = [
     "AugMix",
-    "ContrastView",
+    "SimCLRAugmentation",
     "DeadPixels",
     "DrawnStrength",
     "Erasing",

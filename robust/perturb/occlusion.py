@@ -98,7 +98,7 @@ class PixelDropout(DrawnStrength):
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
         _, height, width = shape
-        return {"deleted": random.rarely(self.strength(random), 1, height, width)}
+        return {"deleted": random.bernoulli(self.strength(random), 1, height, width)}
 
     def apply_transform(self, images: Tensor, *, deleted: Tensor) -> Tensor:
         return images * ~deleted

@@ -83,7 +83,7 @@ class ImageRandom:
         """Values in [0, 1), multiples of 2**-24."""
         return (_shift_right(self._words(math.prod(shape)), 40).float() * 2**-24).view(len(self), *shape)
 
-    def rarely(self, share: Tensor, *shape: int) -> Tensor:
+    def bernoulli(self, share: Tensor, *shape: int) -> Tensor:
         """True with a probability of each image's `share`, shape (batch,), to a multiple of 2**-16: boolean."""
         size = math.prod(shape)
         words = self._words((size + 3) // 4).view(torch.int16)[:, :size]  # four numbers of each word

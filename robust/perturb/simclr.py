@@ -15,7 +15,7 @@ _OFTEN, _SELDOM = 0.8, 0.2  # how often colours change, and how often they go
 _WIDEST = 4 / 3  # a cut's width over its height, and the other way round
 
 
-class ContrastView(Perturbation):
+class SimCLRAugmentation(Perturbation):
     """A cut of at least `smallest` of the picture's area, drawn to its size; mirrored half of the time; four
     times in five with another brightness and contrast and, of colour pictures, saturation (each by up to 0.8 of it) and
     hue (by up to a fifth of the circle), all of it times `level`; one in five without colours. `level`, from 0 to 1,

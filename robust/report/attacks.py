@@ -12,7 +12,7 @@ from robust.measure.intervals import student, wilson
 from robust.report.section import Section, Table
 from robust.report.tables import interval_column, percent, perturbed_accuracy
 from robust.report.terminal import print_table
-from robust.report.titles import kind_folders, run_title, told_apart
+from robust.report.titles import kind_folders, run_title, disambiguate
 from robust.runs import RunFolder
 
 _ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind", "seed"]
@@ -93,7 +93,7 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
     found = pd.DataFrame(lines)
     kinds = kind_folders(attacked, pd.concat(attacked.values()))
     within = (found["data"], found["model"])
-    return found.assign(trained=told_apart(found["trained"], found["kind"], *within, folders=kinds))
+    return found.assign(trained=disambiguate(found["trained"], found["kind"], *within, folders=kinds))
 
 
 def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:

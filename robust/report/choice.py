@@ -17,7 +17,7 @@ def comparable(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{name: rows["run"].map(one) for name, one in of_runs.items()}, **levels)
 
 
-def of_one_kind(rows: pd.DataFrame) -> pd.DataFrame:
+def select_kind(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of one network for each data set, in the settings that most runs share, and of one kind of run for each
     training; of none where two have as much to say for themselves."""
     by = ["data", "technique", "train_perturbation", "train_level"]

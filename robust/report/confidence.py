@@ -14,7 +14,7 @@ from robust.report.figures import COLOURS, STYLE, Drawing, line_styles
 from robust.report.scores import shown_suites, suite_columns
 from robust.report.section import Section, Table
 from robust.report.tables import percent
-from robust.report.titles import kind_folders, run_title, told_apart
+from robust.report.titles import kind_folders, run_title, disambiguate
 from robust.runs import RunFolder
 
 _KIND = ["data", "model", "trained", "technique", "kind"]
@@ -72,7 +72,7 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
     found["place"] = found["kind"].map({kind: place for place, kind in enumerate(rows["kind"].unique())})
     found = found.sort_values("place", kind="stable", ignore_index=True).drop(columns="place")
     within, kinds = (found["data"], found["model"]), kind_folders(kept, rows)
-    return found.assign(trained=told_apart(found["trained"], found["kind"], *within, folders=kinds))
+    return found.assign(trained=disambiguate(found["trained"], found["kind"], *within, folders=kinds))
 
 
 def _read(folder: Path) -> pd.DataFrame:

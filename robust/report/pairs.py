@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from robust.measure import NATURAL, condition_title
 from robust.measure.intervals import paired, resampled_means, resampling_weights
 from robust.report.claims import FEWEST_SEEDS
-from robust.report.titles import told_apart
+from robust.report.titles import disambiguate
 from robust.runs import RunFolder, collect
 
 MEAN = "mean over all"
@@ -92,7 +92,7 @@ def _pairs(runs: pd.DataFrame) -> Iterator[_Pair]:
 def _named_kinds(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The runs of each kind, by their technique's name; with what sets them apart where that came in several kinds."""
     kinds = group.drop_duplicates("kind")
-    names = told_apart(
+    names = disambiguate(
         kinds["technique"], kinds["kind"], folders=dict(zip(kinds["kind"], kinds["folder"], strict=True))
     )
     for name, kind in zip(names, kinds["kind"], strict=True):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from robust.measure import NATURAL, Samples, condition_title
 from robust.report.attacks import attacks_section
-from robust.report.choice import comparable, of_one_kind
+from robust.report.choice import comparable, select_kind
 from robust.report.claims import claims_summary
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
@@ -158,7 +158,7 @@ def _samples(samples: Samples, title: str) -> Drawing:
 def _confusions(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     """Of the natural model of each data set."""
     rows = comparable(rows)
-    runs = of_one_kind(rows[rows["technique"] == NATURAL]).drop_duplicates("run")
+    runs = select_kind(rows[rows["technique"] == NATURAL]).drop_duplicates("run")
     drawings, tables = {}, {}
     for data in runs["data"].unique():
         names = set(runs.loc[runs["data"] == data, "run"])

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure import NATURAL, SURENESS, TEST_KEY, summarize
+from robust.measure import NATURAL, CALIBRATION, TEST_KEY, summarize
 from robust.measure.intervals import student, student_half
 from robust.report.choice import short_models
-from robust.report.titles import KindFolders, kind_folders, run_titles, told_apart
+from robust.report.titles import KindFolders, kind_folders, run_titles, disambiguate
 
 _TEST = ["test_perturbation", "test_level"]
 _RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed", "kind", "reference"]
@@ -37,7 +37,7 @@ def _titles(runs: pd.DataFrame, folders: KindFolders) -> pd.Series:
         ambiguous = runs["kind"].groupby(titles).transform("nunique") > 1
         differs = names.groupby(titles).transform("nunique") > 1
         titles = titles.where(~(ambiguous & differs), titles + " (" + names + ")")
-    return told_apart(titles, runs["kind"], folders=folders)
+    return disambiguate(titles, runs["kind"], folders=folders)
 
 
 def perturbed_accuracy(rows: pd.DataFrame) -> pd.Series:
@@ -52,7 +52,7 @@ def perturbed_accuracy(rows: pd.DataFrame) -> pd.Series:
 
 def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
     """One line for each kind of run (`title`) and condition: `seeds`, `mean`, its 95 % interval, `low` to `high`, and
-    what SURENESS names.
+    what CALIBRATION names.
 
     Over several seeds the interval is Student's, over the seeds; for one it is that run's own, over images.
     """
@@ -64,7 +64,7 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
         std=("mean", "std"),
         low=("low", "min"),
         high=("high", "max"),
-        **{name: (name, "mean") for name in SURENESS},
+        **{name: (name, "mean") for name in CALIBRATION},
     ).reset_index()
     several = lines["seeds"] > 1
     half = student_half(lines["std"], lines["seeds"])
@@ -117,6 +117,6 @@ def calibration_columns(table: pd.DataFrame) -> dict[str, pd.Series]:
     titles = ("ECE, %", "RMS calibration error, %", "AURRA, %")
     return {
         title: table[name].map(percent)
-        for name, title in zip(SURENESS, titles, strict=True)
+        for name, title in zip(CALIBRATION, titles, strict=True)
         if name in table and table[name].notna().any()
     }

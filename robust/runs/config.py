@@ -11,7 +11,7 @@ CALLED = ("_target_", "search", "network")
 _OURS = re.compile(
     r"robust\.(learn|models|perturb|track)\.[A-Z][A-Za-z]+|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
     r"|robust\.data\.(Augmentation|cifar10|digits|folder|mnist|patch_pairs|rotation_dataset|tiny_imagenet)"
-    r"|robust\.attack\.(Assault|fgsm|gradient_sign|one_pixel|patch|pgd|universal|worst_of)"
+    r"|robust\.attack\.(AttackPlan|fgsm|gradient_sign|one_pixel|patch|pgd|universal|worst_of)"
     r"|robust\.attack\.libraries\.(foolbox|torchattacks)"
 )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from robust.measure import SURENESS, TEST_KEY, scores, summarize
+from robust.measure import CALIBRATION, TEST_KEY, scores, summarize
 from robust.runs.identity import Identity
 
 #: the columns of every table of rows
@@ -25,7 +25,7 @@ COLUMNS = [
     "evaluation_seed",
     "kind",
     "reference",
-    *SURENESS,
+    *CALIBRATION,
 ]
 #: what tells the attacks of a run apart
 ATTACK_KEY = ["attack", "settings", "image", "target", "threshold"]

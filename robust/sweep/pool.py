@@ -28,7 +28,7 @@ class _Worker:
     tries: int = 0
 
 
-def work_off(
+def run_pool(
     jobs: Sequence[Job], do: Callable[[Job], str], *, workers: int, title: str, gpus: Sequence[str] = ()
 ) -> list[str]:
     """Calls `do` for every job in one of `workers` processes, with a progress bar; returns what went wrong with each
@@ -46,7 +46,7 @@ def work_off(
             while waiting or any(worker.job is not None for worker in staff):
                 while waiting and len(staff) < workers:
                     used = [worker.gpu for worker in staff]
-                    staff.append(_hire(context, do, min(gpus, key=used.count, default=None)))
+                    staff.append(_start_worker(context, do, min(gpus, key=used.count, default=None)))
                 _hand_out(waiting, staff, jobs)
                 running = sum(worker.job is not None for worker in staff)
                 bar.set_postfix(running=running, failed=sum(map(bool, reasons)))
@@ -112,18 +112,18 @@ def _exit(process: BaseProcess) -> str:
     return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 
-def _hire(context: Any, do: Callable[[Job], str], gpu: str | None) -> _Worker:
+def _start_worker(context: Any, do: Callable[[Job], str], gpu: str | None) -> _Worker:
     ours, theirs = context.Pipe()
     given = (theirs, do, dict(os.environ), gpu)
     process = context.Process(target=_serve, args=given)  # not a daemon: a training may start processes
-    with _deaf():
+    with _ignore_interrupts():
         process.start()
     theirs.close()
     return _Worker(process, ours, gpu)
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     """Ignores interrupts for the while, as does a process that is started then, until it says otherwise."""
     if threading.current_thread() is not threading.main_thread():
         yield

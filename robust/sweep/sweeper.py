@@ -38,7 +38,7 @@ from robust.runs import (
 )
 from robust.runs.config import Config
 from robust.sweep.plan import ancestors, plan, print_plan
-from robust.sweep.pool import visible_gpus, work_off
+from robust.sweep.pool import visible_gpus, run_pool
 from robust.sweep.tune import best_pack, one_thread
 from robust.track import TrackedRun, opened
 
@@ -237,7 +237,7 @@ def launch(jobs: Sequence[list[str]], *, pack: int | str, since: float | None = 
         pack = _find_pack(jobs, most=math.ceil(len(jobs) / devices), gpu=gpus[0] if gpus else None)
     workers = min(int(pack) * devices, len(jobs))
     if workers > 1:
-        return work_off(
+        return run_pool(
             jobs, functools.partial(_run_beside_others, since=since), workers=workers, title=title, gpus=gpus
         )
     reasons: list[str] = []

@@ -30,7 +30,7 @@ _PATIENCE_S = 120.0  # for the others to come to where the clock starts
 
 
 @dataclass(frozen=True)
-class Pace:
+class Throughput:
     """How fast one run trains beside others."""
 
     steps_per_s: float
@@ -45,7 +45,7 @@ def best_pack(
     many. What comes of each is told to `say`."""
     most = min(most, usable_cores(), MOST)
     others = 0.0 if gpu is not None else psutil.virtual_memory().percent / 100
-    return grow(lambda count: paces(job, count, gpu=gpu, seconds=seconds), most=most, others=others, say=say)
+    return grow(lambda count: throughputs(job, count, gpu=gpu, seconds=seconds), most=most, others=others, say=say)
 
 
 def usable_cores() -> int:
@@ -54,18 +54,18 @@ def usable_cores() -> int:
 
 
 def grow(
-    measure: Callable[[int], list[Pace]], *, most: int, others: float = 0.0, say: Callable[[str], object] = print
+    measure: Callable[[int], list[Throughput]], *, most: int, others: float = 0.0, say: Callable[[str], object] = print
 ) -> int:
     """The last of 1, 2, 4, ..., `most` for which `measure` finds more than that before, by a tenth; one that cannot be
     measured ends the search. Others than these runs take a share of the memory too."""
     best, fastest, count = 1, 0.0, 1
     while count <= most:
         try:
-            paces = measure(count)
+            throughputs = measure(count)
         except RuntimeError as error:  # a process died, or a GPU's memory was full
             say(f"{count} at a time: {one_line(error)}")
             break
-        speed, memory = sum(one.steps_per_s for one in paces), max(one.memory for one in paces)
+        speed, memory = sum(one.steps_per_s for one in throughputs), max(one.memory for one in throughputs)
         say(f"{count} at a time: {speed:.3g} steps/s in all, {memory:.0%} of the memory")
         if speed < _GAIN * fastest:
             break
@@ -76,13 +76,13 @@ def grow(
     return best
 
 
-def paces(job: Sequence[str], count: int, *, gpu: str | None = None, seconds: float) -> list[Pace]:
-    """The paces of so many runs at a time, each in a process of its own, over so many seconds. Raises RuntimeError
+def throughputs(job: Sequence[str], count: int, *, gpu: str | None = None, seconds: float) -> list[Throughput]:
+    """The throughputs of so many runs at a time, each in a process of its own, over so many seconds. Raises RuntimeError
     where they cannot run together."""
     context = fresh_processes()
     start = context.Barrier(count)
     with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(start, gpu)) as pool:
-        return list(pool.map(functools.partial(_pace, count=count, seconds=seconds), [job] * count))
+        return list(pool.map(functools.partial(_throughput, count=count, seconds=seconds), [job] * count))
 
 
 _start: Any = None
@@ -100,7 +100,7 @@ def one_thread(job: Sequence[str]) -> list[str]:
     return ["trainer.threads=1"] if compose(job).trainer.threads in AUTO else []
 
 
-def _pace(job: Sequence[str], *, count: int, seconds: float) -> Pace:
+def _throughput(job: Sequence[str], *, count: int, seconds: float) -> Throughput:
     """The pace of one of so many."""
     with tempfile.TemporaryDirectory() as folder:
         endless = ["trainer.progress=false", f"trainer.max_epochs={10**6}", f"runs_dir={folder}"]  # the clock ends it
@@ -109,7 +109,7 @@ def _pace(job: Sequence[str], *, count: int, seconds: float) -> Pace:
             with computing(run):
                 fit(run, run.build_network(), Path(folder), callbacks=[clock])
         except _TimeIsUpError:
-            return Pace(clock.steps / clock.seconds, clock.memory)
+            return Throughput(clock.steps / clock.seconds, clock.memory)
     raise AssertionError
 
 

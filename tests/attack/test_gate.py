@@ -14,8 +14,8 @@ from torch import nn
 from robust.attack import (
     ANY,
     FAULTS,
-    Assault,
-    Attacked,
+    AttackPlan,
+    AttackResult,
     Budget,
     fgsm,
     gradient_sign,
@@ -134,7 +134,7 @@ def careless(model, images, classes, *, eps, flaw, bad, norm="linf"):
     for place in bad:
         if place < len(images):
             found.images[place, 0] = FLAWS[flaw](images[place], classes[place])
-    return Attacked(
+    return AttackResult(
         images=found.images,
         success=torch.ones_like(found.success),
         steps=found.steps,
@@ -162,7 +162,7 @@ def own_module():
 def test_what_a_search_of_ones_own_may_not_give_is_no_success(flaw, bad, batch_size):
     images, model = some_images(), planted()
     norm = flaw[-2:] if flaw.endswith(("l1", "l2")) else "linf"
-    one = Assault(
+    one = AttackPlan(
         name="careless",
         search="planted_search.careless",
         images=6,
@@ -217,16 +217,16 @@ def test_each_norm_has_its_own_budget(norm, eps, far, near):
 def test_what_is_no_result_is_named(own_module):
     images, model = some_images(), planted()
     for found, message in (
-        (None, "attack=wrong must return a `robust.attack.Attacked`; got NoneType"),
+        (None, "attack=wrong must return a `robust.attack.AttackResult`; got NoneType"),
         (
-            Attacked(*[torch.zeros(1)] * 6),
-            r"`Attacked.images` of attack=wrong must be a tensor of shape \(1, 1, 1, 4, 4\)",
+            AttackResult(*[torch.zeros(1)] * 6),
+            r"`AttackResult.images` of attack=wrong must be a tensor of shape \(1, 1, 1, 4, 4\)",
         ),
     ):
         own_module.wrong = lambda model, images, classes, found=found: found
         own_module.wrong.__module__ = "planted_search"
         with pytest.raises(ValueError, match=message):
-            Assault(name="wrong", search="planted_search.wrong").check(model, images)
+            AttackPlan(name="wrong", search="planted_search.wrong").check(model, images)
 
 
 def test_a_search_that_fails_is_named_before_any_training(own_module):
@@ -234,11 +234,11 @@ def test_a_search_that_fails_is_named_before_any_training(own_module):
         raise KeyError("size")
 
     own_module.broken, broken.__module__ = broken, "planted_search"
-    one = Assault(name="broken", search="planted_search.broken", size=3)
+    one = AttackPlan(name="broken", search="planted_search.broken", size=3)
     with pytest.raises(ValueError, match=r"`attack=broken` fails on one image: KeyError.*`planted_search.broken`"):
         one.check(planted(), some_images())
     with pytest.raises(ValueError, match=r"`attack.targeted` must be left out with `attack=broken`, which knows none"):
-        Assault(name="broken", search="planted_search.broken", size=3, targeted=True)
+        AttackPlan(name="broken", search="planted_search.broken", size=3, targeted=True)
 
 
 def test_a_model_is_left_as_it_was_whatever_a_search_does(own_module):
@@ -254,7 +254,7 @@ def test_a_model_is_left_as_it_was_whatever_a_search_does(own_module):
 
     own_module.meddling, meddling.__module__ = meddling, "planted_search"
     with pytest.raises(RuntimeError):
-        Assault(name="meddling", search="planted_search.meddling").attack(model, some_images(), (0, ANY))
+        AttackPlan(name="meddling", search="planted_search.meddling").attack(model, some_images(), (0, ANY))
     assert [part.training for part in model.modules()] == modes
     assert [weight.requires_grad for weight in model.parameters()] == [False, True]
     assert not any(part._forward_pre_hooks for part in model.modules())

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from robust.attack import ANY, FAULTS, Assault, Budget, fgsm, pgd
+from robust.attack import ANY, FAULTS, AttackPlan, Budget, fgsm, pgd
 from robust.attack.libraries import foolbox, torchattacks
 from robust.data import ImageSet
 
@@ -60,7 +60,7 @@ def test_toward_a_class(task):
 def test_it_is_an_attack_like_the_others(task):
     model, images, labels = task
     pixels = ImageSet((images * 255).to(torch.uint8), labels, ("a", "b", "c", "d"))
-    one = Assault(
+    one = AttackPlan(
         name="foolbox", search="robust.attack.libraries.foolbox", method="LinfPGD", eps="8/255", options={"steps": 3}
     )
     one.check(model, pixels)
@@ -180,7 +180,7 @@ def test_what_an_attack_needs_is_said_before_training(task, options, message):
     if options["method"] == "L2BrendelBethgeAttack" and importlib.util.find_spec("numba"):
         pytest.skip("numba is installed")
     pixels = ImageSet((images * 255).to(torch.uint8), labels, ("a", "b", "c", "d"))
-    one = Assault(name="foolbox", search="robust.attack.libraries.foolbox", **options)
+    one = AttackPlan(name="foolbox", search="robust.attack.libraries.foolbox", **options)
     with pytest.raises(ValueError, match=message):
         one.check(model, pixels)
 
@@ -189,7 +189,7 @@ def test_what_an_attack_needs_is_said_before_training(task, options, message):
 def test_what_only_takes_long_or_finds_no_start_passes_that_check(task, method):
     model, images, labels = task
     pixels = ImageSet((images * 255).to(torch.uint8), labels, ("a", "b", "c", "d"))
-    Assault(name="foolbox", search="robust.attack.libraries.foolbox", method=method).check(model, pixels)
+    AttackPlan(name="foolbox", search="robust.attack.libraries.foolbox", method=method).check(model, pixels)
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_several_processes_have_as_many_images_each_and_see_all(count, processes
     seen = []
     for process in range(processes):
         data = make_data(count=count, batch_size=4, shuffle=shuffle)
-        data.take_part(process, processes)
+        data.set_shard(process, processes)
         seen.append([labels for _, labels in batches(data)])
     assert len({tuple(len(labels) for labels in one) for one in seen}) == 1
     counts = torch.cat([labels for one in seen for labels in one]).bincount(minlength=count)

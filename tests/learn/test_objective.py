@@ -15,7 +15,7 @@ from robust.attack import pgd
 from robust.data import Batch, to_float
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
-from robust.learn import Classifier, Consistent, SignAdversary, Trades
+from robust.learn import Classifier, JSDConsistency, SignAdversary, Trades
 from robust.perturb import AugMix, ImageRandom, key
 from robust.runs import RunFolder, State, load
 
@@ -95,7 +95,7 @@ def test_augmix_adds_the_divergence_of_three_views() -> None:
     task, batch = _a_batch()
     task._trainer = SimpleNamespace(current_epoch=2)  # type: ignore[assignment]
     views = AugMix(ranges={"rotate": (0, 40), "shift": (0, 0.4)})
-    loss, _ = Consistent(views=views, weight=5)(task, batch)
+    loss, _ = JSDConsistency(views=views, weight=5)(task, batch)
     shown = [views.perturb(batch.images, ImageRandom(key("view", 3, 2, which), batch.indices)) for which in range(2)]
     sure = [softmax(task.model(one).detach().double().numpy(), axis=1) for one in (batch.images, *shown)]
     mixture = np.mean(sure, axis=0)

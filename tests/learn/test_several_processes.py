@@ -33,7 +33,7 @@ def make_data(**options: object) -> PerturbedData:
 def test_processes_divide_the_batches_that_one_would_see(share: float, options: dict, processes: int) -> None:
     def batches(process: int, of: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         data = make_data(**options)
-        data.take_part(process, of)
+        data.set_shard(process, of)
         data.start_epoch(3, share)
         return [data.on_after_batch_transfer(batch, 0)[:2] for batch in data.train_dataloader()]
 
@@ -47,7 +47,7 @@ def test_processes_divide_the_batches_that_one_would_see(share: float, options: 
 
 def test_a_batch_that_cannot_be_divided_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`data.batch_size` must be a multiple of the 4 processes .*; got 6"):
-        make_data().take_part(0, 4)
+        make_data().set_shard(0, 4)
 
 
 def test_two_processes_train_the_network_that_one_does(

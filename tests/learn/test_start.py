@@ -10,7 +10,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.train import train
 from robust.files import claiming
-from robust.learn import freeze, take_weights
+from robust.learn import freeze, copy_weights
 from robust.runs import State, claimed, load, write_status
 
 FROZEN = ["technique=transfer", "technique.trainable=[head.*]"]
@@ -153,4 +153,4 @@ def test_weights_of_another_network_are_refused() -> None:
     weights = {**small().state_dict(), "3.weight": torch.zeros(1)}
     del weights["0.bias"]
     with pytest.raises(ValueError, match=r"of another network: 0.bias, 3.weight differ"):
-        take_weights(small(), weights)
+        copy_weights(small(), weights)

@@ -11,7 +11,7 @@ from torchvision.models import resnet18, resnet34
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
-from robust.models import ConvNet, ResNet, take_published
+from robust.models import ConvNet, ResNet, load_pretrained
 from robust.runs import State
 
 SETTINGS = ("model=resnet18", "model.stem_kernel=7", "technique=natural")
@@ -33,7 +33,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_but_the_head_is_torchvisions(file: Path) -> None:
     ours = network(stem_stride=2).eval()
     head = ours.head[0].weight.clone()
-    take_published(ours, str(file))
+    load_pretrained(ours, str(file))
     theirs = resnet18()
     theirs.load_state_dict(torch.load(file, weights_only=True))
     theirs.eval().maxpool = torch.nn.Identity()
@@ -51,8 +51,8 @@ def test_an_older_file_does_not_say_how_long_its_norms_have_counted(file: Path, 
     assert len(older) == len(state) - 20
     torch.save(older, tmp_path / "older.pth")
     ours, same = network(), network()
-    take_published(ours, str(tmp_path / "older.pth"))
-    take_published(same, str(file))
+    load_pretrained(ours, str(tmp_path / "older.pth"))
+    load_pretrained(same, str(file))
     wanted = dict(same.named_parameters())
     parts = [name for name in wanted if not name.startswith(("standardize.", "head."))]
     assert all(torch.equal(ours.get_parameter(name), wanted[name]) for name in parts)
@@ -62,25 +62,25 @@ def test_weights_of_another_network_are_named(file: Path, tmp_path: Path) -> Non
     deeper = tmp_path / "resnet34.pth"
     torch.save(resnet34().state_dict(), deeper)
     with pytest.raises(ValueError, match=r"are of another network: layer1\.2\..* and .* more differ"):
-        take_published(network(), str(deeper))
+        load_pretrained(network(), str(deeper))
     with pytest.raises(ValueError, match=r"are of another network: layer1\.0\.bn2\.0\.bias, .*differ"):
-        take_published(network(squeeze=True), str(file))
+        load_pretrained(network(squeeze=True), str(file))
     with pytest.raises(ValueError, match=r"Set `model.stem_kernel=7`, and take colour images\."):
-        take_published(network(stem_kernel=3), str(file))
+        load_pretrained(network(stem_kernel=3), str(file))
     with pytest.raises(ValueError, match=r"`weights=imagenet` are those of `model\.width=64`; got 32\."):
-        take_published(network(width=32), "imagenet")
+        load_pretrained(network(width=32), "imagenet")
     plain = ConvNet(image_shape=SHAPE, num_classes=5, units=[8], kernel_size=3)
     with pytest.raises(ValueError, match="`weights` must be left out with a ConvNet"):
-        take_published(plain, str(file))
+        load_pretrained(plain, str(file))
 
 
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("not weights")
     with pytest.raises(ValueError, match=r"text\.pth` cannot be read .*Fetch it again\."):
-        take_published(network(), str(tmp_path / "text.pth"))
+        load_pretrained(network(), str(tmp_path / "text.pth"))
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ValueError, match=r"must hold a state_dict, tensors by name; got list\."):
-        take_published(network(), str(tmp_path / "list.pth"))
+        load_pretrained(network(), str(tmp_path / "list.pth"))
 
 
 def test_without_a_network_the_file_to_fetch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_without_a_network_the_file_to_fetch_is_named(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     with pytest.raises(FileNotFoundError, match=r"could not be downloaded from https://.*give it: weights=FILE"):
-        take_published(network(), "imagenet")
+        load_pretrained(network(), "imagenet")
 
 
 def test_a_run_starts_from_them_and_is_told_by_their_content(

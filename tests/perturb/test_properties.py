@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robust.perturb import (
     AugMix,
-    ContrastView,
+    SimCLRAugmentation,
     DeadPixels,
     Erasing,
     GaussianBlur,
@@ -54,7 +54,7 @@ PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
     "pixel_dropout": lambda level: PixelDropout(level=level),
     "world": lambda level: World(ranges={"shift": (0.3, 0.5), "erase": (0.3, 0.4), "texture": (0.2, 0.4)}, level=level),
     "augmix": lambda level: AugMix(ranges={"rotate": (0, 20), "shift": (0, 0.3)}, level=level),
-    "view": lambda level: ContrastView(level=level),
+    "view": lambda level: SimCLRAugmentation(level=level),
     "camera": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
 }
 PIXELS = [f"{fault}{kind}" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")]

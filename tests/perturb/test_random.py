@@ -188,13 +188,13 @@ def test_the_numbers_are_those_of_the_published_results():
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 1.0])
 def test_as_many_are_true_as_the_share_says(share: float) -> None:
-    random = ImageRandom(key("rarely"), torch.arange(50))
-    true = random.rarely(torch.full((50,), share), 3, 1001)
+    random = ImageRandom(key("bernoulli"), torch.arange(50))
+    true = random.bernoulli(torch.full((50,), share), 3, 1001)
     assert true.shape == (50, 3, 1001)
     assert true.dtype == torch.bool
     assert true.float().mean() == pytest.approx(share, abs=0.003)
-    again = ImageRandom(key("rarely"), torch.arange(50))
-    assert torch.equal(again.rarely(torch.full((50,), share), 3, 1001), true)
+    again = ImageRandom(key("bernoulli"), torch.arange(50))
+    assert torch.equal(again.bernoulli(torch.full((50,), share), 3, 1001), true)
 
 
 def test_draws_of_a_large_batch_are_those_of_its_parts() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from robust.measure import SUITES, SURENESS
+from robust.measure import SUITES, CALIBRATION
 from robust.runs.tables import COLUMNS
 
 Test = tuple[str, float]
@@ -33,7 +33,7 @@ def make_rows(
         for (name, level), accuracy in accuracies.items()
         for trial in range(counts.get((name, level), 1) if not name.startswith(("blur", "natural")) else 1)
     ]
-    return pd.DataFrame(rows).assign(**about, **dict.fromkeys(SURENESS, 0.1)).assign(**changed)[COLUMNS]
+    return pd.DataFrame(rows).assign(**about, **dict.fromkeys(CALIBRATION, 0.1)).assign(**changed)[COLUMNS]
 
 
 def of_suites(*suites: str, natural: float = 0.9, accuracy: float = 0.5) -> dict[Test, float]:

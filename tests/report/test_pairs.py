@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, t
 
-from robust.measure import SURENESS
+from robust.measure import CALIBRATION
 from robust.report.pairs import MEAN, technique_differences
 from robust.runs.tables import COLUMNS
 
@@ -31,7 +31,7 @@ def write_run(folder, technique, seed, right, *, perturbation="hot", level=5.0, 
     trained |= {"reference": f"natural-none-0-seed{seed}", "n": len(labels)}
     rows = [
         trained | {name: test[name] for name in ("test_perturbation", "test_level", "trial", "evaluation_seed")}
-        | {"accuracy": np.mean(test["label"] == test["predicted"]), **dict.fromkeys(SURENESS, 0.1)}
+        | {"accuracy": np.mean(test["label"] == test["predicted"]), **dict.fromkeys(CALIBRATION, 0.1)}
         for test in tests
     ]  # fmt: skip
     pd.DataFrame(rows)[COLUMNS].to_csv(run / "rows.csv", index=False)

@@ -13,7 +13,7 @@ import pytest
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
-from robust.measure import SURENESS, TEST_KEY, Measurement
+from robust.measure import CALIBRATION, TEST_KEY, Measurement
 from robust.runs import VERSION, Identity, RunFolder, State, find_older, find_runs, write_status
 from robust.runs.tables import COLUMNS
 
@@ -91,7 +91,7 @@ def measured(place: Path, *, trials: int = 1, accuracy: float = 0.5, attacks: in
     identity = Identity("digits", "convnet", "natural", "none", 0, 0, digest="0123456789", kind="4567")
     files = RunFolder(place / identity.folder)
     tests = {"test_perturbation": "noise", "test_level": 0.1, "evaluation_seed": 0, "n": 2, "accuracy": accuracy}
-    rows = pd.DataFrame({"trial": range(trials), **tests, **dict.fromkeys(SURENESS, 0.1)})
+    rows = pd.DataFrame({"trial": range(trials), **tests, **dict.fromkeys(CALIBRATION, 0.1)})
     labels = [np.array([0, 1], np.uint8)] * trials
     predictions = rows[TEST_KEY].assign(label=labels, predicted=labels)
     files.write_tests(Measurement(rows, predictions), identity, identity.folder, ["zero", "one"])

@@ -25,7 +25,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare, reopen
 from robust.experiment.train import train
-from robust.measure import SURENESS, TEST_KEY, Measurement, Samples, planned_tests
+from robust.measure import CALIBRATION, TEST_KEY, Measurement, Samples, planned_tests
 from robust.models import ConvNet
 from robust.runs import State, find_runs, read_status, sums, write_status
 
@@ -70,12 +70,12 @@ def tables(run: Experiment, chance: np.random.Generator) -> Measurement:
     for _, test in planned_tests(run.conditions, trials=2, seed=0):
         predicted = np.where(chance.random(len(labels)) < 0.8, labels, chance.integers(0, 10, len(labels)))
         accuracy = (predicted == labels).mean()
-        rows.append((*test, len(labels), accuracy, *[0.125] * len(SURENESS)))
+        rows.append((*test, len(labels), accuracy, *[0.125] * len(CALIBRATION)))
         bins = [np.arange(60, dtype=np.int32), np.arange(60, dtype=np.int32), np.arange(60, dtype=np.float32)]
         predictions.append((*test, labels, predicted.astype(np.uint8), *bins))
     bins = ["bin_counts", "bin_right", "bin_confidence"]
     return Measurement(
-        pd.DataFrame(rows, columns=[*TEST_KEY, "n", "accuracy", *SURENESS]),
+        pd.DataFrame(rows, columns=[*TEST_KEY, "n", "accuracy", *CALIBRATION]),
         pd.DataFrame(predictions, columns=[*TEST_KEY, "label", "predicted", *bins]),
     )
 
@@ -100,14 +100,14 @@ def write_whole(run: Experiment, seed: int) -> None:
     seen = Seen(chance.integers(0, 9, (3, 4)).astype(np.uint8))
     files.write_extras({"mine.npz": seen, "mine.parquet": pd.DataFrame({"image": [0, 1], "score": chance.random(2)})})
     files.write_tests(tables(run, chance), run.identity, run.reference_name, run.splits.test.classes)
-    (assault,) = run.assaults
-    for pair in assault.missing(run.splits.test, None):
-        chosen = assault.chosen(run.splits.test, *pair).numpy()
-        about = {"attack": assault.name, "settings": assault.settings, "label": pair[0], "target": ANY}
+    (attack_plan,) = run.attack_plans
+    for pair in attack_plan.missing(run.splits.test, None):
+        chosen = attack_plan.chosen(run.splits.test, *pair).numpy()
+        about = {"attack": attack_plan.name, "settings": attack_plan.settings, "label": pair[0], "target": ANY}
         pictures = [chance.bytes(16) for _ in chosen]
         attacks = {"image": chosen, "success": True, "threshold": np.nan, "distortion": chance.random(len(chosen))}
         files.add_attacks(pd.DataFrame({**about, **attacks, "original": pictures, "adversarial": pictures}))
-    others = {"scored": ["all classes"], "n": [7], "accuracy": [chance.random()], **dict.fromkeys(SURENESS, np.nan)}
+    others = {"scored": ["all classes"], "n": [7], "accuracy": [chance.random()], **dict.fromkeys(CALIBRATION, np.nan)}
     files.write_natural_adversarial(pd.DataFrame(others), "0042", run.identity, run.reference_name)
     files.write_knn(untrained=chance.random(), trained=chance.random())
     files.log.write_text("done\n")

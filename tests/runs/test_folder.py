@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import robust
-from robust.measure import SURENESS, TEST_KEY, Measurement, Samples
+from robust.measure import CALIBRATION, TEST_KEY, Measurement, Samples
 from robust.models.registry import allow
 from robust.runs import Identity, RunFolder, sums
 
@@ -56,7 +56,7 @@ def measured(conditions: dict[str, float], *, trial: int = 0) -> Measurement:
     tests = [dict(zip(TEST_KEY, (name, 1.0, trial, 0), strict=True)) for name in conditions]
     rows = [{**test, "n": 2, "accuracy": accuracy} for test, accuracy in zip(tests, conditions.values(), strict=True)]
     predictions = [{**test, "label": np.array([0, 1]), "predicted": np.array([0, 0])} for test in tests]
-    return Measurement(pd.DataFrame(rows).reindex(columns=[*rows[0], *SURENESS]), pd.DataFrame(predictions))
+    return Measurement(pd.DataFrame(rows).reindex(columns=[*rows[0], *CALIBRATION]), pd.DataFrame(predictions))
 
 
 def write(run: RunFolder, what: Measurement) -> None:
@@ -165,20 +165,20 @@ def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
 def test_words_that_look_like_nothing_or_numbers_stay_words(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     natural = Identity("digits", "convnet", "natural", "none", 0.0, 0, digest="0123456789", kind="00012345")
-    table = pd.DataFrame({"scored": ["all classes"], "n": [7], "accuracy": [0.25], **dict.fromkeys(SURENESS, np.nan)})
+    table = pd.DataFrame({"scored": ["all classes"], "n": [7], "accuracy": [0.25], **dict.fromkeys(CALIBRATION, np.nan)})
     run.write_natural_adversarial(table, "0042", natural, "natural-run")
     found = run.read_natural_adversarial()
     assert found is not None
     assert found[["train_perturbation", "kind", "images"]].iloc[0].to_list() == ["none", "00012345", "0042"]
     assert found["accuracy"].item() == 0.25
-    assert found[list(SURENESS)].isna().all(axis=None)
+    assert found[list(CALIBRATION)].isna().all(axis=None)
 
 
 @pytest.mark.parametrize(
     "content",
     [
         "data: {source: {_target_: os.system, command: touch made}}\n",
-        "attack: {_target_: robust.attack.Assault, search: shutil.rmtree}\n",
+        "attack: {_target_: robust.attack.AttackPlan, search: shutil.rmtree}\n",
         "attack: {several: {one: {search: robust.files.atomic_write}}}\n",
         "task: {network: subprocess.Popen}\n",
         "model: {_target_: robust.experiment.search_path.use_project}\n",

@@ -21,7 +21,7 @@ import torch
 from matplotlib.figure import Figure
 
 import robust.report
-from robust.attack import Assault
+from robust.attack import AttackPlan
 from robust.errors import run_command
 from robust.report.figures import Drawing
 from robust.report.section import Section, Table
@@ -128,7 +128,7 @@ def fork_sweeps(pipe: Connection, warm: Path) -> None:
     pool.fresh_processes = lambda: FORK
     pool._serve = serve_alone
     robust.report.sections = one_section
-    Assault.missing = of_two_classes(Assault.missing)
+    AttackPlan.missing = of_two_classes(AttackPlan.missing)
     say_to(warm.with_suffix(".txt"))
     do_sweep(warm, 1)
     gc.collect()

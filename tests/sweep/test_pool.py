@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from robust.sweep.pool import fresh_processes, work_off
+from robust.sweep.pool import fresh_processes, run_pool
 
 
 def note(job: tuple[Path, str]) -> str:
@@ -39,7 +39,7 @@ def jobs(folder: Path) -> list[tuple[Path, str]]:
 
 
 def test_every_job_is_done_once_by_workers_that_are_used_again(tmp_path: Path) -> None:
-    assert work_off(jobs(tmp_path), note, workers=2, title="") == [""] * 6
+    assert run_pool(jobs(tmp_path), note, workers=2, title="") == [""] * 6
     assert done(tmp_path) == list("012345")
     processes = {path.name.split("-")[1] for path in tmp_path.iterdir()}
     assert len(processes) == 2
@@ -52,14 +52,14 @@ def say_which_gpu(job: tuple[Path, str]) -> str:
 
 
 def test_a_worker_that_dies_is_replaced_on_its_gpu_and_its_job_tried_again(tmp_path: Path) -> None:
-    gpus = work_off(jobs(tmp_path), say_which_gpu, workers=2, title="", gpus=["2", "7"])
+    gpus = run_pool(jobs(tmp_path), say_which_gpu, workers=2, title="", gpus=["2", "7"])
     assert done(tmp_path) == list("012345")
     assert len(gpus) == 6
     assert set(gpus) == {"2", "7"}, "each has one; the new one takes over that of the dead one"
 
 
 def test_a_job_that_kills_its_workers_does_not_stop_the_others(tmp_path: Path) -> None:
-    reasons = work_off(jobs(tmp_path), die_always, workers=2, title="")
+    reasons = run_pool(jobs(tmp_path), die_always, workers=2, title="")
     assert done(tmp_path) == list("01345")
     assert reasons.pop(2) == "Its process died 2 times (signal 9). Was there enough memory?"
     assert reasons == [""] * 5
@@ -70,7 +70,7 @@ def complain(job: tuple[Path, str]) -> str:
 
 
 def test_what_went_wrong_comes_back_with_its_job(tmp_path: Path) -> None:
-    reasons = work_off(jobs(tmp_path), complain, workers=2, title="")
+    reasons = run_pool(jobs(tmp_path), complain, workers=2, title="")
     assert reasons == ["", "1 went wrong", "", "", "4 went wrong", ""]
 
 
@@ -88,7 +88,7 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("robust.sweep.pool._heard_from", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        work_off(jobs(tmp_path), sleep_long, workers=2, title="")
+        run_pool(jobs(tmp_path), sleep_long, workers=2, title="")
     for path in tmp_path.iterdir():
         with pytest.raises(ProcessLookupError):
             os.kill(int(path.name.split("-")[1]), 0)
@@ -96,7 +96,7 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_workers_end_when_the_command_is_killed(tmp_path: Path) -> None:
     given = {"jobs": jobs(tmp_path), "do": sleep_long, "workers": 2, "title": ""}
-    command = fresh_processes().Process(target=work_off, kwargs=given)
+    command = fresh_processes().Process(target=run_pool, kwargs=given)
     command.start()
     _until(lambda: len(done(tmp_path)) == 2)
     command.kill()

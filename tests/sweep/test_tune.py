@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from robust.sweep.tune import Pace, grow, paces
+from robust.sweep.tune import Throughput, grow, throughputs
 
 
 @pytest.mark.parametrize(
@@ -18,10 +18,10 @@ from robust.sweep.tune import Pace, grow, paces
     ],
 )
 def test_it_grows_while_that_is_faster(speeds: dict[int, float], most: int, expected: int) -> None:
-    def measure(count: int) -> list[Pace]:
+    def measure(count: int) -> list[Throughput]:
         if count not in speeds:
             raise RuntimeError("CUDA out of memory.")
-        return [Pace(speeds[count] / count, memory=0.01)] * count
+        return [Throughput(speeds[count] / count, memory=0.01)] * count
 
     assert grow(measure, most=most) == expected
 
@@ -29,23 +29,23 @@ def test_it_grows_while_that_is_faster(speeds: dict[int, float], most: int, expe
 def test_it_does_not_try_what_memory_has_no_room_for() -> None:
     tried = []
 
-    def measure(count: int) -> list[Pace]:
+    def measure(count: int) -> list[Throughput]:
         tried.append(count)
-        return [Pace(10, memory=0.3 * count)] * count
+        return [Throughput(10, memory=0.3 * count)] * count
 
     assert grow(measure, most=16) == 2
     assert tried == [1, 2]
 
 
 def test_what_others_take_of_the_memory_does_not_grow_with_the_pack(capsys: pytest.CaptureFixture[str]) -> None:
-    found = grow(lambda count: [Pace(10, memory=0.6 + 0.02 * count)] * count, most=8, others=0.6)
+    found = grow(lambda count: [Throughput(10, memory=0.6 + 0.02 * count)] * count, most=8, others=0.6)
     assert found == 8
     assert capsys.readouterr().out.splitlines()[1] == "2 at a time: 20 steps/s in all, 64% of the memory"
 
 
 def test_a_trial_trains_and_leaves_nothing_behind(tmp_path: Path) -> None:
     job = ["technique=natural", "trainer.accelerator=cpu", f"runs_dir={tmp_path / 'runs'}"]
-    found = paces(job, 2, seconds=0.2)
+    found = throughputs(job, 2, seconds=0.2)
     assert len(found) == 2
     assert all(pace.steps_per_s > 0 and 0 < pace.memory < 1 for pace in found)
     assert not (tmp_path / "runs").exists()

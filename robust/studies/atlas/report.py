@@ -18,7 +18,7 @@ from robust.report.figures import Drawing
 from robust.report.section import Section, Table
 from robust.report.studies import if_possible
 from robust.report.tables import percent
-from robust.report.titles import run_titles, told_apart
+from robust.report.titles import run_titles, disambiguate
 from robust.runs import RunFolder
 from robust.studies.atlas.figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
 from robust.studies.atlas.rates import (
@@ -82,7 +82,7 @@ def read_atlases(folders: Sequence[Path], *, images: bool = True) -> list[Atlas]
                 )
     about = pd.DataFrame(list(found), columns=[*_ABOUT, "attack", "settings"])
     kinds = dict(zip(about["kind"], (folder for (folder, *_), *_ in found.values()), strict=True))
-    trained = told_apart(run_titles(about), about["kind"], about["data"], about["model"], folders=kinds)
+    trained = disambiguate(run_titles(about), about["kind"], about["data"], about["model"], folders=kinds)
     return [
         _atlas(one, title, found[key]) for key, one, title in zip(found, about.to_dict("records"), trained, strict=True)
     ]

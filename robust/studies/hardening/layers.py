@@ -23,7 +23,7 @@ from robust.report.figures import STYLE, Drawing, bare, heat_map, show_image
 from robust.report.section import Section, Table
 from robust.report.studies import if_possible
 from robust.report.tables import percent
-from robust.report.titles import told_apart
+from robust.report.titles import disambiguate
 from robust.runs import RunFolder, load
 
 _MOVED = ["moved", "moved_overall"]
@@ -62,7 +62,7 @@ def _names(natural: Mapping[str, Sequence[Path]], rows: pd.DataFrame) -> Sequenc
     """What the networks of each of several kinds are called."""
     first = [rows[rows["run"] == mine[0].name].iloc[0] for mine in natural.values()]
     names = pd.Series([f"{row['data']} {row['model']}" for row in first], dtype=object)
-    return list(told_apart(names, pd.Series(list(natural)), folders={kind: mine[0] for kind, mine in natural.items()}))
+    return list(disambiguate(names, pd.Series(list(natural)), folders={kind: mine[0] for kind, mine in natural.items()}))
 
 
 def layers_alone(folders: Sequence[Path], rows: pd.DataFrame) -> dict[str, str]:

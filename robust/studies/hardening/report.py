@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure import NATURAL, SURENESS, TEST_KEY, condition_title
+from robust.measure import NATURAL, CALIBRATION, TEST_KEY, condition_title
 from robust.report.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.report.section import Section, Table
 from robust.report.tables import calibration_columns, percent, seeds_line, with_interval
-from robust.report.titles import NO_FOLDERS, KindFolders, kind_folders, told_apart
+from robust.report.titles import NO_FOLDERS, KindFolders, kind_folders, disambiguate
 from robust.runs import RunFolder
 
-_FIGURES = ["natural", "perturbed", "half", *SURENESS]
+_FIGURES = ["natural", "perturbed", "half", *CALIBRATION]
 _RETRAINED = "retrain"  # on natural images alone, for comparison
 _TEST = ["data", "test_perturbation", "test_level"]
 _NETWORK = ["data", "model", "settings", "test_perturbation", "test_level"]
@@ -86,7 +86,7 @@ def hardening_table(runs: pd.DataFrame) -> pd.DataFrame:
     hardened against, the natural network first.
 
     Columns: data, model, settings, technique, test_perturbation, test_level, seeds; means over seeds, as fractions:
-    natural, perturbed and half (-perturbed) accuracy, what SURENESS names on perturbed images, and half_won and
+    natural, perturbed and half (-perturbed) accuracy, what CALIBRATION names on perturbed images, and half_won and
     natural_won over the natural network. half and both of these have a 95 % interval, `_low` and `_high`, where there
     are several seeds.
     """
@@ -143,12 +143,12 @@ def _runs(rows: pd.DataFrame, layers: Mapping[str, str], folders: KindFolders = 
     if found.empty:
         return found
     within = (found[name] for name in _NETWORK)
-    return found.assign(technique=told_apart(found["technique"], found["kind"], *within, folders=folders))
+    return found.assign(technique=disambiguate(found["technique"], found["kind"], *within, folders=folders))
 
 
 def _figures(natural: pd.DataFrame, own: pd.DataFrame, suffix: str) -> list[float]:
     both = [table[f"accuracy{suffix}"].mean() for table in (natural, own)]
-    sure = [own[f"{name}{suffix}"].mean() for name in SURENESS]
+    sure = [own[f"{name}{suffix}"].mean() for name in CALIBRATION]
     return [*both, sum(both) / 2, *sure]
 
 

@@ -11,7 +11,7 @@ from robust.experiment.parents import is_self_supervised
 from robust.measure import NATURAL
 from robust.report.attacks import attack_lines
 from robust.report.tables import perturbed_accuracy, seeds_line
-from robust.report.titles import told_apart
+from robust.report.titles import disambiguate
 from robust.runs import Config, Identity, RunFolder, State, read_status
 
 SCRATCH = "from the start"
@@ -92,7 +92,7 @@ def pretraining_runs(folders: Sequence[Path], started: Sequence[Path]) -> list[P
     tasks, kinds, *within = (
         pd.Series([getattr(run, name) for run in runs], dtype=object) for name in ("task", "kind", *NETWORK)
     )
-    titles = told_apart(tasks, kinds, *within, folders={run.kind: run.folder for run in runs}) if runs else ()
+    titles = disambiguate(tasks, kinds, *within, folders={run.kind: run.folder for run in runs}) if runs else ()
     return [replace(run, title=title) for run, title in zip(runs, titles, strict=True)]
 
 
@@ -159,7 +159,7 @@ def downstream_table(lines: pd.DataFrame) -> pd.DataFrame:
     figures = [name for name in lines if name not in about]
     folders = dict(zip(lines["kind"], lines["folder"], strict=True))
     within = (lines[name] for name in _WAY[:3])
-    lines = lines.assign(trained=told_apart(lines["trained"], lines["kind"], *within, folders=folders))
+    lines = lines.assign(trained=disambiguate(lines["trained"], lines["kind"], *within, folders=folders))
     anew = lines[lines["anew"]].drop_duplicates("run").set_index("run")[figures]
     before = anew.reindex(lines["reference"]).set_axis(lines.index)
     won = (lines[figures] - before).add_suffix("_won")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from robust.measure import NATURAL
-from robust.report.choice import changes, comparable, of_one_kind
+from robust.report.choice import changes, comparable, select_kind
 from robust.studies.strategies.paper import in_order
 
 _PARTS = ["batch norm", "dropout", "activation"]
@@ -41,7 +41,7 @@ def _table(rows: pd.DataFrame, curves: Mapping[str, pd.DataFrame]) -> pd.DataFra
     """The combinations that one data set has, all of the network that has most of them."""
     lines: list[dict[str, object]] = []
     for model in rows["model"].unique():
-        runs = of_one_kind(rows[rows["model"] == model]).drop_duplicates("run")
+        runs = select_kind(rows[rows["model"] == model]).drop_duplicates("run")
         if len(runs) and (parts := _parts(model)):
             trained = [
                 curves[run]["train_accuracy"].iloc[-1] for run in runs["run"] if "train_accuracy" in curves.get(run, ())

@@ -11,7 +11,7 @@ import pandas as pd
 
 from robust.measure import NATURAL, condition_title, summarize
 from robust.measure.intervals import normal, student
-from robust.report.choice import comparable, of_one_kind
+from robust.report.choice import comparable, select_kind
 from robust.report.claims import Comparison, Figure, Subject, decide, read_claims
 from robust.report.pairs import correct_images
 from robust.report.titles import run_title
@@ -95,7 +95,7 @@ def _claims() -> list[dict[str, Any]]:
 def plain_runs(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the paper's own networks and techniques, without variants: one kind of each."""
     rows = comparable(rows)
-    return of_one_kind(
+    return select_kind(
         rows[(rows["model"] == rows["data"].map(MODELS)) & rows["technique"].isin([NATURAL, *TECHNIQUES])]
     )
 

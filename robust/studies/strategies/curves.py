@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from robust.measure import NATURAL
-from robust.report.choice import comparable, of_one_kind
+from robust.report.choice import comparable, select_kind
 from robust.report.figures import COLOURS, MARKERS, STYLE, UNITS, Drawing
 from robust.studies.strategies.paper import DATA_TITLES, FAMILIES, TECHNIQUES, Family, in_order, numbered
 
@@ -54,7 +54,7 @@ def _impact(rows: pd.DataFrame, family: Family) -> Drawing | None:
     natural = tests[tests["run"].isin(tests.loc[tests["test_perturbation"] != NATURAL, "run"])]
     if natural.empty:
         return None
-    chosen = of_one_kind(natural)
+    chosen = select_kind(natural)
     if chosen.empty:
         return None
     points = _points(chosen)
@@ -81,11 +81,11 @@ def _training(rows: pd.DataFrame, technique: str, family: Family) -> Drawing | N
     ours = rows[rows["technique"] == technique].merge(wanted)
     if ours.empty:
         return None
-    chosen = of_one_kind(ours)
+    chosen = select_kind(ours)
     if chosen.empty:
         return None
     networks = chosen[["data", "model"]].drop_duplicates()
-    natural = of_one_kind(rows[rows["technique"] == NATURAL].merge(networks))
+    natural = select_kind(rows[rows["technique"] == NATURAL].merge(networks))
     natural = natural[natural["test_perturbation"] == NATURAL]
     points, before = _points(chosen), _points(natural).set_index("data")["mean"]
     panels = []

@@ -18,7 +18,7 @@ NOISES = (0.001, 0.01325, 0.0255, 0.03775, 0.05)
 BLURS = (0.04, 0.28, 0.52, 0.76, 1.0)
 BLUR = {"mnist": "blur", "cifar10": "blur_channels"}
 Accuracy = Callable[[str, Setting], float]
-SURENESS = {"expected_calibration_error": 0.1, "rms_calibration_error": 0.1, "aurra": 0.9}
+CALIBRATION = {"expected_calibration_error": 0.1, "rms_calibration_error": 0.1, "aurra": 0.9}
 
 
 def row(setting: Setting, accuracy: float, *, data: str = "mnist", seed: int = 0, variant: str = "", **others) -> dict:
@@ -28,7 +28,7 @@ def row(setting: Setting, accuracy: float, *, data: str = "mnist", seed: int = 0
     tested = {"test_perturbation": setting.test, "test_level": setting.test_level, "trial": 0, "n": 10_000}
     reference = f"{data}-natural-none-0-{seed}"
     known = {"run": f"{kind}-{seed}", "data": data, "model": MODELS.get(data), "seed": seed, "kind": kind}
-    return {**known, **named, **tested, "accuracy": accuracy / 100, "reference": reference, **SURENESS, **others}
+    return {**known, **named, **tested, "accuracy": accuracy / 100, "reference": reference, **CALIBRATION, **others}
 
 
 def natural(test: str = "natural", level: float = 0.0) -> Setting:

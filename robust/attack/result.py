@@ -21,7 +21,7 @@ Predictions = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Attacked:
+class AttackResult:
     """What came of an attack on n images, for each of k rules by which the outputs become predictions.
 
     `images`, shape (n, k, channels, height, width): the first that had the wanted prediction, or else the last.
@@ -39,7 +39,7 @@ class Attacked:
     faults: Tensor | None = None
 
 
-def toward_class(logits: Tensor, classes: Tensor) -> Tensor:
+def cross_entropy_toward(logits: Tensor, classes: Tensor) -> Tensor:
     """The cross entropy, shape (batch,), of logits, shape (batch, classes), and classes, int64 of shape (batch,)."""
     return functional.cross_entropy(logits, classes, reduction="none")
 
@@ -63,10 +63,10 @@ def progress(title: str | None, **about: Any) -> tqdm:
     return tqdm(desc=title, leave=False, delay=1, disable=None if title else True, **about)
 
 
-def nothing_yet(images: Tensor, rules: int) -> Attacked:
+def empty_result(images: Tensor, rules: int) -> AttackResult:
     """The result of an attack that has not begun."""
     predictions = torch.zeros(len(images), rules, dtype=torch.int64)
-    return Attacked(
+    return AttackResult(
         images=images[:, None].expand(-1, rules, -1, -1, -1).clone(),
         success=predictions.bool(),
         steps=predictions,

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from robust.attack.search import (
-    Attacked,
+from robust.attack.result import (
+    AttackResult,
     Loss,
     Predictions,
     check_classes,
     check_least,
     followed,
-    nothing_yet,
+    empty_result,
     progress,
     warn_of_zero_gradients,
 )
@@ -22,7 +22,7 @@ from robust.models.cpu import ImageGradient
 
 
 @dataclass(frozen=True)
-class Walk:
+class Iteration:
     """How images move: one step (moved images, gradients of what is to fall, where they came from); where they begin
     (images, which they are, which attempt; None: where they are); and, where the network does not see the images
     themselves, what it says that guides a step (the network, moved images, which they are, how many steps they took)
@@ -37,7 +37,7 @@ class Walk:
 
 
 @dataclass(frozen=True)
-class Aim:
+class Goal:
     """What is to be reached, or got away from, and how that is measured and judged."""
 
     classes: Tensor
@@ -53,12 +53,12 @@ class Aim:
 def follow(
     model: nn.Module,
     images: Tensor,
-    aim: Aim,
-    walk: Walk,
+    aim: Goal,
+    walk: Iteration,
     *,
     batch_size: int,
     title: str | None,
-) -> Attacked:
+) -> AttackResult:
     """Moves each image until it has the wanted prediction by every rule, or its attempts are over."""
     check_least(max_steps=(walk.max_steps, 1), batch_size=(batch_size, 1))
     device = device_of(model)
@@ -79,7 +79,7 @@ def follow(
                 judged = walk.judge(model, moved, batch.rows) if walk.judge else outputs
             now = aim.predictions(judged.detach()).cpu()
             if found is None:
-                found = nothing_yet(images, now.shape[1])
+                found = empty_result(images, now.shape[1])
             _note(found, batch, now, aim.fulfilled(now, batch.rows))
             ended = found.success[batch.rows].all(1) | batch.last
             moves = batch.moves & ~ended
@@ -92,14 +92,14 @@ def follow(
             batch.go_on(ended)
             bar.update(int(ended.sum()))
     warn_of_zero_gradients(still, len(images))
-    return found if found is not None else nothing_yet(images, 1)
+    return found if found is not None else empty_result(images, 1)
 
 
 class _Batch:
     """Images on their way: which (`rows`), where they are and where they came from, how many steps of which attempt
     they took; -1 before they begin elsewhere. One that ends makes room for the next."""
 
-    def __init__(self, images: Tensor, walk: Walk, size: int, device: torch.device):
+    def __init__(self, images: Tensor, walk: Iteration, size: int, device: torch.device):
         self.images, self.walk, self.device = images, walk, device
         self.first = 0 if walk.begin is None else -1
         self.rows = self.taken = self.attempt = torch.zeros(0, dtype=torch.int64)
@@ -163,7 +163,7 @@ class _Batch:
         self.moved = torch.cat([self.moved, images]) if len(self.moved) else images
 
 
-def _note(found: Attacked, batch: _Batch, now: Tensor, wanted: Tensor) -> None:
+def _note(found: AttackResult, batch: _Batch, now: Tensor, wanted: Tensor) -> None:
     """Keeps the images that have the wanted prediction by a rule for the first time, and those whose search is over."""
     found.queries[batch.rows] += (~found.success[batch.rows]).long()
     begun = (batch.attempt == 0) & (batch.taken == batch.first)

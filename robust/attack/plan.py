@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from robust.attack.gate import Budget, begun, norm_named, settled
 from robust.attack.record import record
-from robust.attack.search import Attacked, as_number, check_least, margin, predicted, toward_class
+from robust.attack.result import AttackResult, as_number, check_least, margin, predicted, cross_entropy_toward
 from robust.data import ImageSet, to_float
 from robust.models import Thresholded, ask, device_of, evaluating, preserved
 from robust.perturb import Perturbation
@@ -25,10 +25,10 @@ ANY = -1
 _KEPT_PAIRS = 100  # pairs of label and target of which images are kept, or two for each label
 _POSITIONAL = 3  # arguments of a search: model, images, classes
 _OURS = ("targeted", "seed", "numbers", "batch_size", "predictions", "perturbation", "title")  # what no option sets
-_LOSSES = {"cross_entropy": toward_class, "margin": margin}
+_LOSSES = {"cross_entropy": cross_entropy_toward, "margin": margin}
 
 
-class Assault:
+class AttackPlan:
     """Attacks on the first `images` test images of each class that shows something, away from their label, or with
     `targeted` toward every other class.
 
@@ -38,7 +38,7 @@ class Assault:
     others are told apart. Of a network that is `Thresholded` the predictions at all `thresholds` count, in the same
     search, by the network's own loss. Raises ValueError for what the search does not take.
 
-    A search of one's own takes a model, images and classes, in this order, returns an `Attacked`, and is given of
+    A search of one's own takes a model, images and classes, in this order, returns an `AttackResult`, and is given of
     batch_size, seed, targeted (bool), title, numbers, training, perturbation and predictions those that it names. Its
     images are looked at (see `settled`), against its options `eps` and `norm` (linf where it names none), and its
     predictions are asked for again.
@@ -71,7 +71,7 @@ class Assault:
         if search.startswith("robust.attack.") and loss not in _LOSSES:
             raise ValueError(f"`attack.loss` must be {' or '.join(_LOSSES)}; got {loss}.")
         self.settings = json.dumps({**self.options, **json.loads(described), "seed": seed}, sort_keys=True)
-        self._search: Callable[..., Attacked] = get_method(search)
+        self._search: Callable[..., AttackResult] = get_method(search)
         self._path = search
         self._is_ours = str(getattr(self._search, "__module__", "")).startswith("robust.attack.")
         parameters = list(inspect.signature(self._search).parameters.values())[_POSITIONAL:]
@@ -203,7 +203,7 @@ class Assault:
         numbers: Tensor,
         training: tuple[Tensor, Tensor] | None,
         title: str | None,
-    ) -> Attacked:
+    ) -> AttackResult:
         given = {**self._given, "title": title, "numbers": numbers, "training": training}
         options = {**self.options, **{key: one for key, one in given.items() if key in self._taken or self._takes_all}}
         if "loss" in options:
