@@ -14,10 +14,10 @@ from rich.table import Table
 
 from benchmarks.attacking import bench_attacking
 from benchmarks.command import bench_memory, bench_start
+from benchmarks.environment import bench_environment
 from benchmarks.pairs import Result
 from benchmarks.perturbing import bench_perturbing
 from benchmarks.training import bench_resnet, bench_testing, bench_training, mnist_is_there
-from benchmarks.world import bench_world
 from robust.errors import run_command
 from robust.files import atomic_write
 from robust.runs import git_commit
@@ -27,7 +27,7 @@ _MNIST = {"training": bench_training, "testing": bench_testing, "memory": bench_
 _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "start": bench_start,
     "perturbing": bench_perturbing,
-    "world": bench_world,
+    "environment": bench_environment,
     "attacking": bench_attacking,
     "resnet": bench_resnet,
     **_MNIST,

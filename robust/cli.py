@@ -181,7 +181,7 @@ def _collect(runs: list[str], out: Path) -> None:
 
 @_command(
     _argument("folder", type=new_folder, metavar="FOLDER", help="where images go: FOLDER/{train,test}/CLASS/*.png"),
-    _settings("*", "data=tiny_imagenet perturb=shift,zoom perturb.level=1 seed=1 (default: perturb=world)"),
+    _settings("*", "data=tiny_imagenet perturb=shift,zoom perturb.level=1 seed=1 (default: perturb=environment)"),
     _argument("--share", type=float, default=1.0, help="of the images that are perturbed, from 0 to 1 (1)"),
     _argument("--held-out", type=float, help="share of the training images that becomes the test images"),
 )
@@ -200,7 +200,7 @@ def _store(folder: Path, settings: list[str], share: float, held_out: float | No
     from robust.experiment.perturbed import named_perturbations
     from robust.experiment.validate import check_values
 
-    config, found = named_perturbations(settings, usual="world")
+    config, found = named_perturbations(settings, usual="environment")
     check_values(config)
     perturbations, splits = [one for (one,) in found], build_splits(config.data, seed=config.seed)
     chosen = {"seed": config.seed, "share": share, "held_out": held_out, "settings": settings}
@@ -232,7 +232,7 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
 
 @_command(
     _argument("file", type=new_picture, metavar="FILE", help=f"where it goes; it ends in {', '.join(PICTURES)}"),
-    _settings("*", "data=tiny_imagenet perturb=noise,blur (default: all that perturb=world draws from)"),
+    _settings("*", "data=tiny_imagenet perturb=noise,blur (default: all that perturb=environment draws from)"),
     _argument("--images", type=int, default=3, help="how many images, each of another class (3)"),
 )
 def _sheet(file: Path, settings: list[str], images: int) -> None:

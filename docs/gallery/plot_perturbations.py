@@ -39,5 +39,7 @@ figures = {"Images of 32x32 pixels.": sheet("hot,dead,stuck,pixel,noise,blur,blu
 # How the picture is taken: geometry, occlusion, texture.
 
 figures = {
-    "Images of 96x96 pixels.": sheet("shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout,world", 96)
+    "Images of 96x96 pixels.": sheet(
+        "shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout,environment", 96
+    )
 }

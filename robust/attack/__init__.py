@@ -1,12 +1,12 @@
 """Attacks: the search for a small change of an image that changes the prediction."""
 
-from robust.attack.plan import ANY, AttackPlan
 from robust.attack.draws import worst_of
 from robust.attack.gate import FAULTS, Budget, settled
 from robust.attack.gradient import fgsm, gradient_sign, pgd
 from robust.attack.one_pixel import one_pixel
+from robust.attack.plan import ANY, AttackPlan
 from robust.attack.record import distances, record
-from robust.attack.result import AttackResult, as_number, margin, cross_entropy_toward
+from robust.attack.result import AttackResult, as_number, cross_entropy_toward, margin
 from robust.attack.universal import paste, patch, universal
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "AttackResult",
     "Budget",
     "as_number",
+    "cross_entropy_toward",
     "distances",
     "fgsm",
     "gradient_sign",
@@ -26,7 +27,6 @@ __all__ = [
     "pgd",
     "record",
     "settled",
-    "cross_entropy_toward",
     "universal",
     "worst_of",
 ]

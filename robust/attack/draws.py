@@ -1,4 +1,4 @@
-"""The world as an attacker: the worst of several draws of a perturbation."""
+"""The environment as an attacker: the worst of several draws of a perturbation."""
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +8,8 @@ from robust.attack.result import (
     AttackResult,
     check_classes,
     check_least,
-    margin,
     empty_result,
+    margin,
     progress,
 )
 from robust.models import ask, device_of

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from robust.attack.gate import Budget, checked
+from robust.attack.iterate import Goal, Iteration, follow
 from robust.attack.result import (
     AttackResult,
     Loss,
@@ -14,14 +15,13 @@ from robust.attack.result import (
     check_classes,
     check_least,
     check_number,
-    followed,
+    cross_entropy_toward,
     empty_result,
+    followed,
     predicted,
     progress,
-    cross_entropy_toward,
     warn_of_zero_gradients,
 )
-from robust.attack.iterate import Goal, Iteration, follow
 from robust.models import ask, device_of
 from robust.models.cpu import ImageGradient
 from robust.perturb import ImageRandom, Perturbation, key
@@ -178,7 +178,7 @@ def pgd(
 
 
 def _through(perturbation: Perturbation, draws: int, seed: int, known: Tensor) -> dict[str, Any]:
-    """What a network says of images that it sees through a perturbation (see `Iteration`); `known` are their numbers."""
+    """What a network says of images that it sees through a perturbation (see `Iteration`); `known`: their numbers."""
 
     def ask(model: nn.Module, moved: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
         return mean_log_probabilities(model, moved, perturbation, draws, ("eot", seed), known[rows] + (steps << 40))

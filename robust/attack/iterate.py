@@ -12,8 +12,8 @@ from robust.attack.result import (
     Predictions,
     check_classes,
     check_least,
-    followed,
     empty_result,
+    followed,
     progress,
     warn_of_zero_gradients,
 )

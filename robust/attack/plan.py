@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from robust.attack.gate import Budget, begun, norm_named, settled
 from robust.attack.record import record
-from robust.attack.result import AttackResult, as_number, check_least, margin, predicted, cross_entropy_toward
+from robust.attack.result import AttackResult, as_number, check_least, cross_entropy_toward, margin, predicted
 from robust.data import ImageSet, to_float
 from robust.models import Thresholded, ask, device_of, evaluating, preserved
 from robust.perturb import Perturbation

@@ -25,7 +25,13 @@ def distances(images: Tensor, attacked: Tensor) -> dict[str, Tensor]:
 
 
 def record(
-    attacked: AttackResult, images: Tensor, *, numbers: Tensor, labels: Tensor, targets: Tensor, thresholds: Sequence[float]
+    attacked: AttackResult,
+    images: Tensor,
+    *,
+    numbers: Tensor,
+    labels: Tensor,
+    targets: Tensor,
+    thresholds: Sequence[float],
 ) -> pd.DataFrame:
     """A row for each image and rule; `images` are those before the attack, shape (n, channels, height, width), and
     `numbers`, `labels` and `targets` int64 of shape (n,). Columns: image (its number), label, target, threshold,

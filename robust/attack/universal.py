@@ -13,8 +13,8 @@ from robust.attack.result import (
     check_classes,
     check_least,
     check_number,
-    followed,
     empty_result,
+    followed,
     progress,
 )
 from robust.models import ask, device_of

@@ -21,7 +21,7 @@ from robust.experiment.parents import is_self_supervised
 from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
-from robust.models import ImagesTooSmallError, make_network, load_pretrained
+from robust.models import ImagesTooSmallError, load_pretrained, make_network
 from robust.perturb import Perturbation, key
 from robust.runs import Identity, RunFolder, State, Status, is_setting, read_status
 from robust.runs.config import Config, leaves

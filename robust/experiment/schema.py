@@ -24,7 +24,7 @@ from robust.experiment.rules import (
     parameters_of,
     rule_of,
 )
-from robust.learn import Adversarial, JSDConsistency, Constant, Linear, Steps, Task, Trades
+from robust.learn import Adversarial, Constant, JSDConsistency, Linear, Steps, Task, Trades
 from robust.learn.adversary import SignAdversary
 from robust.perturb import Perturbation
 from robust.track import Tracker

@@ -1,13 +1,13 @@
 """Training: LightningModules and callbacks."""
 
 from robust.learn.adversary import SignAdversary
+from robust.learn.callbacks import Curve, LastCheckpoint, Progress
 from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
 from robust.learn.doubts import doubts
-from robust.learn.callbacks import Curve, LastCheckpoint, Progress
 from robust.learn.objective import Adversarial, JSDConsistency, Objective, Trades
 from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xent
-from robust.learn.start import NEW, FrozenNorms, freeze, copy_weights
+from robust.learn.start import NEW, FrozenNorms, copy_weights, freeze
 from robust.learn.task import DivergedError, Guess, Task, has_finite_weights
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
 
@@ -15,7 +15,6 @@ __all__ = [
     "NEW",
     "Adversarial",
     "Classifier",
-    "JSDConsistency",
     "Constant",
     "Cosine",
     "Curriculum",
@@ -23,6 +22,7 @@ __all__ = [
     "DivergedError",
     "FrozenNorms",
     "Guess",
+    "JSDConsistency",
     "KnnAccuracy",
     "LastCheckpoint",
     "Linear",
@@ -35,6 +35,7 @@ __all__ = [
     "Steps",
     "Task",
     "Trades",
+    "copy_weights",
     "count_devices",
     "doubts",
     "freeze",
@@ -43,5 +44,4 @@ __all__ = [
     "make_trainer",
     "nt_xent",
     "on_gpu",
-    "copy_weights",
 ]

@@ -13,10 +13,10 @@ from robust.learn.task import Guess, Task
 class Classifier(Task):
     """Trains a network, from images in [0, 1] to logits, with cross entropy."""
 
-    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        return self.judge(self.model(batch.images), batch)
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        return self.classification_loss(self.model(batch.images), batch)
 
-    def judge(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def classification_loss(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         return judged(logits, batch.labels)
 
     def guess(self, labels: Tensor) -> Guess:

@@ -37,8 +37,8 @@ class Adversarial:
         self.adversary = SignAdversary(**adversary)
 
     def __call__(self, task: "Task", batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        moved = self.adversary(batch.images, lambda images: task.mislead(images, batch))
-        return task.learn(batch._replace(images=moved))
+        moved = self.adversary(batch.images, lambda images: task.attack_loss(images, batch))
+        return task.compute_loss(batch._replace(images=moved))
 
 
 class Trades:
@@ -64,7 +64,7 @@ class Trades:
                 seen = task.model(batch.images).log_softmax(1)
             moved = self.adversary(batch.images, lambda images: _divergence(task.model(images).log_softmax(1), seen))
         natural, adversarial = task.model(torch.cat([batch.images, moved])).chunk(2)
-        loss, shown = task.judge(natural, batch)
+        loss, shown = task.classification_loss(natural, batch)
         return loss + self.beta * _divergence(adversarial.log_softmax(1), natural.log_softmax(1)), shown
 
 
@@ -82,7 +82,7 @@ class JSDConsistency:
 
     def __call__(self, task: "Task", batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         logits = task.model(torch.cat([batch.images, *task.two_views(self.views, batch)])).chunk(3)
-        loss, shown = task.judge(logits[0], batch)
+        loss, shown = task.classification_loss(logits[0], batch)
         sure = [one.log_softmax(1) for one in logits]
         mixture = torch.stack([one.exp() for one in sure]).mean(0).clamp(min=1e-7).log()
         differ = sum((_divergence(mixture, one) for one in sure), start=loss.new_zeros(())) / len(sure)

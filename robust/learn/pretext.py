@@ -23,7 +23,7 @@ class RotationPrediction(Task):
     """Trains a network to predict by how many quarters a picture is rotated: every picture of a batch in all four ways
     (Gidaris et al. 2018, arXiv 1803.07728)."""
 
-    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         turns = range(4)
         images = torch.cat([batch.images.rot90(turn, (2, 3)) for turn in turns])
         labels = torch.arange(len(turns), device=images.device).repeat_interleave(len(batch.images))
@@ -46,7 +46,7 @@ class SimCLR(Task):
             raise ValueError(f"`task.module.temperature` must be a number above 0; got {temperature}.")
         self.views, self.temperature = views, temperature
 
-    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         found = functional.normalize(self.model(torch.cat(self.two_views(self.views, batch))).float())
         others = found
         if self._trainer is not None and self._trainer.world_size > 1:

@@ -33,11 +33,11 @@ def has_finite_weights(model: nn.Module) -> bool:
 
 
 class Task(pl.LightningModule):
-    """Trains `model`. Logs the means of the loss, and of what else `learn` returns, over each epoch.
+    """Trains `model`. Logs the means of the loss, and of what else `compute_loss` returns, over each epoch.
 
     `lr_scheduler` gives the factor of the optimiser's learning rate at each step, by the progress of training. An
-    `objective` takes the place of the loss, to make the network robust. A network that `keep_standardization` was trained before and
-    keeps its head, and so its standardisation. Whatever is random in a
+    `objective` takes the place of the loss, to make the network robust. With
+    `keep_standardization` the network was trained before, and keeps that of its images. Whatever is random in a
     step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start goes on as if nothing had
     been; in each of several processes it is something else.
     """
@@ -86,12 +86,12 @@ class Task(pl.LightningModule):
         ends in .csv or .parquet, a dataclass of arrays for .npz."""
         return {}
 
-    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The loss of a batch, a mean over its images, and what else to show of them, by name: sums over the images."""
         raise NotImplementedError
 
-    def judge(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """What `learn` gives, of logits for a batch: where the task is to classify."""
+    def classification_loss(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """What `compute_loss` gives, of logits for a batch: where the task is to classify."""
         raise NotImplementedError
 
     def two_views(self, views: Perturbation, batch: Batch) -> list[Tensor]:
@@ -103,12 +103,12 @@ class Task(pl.LightningModule):
         """What is reached without looking at any image, given all training labels; None where that is not known."""
         return None
 
-    def mislead(self, images: Tensor, batch: Batch) -> Tensor:
+    def attack_loss(self, images: Tensor, batch: Batch) -> Tensor:
         """What an adversary that changes a batch's images increases: the loss."""
-        return self.learn(batch._replace(images=images))[0]
+        return self.compute_loss(batch._replace(images=images))[0]
 
     @property
-    def learning(self) -> nn.Module:
+    def trainable_module(self) -> nn.Module:
         """The part that learns; all other parts stay as they came, with their standardisation."""
         return self.model
 
@@ -125,7 +125,7 @@ class Task(pl.LightningModule):
         perturbed, natural's are not."""
         if self.trainer.global_step or self.keep_standardization:
             return  # they came with the weights
-        for layer in self.learning.modules():
+        for layer in self.trainable_module.modules():
             if isinstance(layer, Standardize):
                 layer.fit(self.trainer.datamodule.training_images())  # type: ignore[attr-defined]
 
@@ -135,7 +135,7 @@ class Task(pl.LightningModule):
         self._names, self._losses = [], []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss, shown = self.objective(self, batch) if self.objective else self.learn(batch)
+        loss, shown = self.objective(self, batch) if self.objective else self.compute_loss(batch)
         count = len(batch.labels)
         self._losses.append(loss.detach())
         with torch.no_grad():

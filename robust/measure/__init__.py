@@ -27,9 +27,9 @@ from robust.measure.suites import SUITES, suite_scores, suite_tests
 from robust.measure.summary import scores, summarize
 
 __all__ = [
+    "CALIBRATION",
     "NATURAL",
     "SUITES",
-    "CALIBRATION",
     "TEST_KEY",
     "Condition",
     "Measurement",

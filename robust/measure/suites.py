@@ -17,9 +17,9 @@ SUITES: dict[str, tuple[tuple[str, float], ...]] = {
     **_FAMILIES,
     "blur_channels": tuple(("blur_channels", level) for _, level in _FAMILIES["blur"]),
     "pixel_persistent": tuple((f"{fault}_persistent", level) for fault, level in _FAMILIES["pixel"]),
-    "world": (
+    "environment": (
         *(("shift", 0.4), ("zoom", 1.0), ("shear", 30.0), ("rotate", 45.0), ("perspective", 50.0), ("erase", 0.3)),
-        *(("mesh", 0.3), ("texture", 0.5), ("pixel_dropout", 0.15), ("world", 1.0)),
+        *(("mesh", 0.3), ("texture", 0.5), ("pixel_dropout", 0.15), ("environment", 1.0)),
     ),
 }
 #: perturbations in which nothing is random: one trial is all there are

@@ -4,7 +4,7 @@ from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, ImagesTooSmallError, linear_head
 from robust.models.inference import device_of, evaluating, folded, is_training, preserved
 from robust.models.outputs import OutputError, Thresholded, ask, gives_logits, said
-from robust.models.pretrained import IMAGENET, published_digest, load_pretrained
+from robust.models.pretrained import IMAGENET, load_pretrained, published_digest
 from robust.models.registry import UnknownNetworkError, make_network, register
 from robust.models.resnet import ResNet
 from robust.models.siamese import Siamese, trunk_of
@@ -28,11 +28,11 @@ __all__ = [
     "gives_logits",
     "is_training",
     "linear_head",
+    "load_pretrained",
     "make_network",
     "preserved",
     "published_digest",
     "register",
     "said",
-    "load_pretrained",
     "trunk_of",
 ]

@@ -3,7 +3,7 @@
 from robust.perturb.base import DrawnStrength, Perturbation, check_images, check_level
 from robust.perturb.blur import GaussianBlur
 from robust.perturb.gate import try_out
-from robust.perturb.mixture import AugMix, OneOf, World
+from robust.perturb.mixture import AugMix, Environment, OneOf
 from robust.perturb.occlusion import Erasing, Mesh, PixelDropout, Texture
 from robust.perturb.random import ImageRandom, key
 from robust.perturb.sensor import DeadPixels, GaussianNoise, HotPixels, MixedPixels, PixelFaults, StuckPixels
@@ -12,9 +12,9 @@ from robust.perturb.warp import Perspective, Rotation, Shear, Shift, Warp, Zoom,
 
 __all__ = [
     "AugMix",
-    "SimCLRAugmentation",
     "DeadPixels",
     "DrawnStrength",
+    "Environment",
     "Erasing",
     "GaussianBlur",
     "GaussianNoise",
@@ -30,10 +30,10 @@ __all__ = [
     "Rotation",
     "Shear",
     "Shift",
+    "SimCLRAugmentation",
     "StuckPixels",
     "Texture",
     "Warp",
-    "World",
     "Zoom",
     "check_images",
     "check_level",

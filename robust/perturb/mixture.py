@@ -83,10 +83,10 @@ class OneOf(Perturbation):
         return self._all[number].describe(_under(number, parameters), int((chosen[:place] == number).sum()))
 
 
-class World(OneOf):
+class Environment(OneOf):
     """Perturbs each image in one of the ways of the environment: `OneOf`, with its own name in tables."""
 
-    name = "world"
+    name = "environment"
 
 
 class AugMix(Perturbation):

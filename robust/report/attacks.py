@@ -12,7 +12,7 @@ from robust.measure.intervals import student, wilson
 from robust.report.section import Section, Table
 from robust.report.tables import interval_column, percent, perturbed_accuracy
 from robust.report.terminal import print_table
-from robust.report.titles import kind_folders, run_title, disambiguate
+from robust.report.titles import disambiguate, kind_folders, run_title
 from robust.runs import RunFolder
 
 _ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind", "seed"]

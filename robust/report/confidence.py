@@ -14,7 +14,7 @@ from robust.report.figures import COLOURS, STYLE, Drawing, line_styles
 from robust.report.scores import shown_suites, suite_columns
 from robust.report.section import Section, Table
 from robust.report.tables import percent
-from robust.report.titles import kind_folders, run_title, disambiguate
+from robust.report.titles import disambiguate, kind_folders, run_title
 from robust.runs import RunFolder
 
 _KIND = ["data", "model", "trained", "technique", "kind"]

@@ -39,7 +39,7 @@ UNITS = {
     "mesh": "width of lines over their distance, at most",
     "texture": "weight of the pattern, at most",
     "pixel_dropout": "share of the pixels, at most",
-    **dict.fromkeys(("world", "camera", "all"), "share of each range"),
+    **dict.fromkeys(("environment", "camera", "all"), "share of each range"),
     **{
         f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")
     },

@@ -154,8 +154,8 @@ def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, show
         return ""
     if not shown:
         return (
-            "No mean: it is over a suite of tests (evaluation=camera or world), and of none were all made in the same "
-            "trials."
+            "No mean: it is over a suite of tests (evaluation=camera or environment), and of none were all made in the "
+            "same trials."
         )
     titles = summary.drop_duplicates("run").set_index("run")["title"]
     said, untested = [], False

@@ -35,7 +35,9 @@ def kind_folders(folders: Iterable[Path], rows: pd.DataFrame) -> dict[str, Path]
     return {kind: places[run] for kind, run in zip(runs["kind"], runs["run"], strict=True) if run in places}
 
 
-def disambiguate(titles: pd.Series, kinds: pd.Series, *within: pd.Series, folders: KindFolders = NO_FOLDERS) -> pd.Series:
+def disambiguate(
+    titles: pd.Series, kinds: pd.Series, *within: pd.Series, folders: KindFolders = NO_FOLDERS
+) -> pd.Series:
     """Titles, and behind those that several kinds bear in one place (of the same data, say) the settings in which these
     differ, such as "natural lr=0.01", from the configurations in `folders`; where these are not there or say nothing,
     the kind itself. No configuration is read where titles differ anyway."""

@@ -38,7 +38,7 @@ from robust.runs import (
 )
 from robust.runs.config import Config
 from robust.sweep.plan import ancestors, plan, print_plan
-from robust.sweep.pool import visible_gpus, run_pool
+from robust.sweep.pool import run_pool, visible_gpus
 from robust.sweep.tune import best_pack, one_thread
 from robust.track import TrackedRun, opened
 

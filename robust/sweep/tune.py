@@ -77,8 +77,8 @@ def grow(
 
 
 def throughputs(job: Sequence[str], count: int, *, gpu: str | None = None, seconds: float) -> list[Throughput]:
-    """The throughputs of so many runs at a time, each in a process of its own, over so many seconds. Raises RuntimeError
-    where they cannot run together."""
+    """The throughputs of so many runs at a time, each in a process of its own, over so many seconds. Raises
+    RuntimeError where they cannot run together."""
     context = fresh_processes()
     start = context.Barrier(count)
     with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(start, gpu)) as pool:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from robust.attack import distances, gradient_sign, record, cross_entropy_toward
+from robust.attack import cross_entropy_toward, distances, gradient_sign, record
 
 
 @pytest.fixture
@@ -133,7 +133,9 @@ def test_steps_are_those_of_an_independent_library(model, images):
     foolbox = pytest.importorskip("foolbox", reason="foolbox is not installed")
     targets = torch.arange(12) % 3
     unreachable = lambda outputs: torch.full((len(outputs), 1), -1)  # noqa: E731
-    ours = gradient_sign(model, images, targets, step=0.02, max_steps=10, predictions=unreachable, loss=cross_entropy_toward)
+    ours = gradient_sign(
+        model, images, targets, step=0.02, max_steps=10, predictions=unreachable, loss=cross_entropy_toward
+    )
     attack = foolbox.attacks.LinfBasicIterativeAttack(abs_stepsize=0.02, steps=10, random_start=False)
     theirs, _, _ = attack(
         foolbox.PyTorchModel(model, bounds=(0, 1)),

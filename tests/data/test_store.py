@@ -28,13 +28,13 @@ def pixels(path: Path) -> torch.Tensor:
 
 def store_set(folder: Path, settings: list[str], **options: Any) -> pd.DataFrame:
     """As the command does: a set of the digits."""
-    config, found = named_perturbations(settings, usual="world")
+    config, found = named_perturbations(settings, usual="environment")
     splits, perturbations = build_splits(config.data), [one for (one,) in found]
     return store(folder, splits, perturbations, seed=config.seed, settings=settings, **options)
 
 
 def test_half_of_the_images_are_perturbed_and_some_held_out(tmp_path: Path) -> None:
-    manifest = store_set(tmp_path / "set", [*SETTINGS, "perturb=world"], share=0.5, held_out=0.15)
+    manifest = store_set(tmp_path / "set", [*SETTINGS, "perturb=environment"], share=0.5, held_out=0.15)
     assert manifest.equals(pd.read_parquet(tmp_path / "set" / "manifest.parquet"))
     counts = manifest["part"].value_counts()
     assert counts.to_dict() == {"train": 1104, "test": 196}
@@ -64,7 +64,7 @@ def test_several_perturbations_store_each_image_once_for_each(tmp_path: Path) ->
 
 
 def test_what_is_drawn_from_several_is_not_mistaken_for_one_of_them(tmp_path: Path) -> None:
-    manifest = store_set(tmp_path / "set", [*SETTINGS, "perturb=world,shift"], held_out=0.1)
+    manifest = store_set(tmp_path / "set", [*SETTINGS, "perturb=environment,shift"], held_out=0.1)
     assert not manifest["file"].duplicated().any()
     assert len(list((tmp_path / "set").rglob("*.png"))) == len(manifest)
 

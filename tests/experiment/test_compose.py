@@ -86,8 +86,8 @@ def test_the_impact_study_has_its_levels_and_the_grids() -> None:
 
 
 def test_all_is_all() -> None:
-    camera, world, both = (titles_of(f"evaluation={name}") for name in ("camera", "world", "all"))
-    assert both == [*camera, *world[1:]]
+    camera, environment, both = (titles_of(f"evaluation={name}") for name in ("camera", "environment", "all"))
+    assert both == [*camera, *environment[1:]]
 
 
 def test_a_changed_network_has_another_name() -> None:
@@ -104,7 +104,7 @@ def test_configuration_of_a_library_call_leaves_torch_alone(tmp_path: Path) -> N
 MANY = [
     ["technique=constant", "perturb=noise", "perturb.level=0.01", "seed=3"],
     ["perturb=hot", "perturb.level=3", "data=cifar10"],
-    ["technique=harden", "perturb=world", "perturb.fresh=true", "model=resnet18", "model.width=32"],
+    ["technique=harden", "perturb=environment", "perturb.fresh=true", "model=resnet18", "model.width=32"],
     ["technique=natural", "perturb=none"],
     ["sweep=pretext", "technique=finetune", "recipe.scratch.max_epochs=7", "data.labels=0.1"],
     ["sweep=strategies", "data=mnist", "technique=transfer", "perturb=blur_channels", "recipe.retrain.lr=0.5"],

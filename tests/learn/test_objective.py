@@ -85,7 +85,7 @@ def test_trades_adds_the_divergence_of_what_an_attacker_makes_of_an_image() -> N
     trades.adversary = notes  # type: ignore[assignment]
     loss, shown = trades(task, batch)
     natural, others = (softmax(task.model(one).detach().double().numpy(), axis=1) for one in (batch.images, moved))
-    plain = task.learn(batch)[0].item()
+    plain = task.compute_loss(batch)[0].item()
     assert (moved - batch.images).abs().max() > 0.05
     np.testing.assert_allclose(loss.item(), plain + 2 * entropy(natural, others, axis=1).mean(), rtol=1e-4)
     assert set(shown) == {"accuracy"}
@@ -100,7 +100,7 @@ def test_augmix_adds_the_divergence_of_three_views() -> None:
     sure = [softmax(task.model(one).detach().double().numpy(), axis=1) for one in (batch.images, *shown)]
     mixture = np.mean(sure, axis=0)
     differ = np.mean([entropy(one, mixture, axis=1) for one in sure])
-    np.testing.assert_allclose(loss.item(), task.learn(batch)[0].item() + 5 * differ, rtol=1e-4)
+    np.testing.assert_allclose(loss.item(), task.compute_loss(batch)[0].item() + 5 * differ, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_batch_is_learnt_in_all_turns() -> None:
     images = torch.zeros(5, 1, 4, 4)
     images[:, 0, 0, 0] = 1
     task = RotationPrediction(Network(), optimizer=torch.optim.SGD)
-    _, shown = task.learn(Batch(images, torch.zeros(5, dtype=torch.int64), {}, torch.arange(5)))
+    _, shown = task.compute_loss(Batch(images, torch.zeros(5, dtype=torch.int64), {}, torch.arange(5)))
     assert torch.equal(seen[0], torch.cat([images.rot90(turn, (2, 3)) for turn in range(4)]))
     assert shown["accuracy"] == 3.75  # the network tells three of four turns
 
@@ -319,10 +319,10 @@ def test_few_labelled_images_are_perturbed_as_among_all(make_run: Callable[..., 
 
 def test_pictures_of_which_is_asked_where_things_are_are_not_moved(make_run: Callable[..., Experiment]) -> None:
     small = ["model.kernel_size=3", "model.stride=1", "model.units=[4]"]
-    tested = make_run("task=patches", "evaluation=world", *small).conditions
+    tested = make_run("task=patches", "evaluation=environment", *small).conditions
     assert {"natural", "mesh"} <= {one.name for one in tested}
-    assert not {"shift", "rotate", "world"} & {one.name for one in tested}
-    for moving in (["technique=constant", "perturb=shift"], ["technique=constant", "perturb=world"]):
+    assert not {"shift", "rotate", "environment"} & {one.name for one in tested}
+    for moving in (["technique=constant", "perturb=shift"], ["technique=constant", "perturb=environment"]):
         with pytest.raises(ValueError, match=r"`task=patches` asks where things are.* got `perturb="):
             make_run("task=patches", *small, *moving)
     assert make_run("task=rotation", "technique=constant", "perturb=noise").perturbation
@@ -348,13 +348,13 @@ def test_a_run_without_labels_that_was_stopped_goes_on(make_run: Callable[..., E
     stopped = make_run(*settings, f"runs_dir={tmp_path / 'stopped'}")
     task_step = SimCLR.learn
 
-    def learn(self: SimCLR, batch: Batch) -> object:
+    def compute_loss(self: SimCLR, batch: Batch) -> object:
         if self.global_step == 20:  # of 13 an epoch
             raise RuntimeError("the machine went down")
         return task_step(self, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SimCLR, "learn", learn)
+        patch.setattr(SimCLR, "compute_loss", compute_loss)
         assert execute(stopped).state is State.FAILED
     assert (stopped.folder / "last.ckpt").is_file()
     assert execute(stopped).state is State.DONE

@@ -10,7 +10,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.train import train
 from robust.files import claiming
-from robust.learn import freeze, copy_weights
+from robust.learn import copy_weights, freeze
 from robust.runs import State, claimed, load, write_status
 
 FROZEN = ["technique=transfer", "technique.trainable=[head.*]"]
@@ -64,7 +64,7 @@ def test_hardening_goes_on_with_some_layers_and_leaves_the_rest_with_its_statist
         "parent.data.batch_size=650",
     )
     settings += ("evaluation=none", "data.source.size=8")  # small images, for speed
-    run = make_run(f"technique={technique}", "perturb=world", *settings)
+    run = make_run(f"technique={technique}", "perturb=environment", *settings)
     assert execute(run).state is State.DONE
     before, after = load(run.parents[""].folder).state_dict(), load(run.folder).state_dict()
     assert before.keys() == after.keys()

@@ -145,13 +145,13 @@ def diverging(run: Experiment, monkeypatch: pytest.MonkeyPatch, step: int) -> st
     """What is said of a training whose loss is infinite in one step alone, counted from the first."""
     steps = 0
 
-    def learn(self: Classifier, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def compute_loss(self: Classifier, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         nonlocal steps
-        loss, shown = self.judge(self.model(batch.images), batch)
+        loss, shown = self.classification_loss(self.model(batch.images), batch)
         steps += 1
         return (loss / 0 if steps == step + 1 else loss), dict(shown)
 
-    monkeypatch.setattr(Classifier, "learn", learn)
+    monkeypatch.setattr(Classifier, "compute_loss", compute_loss)
     run.folder.mkdir(parents=True)
     with pytest.raises(DivergedError) as error:
         train(run)

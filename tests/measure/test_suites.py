@@ -25,7 +25,9 @@ def every(suite: str, trials: int = 2) -> dict[tuple[str, float], int]:
     return dict.fromkeys(SUITES[suite], trials)
 
 
-@pytest.mark.parametrize(("evaluation", "suite"), [("camera", "camera"), ("grid", "camera"), ("world", "world")])
+@pytest.mark.parametrize(
+    ("evaluation", "suite"), [("camera", "camera"), ("grid", "camera"), ("environment", "environment")]
+)
 def test_a_suite_is_what_the_evaluation_of_its_name_tests(evaluation: str, suite: str) -> None:
     for shape in ((1, 28, 28), (3, 32, 32)):
         conditions = build_conditions(compose([f"evaluation={evaluation}"]).evaluation, shape)[1:]
@@ -35,13 +37,13 @@ def test_a_suite_is_what_the_evaluation_of_its_name_tests(evaluation: str, suite
 
 def test_further_tests_change_no_mean() -> None:
     first = rows(every("camera") | {("natural", 0.0): 1})
-    further = rows(every("world") | {("noise", 0.3): 2} | {("noise", 0.05): 25})
+    further = rows(every("environment") | {("noise", 0.3): 2} | {("noise", 0.05): 25})
     both = pd.concat([first, further]).drop_duplicates(["test_perturbation", "test_level", "trial"])
     before, after = (scores(table)["suites"]["camera"] for table in (first, both))
     assert before == after
     assert before["trials"] == 2
     assert before["mean"] == pytest.approx((6 * 0.505 + 3 * 0.5) / 9)
-    assert scores(both)["suites"].keys() == {"camera", "pixel", "noise", "blur", "world"}
+    assert scores(both)["suites"].keys() == {"camera", "pixel", "noise", "blur", "environment"}
 
 
 def test_of_a_suite_that_was_not_measured_whole_there_is_no_mean() -> None:

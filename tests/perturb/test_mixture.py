@@ -5,7 +5,7 @@ import torch
 
 from robust.experiment.build import build_perturbation
 from robust.experiment.compose import compose
-from robust.perturb import ImageRandom, OneOf, World, key
+from robust.perturb import Environment, ImageRandom, OneOf, key
 
 RANGES = {"stuck": (1, 10), "hot": (1, 10), "dead": (1, 10), "noise": (0.001, 0.05), "blur": (0.04, 1.0)}
 
@@ -67,18 +67,18 @@ def test_faults_that_do_not_fit_are_refused() -> None:
         OneOf(ranges={"hot": (1, 10)})(torch.zeros(1, 1, 3, 3))
 
 
-WORLD = ("shift", "zoom", "shear", "rotate", "perspective", "erase", "mesh", "texture", "pixel_dropout")
+ENVIRONMENT = ("shift", "zoom", "shear", "rotate", "perspective", "erase", "mesh", "texture", "pixel_dropout")
 
 
 def test_the_world_is_one_of_them_for_each_image() -> None:
-    world = build_perturbation(compose(["perturb=world"]).perturb)
-    assert isinstance(world, World)
-    assert world.name == "world"
-    chosen = world.sample(ImageRandom(key("test", 0), torch.arange(900)), (3, 16, 16))["chosen"]
+    environment = build_perturbation(compose(["perturb=environment"]).perturb)
+    assert isinstance(environment, Environment)
+    assert environment.name == "environment"
+    chosen = environment.sample(ImageRandom(key("test", 0), torch.arange(900)), (3, 16, 16))["chosen"]
     counts = torch.bincount(chosen, minlength=9)
     assert len(counts) == 9
     assert ((counts - 100).abs() < 40).all()
-    for name, (way,) in zip(WORLD, world.ways, strict=True):
+    for name, (way,) in zip(ENVIRONMENT, environment.ways, strict=True):
         alone = build_perturbation(compose([f"perturb={name}"]).perturb)
         assert type(way) is type(alone)
         assert (way.name, way.level) == (name, alone.level)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from robust.perturb import (
     AugMix,
-    SimCLRAugmentation,
     DeadPixels,
+    Environment,
     Erasing,
     GaussianBlur,
     GaussianNoise,
@@ -24,9 +24,9 @@ from robust.perturb import (
     Rotation,
     Shear,
     Shift,
+    SimCLRAugmentation,
     StuckPixels,
     Texture,
-    World,
     Zoom,
     check_images,
 )
@@ -52,7 +52,9 @@ PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
     "mesh": lambda level: Mesh(level=level),
     "texture": lambda level: Texture(level=level),
     "pixel_dropout": lambda level: PixelDropout(level=level),
-    "world": lambda level: World(ranges={"shift": (0.3, 0.5), "erase": (0.3, 0.4), "texture": (0.2, 0.4)}, level=level),
+    "environment": lambda level: Environment(
+        ranges={"shift": (0.3, 0.5), "erase": (0.3, 0.4), "texture": (0.2, 0.4)}, level=level
+    ),
     "augmix": lambda level: AugMix(ranges={"rotate": (0, 20), "shift": (0, 0.3)}, level=level),
     "view": lambda level: SimCLRAugmentation(level=level),
     "camera": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
@@ -73,7 +75,7 @@ LEVELS = (
         "mesh": 0.3,
         "texture": 0.6,
         "pixel_dropout": 0.6,
-        "world": 1.0,
+        "environment": 1.0,
         "augmix": 1.0,
         "view": 1.0,
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from robust.measure import SUITES, CALIBRATION
+from robust.measure import CALIBRATION, SUITES
 from robust.runs.tables import COLUMNS
 
 Test = tuple[str, float]

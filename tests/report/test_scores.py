@@ -32,17 +32,19 @@ def test_models_are_compared_by_the_mean_over_a_suite_that_both_went_through(row
 
 def test_camera_stands_for_its_families_where_all_went_through_it(rows_of: Make, suites_of: Make) -> None:
     found = scores(
-        rows_of("natural", suites_of("camera", "world")),
+        rows_of("natural", suites_of("camera", "environment")),
         rows_of("noise", suites_of("camera"), technique="constant", trained=("noise", 0.05)),
     )
-    assert found.suites == ("camera", "world")
+    assert found.suites == ("camera", "environment")
     assert {"noise", "mean"}.isdisjoint(found.lines)
 
 
 def test_a_mean_over_other_trials_than_most_have_is_empty_and_says_so(rows_of: Make, suites_of: Make) -> None:
-    runs = [rows_of(f"run{seed}", suites_of("world"), trials=2, seed=seed, kind=f"kind{seed}") for seed in range(2)]
-    found = scores(*runs, rows_of("more", suites_of("world"), trials=25, technique="transfer"))
-    assert found.lines.set_index("title")["world"].notna().tolist() == [True, True, False]
+    runs = [
+        rows_of(f"run{seed}", suites_of("environment"), trials=2, seed=seed, kind=f"kind{seed}") for seed in range(2)
+    ]
+    found = scores(*runs, rows_of("more", suites_of("environment"), trials=25, technique="transfer"))
+    assert found.lines.set_index("title")["environment"].notna().tolist() == [True, True, False]
     assert "Empty: transfer (25 trials, other than the 2 of most)." in found.note
 
 

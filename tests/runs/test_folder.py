@@ -165,7 +165,9 @@ def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
 def test_words_that_look_like_nothing_or_numbers_stay_words(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     natural = Identity("digits", "convnet", "natural", "none", 0.0, 0, digest="0123456789", kind="00012345")
-    table = pd.DataFrame({"scored": ["all classes"], "n": [7], "accuracy": [0.25], **dict.fromkeys(CALIBRATION, np.nan)})
+    table = pd.DataFrame(
+        {"scored": ["all classes"], "n": [7], "accuracy": [0.25], **dict.fromkeys(CALIBRATION, np.nan)}
+    )
     run.write_natural_adversarial(table, "0042", natural, "natural-run")
     found = run.read_natural_adversarial()
     assert found is not None

@@ -62,7 +62,9 @@ def _names(natural: Mapping[str, Sequence[Path]], rows: pd.DataFrame) -> Sequenc
     """What the networks of each of several kinds are called."""
     first = [rows[rows["run"] == mine[0].name].iloc[0] for mine in natural.values()]
     names = pd.Series([f"{row['data']} {row['model']}" for row in first], dtype=object)
-    return list(disambiguate(names, pd.Series(list(natural)), folders={kind: mine[0] for kind, mine in natural.items()}))
+    return list(
+        disambiguate(names, pd.Series(list(natural)), folders={kind: mine[0] for kind, mine in natural.items()})
+    )
 
 
 def layers_alone(folders: Sequence[Path], rows: pd.DataFrame) -> dict[str, str]:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure import NATURAL, CALIBRATION, TEST_KEY, condition_title
+from robust.measure import CALIBRATION, NATURAL, TEST_KEY, condition_title
 from robust.report.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.report.section import Section, Table
 from robust.report.tables import calibration_columns, percent, seeds_line, with_interval
-from robust.report.titles import NO_FOLDERS, KindFolders, kind_folders, disambiguate
+from robust.report.titles import NO_FOLDERS, KindFolders, disambiguate, kind_folders
 from robust.runs import RunFolder
 
 _FIGURES = ["natural", "perturbed", "half", *CALIBRATION]
@@ -49,13 +49,15 @@ def hardening_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
 
 
 def hardening_claims(rows: pd.DataFrame) -> pd.DataFrame:
-    """A line for each claim about residual networks on Tiny-ImageNet, hardened against `world` at level 1, of at least
-    3 seeds and in one kind of settings. What was published is of a network with ImageNet weights and all 200
+    """A line for each claim about residual networks on Tiny-ImageNet, hardened against `environment` at level 1, of at
+    least 3 seeds and in one kind of settings. What was published is of a network with ImageNet weights and all 200
     classes."""
     runs = _runs(rows, {})
     if runs.empty:
         return decide([], [])
-    claimed = (runs["data"] == "tiny_imagenet") & (runs["test_perturbation"] == "world") & (runs["test_level"] == 1)
+    claimed = (
+        (runs["data"] == "tiny_imagenet") & (runs["test_perturbation"] == "environment") & (runs["test_level"] == 1)
+    )
     subjects = []
     for (technique, model), each in runs[claimed].groupby(["technique", "model"], sort=False):
         group = hardening_table(each)

@@ -48,7 +48,7 @@ class ClassificationWithPose(_SceneTask):
         super().__init__(*arguments, **options)
         self.weight = weight
 
-    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         logits, parameters = self.model.estimate(batch.images)
         error = (parameters - batch.extras["parameters"]) * batch.extras["is_object"][:, None]
         loss, shown = judged(logits, batch.labels)
@@ -64,7 +64,7 @@ class PoseEstimation(_SceneTask):
     networks, needs = (Estimator,), ("parameters",)
     background_class = False
 
-    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         error = self.model.raw(batch.images, batch.labels) - batch.extras["parameters"]
         return error.square().sum(1).mean() / 2, {"pose_error": error.detach().abs().mean(1).sum()}
 
@@ -76,7 +76,7 @@ class Rendering(_SceneTask):
     networks, needs = (Projector,), ("parameters", "drawing", "alpha")
     sees_images, background_class = False, False
 
-    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         return drawn(self.model, batch.extras["parameters"], batch)
 
 
@@ -95,7 +95,7 @@ class EndToEnd(_SceneTask):
             )
         self.weight = weight
 
-    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         parameters = self.model.estimator.raw(batch.images, batch.labels)
         loss, shown = drawn(self.model.projector, parameters, batch)
         error = parameters - batch.extras["parameters"]
@@ -130,7 +130,7 @@ class PatchComparison(_SceneTask):
         self.patches = patches
 
     @property
-    def learning(self) -> nn.Module:
+    def trainable_module(self) -> nn.Module:
         return self.model.comparator
 
     def on_train_epoch_start(self) -> None:
@@ -138,7 +138,7 @@ class PatchComparison(_SceneTask):
         self.model.estimator.eval()
         self.model.projector.eval()
 
-    def learn(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         assumed, alike = assume(batch.labels, self.model.num_objects)
         with torch.no_grad():
             parameters = self.model.estimator(batch.images, assumed)
@@ -150,7 +150,7 @@ class PatchComparison(_SceneTask):
         loss = functional.binary_cross_entropy_with_logits(logits, alike) if len(alike) else logits.sum()
         return loss, {"patch_accuracy": right * len(batch.labels)}
 
-    def mislead(self, images: Tensor, batch: Batch) -> Tensor:
+    def attack_loss(self, images: Tensor, batch: Batch) -> Tensor:
         """How far the scores are from the truth: an adversary goes through all stages."""
         scores = functional.pad(self.model.look(images).score, (0, 1))
         return self.model.target_loss(scores, batch.labels).mean()

@@ -137,11 +137,11 @@ def features_figure(models: Mapping[str, Path], labels: float) -> Drawing:
     config = RunFolder(next(iter(models.values()))).read_config()
     test = build_splits(config.data).test
     rows = torch.arange(len(test))[:: max(1, len(test) // _POINTS)]
-    world = build_perturbation(compose(["perturb=world"]).perturb)
+    environment = build_perturbation(compose(["perturb=environment"]).perturb)
     natural = to_float(test.images[rows])
     shown = {
         NATURAL: natural,
-        "world": Condition(world).view(natural, test.places[rows], seed=config.evaluation.seed, trial=0),
+        "environment": Condition(environment).view(natural, test.places[rows], seed=config.evaluation.seed, trial=0),
     }
     points = []
     for name, folder in models.items():

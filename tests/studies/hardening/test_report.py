@@ -30,7 +30,7 @@ def rows(
             "data": data,
             "model": model,
             "technique": technique,
-            "train_perturbation": "none" if technique == "natural" else "world",
+            "train_perturbation": "none" if technique == "natural" else "environment",
             "train_level": 0.0 if technique == "natural" else level,
             "seed": seed,
             "kind": f"{data}-{model}-{technique}{setting}-{level}",
@@ -49,8 +49,8 @@ def rows(
         for seed, (natural, perturbed) in enumerate(seeds)
         for name, test_level, trial, accuracy, change in [
             ("natural", 0.0, 0, natural, 0.0),
-            ("world", level, 0, perturbed, -0.01),
-            ("world", level, 1, perturbed, 0.01),
+            ("environment", level, 0, perturbed, -0.01),
+            ("environment", level, 1, perturbed, 0.01),
         ]
     ]
     return pd.DataFrame(lines)
@@ -91,8 +91,8 @@ def test_the_answer_names_what_was_won_the_best_and_what_squeezing_adds() -> Non
     both = pd.concat([rows(RUNS), rows(RUNS, "se_resnet18", 0.02)])
     section = hardening_section([], both)
     assert (
-        "resnet18 against world 1: harden takes the half-perturbed set from 46.0 to 53.0 % and natural images from 60.0"
-        in (section.text)
+        "resnet18 against environment 1: harden takes the half-perturbed set from 46.0 to 53.0 % and natural images "
+        "from 60.0" in (section.text)
     )
     assert "best on the half-perturbed set is harden, 53.0 %" in section.text
     assert (
@@ -139,7 +139,7 @@ def test_without_hardening_there_is_nothing_to_say() -> None:
 
 def test_hardened_runs_without_their_tests_say_nothing() -> None:
     some = rows(RUNS)
-    untested = some[~((some["technique"] == "harden") & (some["test_perturbation"] == "world"))]
+    untested = some[~((some["technique"] == "harden") & (some["test_perturbation"] == "environment"))]
     assert hardening_section([], untested).tables == {}
 
 

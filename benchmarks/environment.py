@@ -1,4 +1,4 @@
-"""Perturbations of the world against the libraries that have them: 64 x 64 colour images a second, each image with a
+"""Perturbations of the environment against the libraries that have them: 64 x 64 colour images a second, each with a
 strength of its own."""
 
 from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ def _rivals() -> Iterator[tuple[DrawnStrength, dict[str, Callable[[Tensor], Tens
     yield PixelDropout(level=0.15), {"plain torch": _plain_dropout}
 
 
-def bench_world() -> Iterator[Result]:
+def bench_environment() -> Iterator[Result]:
     """The ratio of our images a second to the fastest other's, for each perturbation that others have."""
     images = torch.rand(_COUNT, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     random, indices = key("bench"), torch.arange(_COUNT)
