@@ -15,7 +15,19 @@ from robust.runs.config import leaves
 
 _HOME = re.compile(r"(\+{0,2}[\w.@/]+)=(~(?:/.*)?)")
 _NAMED = ("task.name", "technique.name")
-_RENAMED = {"data.none": "data.background_class", "task.none": "task.background_class"}
+_RENAMED = {  # what was called otherwise: keys, and choices of a group
+    "data.none": "data.background_class",
+    "task.none": "task.background_class",
+    "evaluation.levels": "evaluation.conditions",
+    "rate": "lr_scheduler",
+    "recipe.pretext": "recipe.pretrain",
+    "task.recipe": "task.stage",
+    "technique.recipe": "technique.stage",
+    "evaluation=camera_and_world": "evaluation=all",
+    "evaluation=world": "evaluation=environment",
+    "perturb=all": "perturb=camera",
+    "perturb=world": "perturb=environment",
+}
 _LONGEST = 100_000  # characters
 
 
@@ -78,6 +90,8 @@ def check_override(override: Override) -> None:
     if override.is_sweep_override():
         raise ValueError(f"`{override.input_line}` lists several values: give -m too. A list is written [1,2].")
     value = override.value()
+    if (choice := f"{key}={value}") in _RENAMED:
+        raise ValueError(f"`{choice}` is not a choice any more. It is `{_RENAMED[choice]}`.")
     if place is not None or key in groups():
         check(key, value, "the name of a choice", isinstance(value, str))
         if str(value).startswith("_"):

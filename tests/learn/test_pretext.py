@@ -346,7 +346,7 @@ def test_a_run_without_labels_that_was_stopped_goes_on(make_run: Callable[..., E
     whole = make_run(*settings)
     assert execute(whole).state is State.DONE
     stopped = make_run(*settings, f"runs_dir={tmp_path / 'stopped'}")
-    task_step = SimCLR.learn
+    task_step = SimCLR.compute_loss
 
     def compute_loss(self: SimCLR, batch: Batch) -> object:
         if self.global_step == 20:  # of 13 an epoch
