@@ -26,7 +26,7 @@ import importlib, pkgutil, sys
 import pytest
 
 quietly = ["-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--assert=plain"]
-if failed := pytest.main([*quietly, "tests/attack/test_assault.py"]):
+if failed := pytest.main([*quietly, "tests/attack/test_plan.py"]):
     sys.exit(int(failed))
 
 import robust.cli

@@ -130,8 +130,8 @@ def measure_in_parts(
         for place, (condition, test) in enumerate(bar, start=1):
             predicted, confidence = predict(model, images, condition, test[2], seed=test[3], batch_size=batch_size)
             right = predicted == images.labels
-            rows.append((*test, len(images), right.sum().item() / len(images), *_sureness(model, confidence, right)))
-            bins = _bins(model, confidence, right)
+            calibration, bins = _calibration(model, confidence, right)
+            rows.append((*test, len(images), right.sum().item() / len(images), *calibration))
             predictions.append((*test, labels, _as_numbers(predicted, len(images.classes)), *bins))
             if place == len(tests) or time.monotonic() - begun > every_s:
                 yield Measurement(
@@ -155,8 +155,8 @@ def measure_natural_adversarial(
             found = predict(model, images, Condition(), 0, seed=0, batch_size=batch_size, among=among)
             right = found[0] == images.labels
             accuracy = right.double().mean().item()
-            sureness = _sureness(model, found[1], right)
-            lines.append((scored, len(shared), len(images), accuracy, *wilson(accuracy, len(images)), *sureness))
+            calibration, _ = _calibration(model, found[1], right)
+            lines.append((scored, len(shared), len(images), accuracy, *wilson(accuracy, len(images)), *calibration))
     return pd.DataFrame(lines, columns=["scored", "classes", "n", "accuracy", "low", "high", *CALIBRATION])
 
 
@@ -177,20 +177,16 @@ def _whole(name: str, value: Any, least: float = -math.inf) -> int:
     return int(plain(value))
 
 
-def _sureness(model: nn.Module, confidence: Tensor, right: Tensor) -> list[float]:
-    """What CALIBRATION names; NaN for scores, which are no logits."""
+def _calibration(
+    model: nn.Module, confidence: Tensor, right: Tensor
+) -> tuple[list[float], Sequence[np.ndarray | None]]:
+    """What CALIBRATION names, and the arrays of `confidence_bins`; NaN and None for scores, which are no logits."""
     if not gives_logits(model):
-        return [math.nan] * len(CALIBRATION)
-    sure, hits = confidence.cpu().numpy(), right.cpu().numpy()
-    expected = expected_calibration_error(**confidence_bins(sure, hits))
-    return [round(one, 6) for one in (expected, rms_calibration_error(sure, hits), aurra(sure, hits))]
-
-
-def _bins(model: nn.Module, confidence: Tensor, right: Tensor) -> list[np.ndarray | None]:
-    """The arrays of `confidence_bins`; None for scores."""
-    if not gives_logits(model):
-        return [None] * len(_BINS)
-    return list(confidence_bins(confidence.cpu().numpy(), right.cpu().numpy()).values())
+        return [math.nan] * len(CALIBRATION), [None] * len(_BINS)
+    confident, hits = confidence.cpu().numpy(), right.cpu().numpy()
+    bins = confidence_bins(confident, hits)
+    errors = (expected_calibration_error(**bins), rms_calibration_error(confident, hits), aurra(confident, hits))
+    return [round(one, 6) for one in errors], list(bins.values())
 
 
 def _greatest_share(logits: Tensor) -> Tensor:

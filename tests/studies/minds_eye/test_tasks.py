@@ -8,6 +8,7 @@ import torch
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import prepare
 from robust.runs import State, load
 from robust.studies.minds_eye.tasks import assume, balanced, cut
 
@@ -19,10 +20,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"data.cache_dir={tmp_path_factory.mktemp('scenes')}"
 
 
-@pytest.fixture
-def done(make_run: Callable[..., Experiment], cache: str) -> Callable[..., Experiment]:
+@pytest.fixture(scope="session")
+def done(tmp_path_factory: pytest.TempPathFactory, quick: list[str], cache: str) -> Callable[..., Experiment]:
+    """Does a run; what several start from is done once."""
+    runs_dir = f"runs_dir={tmp_path_factory.mktemp('stages')}"
+
     def done(*overrides: str) -> Experiment:
-        run = make_run(*SCENES, cache, *overrides)
+        run = prepare([runs_dir, *quick, *SCENES, cache, *overrides])
         status = execute(run)
         assert status.state is State.DONE, status.reason
         return run
