@@ -13,6 +13,7 @@ from robust.runs import State, load
 from robust.studies.minds_eye.tasks import assume, balanced, cut
 
 SCENES = ["data=scenes", "technique=natural", "evaluation=natural", "data.train=64", "data.test=8"]
+SCENES += ["recipe.estimate.max_epochs=2", "recipe.project.max_epochs=2"]  # of stages that others start from
 
 
 @pytest.fixture(scope="session")
