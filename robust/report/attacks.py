@@ -33,6 +33,11 @@ def attacks_section(folders: Sequence[Path]) -> Section:
         "it before and after. Intervals: over images (Wilson) for one seed, over seeds (Student) for several. Medians: "
         "over the attacks that succeeded."
     )
+    if table["faults"].any():
+        note += (
+            " No result: for so many images what came back was no image within the budget, or no answer of use, and "
+            "counts as an attack that failed; attacks.parquet says why (fault)."
+        )
     return Section("Attacks", "", {}, {"attacks": Table(_shown(table), table, note)})
 
 
@@ -60,6 +65,7 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             **({"perturbed, %": table["perturbed"].map(percent)} if table["perturbed"].notna().any() else {}),
             "robust accuracy, %": table["robust"].map(percent),
             **interval_column(table),
+            **({"no result": table["faults"]} if table["faults"].any() else {}),
             "median distortion": table["distortion"].map(_short),
             "median steps": table["steps"].map(_short),
             "median queries": table["queries"].map(_short),
@@ -71,7 +77,8 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
     """A line for each kind of network and attack: data, model, trained, attack (its name and settings, which also
     stand alone), targeted, seeds, images (of a seed), natural, perturbed (over the conditions that all networks of the
     data were tested under) and robust accuracy (fractions, means over seeds), low and high of the latter's 95 %
-    interval, and the medians of distortion, linf, steps and queries of what succeeded."""
+    interval, the medians of distortion, linf, steps and queries of what succeeded, and faults, the number of results
+    that were none (over seeds)."""
     attacked = {folder: RunFolder(folder).read_rows() for folder in folders if RunFolder(folder).attacks.is_file()}
     runs = [line for folder, rows in attacked.items() for line in attack_lines(folder, rows)]
     if not runs:
@@ -89,7 +96,8 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
         low, high = student(robust)[1:] if len(robust) > 1 else wilson(robust[0], images)
         trained = {"trained": run_title(pd.Series(known)), "seeds": len(group), "images": images}
         means = group[["natural", "perturbed", "robust", *_EFFORT]].mean()
-        lines.append({**known, **trained, **means, "low": max(low, 0.0), "high": min(high, 1.0)})
+        ends = {"low": max(low, 0.0), "high": min(high, 1.0), "faults": int(group["faults"].sum())}
+        lines.append({**known, **trained, **means, **ends})
     found = pd.DataFrame(lines)
     kinds = kind_folders(attacked, pd.concat(attacked.values()))
     within = (found["data"], found["model"])
@@ -118,6 +126,7 @@ def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
                     "natural": recognised.mean(),
                     "robust": (recognised & ~gave_way).mean(),
                     **succeeded(each)[_EFFORT].median(),
+                    "faults": int((each["fault"].fillna("") != "").sum()) if "fault" in each else 0,
                 }
             )
     return lines

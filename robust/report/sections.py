@@ -67,7 +67,8 @@ def run_drawings(folder: Path) -> dict[str, Drawing]:
 
 def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
     scores, lines = score_table(summary, rows), over_seeds(summary)
-    note = f"{scores.note} Intervals: 95 %, over seeds (Student).".strip()
+    several = " Intervals: 95 %, over seeds (Student)." if (scores.lines["seeds"] > 1).any() else ""
+    note = f"{scores.note}{several}".strip()
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = _accuracy(lines)

@@ -5,14 +5,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from robust.report.attacks import attacks_table, print_attacks
+from robust.report.attacks import attacks_section, attacks_table, print_attacks
 from robust.runs import RunFolder
 from robust.runs.tables import COLUMNS
 
 ACCURACY = {"natural": 0.9, "noise": 0.6, "blur": 0.3}
 
 
-def attacked_run(root: Path, technique: str, *, tests: list[str], seed: int = 0, kind: str = "") -> Path:
+def attacked_run(
+    root: Path, technique: str, *, tests: list[str], seed: int = 0, kind: str = "", faults: tuple[str, str] = ("", "")
+) -> Path:
     """A run of two images that were attacked by FGSM, the first with success."""
     folder = root / f"{technique}{kind}-{seed}"
     folder.mkdir()
@@ -23,7 +25,7 @@ def attacked_run(root: Path, technique: str, *, tests: list[str], seed: int = 0,
     attacks = {"attack": "fgsm", "settings": '{"eps": 0.1}', "image": [0, 1], "label": 3, "before": 3, "target": -1}
     found = {"after": [5, 3], "success": [True, False], "threshold": float("nan"), "original": b"", "adversarial": b""}
     effort = {"distortion": 0.1, "linf": 0.1, "steps": 1, "queries": 2}
-    RunFolder(folder).add_attacks(pd.DataFrame({**attacks, **found, **effort}))
+    RunFolder(folder).add_attacks(pd.DataFrame({**attacks, **found, **effort, "fault": faults}))
     return folder
 
 
@@ -44,6 +46,15 @@ def test_perturbed_is_a_mean_over_conditions_however_many_trials_each_had(tmp_pa
     again = rows[rows["test_perturbation"] == "noise"]
     pd.concat([rows, *(again.assign(trial=trial) for trial in range(1, 5))]).to_csv(folder / "rows.csv")
     assert attacks_table([folder])["perturbed"].item() == pytest.approx(0.45)
+
+
+def test_what_was_no_result_is_counted_where_there_is_any(tmp_path: Path) -> None:
+    sound = attacked_run(tmp_path, "natural", tests=["natural"])
+    assert "no result" not in attacks_section([sound]).tables["attacks"].shown
+    faulty = attacked_run(tmp_path, "constant", tests=["natural"], faults=("", "not finite"))
+    section = attacks_section([sound, faulty])
+    assert section.tables["attacks"].shown["no result"].tolist() == [0, 1]
+    assert "No result: " in section.tables["attacks"].note
 
 
 def test_settings_of_one_technique_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
