@@ -40,6 +40,10 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (["perturb=hot", "perturb.level=-1"], "error: `perturb.level` must be a number >= 0; got -1."),
         (["perturb=hot", "perturb.level=2.5"], "error: `perturb.level` must be a whole number; got 2.5."),
         (["perturb=hot", "perturb.level=785"], "error: `perturb.level` must be at most 784, the pixels of a 28 x 28 "),
+        (
+            ["perturb=blur", "perturb.level=1e308"],
+            "error: `perturb.level` must be at most 28000, 1000 times the longer",
+        ),
         (["perturb.level=nan"], "error: `perturb.level` must be a number >= 0; got nan."),
         (["perturb=blur", "perturb.level=abc"], "error: `perturb.level` must be a number >= 0; got abc."),
         (

@@ -8,6 +8,7 @@ from torch import Tensor
 from robust.perturb.base import Perturbation, check_level
 
 _CUT = 4.0  # in standard deviations, as in SciPy's `gaussian_filter`
+_WIDEST = 1000  # times as wide as an image: of one colour long before
 
 
 @functools.lru_cache(maxsize=64)
@@ -48,7 +49,7 @@ class GaussianBlur(Perturbation):
 
     With `channels=True` the channel axis is filtered too, so that colours bleed into each other, as in the published
     code of Cavey et al. 2020 (arXiv 2004.03452), section V-C; the text describes the spatial filter. Raises ValueError
-    for another `sigma`.
+    for another `sigma`, and for images that are less than a thousandth of it wide and high.
     """
 
     random = False
@@ -58,6 +59,14 @@ class GaussianBlur(Perturbation):
         self.sigma = self.level = check_level("sigma", sigma, "the blur's standard deviation in pixels, e.g. 1.0")
         self.channels = channels
         self.name = "blur_channels" if channels else "blur"
+
+    def check(self, shape: tuple[int, int, int]) -> None:
+        _, height, width = shape
+        if self.sigma > (most := _WIDEST * max(height, width)):
+            raise ValueError(
+                f"`sigma` must be at most {most}, {_WIDEST} times the longer side of a {height} x {width} image; got "
+                f"{self.sigma:g}."
+            )
 
     def apply_transform(self, images: Tensor) -> Tensor:
         return gaussian_blur(images, self.sigma, channels=self.channels)
