@@ -103,7 +103,7 @@ def explain_override(text: str, known_keys: Callable[[], Iterable[str]]) -> str:
             name = within[1]
         if name in (known := [*known_keys()]):
             return f"`{name}` is not a key of what was chosen, though of other choices. `--cfg job` lists its keys."
-        return f"`{name}` is not a key.{suggest(name, known)} `python train.py --cfg job` lists all."
+        return f"`{name}` is not a key.{suggest(name, known)} `robust train --cfg job` lists all."
     if found := re.search(r"Error merging override (.+?)=(.*)", text):
         return f"`{found[1].lstrip('+')}` must be a mapping such as {{name: value}}; got {found[2]}."
     return re.sub(r"'([^']+)'", r"`\1`", " ".join(line.strip() for line in text.splitlines() if line.strip()))

@@ -98,7 +98,7 @@ def _explain_unknown(name: str, known: Sequence[str]) -> str:
     elif beside and others:
         advice = f"In `{beside}` there are {', '.join(others)}."
     else:
-        advice = "`python train.py --cfg job` lists all."
+        advice = "`robust train --cfg job` lists all."
     return f"`{name}` is not a key: nothing reads it. {advice}"
 
 

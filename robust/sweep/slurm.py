@@ -142,7 +142,7 @@ def _submit(
     except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError) as error:
         raise ValueError(
             f"Slurm did not take the jobs: {_said(error)}. Their settings are hydra.launcher.*: "
-            "`python train.py hydra/launcher=slurm --cfg hydra -p hydra.launcher` lists them."
+            "`robust train hydra/launcher=slurm --cfg hydra -p hydra.launcher` lists them."
         ) from error
 
 
