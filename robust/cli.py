@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 from robust.errors import check, loading, run_command, started, suggest
 from robust.experiment.search_path import CONF, at_home, project_folders, take_project, trust_projects
-from robust.files.places import PICTURES, new_folder, new_picture, new_table
 
 _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 
@@ -22,6 +21,7 @@ _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 tracebacks, --config-dir FOLDER adds choices of your own (FOLDER/perturb/mine.yaml) and the modules beside that folder.
 Exit status: 0 all went well; 1 a run failed; 2 the command was wrong, and nothing was started; 130 stopped (Ctrl-C)."""
 _ENVIRONMENT = "shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout"
+_PICTURES = (".png", ".svg", ".pdf")
 _NOW_REPORT = ("layers", "pretext")  # commands that there were
 _Argument = tuple[str, dict[str, Any]]  # as `add_argument` takes it
 _commands: dict[str, tuple[Callable[..., None], Sequence[_Argument]]] = {}
@@ -81,6 +81,29 @@ def _command(*arguments: _Argument) -> Callable[[Callable[..., None]], Callable[
     return register
 
 
+def _folder(text: str) -> Path:
+    """A folder to write to, there or to be made."""
+    nearest = next(one for one in (Path(text), *Path(text).absolute().parents) if one.exists())
+    if not nearest.is_dir():
+        raise argparse.ArgumentTypeError(f"must be a folder; {nearest} is a file")
+    return Path(text)
+
+
+def _picture(text: str) -> Path:
+    """A picture to write."""
+    if Path(text).suffix not in _PICTURES or Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"must be a file that ends in {', '.join(_PICTURES)}; got {text}")
+    return _folder(str(Path(text).parent)) / Path(text).name
+
+
+def _table(text: str) -> Path:
+    """A table to write, without the suffix."""
+    path = Path(text).with_suffix("") if Path(text).suffix in (".parquet", ".csv") else Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"must name a table, not a folder; for one in it: {path / 'rows'}")
+    return _folder(str(path.parent)) / path.name
+
+
 def _argument(name: str, **options: Any) -> _Argument:
     return name, options
 
@@ -90,7 +113,7 @@ def _settings(nargs: str, such: str) -> _Argument:
 
 
 _RUNS = _argument("runs", nargs="+", metavar="RUNS", help="runs' folders, or folders that hold some")
-_OUT = _argument("--out", type=new_folder, help="the folder to write to (default: beside the runs)")
+_OUT = _argument("--out", type=_folder, help="the folder to write to (default: beside the runs)")
 
 
 @_command()
@@ -163,7 +186,7 @@ def _report(runs: list[str], out: Path | None, formats: str) -> None:
         print("page:", write_report(folders, out, formats=[one for one in formats.split(",") if one]))
 
 
-@_command(_RUNS, _argument("--out", type=new_table, default="rows", help="the table's name, without suffix (rows)"))
+@_command(_RUNS, _argument("--out", type=_table, default="rows", help="the table's name, without suffix (rows)"))
 def _collect(runs: list[str], out: Path) -> None:
     """Gather the rows of finished runs into one table, as Parquet and CSV.
 
@@ -180,7 +203,7 @@ def _collect(runs: list[str], out: Path) -> None:
 
 
 @_command(
-    _argument("folder", type=new_folder, metavar="FOLDER", help="where images go: FOLDER/{train,test}/CLASS/*.png"),
+    _argument("folder", type=_folder, metavar="FOLDER", help="where images go: FOLDER/{train,test}/CLASS/*.png"),
     _settings("*", "data=tiny_imagenet perturb=shift,zoom perturb.level=1 seed=1 (default: perturb=environment)"),
     _argument("--share", type=float, default=1.0, help="of the images that are perturbed, from 0 to 1 (1)"),
     _argument("--held-out", type=float, help="share of the training images that becomes the test images"),
@@ -211,7 +234,7 @@ def _store(folder: Path, settings: list[str], share: float, held_out: float | No
 
 @_command(
     _RUNS,
-    _argument("--out", type=new_folder, default="exported", help="the folder to write to (exported)"),
+    _argument("--out", type=_folder, default="exported", help="the folder to write to (exported)"),
     _argument("--formats", default="robustbench,onnx,safetensors", help="some of robustbench, onnx, safetensors (all)"),
     _argument("--threat", default="Linf", help="RobustBench's name of the threat: Linf (default), L2 or corruptions"),
 )
@@ -231,7 +254,7 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
 
 
 @_command(
-    _argument("file", type=new_picture, metavar="FILE", help=f"where it goes; it ends in {', '.join(PICTURES)}"),
+    _argument("file", type=_picture, metavar="FILE", help=f"where it goes; it ends in {', '.join(_PICTURES)}"),
     _settings("*", "data=tiny_imagenet perturb=noise,blur (default: all that perturb=environment draws from)"),
     _argument("--images", type=int, default=3, help="how many images, each of another class (3)"),
 )

@@ -58,9 +58,9 @@ def gradient_sign(
     def move(moved: Tensor, gradient: Tensor, _: Tensor) -> Tensor:
         return (moved - step * gradient.sign()).clamp_(0, 1)
 
-    walk = Iteration(move, max_steps)
-    aim = Goal(classes.cpu(), targeted, loss, predictions)
-    return follow(model, images, aim, walk, batch_size=batch_size, title=title)
+    iteration = Iteration(move, max_steps)
+    goal = Goal(classes.cpu(), targeted, loss, predictions)
+    return follow(model, images, goal, iteration, batch_size=batch_size, title=title)
 
 
 @checked
@@ -172,9 +172,9 @@ def pgd(
     if perturbation is not None:
         perturbation.try_out((images.shape[1], images.shape[2], images.shape[3]))
     attempts = restarts if random_start else 1
-    walk = Iteration(move, steps, begin if random_start else None, attempts, **through)
-    aim = Goal(classes.cpu(), targeted, loss, predicted)
-    return follow(model, images, aim, walk, batch_size=batch_size, title=title)
+    iteration = Iteration(move, steps, begin if random_start else None, attempts, **through)
+    goal = Goal(classes.cpu(), targeted, loss, predicted)
+    return follow(model, images, goal, iteration, batch_size=batch_size, title=title)
 
 
 def _through(perturbation: Perturbation, draws: int, seed: int, known: Tensor) -> dict[str, Any]:

@@ -53,40 +53,40 @@ class Goal:
 def follow(
     model: nn.Module,
     images: Tensor,
-    aim: Goal,
-    walk: Iteration,
+    goal: Goal,
+    iteration: Iteration,
     *,
     batch_size: int,
     title: str | None,
 ) -> AttackResult:
     """Moves each image until it has the wanted prediction by every rule, or its attempts are over."""
-    check_least(max_steps=(walk.max_steps, 1), batch_size=(batch_size, 1))
+    check_least(max_steps=(iteration.max_steps, 1), batch_size=(batch_size, 1))
     device = device_of(model)
-    batch, found, still = _Batch(images, walk, batch_size, device), None, 0
+    batch, found, still = _Batch(images, iteration, batch_size, device), None, 0
     with progress(title, unit="image", total=len(images)) as bar:
         while len(batch.rows):
             moved = batch.moved.detach().requires_grad_(True)
             with torch.set_grad_enabled(not batch.last.all()), ImageGradient():
                 outputs = (
-                    walk.ask(model, moved, batch.rows, batch.steps)
-                    if walk.ask
+                    iteration.ask(model, moved, batch.rows, batch.steps)
+                    if iteration.ask
                     else ask(model, moved, numbers=batch.rows)
                 )
                 if found is None:
-                    check_classes(outputs, aim.classes)
-                away = aim.loss(outputs, aim.classes[batch.rows].to(device))
+                    check_classes(outputs, goal.classes)
+                away = goal.loss(outputs, goal.classes[batch.rows].to(device))
             with torch.no_grad():
-                judged = walk.judge(model, moved, batch.rows) if walk.judge else outputs
-            now = aim.predictions(judged.detach()).cpu()
+                judged = iteration.judge(model, moved, batch.rows) if iteration.judge else outputs
+            now = goal.predictions(judged.detach()).cpu()
             if found is None:
                 found = empty_result(images, now.shape[1])
-            _note(found, batch, now, aim.fulfilled(now, batch.rows))
+            _note(found, batch, now, goal.fulfilled(now, batch.rows))
             ended = found.success[batch.rows].all(1) | batch.last
             moves = batch.moves & ~ended
             if moves.any():
                 (gradient,) = torch.autograd.grad(away[moves.to(device)].sum(), moved)
                 gradient = followed(gradient)
-                batch.move(gradient if aim.targeted else -gradient)
+                batch.move(gradient if goal.targeted else -gradient)
                 if (first := moves & (batch.taken == 0) & (batch.attempt == 0)).any():
                     still += int((~gradient.flatten(1).any(1)[first.to(device)]).sum())
             batch.go_on(ended)
@@ -99,9 +99,9 @@ class _Batch:
     """Images on their way: which (`rows`), where they are and where they came from, how many steps of which attempt
     they took; -1 before they begin elsewhere. One that ends makes room for the next."""
 
-    def __init__(self, images: Tensor, walk: Iteration, size: int, device: torch.device):
-        self.images, self.walk, self.device = images, walk, device
-        self.first = 0 if walk.begin is None else -1
+    def __init__(self, images: Tensor, iteration: Iteration, size: int, device: torch.device):
+        self.images, self.iteration, self.device = images, iteration, device
+        self.first = 0 if iteration.begin is None else -1
         self.rows = self.taken = self.attempt = torch.zeros(0, dtype=torch.int64)
         self.moved = self.origin = images[:0].to(device)
         self.waiting = 0  # the first image that has not begun
@@ -110,12 +110,12 @@ class _Batch:
     @property
     def tried(self) -> Tensor:
         """Whether the attempt is over."""
-        return self.taken >= self.walk.max_steps
+        return self.taken >= self.iteration.max_steps
 
     @property
     def last(self) -> Tensor:
         """Whether it was the last."""
-        return self.tried & (self.attempt == self.walk.attempts - 1)
+        return self.tried & (self.attempt == self.iteration.attempts - 1)
 
     @property
     def moves(self) -> Tensor:
@@ -125,12 +125,12 @@ class _Batch:
     @property
     def steps(self) -> Tensor:
         """In all attempts."""
-        return self.attempt * self.walk.max_steps + self.taken.clamp(min=0)
+        return self.attempt * self.iteration.max_steps + self.taken.clamp(min=0)
 
     def move(self, gradient: Tensor) -> None:
         """One step against the gradient; what does not move is then set elsewhere, or leaves."""
         with torch.no_grad():
-            self.moved = self.walk.move(self.moved, gradient, self.origin)
+            self.moved = self.iteration.move(self.moved, gradient, self.origin)
 
     def go_on(self, ended: Tensor) -> None:
         """Begins with those that begin, and lets others in for those that ended."""
@@ -138,10 +138,10 @@ class _Batch:
         self.attempt += self.tried
         self.taken = torch.where(self.tried, 0, self.taken + 1)
         if len(begins):
-            assert self.walk.begin is not None
+            assert self.iteration.begin is not None
             there = begins.to(self.device)
             moved = self.moved.clone()  # it may be the caller's images
-            moved[there] = self.walk.begin(self.origin[there], self.rows[begins], self.attempt[begins])
+            moved[there] = self.iteration.begin(self.origin[there], self.rows[begins], self.attempt[begins])
             self.moved = moved
         if ended.any():
             stays = (~ended).nonzero()[:, 0]

@@ -57,8 +57,8 @@ def measure_missing(run: Experiment) -> None:
 
 
 def measure_others(run: Experiment) -> None:
-    """Tests on natural adversarial examples, where that is asked for and missing; measures the
-    k-NN accuracy of a self-supervised network, before and after: all test images among all that it learnt from."""
+    """Tests on natural adversarial examples, where that is asked for and missing; measures the k-NN accuracy of a
+    self-supervised network, before and after: all test images among all that it learnt from."""
     if others := run.missing_natural_adversarial():
         found = measure_natural_adversarial(load_for_tests(run), others, batch_size=run.config.evaluation.batch_size)
         run.files.write_natural_adversarial(found, others.digest, run.identity, run.reference_name)

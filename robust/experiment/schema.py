@@ -25,7 +25,6 @@ from robust.experiment.rules import (
     rule_of,
 )
 from robust.learn import Adversarial, Constant, JSDConsistency, Linear, Steps, Task, Trades
-from robust.learn.adversary import SignAdversary
 from robust.perturb import Perturbation
 from robust.track import Tracker
 
@@ -40,8 +39,6 @@ _GIVEN = {
     "task.module": ("model", "optimizer", "lr_scheduler", "objective", "keep_standardization", "seed"),
     "trainer": ("title", "checkpoint", "callbacks", "logger"),
 }
-#: what a class hands those of its arguments to that it does not name
-_HANDED_ON: dict[Any, Any] = {Adversarial: SignAdversary, Trades: SignAdversary}
 #: what is to be made, where it is of robust's or torch's own; others' need only do the same
 _KINDS: dict[str, tuple[type, ...]] = {
     "attack": (AttackPlan,),
@@ -182,4 +179,5 @@ def _parameters(name: str, target: object) -> tuple[dict[str, inspect.Parameter]
 def _signature(target: str) -> tuple[dict[str, inspect.Parameter], bool]:
     called = locate(target)
     found, complete = parameters_of(called)
-    return ({**parameters_of(_HANDED_ON[called])[0], **found}, True) if called in _HANDED_ON else (found, complete)
+    other = getattr(called, "hands_on", None)  # the class that it hands those arguments to that it does not name
+    return ({**parameters_of(other)[0], **found}, True) if other is not None else (found, complete)

@@ -1,12 +1,9 @@
 """Where files go: never outside the folder that they are meant for, whatever a name says."""
 
-import argparse
 import hashlib
 import re
 from pathlib import Path
 
-#: suffixes of what a picture may be saved as
-PICTURES = (".png", ".svg", ".pdf")
 _LONGEST = 120  # bytes of a file's name, to which a suffix is added
 _ODD = frozenset('/\\:*?"<>|')  # of a file system, here or where folders are copied to
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names of devices there
@@ -34,26 +31,3 @@ def check_inside(path: Path, folder: Path) -> None:
             raise ValueError(
                 f"{place} is a link, and nothing is written through one. Remove it, or name another folder."
             )
-
-
-def new_folder(text: str) -> Path:
-    """A folder to write to, there or to be made. Raises ArgumentTypeError where a file is in its place."""
-    nearest = next(one for one in (Path(text), *Path(text).absolute().parents) if one.exists())
-    if not nearest.is_dir():
-        raise argparse.ArgumentTypeError(f"must be a folder; {nearest} is a file")
-    return Path(text)
-
-
-def new_picture(text: str) -> Path:
-    """A picture to write. Raises ArgumentTypeError for a suffix other than those of PICTURES."""
-    if Path(text).suffix not in PICTURES or Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file that ends in {', '.join(PICTURES)}; got {text}")
-    return new_folder(str(Path(text).parent)) / Path(text).name
-
-
-def new_table(text: str) -> Path:
-    """A table to write, without the suffix. Raises ArgumentTypeError for a folder."""
-    path = Path(text).with_suffix("") if Path(text).suffix in (".parquet", ".csv") else Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"must name a table, not a folder; for one in it: {path / 'rows'}")
-    return new_folder(str(path.parent)) / path.name

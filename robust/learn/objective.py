@@ -32,6 +32,7 @@ class Adversarial:
     1706.06083."""
 
     of_logits, moves = False, False
+    hands_on = SignAdversary
 
     def __init__(self, **adversary: Any):
         self.adversary = SignAdversary(**adversary)
@@ -47,6 +48,7 @@ class Trades:
     arXiv 1901.08573). Both images go through the network together, so that its norms count both, as in tests."""
 
     of_logits, moves = True, False
+    hands_on = SignAdversary
 
     def __init__(self, *, beta: float = 6.0, **adversary: Any):
         if not beta > 0:

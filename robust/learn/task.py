@@ -36,10 +36,10 @@ class Task(pl.LightningModule):
     """Trains `model`. Logs the means of the loss, and of what else `compute_loss` returns, over each epoch.
 
     `lr_scheduler` gives the factor of the optimiser's learning rate at each step, by the progress of training. An
-    `objective` takes the place of the loss, to make the network robust. With
-    `keep_standardization` the network was trained before, and keeps that of its images. Whatever is random in a
-    step (dropout) is keyed by (seed, epoch), so that a training resumed at an epoch's start goes on as if nothing had
-    been; in each of several processes it is something else.
+    `objective` takes the place of the loss, to make the network robust. With `keep_standardization` the network was
+    trained before, and keeps that of its images. Whatever is random in a step (dropout) is keyed by (seed, epoch), so
+    that a training resumed at an epoch's start goes on as if nothing had been; in each of several processes it is
+    something else.
     """
 
     model: Any

@@ -61,11 +61,11 @@ def grow(
     best, fastest, count = 1, 0.0, 1
     while count <= most:
         try:
-            throughputs = measure(count)
+            found = measure(count)
         except RuntimeError as error:  # a process died, or a GPU's memory was full
             say(f"{count} at a time: {one_line(error)}")
             break
-        speed, memory = sum(one.steps_per_s for one in throughputs), max(one.memory for one in throughputs)
+        speed, memory = sum(one.steps_per_s for one in found), max(one.memory for one in found)
         say(f"{count} at a time: {speed:.3g} steps/s in all, {memory:.0%} of the memory")
         if speed < _GAIN * fastest:
             break
@@ -101,7 +101,7 @@ def one_thread(job: Sequence[str]) -> list[str]:
 
 
 def _throughput(job: Sequence[str], *, count: int, seconds: float) -> Throughput:
-    """The pace of one of so many."""
+    """How fast one of so many trains."""
     with tempfile.TemporaryDirectory() as folder:
         endless = ["trainer.progress=false", f"trainer.max_epochs={10**6}", f"runs_dir={folder}"]  # the clock ends it
         run, clock = prepare([*job, *endless, *(one_thread(job) if count > 1 else [])]), _Clock(_start, seconds)

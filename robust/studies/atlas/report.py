@@ -1,4 +1,4 @@
-"""The atlas of adversarial examples: which classes give way, which are easy to imitate, and how that looks."""
+"""The atlas of adversarial examples: which classes are easily modified, which easily mimicked, and how that looks."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

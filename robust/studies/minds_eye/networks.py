@@ -4,7 +4,7 @@ Source: Berntsen, Kuijper, Heskes, "The Artificial Mind's Eye" (2016).
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -148,26 +148,16 @@ class View(NamedTuple):
 
 
 class Autoencoder(nn.Module):
-    """The first two stages, to be trained end to end."""
+    """The first two stages, to be trained end to end; `options` are those of the `Estimator`."""
+
+    hands_on: ClassVar = Estimator
 
     def __init__(
-        self,
-        *,
-        image_shape: tuple[int, int, int],
-        num_classes: int,
-        parameters: Sequence[str],
-        dropout: float = 0.5,
-        standardize: Per = "channel",
+        self, *, image_shape: tuple[int, int, int], num_classes: int, parameters: Sequence[str], **options: Any
     ):
         super().__init__()
-        self.estimator = Estimator(
-            image_shape=image_shape,
-            num_classes=num_classes,
-            parameters=parameters,
-            dropout=dropout,
-            standardize=standardize,
-        )
-        self.projector = Projector(image_shape=image_shape, num_classes=num_classes, parameters=parameters)
+        shared: dict[str, Any] = {"image_shape": image_shape, "num_classes": num_classes, "parameters": parameters}
+        self.estimator, self.projector = Estimator(**shared, **options), Projector(**shared)
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         return self.projector(self.estimator(images, classes), classes)
@@ -178,32 +168,19 @@ class TripleStaged(nn.Module):
     as that of the last, which is no object, the `threshold`: shape (batch, num_classes). So the greatest is the
     prediction: the class whose drawing is most like the image, if its score reaches the threshold.
 
-    The threshold, in (0, 1), may be set anew at any time; nothing is trained with it.
+    The threshold, in (0, 1), may be set anew at any time; nothing is trained with it. `options` are those of the
+    `Estimator`.
     """
 
     gives_logits: ClassVar[bool] = False
+    hands_on: ClassVar = Estimator
 
-    def __init__(
-        self,
-        *,
-        image_shape: tuple[int, int, int],
-        num_classes: int,
-        parameters: Sequence[str],
-        threshold: float = 0.45,
-        dropout: float = 0.5,
-        standardize: Per = "channel",
-    ):
+    def __init__(self, *, num_classes: int, parameters: Sequence[str], threshold: float = 0.45, **options: Any):
         super().__init__()
         self.threshold = threshold
         self.num_objects = num_classes - 1
         self.pose = tuple(parameters)
-        stages = Autoencoder(
-            image_shape=image_shape,
-            num_classes=self.num_objects,
-            parameters=parameters,
-            dropout=dropout,
-            standardize=standardize,
-        )
+        stages = Autoencoder(num_classes=self.num_objects, parameters=parameters, **options)
         self.estimator, self.projector = stages.estimator, stages.projector
         self.comparator = Comparator()
 

@@ -63,7 +63,8 @@ class _Predictions:
         self.tables: dict[str, pd.DataFrame] = {}
 
     def of(self, run: str, setting: Setting) -> np.ndarray | None:
-        """By one run under the setting's condition, a fraction of the trials for each image; None if nobody knows."""
+        """By one run under the setting's condition, a fraction of the trials for each image; None where
+        that was not kept."""
         if run not in self.folders:
             return None
         if run not in self.tables:
