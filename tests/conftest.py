@@ -2,13 +2,13 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from warm import Warm
 
-from robust.experiment.experiment import Experiment
-from robust.experiment.prepare import prepare
+if TYPE_CHECKING:  # to import torch takes seconds, which the process that hands out the tests need not wait for
+    from robust.experiment.experiment import Experiment
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ROBUST_DATA", ROOT / "data"))
@@ -29,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
+    import torch
+
     torch.set_num_threads(1)
 
 
@@ -39,18 +41,20 @@ def quick() -> list[str]:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Experiment]:
+def make_run(tmp_path: Path) -> "Callable[..., Experiment]":
     """Prepares a quick run, its folder under the test's own."""
+    from robust.experiment.prepare import prepare
 
-    def make(*overrides: str) -> Experiment:
+    def make(*overrides: str) -> "Experiment":
         return prepare([f"runs_dir={tmp_path / 'runs'}", *QUICK, *overrides])
 
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def warm() -> Iterator[Warm]:
     made = Warm()
+    made.share_workers()
     yield made
     made.close()
 

@@ -3,7 +3,6 @@
 import itertools
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import wandb
 import yaml
 from wandb.sdk.lib.wbauth.wbnetrc import write_netrc_auth
+from wandb.util import get_core_path
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
@@ -38,7 +38,9 @@ def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def inspect(session: Path, *options: str) -> str:
-    command = [Path(sys.executable).parent / "wandb", "leet", "inspect", "--json", *options, *session.glob("*.wandb")]
+    """What `wandb leet inspect` says, which calls this."""
+    command = [get_core_path(), "leet", "inspect", "--no-observability", "--json", *options]
+    command += ["--run-file", *session.glob("*.wandb"), session.parent]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
