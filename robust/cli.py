@@ -267,13 +267,14 @@ def _sheet(file: Path, settings: list[str], images: int) -> None:
     from robust.experiment.build import build_splits
     from robust.experiment.perturbed import named_perturbations
     from robust.files import atomic_write
+    from robust.report import draw
     from robust.report.sheet import STRENGTHS, contact_sheet
 
     config, rows = named_perturbations(settings, usual=_ENVIRONMENT, shares=list(STRENGTHS.values()))
     figure = contact_sheet(build_splits(config.data).test, rows, images=images, seed=config.seed)
     with started():
         file.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(file, lambda opened: figure.savefig(opened, format=file.suffix[1:].lower(), dpi=100))
+        atomic_write(file, draw(figure, file.suffix[1:].lower()))
     print(file)
 
 

@@ -72,13 +72,15 @@ class Warm:
         return subprocess.CompletedProcess(list(words), code, *said)
 
     def share_workers(self) -> None:
-        """Makes the workers that this process itself starts copies of the same process."""
+        """Makes the workers that this process itself starts, joblib's too, copies of the same process."""
+        from joblib.externals import loky
 
         def connect() -> None:
             _forkserver._forkserver_address, _forkserver._forkserver_alive_fd = self.forkserver
             multiprocessing.resource_tracker.ensure_running()
 
         _forkserver.ensure_running = connect
+        loky.set_start_method("forkserver")
 
     def close(self) -> None:
         if self._process:

@@ -92,7 +92,7 @@ def heat_map(
     for row, column in np.argwhere(written != ""):
         dark = np.isfinite(values[row, column]) and _is_dark(palette(scale(values[row, column])))
         style: Any = {"ha": "center", "va": "center", "fontsize": 7, "color": "white" if dark else "black"}
-        axis.text(column, row, str(written[row, column]), **style)
+        axis.text(column, row, str(written[row, column]), in_layout=False, **style)  # it lies within: half the time
     bare(axis)
     size = 8 if text is not None else 6
     turned = 90 if max(map(len, columns), default=0) > 2 else 0
@@ -185,7 +185,8 @@ def samples_figure(samples: Samples, title: str) -> Figure:
             label, predicted = samples.labels[column], samples.predicted[row, column]
             right: Any = {"color": "0.35"} if predicted == label else {"color": COLOURS[1], "weight": "bold"}
             name = str(samples.classes[predicted])
-            axis.text(left + width / 2, top - 1, name, ha="center", fontsize=8 if len(name) <= _SHORT else 6, **right)
+            right |= {"ha": "center", "fontsize": 8 if len(name) <= _SHORT else 6, "in_layout": False}
+            axis.text(left + width / 2, top - 1, name, **right)
         for row in range(rows):
             name = condition_title(str(samples.names[row]), float(samples.levels[row]))
             name = name.replace("_", " ").replace(" ", "\n")
@@ -202,17 +203,15 @@ def usual_format(figure: Figure) -> str:
     return "png" if marks > _MOST_MARKS or any(axis.images for axis in figure.axes) else "svg"
 
 
-def lay_out(figure: Figure) -> None:
-    """Puts everything in its place."""
-    with matplotlib.rc_context(STYLE), legible(figure):
-        figure.draw_without_rendering()
-
-
 def draw(figure: Figure, suffix: str) -> bytes:
-    """The figure as a file of this kind (svg, png, pdf), to the byte the same for the same figure."""
+    """The figure as a file of this kind (svg, png, pdf), to the byte the same for the same figure. It is laid out the
+    first time."""
     buffer = io.BytesIO()
     dates = {"svg": "Date", "pdf": "CreationDate"}
     with matplotlib.rc_context(STYLE), legible(figure):
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
+            figure.set_layout_engine(None)  # else matplotlib draws everything twice
         metadata = {dates[suffix]: None} if suffix in dates else None
         figure.savefig(buffer, format=suffix, dpi=150, metadata=metadata)
     return buffer.getvalue()

@@ -14,7 +14,7 @@ from jinja2.runtime import Markup
 from tqdm.auto import tqdm
 
 from robust.files.places import check_inside
-from robust.report.figures import Drawing, draw, lay_out, usual_format
+from robust.report.figures import Drawing, draw, usual_format
 from robust.report.place import check_place, write_files
 from robust.report.section import Section, Table, figure_files, numbers, table_files
 from robust.report.sections import sections
@@ -100,9 +100,6 @@ def _figure(place: str, drawing: Drawing, places: dict[str, str], formats: Seque
     figure = drawing.figure
     own = usual_format(figure)
     others = [one for one in formats if one not in (own, *_OF_TABLES)]
-    if others:
-        lay_out(figure)
-        figure.set_layout_engine("none")  # laid out once, not for each format
     files = {one: (f"{place}.{one}", draw(figure, one)) for one in (own, *others)}
     return {
         "name": Path(place).name,

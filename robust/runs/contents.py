@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from omegaconf import OmegaConf
 
 from robust.runs import formats, sums
 from robust.runs.config import Config, check_targets, leaves
@@ -61,7 +60,7 @@ def config_text(config: Config) -> str:
     written = masked(config.plain())
     if hidden := [name for name, value in leaves(written) if value == MASK]:
         _log.info("masked in the configuration: %s", ", ".join(hidden))
-    return OmegaConf.to_yaml(OmegaConf.create(written))
+    return formats.yaml_text(written)
 
 
 def read_rows(path: Path) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """One model trained by several processes: the same batches, divided among them."""
 
+import os
 import re
 import subprocess
 import sys
@@ -73,6 +74,29 @@ def test_two_processes_train_the_network_that_one_does(
         torch.testing.assert_close(weights, theirs[name], rtol=1e-3, atol=1e-4)
 
 
+class _Surrounded:
+    """A function that is called with an environment."""
+
+    def __init__(self, function: Callable[..., None], environment: dict[str, str]) -> None:
+        self.function, self.environment = function, environment
+
+    def __call__(self, *arguments: object) -> None:
+        os.environ.update(self.environment)
+        self.function(*arguments)
+
+
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes are copies of one that has imported what they need, not new ones."""
+    start = torch.multiprocessing.start_processes
+
+    def start_copies(function: Callable[..., None], *, start_method: str, **options: object) -> object:
+        return start(_Surrounded(function, {**os.environ}), start_method="forkserver", **options)
+
+    monkeypatch.setattr(torch.multiprocessing, "start_processes", start_copies)
+
+
+@pytest.mark.usefixtures("copied")
 def test_two_processes_contrast_the_views_of_the_whole_batch(
     make_run: Callable[..., Experiment], tmp_path: Path
 ) -> None:
@@ -86,6 +110,7 @@ def test_two_processes_contrast_the_views_of_the_whole_batch(
         torch.testing.assert_close(weights, theirs[name], rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.usefixtures("copied")
 def test_what_goes_wrong_in_several_processes_is_said_as_in_one(make_run: Callable[..., Experiment]) -> None:
     run = make_run("technique=natural", "optimizer.lr=1e30", *TWO)
     status = execute(run)
