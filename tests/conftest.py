@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # what was imported is not searched for garbage again and again
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +55,8 @@ def make_run(tmp_path: Path) -> "Callable[..., Experiment]":
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm() -> Iterator[Warm]:
+def copies() -> Iterator[Warm]:
+    """Of one process that has imported everything: commands, and the workers that tests start."""
     made = Warm()
     made.share_workers()
     yield made
@@ -60,11 +64,11 @@ def warm() -> Iterator[Warm]:
 
 
 @pytest.fixture
-def command(warm: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(copies: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a command of ours as a user does, in a process of its own."""
 
     def call(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
-        return warm.run(*arguments, cwd=cwd, env={**os.environ, "COLUMNS": "200", **variables})
+        return copies.run(*arguments, cwd=cwd, env={**os.environ, "COLUMNS": "200", **variables})
 
     return call
 

@@ -3,13 +3,13 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from wandb.util import get_core_path
 
 from robust.data import ImageSet, PerturbedData, Splits
 from robust.experiment.execute import execute
@@ -65,8 +65,9 @@ def test_two_processes_train_the_network_that_one_does(
     pd.testing.assert_frame_equal(*rows, rtol=0, atol=1e-3)
     pd.testing.assert_frame_equal(*(pd.read_csv(run.folder / "metrics.csv") for run in (alone, together)), rtol=1e-4)
     (session,) = together.folder.glob("wandb/offline-run-*/*.wandb")
+    inspect = [get_core_path(), "leet", "inspect", "--no-observability", "--json"]
     shown = subprocess.run(
-        [Path(sys.executable).parent / "wandb", "leet", "inspect", "--json", session], capture_output=True, check=True
+        [*inspect, "--run-file", session, session.parent.parent], capture_output=True, check=True
     ).stdout
     assert shown.count(b'"train_loss"') >= 2, "the first process tells of each epoch"
     ours, theirs = (load(run.folder).state_dict() for run in (alone, together))

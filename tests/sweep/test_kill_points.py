@@ -162,7 +162,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Do]]:
     takes what `do_disturbed` does, and returns the exit statuses."""
     folder = tmp_path_factory.mktemp("warm") / "runs"
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=fork_sweeps, args=(theirs, folder.with_name("first")))
+    process = pool.fresh_processes().Process(target=fork_sweeps, args=(theirs, folder.with_name("first")))
     process.start()
     theirs.close()
 
