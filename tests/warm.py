@@ -191,12 +191,18 @@ def _bare() -> Iterator[None]:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with _bare():
+        import hydra.core.plugins
+        import hydra.main
         import matplotlib.pyplot  # noqa: F401
+        import scipy.stats  # noqa: F401
+        import sklearn.datasets
+        import sklearn.model_selection  # noqa: F401, what most commands import once they are accepted
 
         import robust.cli
         import robust.report
         import robust.sweep.pool
 
+    hydra.core.plugins.Plugins.instance()
     robust.sweep.pool.fresh_processes()
     gc.collect()
     gc.freeze()

@@ -143,16 +143,19 @@ def _draw(natural: pd.DataFrame, matrices: dict[str, pd.DataFrame], title: str) 
     height = -(-2 * (1 + len(matrices)) // columns)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(columns * (side + 0.1), height * (side + 0.3) + 0.3), layout="constrained")
-        axes = iter(figure.subplots(height, columns, squeeze=False).flatten())
-        first, legend = next(axes), next(axes)
+        first, legend, *axes = figure.subplots(height, columns, squeeze=False).flatten()
         _draw_matrix(first, natural, f"{NATURAL} images", shares, _CONFUSION_COLOURS)
         first.set(ylabel="true class", xlabel="taken for")
         _draw_scales(legend, {"taken for it, %": (shares, _CONFUSION_COLOURS), "change, points": (changes, _CHANGES)})
+        panels = iter(axes)
         for condition, matrix in matrices.items():
-            _draw_matrix(next(axes), matrix, condition, shares, _CONFUSION_COLOURS)
-            _draw_matrix(next(axes), matrix - natural, f"{condition}: change", changes, _CHANGES, signed=True)
-        for unused in axes:
+            _draw_matrix(next(panels), matrix, condition, shares, _CONFUSION_COLOURS)
+            _draw_matrix(next(panels), matrix - natural, f"{condition}: change", changes, _CHANGES, signed=True)
+        for unused in panels:
             unused.set_visible(False)
+        for place, panel in enumerate(axes, start=2):  # classes are named at the left and below
+            below = place + columns >= 2 * (1 + len(matrices))
+            panel.tick_params(labelleft=place % columns == 0, labelbottom=below)
         figure.suptitle(title, x=0.02, ha="left")
     return figure
 
