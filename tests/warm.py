@@ -73,14 +73,14 @@ class Warm:
 
     def share_workers(self) -> None:
         """Makes the workers that this process itself starts, joblib's too, copies of the same process."""
-        from joblib.externals import loky
+        from joblib.externals.loky.backend import context
 
         def connect() -> None:
             _forkserver._forkserver_address, _forkserver._forkserver_alive_fd = self.forkserver
             multiprocessing.resource_tracker.ensure_running()
 
         _forkserver.ensure_running = connect
-        loky.set_start_method("forkserver")
+        context.set_start_method("forkserver", force=True)
 
     def close(self) -> None:
         if self._process:
@@ -191,18 +191,19 @@ def _bare() -> Iterator[None]:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with _bare():
-        import hydra.core.plugins
-        import hydra.main
+        import hydra.main  # noqa: F401
         import matplotlib.pyplot  # noqa: F401
         import scipy.stats  # noqa: F401
         import sklearn.datasets
         import sklearn.model_selection  # noqa: F401, what most commands import once they are accepted
 
         import robust.cli
+        import robust.experiment.compose
         import robust.report
         import robust.sweep.pool
 
-    hydra.core.plugins.Plugins.instance()
+    for usual in ("technique=natural", "perturb=noise", "model=convnet_mnist"):  # what most commands compose first
+        robust.experiment.compose.compose([usual])
     robust.sweep.pool.fresh_processes()
     gc.collect()
     gc.freeze()

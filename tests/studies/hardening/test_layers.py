@@ -20,7 +20,7 @@ from robust.studies.hardening.layers import gains, layer_sections, layer_table, 
 LAYERS = ["features.0", "features.5", "features.10", "head"]
 NETWORK = ["model.units=[8,8,8]", "model.kernel_size=3", "model.padding=1", "model.stride=1"]
 SETTINGS = ["trainer.max_epochs=2", "parent.trainer.max_epochs=2", "trainer.threads=1", "trainer.accelerator=cpu"]
-TESTS = ["evaluation=environment", "evaluation.trials=1"]
+TESTS = ["evaluation=environment", "evaluation.trials=1", "data.source.size=14"]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from robust.studies.pretraining.tables import (
 
 SHORT = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "pretrain", "finetune", "probe")]
 QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=environment", "evaluation.trials=1"]
-QUICK += ["evaluation.conditions.environment=[1.0]"]
+QUICK += ["evaluation.conditions.environment=[1.0]", "data.source.size=14"]
 
 
 def lines() -> pd.DataFrame:
