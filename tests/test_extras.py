@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 OPTIONAL = [
-    *("captum", "embreex", "foolbox", "hydra_plugins.hydra_submitit_launcher", "nltk", "onnx", "onnxruntime"),
+    *("captum", "embreex", "foolbox", "hydra_plugins.hydra_submitit_launcher", "onnx", "onnxruntime"),
     *("onnxscript", "safetensors", "skimage", "submitit", "tabulate", "tensorboard", "torchattacks", "trimesh"),
     *("wandb", "wandb_workspaces"),
 ]

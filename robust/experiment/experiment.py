@@ -55,8 +55,8 @@ class Experiment:
     def title(self) -> str:
         """What to call it beside others: what it is, and the settings that its command names."""
         said = (one.lstrip("+").split("=", 1) for one in self.overrides if "=" in one)
-        words = (f"{key.rpartition('.')[2]}={value}" for key, value in said if "." in key and is_setting(key))
-        return " ".join([self.identity.title, *words])
+        settings = ((key, value) for key, value in said if "." in key and is_setting(key, self.config))
+        return " ".join([self.identity.title, *(f"{key.rpartition('.')[2]}={value}" for key, value in settings)])
 
     @property
     def files(self) -> RunFolder:

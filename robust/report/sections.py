@@ -7,7 +7,6 @@ import pandas as pd
 
 from robust.measure import NATURAL, Samples, condition_title
 from robust.report.attacks import attacks_section
-from robust.report.choice import comparable, select_kind
 from robust.report.claims import claims_summary
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
@@ -33,11 +32,11 @@ _MOST_SAMPLES = 6  # runs whose sample images are shown
 
 def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     """Everything there is to say about these runs; what their rows cannot answer is left out."""
-    summary = summary_table(rows, folders)
+    summary, of_studies = summary_table(rows, folders), [study.findings(folders, rows) for study in studies()]
     found = [
         _models(summary, rows),
-        _claims(folders, rows),
-        *(section for study in studies() for section in study.sections(folders, rows)),
+        _claims([one.claims for one in of_studies]),
+        *(section for one in of_studies for section in one.sections),
         attacks_section(folders),
         _techniques(folders),
         _images(folders, summary),
@@ -83,9 +82,8 @@ def _accuracy(lines: pd.DataFrame) -> Drawing:
     return Drawing(accuracy_figure(lines), caption, lines)
 
 
-def _claims(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
-    found = [study.claims(folders, rows) for study in studies()]
-    if not (tables := [one for one in found if len(one)]):
+def _claims(decided: Sequence[pd.DataFrame]) -> Section:
+    if not (tables := [one for one in decided if len(one)]):
         return Section("")
     table = pd.concat(tables, ignore_index=True)
     shown = table[["claim", "published", "measured", "met", "reason", "seeds"]].copy()
@@ -157,13 +155,14 @@ def _samples(samples: Samples, title: str) -> Drawing:
 
 
 def _confusions(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
-    """Of the natural model of each data set."""
-    rows = comparable(rows)
-    runs = select_kind(rows[rows["technique"] == NATURAL]).drop_duplicates("run")
+    """Of each data set: of the natural model that most of its runs are held against."""
+    runs = rows.drop_duplicates("run").set_index("run")
+    natural = runs[runs["technique"] == NATURAL]
+    often = natural["kind"].map(runs["reference"].map(runs["kind"]).value_counts()).fillna(0)
     drawings, tables = {}, {}
-    for data in runs["data"].unique():
-        names = set(runs.loc[runs["data"] == data, "run"])
-        table = confusion_matrix([folder for folder in folders if folder.name in names])
+    for data, run in often.groupby(natural["data"], sort=False).idxmax().items():
+        mine = natural.index[(natural[["data", "kind"]] == natural.loc[run, ["data", "kind"]]).all(axis=1)]
+        table = confusion_matrix([folder for folder in folders if folder.name in mine])
         if NATURAL not in set(table["condition"]):
             continue
         pairs = merged_pairs(table)

@@ -7,8 +7,7 @@ import pandas as pd
 
 from robust.measure import CALIBRATION, NATURAL, TEST_KEY, summarize
 from robust.measure.intervals import student, student_half
-from robust.report.choice import short_models
-from robust.report.titles import KindFolders, disambiguate, kind_folders, run_titles
+from robust.report.titles import KindFolders, disambiguate, kind_folders, run_titles, short_models
 
 _TEST = ["test_perturbation", "test_level"]
 _RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed", "kind", "reference"]

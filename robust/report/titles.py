@@ -1,5 +1,6 @@
 """What runs are called: alike where they differ by their seed alone, and only then."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -75,3 +76,16 @@ def _short(name: str) -> str:
 
 def _value(name: str, value: str) -> str:
     return value.rpartition(".")[2] if name.endswith("_target_") else value
+
+
+def changes(model: str) -> dict[str, str]:
+    """What was changed of a network, from its name such as "convnet_mnist dropout=0.0"."""
+    return dict(re.findall(r" (\w+)=(.*?)(?= \w+=|$)", model))
+
+
+def short_models(models: pd.Series) -> pd.Series:
+    """The names of networks less what was changed of all of them alike, such as "dropout=0.0"."""
+    shared = set.intersection(*(set(changes(model).items()) for model in models.unique())) if len(models) else ()
+    for name, value in shared:
+        models = models.str.replace(f" {name}={value}", "", regex=False)
+    return models
