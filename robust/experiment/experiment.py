@@ -194,7 +194,7 @@ class Experiment:
         return self.files.load_model(networks=self._trusted())
 
     def _trusted(self) -> list[str]:
-        """The networks that whoever asked for this run named; one that lies there may name anything."""
+        """The networks that the command for this run named; a stored run may name anything."""
         return [] if self.where else [*_targets(self.config.model)]
 
     def build_network(self) -> nn.Module:

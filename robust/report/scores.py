@@ -110,8 +110,8 @@ def _lines(summary: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
         lines[f"{name}_before"] = lines[f"{name}_before"].where(trained & lines[name].notna())
     lines = lines.join(_hardest(summary))
     lines["won"] = (lines["after"] - lines["before"]).where(trained)
-    ends = [f"{name}{end}" for end in _ENDS for name in means]
-    ordered = [*(f"{name}{end}" for name in ("natural", *means) for end in _ENDS[:3]), *ends[3 * len(means.columns) :]]
+    ordered = [f"{name}{end}" for name in ("natural", *means) for end in _ENDS[:3]]
+    ordered += [f"{name}_before" for name in means]
     first, last = ["title", "data", "model", "seeds"], ["hardest", "after", "before", "won"]
     return lines.reset_index()[[*first, *ordered, *last]]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure import NATURAL, Samples, condition_title
+from robust.measure import NATURAL, condition_title
 from robust.report.attacks import attacks_section
 from robust.report.claims import claims_summary
 from robust.report.confidence import confidence_section
@@ -56,11 +56,11 @@ def run_drawings(folder: Path) -> dict[str, Drawing]:
     title, confusion = lines["title"].iloc[0], confusion_matrix([folder])
     drawings = {}
     if (samples := files.read_samples()) is not None:
-        drawings["samples"] = _samples(samples, title)
+        drawings["samples"] = samples_figure(samples, title)
     if NATURAL in set(confusion["condition"]):
         drawings["confusion"] = confusion_figure(confusion, title)
     if (lines["test_perturbation"] != NATURAL).any():
-        drawings["accuracy"] = _accuracy(lines)
+        drawings["accuracy"] = accuracy_figure(lines)
     return drawings
 
 
@@ -70,16 +70,8 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
     note = f"{scores.note}{several}".strip()
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
-        drawings["accuracy"] = _accuracy(lines)
+        drawings["accuracy"] = accuracy_figure(lines)
     return Section("Models", "", drawings, {"models": Table(shown_scores(scores), scores.lines, note)})
-
-
-def _accuracy(lines: pd.DataFrame) -> Drawing:
-    caption = (
-        "Test accuracy against the level of each test perturbation. Bars: 95 % intervals, over images (Wilson) for "
-        "one seed, over seeds (Student) for several."
-    )
-    return Drawing(accuracy_figure(lines), caption, lines)
 
 
 def _claims(decided: Sequence[pd.DataFrame]) -> Section:
@@ -137,21 +129,8 @@ def _images(folders: Sequence[Path], summary: pd.DataFrame) -> Section:
     for folder in shown:
         title, samples = kinds.loc[folder.name, "title"], RunFolder(folder).read_samples()
         assert samples is not None
-        drawings[f"samples-{title}"] = _samples(samples, title)
+        drawings[f"samples-{title}"] = samples_figure(samples, title)
     return Section("The images", "", drawings)
-
-
-def _samples(samples: Samples, title: str) -> Drawing:
-    caption = f"The predicted class above each image, bold where it is wrong ({title})."
-    predictions = pd.DataFrame(
-        [
-            (name, level, samples.classes[label], samples.classes[predicted])
-            for name, level, line in zip(samples.names, samples.levels, samples.predicted, strict=True)
-            for label, predicted in zip(samples.labels, line, strict=True)
-        ],
-        columns=["test_perturbation", "test_level", "label", "predicted"],
-    )
-    return Drawing(samples_figure(samples, title), caption, predictions)
 
 
 def _confusions(folders: Sequence[Path], rows: pd.DataFrame) -> Section:

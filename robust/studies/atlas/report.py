@@ -17,7 +17,7 @@ from robust.report.figures import Drawing
 from robust.report.section import Section, Table
 from robust.report.studies import if_possible
 from robust.report.tables import percent
-from robust.report.titles import disambiguate, run_titles
+from robust.report.titles import disambiguate, run_title
 from robust.runs import RunFolder
 from robust.studies.atlas.figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
 from robust.studies.atlas.rates import (
@@ -78,9 +78,12 @@ def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
                 found.setdefault((*about, name, settings), []).append(
                     (folder, group, success_matrix(group, len(classes)))
                 )
+    if not found:
+        return []
     about = pd.DataFrame(list(found), columns=[*_ABOUT, "attack", "settings"])
     kinds = dict(zip(about["kind"], (folder for (folder, *_), *_ in found.values()), strict=True))
-    trained = disambiguate(run_titles(about), about["kind"], about["data"], about["model"], folders=kinds)
+    titles = about.apply(run_title, axis=1)
+    trained = disambiguate(titles, about["kind"], about["data"], about["model"], folders=kinds)
     return [
         _atlas(one, title, found[key]) for key, one, title in zip(found, about.to_dict("records"), trained, strict=True)
     ]
