@@ -89,7 +89,7 @@ def draw(
     images, drawings, alphas = (torch.zeros(total, 1, size, size, dtype=torch.uint8) for _ in range(3))
     labels, values = torch.empty(total, dtype=torch.int64), torch.zeros(total, len(parameters))
     if total >= _WORTH_WORKERS:
-        notify(f"{total:,} scenes of data=scenes ({part}) are drawn now, before anything else.")
+        notify(f"{total:,} scenes ({part}) are drawn first, which takes minutes; data.cache_dir keeps them.")
     jobs = []
     for label, name in enumerate([*(one.name for one in shown), NONE]):
         for start in range(0, count, _DRAWINGS_A_JOB):
