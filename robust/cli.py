@@ -266,9 +266,9 @@ def _sheet(file: Path, settings: list[str], images: int) -> None:
     """
     from robust.experiment.build import build_splits
     from robust.experiment.perturbed import named_perturbations
+    from robust.experiment.sheet import STRENGTHS, contact_sheet
     from robust.files import atomic_write
     from robust.report import draw
-    from robust.report.sheet import STRENGTHS, contact_sheet
 
     config, rows = named_perturbations(settings, usual=_ENVIRONMENT, shares=list(STRENGTHS.values()))
     figure = contact_sheet(build_splits(config.data).test, rows, images=images, seed=config.seed)

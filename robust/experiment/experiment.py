@@ -55,8 +55,8 @@ class Experiment:
     def title(self) -> str:
         """What to call it beside others: what it is, and the settings that its command names."""
         said = (one.lstrip("+").split("=", 1) for one in self.overrides if "=" in one)
-        words = (f"{key.rpartition('.')[2]}={value}" for key, value in said if "." in key and is_setting(key))
-        return " ".join([self.identity.title, *words])
+        settings = ((key, value) for key, value in said if "." in key and is_setting(key, self.config))
+        return " ".join([self.identity.title, *(f"{key.rpartition('.')[2]}={value}" for key, value in settings)])
 
     @property
     def files(self) -> RunFolder:
@@ -194,7 +194,7 @@ class Experiment:
         return self.files.load_model(networks=self._trusted())
 
     def _trusted(self) -> list[str]:
-        """The networks that whoever asked for this run named; one that lies there may name anything."""
+        """The networks that the command for this run named; a stored run may name anything."""
         return [] if self.where else [*_targets(self.config.model)]
 
     def build_network(self) -> nn.Module:

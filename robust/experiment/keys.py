@@ -65,6 +65,7 @@ KEYS = {
     "data.dir": Key(_FOLDER),
     "data.download": Key(SWITCH, needed=False),
     "data.drop_last": Key(SWITCH),
+    "data.in_digest": Key(_WORDS, needed=False),
     "data.labels": Key(_SHARE.or_null()),
     "data.name": Key(_NAME),
     "data.path": Key(_FOLDER, needed=False),

@@ -22,8 +22,8 @@ from robust.experiment.threads import AUTO, computing
 from robust.learn import (
     Constant,
     Curriculum,
-    Curve,
     DivergedError,
+    EpochLogger,
     FrozenNorms,
     KnnAccuracy,
     Task,
@@ -76,7 +76,7 @@ def fit(
             Curriculum(build_schedule(config)),
             FrozenNorms(),
             *([KnnAccuracy(build_splits(config.data))] if run.has_knn else []),
-            Curve(files.write_metrics, run=run.identity.digest),
+            EpochLogger(files.write_metrics, run=run.identity.digest),
             *callbacks,
         ],
     )
@@ -100,7 +100,7 @@ def fit(
 def _check_checkpoint(path: Path, run: str) -> None:
     """Raises ValueError unless a checkpoint is one to resume this run from, by the digest of its identity."""
     callbacks = read_checkpoint(path, "state_dict", "optimizer_states", "loops", "callbacks")["callbacks"]
-    curve = callbacks.get(Curve.__qualname__) if isinstance(callbacks, dict) else None
+    curve = callbacks.get(EpochLogger.__qualname__) if isinstance(callbacks, dict) else None
     if not isinstance(curve, dict) or curve.get("run", run) != run:
         raise damaged(path, ValueError("it is of another run"))
 

@@ -1,7 +1,7 @@
 """Training: LightningModules and callbacks."""
 
 from robust.learn.adversary import SignAdversary
-from robust.learn.callbacks import Curve, LastCheckpoint, Progress
+from robust.learn.callbacks import EpochLogger, LastCheckpoint, Progress
 from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
 from robust.learn.doubts import doubts
@@ -18,8 +18,8 @@ __all__ = [
     "Constant",
     "Cosine",
     "Curriculum",
-    "Curve",
     "DivergedError",
+    "EpochLogger",
     "FrozenNorms",
     "Guess",
     "JSDConsistency",

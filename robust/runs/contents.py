@@ -101,10 +101,10 @@ def read_predictions(path: Path, columns: Sequence[str] | None = None, *, quickl
 
 
 def read_confidence(path: Path) -> pd.DataFrame | None:
-    """How sure a network was in its tests, where that was kept."""
+    """The confidence of a network in its tests, where that was kept."""
     if not sums.check(path) or not {*_BINS} <= {*formats.parquet_columns(path)}:
         return None
-    columns = ["test_perturbation", "test_level", *_BINS]
+    columns = [*_TESTS[:4], *_BINS]
     known = formats.read_parquet(path, columns, columns)
     kept = known.dropna(subset=[*_BINS]).reset_index(drop=True)
     if not all(isinstance(one, np.ndarray) and one.shape == kept[_BINS[0]][0].shape for one in kept[[*_BINS]].stack()):

@@ -20,7 +20,7 @@ Logits = Callable[[Tensor], Tensor]
 _PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "safetensors": ("safetensors",)}  # that formats need
 _TRIED = 5  # images that an exported model is tried on
 _TOLERANCE = 1e-4  # by which its logits may differ, of the greatest
-#: what RobustBench sorts models by: what they are to withstand
+#: the threat models of RobustBench
 THREATS = ("Linf", "L2", "corruptions")
 
 

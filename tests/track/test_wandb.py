@@ -18,7 +18,7 @@ from wandb.util import get_core_path
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
-from robust.learn import Curve
+from robust.learn import EpochLogger
 from robust.runs import State
 from robust.sweep import launch, sweep
 from robust.track import dashboard as dashboards
@@ -108,15 +108,15 @@ def test_a_resumed_run_continues_its_wandb_run(
     make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(*WANDB, "trainer.max_epochs=4", "trainer.checkpoint_every_s=0")
-    collect = Curve.on_train_epoch_end
+    collect = EpochLogger.on_train_epoch_end
 
-    def stop(self: Curve, trainer: Any, module: Any) -> None:
+    def stop(self: EpochLogger, trainer: Any, module: Any) -> None:
         collect(self, trainer, module)
         if trainer.current_epoch == 2:
             raise StopError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Curve, "on_train_epoch_end", stop)
+        patch.setattr(EpochLogger, "on_train_epoch_end", stop)
         with pytest.raises(StopError):
             execute(run)
     assert execute(run).state is State.DONE

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from robust.measure import NATURAL
-from robust.report.choice import comparable, select_kind
-from robust.report.figures import COLOURS, MARKERS, STYLE, UNITS, Drawing
+from robust.measure import NATURAL, UNITS
+from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing
+from robust.studies.strategies.choice import comparable, select_kind
 from robust.studies.strategies.paper import DATA_TITLES, FAMILIES, TECHNIQUES, Family, in_order, numbered
 
 _POINT = ["data", "technique", "train_perturbation", "train_level", "test_perturbation", "test_level"]

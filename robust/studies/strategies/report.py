@@ -59,5 +59,7 @@ def ablation_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     table = ablation_table(rows, curves)
     if table.empty:
         return Section("")
-    note = "Accuracy in percent (arXiv 2004.03452, Table I); train: of the last epoch, while learning."
-    return Section("What the network's parts contribute", "", {}, {"ablation": Table(percentages(table), table, note)})
+    titles = {name: f"{name.replace('_', ' ')}, %" for name in ("train", "test", "published_train", "published_test")}
+    shown = percentages(table.dropna(axis="columns", how="all")).rename(columns=titles)
+    note = "Accuracy on natural images (arXiv 2004.03452, Table I); train: of the last epoch, while learning."
+    return Section("What the network's parts contribute", "", {}, {"ablation": Table(shown, table, note)})

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.report import sections
@@ -65,3 +66,8 @@ def test_the_page_shows_it_and_its_claims(runs: list[Path]) -> None:
     assert {"The atlas: digits convnet_mnist, natural", "Attacks"} <= set(found)
     claims = found["Published claims"].tables["claims"].numbers
     assert "atlas-digits-convnet_mnist-median" in set(claims["id"])
+
+
+def test_its_choices_compose() -> None:
+    config = compose(["sweep=atlas"])
+    assert (config.data.name, config.attack.name) == ("mnist", "atlas")

@@ -46,7 +46,7 @@ def few_images() -> Iterator[None]:
 
 def of_layers(folders: list[Path]) -> list[Section]:
     """What the ordinary page says of layers."""
-    sections = hardening.sections(folders, collect(folders))
+    sections = hardening.findings(folders, collect(folders)).sections
     return [section for section in sections if section.title.startswith("Which layers?")]
 
 

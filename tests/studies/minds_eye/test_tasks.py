@@ -41,7 +41,6 @@ def done(tmp_path_factory: pytest.TempPathFactory, quick: list[str], cache: str)
         ("alexnet_with_parameters", "train_loss"),
         ("estimator", "train_pose_error"),
         ("projector", "train_drawing_error"),
-        ("autoencoder", "train_drawing_error"),
     ],
 )
 def test_a_stage_gets_better_at_what_it_is_for(done: Callable[..., Experiment], model: str, figure: str) -> None:
@@ -72,14 +71,6 @@ def test_one_command_trains_all_stages_and_joins_them(done: Callable[..., Experi
     assert row["accuracy"] == pytest.approx((predictions == run.splits.test.labels).float().mean().item())
 
 
-def test_the_third_stage_may_stand_on_two_that_were_trained_end_to_end(done: Callable[..., Experiment]) -> None:
-    run = done("model=triple_staged", "task=compare_autoencoded", "data.batch_size=32")
-    assert len({parent.folder for parent in run.parents.values()}) == 1
-    eye, both = load(run.folder), load(run.parents["projector"].folder)
-    for name, value in both.state_dict().items():
-        assert torch.equal(eye.state_dict()[name], value), name
-
-
 @pytest.mark.parametrize("model", ["alexnet", "triple_staged"])
 def test_adversarial_training_goes_on_from_the_natural_run(done: Callable[..., Experiment], model: str) -> None:
     settings = [f"model={model}", "technique=adversarial", "technique.objective.steps=2", "data.batch_size=32"]
@@ -106,7 +97,6 @@ def test_adversarial_training_goes_on_from_the_natural_run(done: Callable[..., E
             "`model.parameters` must be as many as the images have, 3; got yaw",
         ),
         (["model=projector", "technique=adversarial"], "`technique=adversarial` must be left out with `task=project`"),
-        (["model=autoencoder", "task.module.weight=0"], "`task.module.weight` must be above 0; got 0."),
         (["model=triple_staged", "task.module.patches=1"], "`task.module.patches` must be a whole number >= 2; got 1."),
     ],
 )
