@@ -240,6 +240,6 @@ def _wants_of(prepared: Mapping[str, Any], usual: Any) -> _Wants:
 def _check_colours(library: str, channels: int) -> None:
     if channels != _COLOURS:
         raise ValueError(
-            f"`model={library}` takes images of three channels; got {channels}. Set model.channels=rgb: grey images are "
-            "shown to it as colour ones."
+            f"`model={library}` takes images of three channels; got {channels}. Set model.channels=rgb: grey images "
+            "are shown to it as colour ones."
         )
