@@ -14,7 +14,7 @@ VERSION = 3
 # Where things lie, how fast it is computed, what is measured afterwards: none of it changes what is learnt. All
 # else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its place in
 # `optimizer`, `trainer` and `data`.)
-_PLACES = ("cache_dir", "dir", "download", "path")
+_PLACES = ("cache_dir", "dir", "download", "memory", "path")
 _LEFT_OUT = frozenset(
     {
         *("attack", "evaluation", "force", "logger", "plan", "recipe", "runs_dir", "pack", "parent", "sweep"),
