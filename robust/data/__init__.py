@@ -1,6 +1,7 @@
 """Images: where they come from, how they rest in memory, how they reach a model."""
 
 from robust.data.augmentation import Augmentation
+from robust.data.dataset import as_image_set
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits, one_of_each, to_float
 from robust.data.module import Batch, PerturbedData
@@ -16,6 +17,7 @@ __all__ = [
     "NaturalAdversarial",
     "PerturbedData",
     "Splits",
+    "as_image_set",
     "cifar10",
     "digits",
     "folder",

@@ -7,6 +7,7 @@ from robust.measure.calibration import (
     expected_calibration_error,
     rms_calibration_error,
 )
+from robust.measure.comparison import Flips, flips, mcnemar
 from robust.measure.conditions import NATURAL, Condition, condition_title
 from robust.measure.confusion import confusion_counts
 from robust.measure.displacement import layers, measure_layers, movement
@@ -21,6 +22,7 @@ from robust.measure.evaluate import (
     predict,
 )
 from robust.measure.knn import features, knn_accuracy
+from robust.measure.preflight import Finding, preflight
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
 from robust.measure.suites import SUITES, suite_scores, suite_tests
@@ -32,6 +34,8 @@ __all__ = [
     "SUITES",
     "TEST_KEY",
     "Condition",
+    "Finding",
+    "Flips",
     "Measurement",
     "Samples",
     "Test",
@@ -41,8 +45,10 @@ __all__ = [
     "confusion_counts",
     "expected_calibration_error",
     "features",
+    "flips",
     "knn_accuracy",
     "layers",
+    "mcnemar",
     "measure",
     "measure_in_parts",
     "measure_layers",
@@ -50,6 +56,7 @@ __all__ = [
     "movement",
     "planned_tests",
     "predict",
+    "preflight",
     "rms_calibration_error",
     "saliency_maps",
     "scores",

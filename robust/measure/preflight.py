@@ -1,0 +1,305 @@
+"""Faults in how a network is shown images, found before anything long: a wrong range, a missing normalisation, ...
+
+The network is asked about a few hundred natural images as they are, and once for each of a table of hypotheses: images
+from 0 to 255, images normalised by ImageNet's constants, blue first. A hypothesis under which it is right far more
+often is a finding. It is kept while others are looked for, so that two faults are found one after the other.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from robust.data import ImageSet, to_float
+from robust.measure.comparison import flips
+from robust.measure.evaluate import check_classes
+from robust.models import OutputError, ask, device_of, evaluating, gives_logits
+from robust.perturb import ImageRandom, key
+
+View = Callable[[Tensor], Tensor]
+_AMONG = 300  # images
+_OF_A_CLASS = 10  # images at least, where there are more classes than that leaves room for
+_MARGIN = 0.1  # by which accuracy must rise
+_SIGNIFICANT = 0.01  # the p-value, times the number of hypotheses
+_MOST = 3  # faults that one network has
+_SCREENED = 5  # the first fifth of the images says whether the others are asked about
+_STEADY = 0.05  # of the logits' spread, by which they may hang on the other images of the batch
+_SIZES = (32, 64, 224)  # pixels a side
+_COLOURS = 3
+_BRIGHTEST = 255
+_CONSTANTS: Mapping[int, Mapping[str, tuple[Sequence[float], Sequence[float]]]] = {
+    3: {
+        "ImageNet's": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        "CIFAR-10's": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
+    },
+    1: {"MNIST's": ((0.1307,), (0.3081,))},
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault: what `kind` it is (range, normalization, channels, size, classes, outputs or batch), and in words what
+    was `seen` and what to `do`."""
+
+    kind: str
+    seen: str
+    do: str
+
+    def __str__(self) -> str:
+        return f"Preflight: {self.seen} {self.do}"
+
+
+@dataclass(frozen=True)
+class _Hypothesis:
+    """Images that the network may be meant for: how they are made of those in [0, 1], and which options of a model say
+    so."""
+
+    kind: str
+    shown: str
+    view: View
+    options: str
+
+
+def preflight(model: nn.Module, images: ImageSet, *, among: int = _AMONG, batch_size: int = 100) -> list[Finding]:
+    """What seems wrong in how `model`, from images in [0, 1] to logits, is shown images: nothing, for one that is
+    sound.
+
+    `among` so many natural images, of all classes alike, accuracy must rise by at least 10 points, significantly
+    (McNemar's exact test, corrected for the number of hypotheses). The model is put in eval mode for the while. Raises
+    OutputError for a network that cannot be asked, with the size or channels with which it can.
+    """
+    chosen = images[_sample(images, among)].to(device_of(model))
+    shown = to_float(chosen.images)
+    with evaluating(model), torch.inference_mode():
+        _try_out(model, shown[:2])
+        logits = _asked(model, shown, batch_size)
+        check_classes(logits, len(images.classes))
+        found = [*_of_outputs(model, shown, logits, batch_size)]
+        return [*found, *_search(model, chosen, logits.argmax(1), batch_size)]
+
+
+def _sample(images: ImageSet, among: int) -> Tensor:
+    """The places of about so many images, always the same: as many of each class, or of as many classes as there is
+    room for, one class after the other."""
+    order = ImageRandom(key("preflight"), torch.arange(len(images))).uniform().argsort(stable=True)
+    labels = images.labels.cpu()[order]
+    present = labels.unique()
+    first = torch.stack([(labels == one).nonzero()[0, 0] for one in present]).argsort()  # classes as they come
+    taken = present[first][: max(1, among // _OF_A_CLASS)]
+    rows = [order[labels == one][: max(1, among // len(taken))] for one in taken]
+    ranks = torch.cat([torch.arange(len(one)) for one in rows])
+    return torch.cat(rows)[ranks.argsort(stable=True)]
+
+
+def _try_out(model: nn.Module, few: Tensor) -> None:
+    """Raises OutputError where a network cannot be called, with what it can be called with."""
+    try:
+        ask(model, few)
+    except OutputError as error:
+        for tried in _fitting(few):
+            try:
+                ask(model, tried.view(few))
+            except OutputError:
+                continue
+            raise OutputError(f"{error} It can be called with {tried.shown}: {_advice(tried.options)}") from error
+        raise
+
+
+def _fitting(images: Tensor) -> Iterator[_Hypothesis]:
+    """Other sizes and numbers of channels."""
+    yield from _sizes(images.shape[-1])
+    if images.shape[1] == 1:
+        yield _Hypothesis(
+            "channels", "three like channels", lambda seen: seen.expand(-1, _COLOURS, -1, -1), "channels=rgb"
+        )
+    if images.shape[1] == _COLOURS:
+        yield _Hypothesis("channels", "grey images", lambda seen: seen.mean(1, keepdim=True), "channels=grey")
+
+
+def _sizes(own: int) -> list[_Hypothesis]:
+    def resized(size: int) -> View:
+        return lambda seen: functional.interpolate(seen, size=(size, size), mode="bilinear", antialias=True)
+
+    return [
+        _Hypothesis("size", f"images of {size}x{size} pixels", resized(size), f"size={size}")
+        for size in _SIZES
+        if size != own
+    ]
+
+
+def _hypotheses(images: Tensor) -> list[_Hypothesis]:
+    """What images of this shape (n, channels, height, width), in [0, 1], could be meant to be, the most usual first."""
+    channels = images.shape[1]
+    found = [
+        _Hypothesis("range", "images from 0 to 255", lambda seen: seen * _BRIGHTEST, f"range={_BRIGHTEST}"),
+        _Hypothesis("range", "images from 0 to 1 in place of 0 to 255", lambda seen: seen / _BRIGHTEST, "range=1"),
+    ]
+    if channels == _COLOURS:
+        found.append(_Hypothesis("channels", "images with blue first (BGR)", lambda seen: seen.flip(1), "channels=bgr"))
+    own = [images.mean((0, 2, 3)).tolist(), images.std((0, 2, 3)).clamp(min=1e-3).tolist()]
+    constants = {
+        **_CONSTANTS.get(channels, {}),
+        "0.5 and 0.5": ((0.5,) * channels, (0.5,) * channels),
+        "the images' own": tuple([round(one, 4) for one in each] for each in own),
+    }
+    for name, (mean, std) in constants.items():
+        options = f"mean={_listed(mean)} std={_listed(std)}"
+        found += [
+            _Hypothesis("normalization", f"normalised images (mean and std: {name})", _normalized(mean, std), options),
+            _Hypothesis(
+                "normalization",
+                f"images that are normalised once less (mean and std: {name})",
+                _raw(mean, std),
+                "mean=null std=null",
+            ),
+        ]
+    if channels == _COLOURS:
+        mean, _ = _CONSTANTS[channels]["ImageNet's"]
+        named = f"range={_BRIGHTEST} mean={_listed([round(_BRIGHTEST * one, 2) for one in mean])} std=1"
+        view = _normalized(mean, (1 / _BRIGHTEST,) * channels)
+        found.append(_Hypothesis("normalization", "images from 0 to 255, less ImageNet's mean", view, named))
+    return [*found, *_sizes(images.shape[-1])]
+
+
+def _normalized(mean: Sequence[float], std: Sequence[float]) -> View:
+    return lambda seen: (seen - _of_channels(mean, seen)) / _of_channels(std, seen)
+
+
+def _raw(mean: Sequence[float], std: Sequence[float]) -> View:
+    return lambda seen: seen * _of_channels(std, seen) + _of_channels(mean, seen)
+
+
+def _of_channels(numbers: Sequence[float], images: Tensor) -> Tensor:
+    return images.new_tensor(numbers)[:, None, None]
+
+
+def _listed(numbers: Sequence[float]) -> str:
+    return f"[{','.join(f'{one:g}' for one in numbers)}]"
+
+
+def _asked(model: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+    return torch.cat([ask(model, part) for part in images.split(batch_size)])
+
+
+def _of_outputs(model: nn.Module, images: Tensor, logits: Tensor, batch_size: int) -> Iterator[Finding]:
+    """Outputs that are no logits, or that hang on the rest of the batch, or on chance."""
+    alike = bool((logits == logits[:1]).all())
+    sums = bool((logits.sum(1) - 1).abs().max() < 1e-2) and bool((logits >= 0).all())
+    if sums and logits.shape[1] > 1 and not alike and gives_logits(model):
+        yield Finding(
+            "outputs",
+            "the network's outputs are probabilities, each row sums to 1; confidence and attacks need logits.",
+            _advice("outputs=probabilities"),
+        )
+    again = torch.cat([ask(model, part) for part in images.flip(0).split(max(2, batch_size // 3))]).flip(0)
+    moved, flipped = (again - logits).abs().mean(), int((again.argmax(1) != logits.argmax(1)).sum())
+    spread = logits.std(0).mean() if len(logits) > 1 else moved
+    if moved > _STEADY * spread + 0.01 * logits.abs().mean() and flipped > 0.02 * len(logits):
+        yield Finding(
+            "batch",
+            f"the network gives {flipped} of {len(logits)} images another class in another batch: a batch norm or a "
+            "dropout in it works as in training, or it draws at random.",
+            "Put it in eval mode before it is traced or exported; norms need their running statistics.",
+        )
+
+
+def _search(model: nn.Module, images: ImageSet, given: Tensor, batch_size: int) -> Iterator[Finding]:
+    """What makes it right far more often, the greatest rise first."""
+    labels, seen = images.labels, to_float(images.images)
+    hypotheses, known = _hypotheses(seen), set[str]()
+    for _ in range(_MOST):
+        left = [one for one in hypotheses if one.kind not in known]
+        answers = [(one, _answers(model, one.view(seen), labels, given, batch_size)) for one in left]
+        tried = [(one, answer) for one, answer in answers if answer is not None]
+        tried += [(None, _relabelled(given, labels))] if "classes" not in known else []
+        best, predicted = max(tried, key=lambda one: int((one[1] == labels).sum()), default=(None, given))
+        if not _is_far_better(labels, given, predicted, count=len(hypotheses) + 1):
+            return
+        yield _finding(best, labels, given, predicted, images.classes)
+        known.add("classes" if best is None else best.kind)
+        if best is not None:
+            seen = best.view(seen)
+        given = predicted
+
+
+def _answers(model: nn.Module, images: Tensor, labels: Tensor, given: Tensor, batch_size: int) -> Tensor | None:
+    """What a network answers, int64 of shape (n,); None where it cannot, or is not right more often on the first of the
+    images, or could not be by far."""
+    few = max(1, len(images) // _SCREENED)
+    right = (given == labels).double()
+    if right.mean() > 1 - _MARGIN:
+        return None
+    try:
+        first = _asked(model, images[:few], batch_size).argmax(1)
+        if (first == labels[:few]).double().mean() < right[:few].mean() + _MARGIN / 2:
+            return None
+        return torch.cat([first, _asked(model, images[few:], batch_size).argmax(1)]) if few < len(images) else first
+    except OutputError:
+        return None
+
+
+def _relabelled(predicted: Tensor, labels: Tensor) -> Tensor:
+    """The predictions with classes that stand one for another put right: each half of the images by the best
+    one-to-one assignment of the other half."""
+    place = torch.arange(len(labels), device=labels.device)
+    halves = torch.zeros_like(labels, dtype=torch.bool)
+    for label in labels.unique():  # half of each class
+        mine = place[labels == label]
+        halves[mine[::2]] = True
+    found = predicted.clone()
+    for half in (halves, ~halves):
+        found[half] = _assigned(predicted[~half], labels[~half])(predicted[half])
+    return found
+
+
+def _assigned(predicted: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
+    """Which class each prediction stands for, as most images have it; one that is never made stands for itself."""
+    from scipy.optimize import linear_sum_assignment
+
+    size = 1 + max(int(predicted.max()), int(labels.max()))
+    counts = np.zeros((size, size))
+    np.add.at(counts, (predicted.cpu().numpy(), labels.cpu().numpy()), 1)
+    counts += 1e-3 * np.eye(size)  # of ties, what it says
+    _, columns = linear_sum_assignment(counts, maximize=True)
+    means = torch.as_tensor(columns, device=labels.device)
+    return lambda others: torch.where(others < size, means[others.clamp(max=size - 1)], others)
+
+
+def _is_far_better(labels: Tensor, given: Tensor, predicted: Tensor, *, count: int) -> bool:
+    """Whether the better of `count` hypotheses is right far more often than what is given, and than a constant."""
+    found = flips(labels, given, predicted)
+    constant = labels.bincount().max().item() / len(labels)
+    rises = found.after - max(found.before, constant) >= _MARGIN
+    return rises and found.p * count < _SIGNIFICANT
+
+
+def _finding(
+    best: _Hypothesis | None, labels: Tensor, given: Tensor, predicted: Tensor, classes: Sequence[str]
+) -> Finding:
+    before, after, n = int((given == labels).sum()), int((predicted == labels).sum()), len(labels)
+    seen = f"the network is right on {before} of {n} natural images, and on {after} when"
+    if best is not None:
+        return Finding(best.kind, f"{seen} it is shown {best.shown}.", _advice(best.options))
+    means = _assigned(given, labels)(torch.arange(len(classes), device=labels.device)).tolist()
+    others = [(classes[one], classes[mean]) for one, mean in enumerate(means) if one != mean and one in given]
+    named = ", ".join(f"{one} means {mean}" for one, mean in others[:3]) + (", ..." if len(others) > 3 else "")
+    return Finding(
+        "classes",
+        f"{seen} its classes are put in another order: {named}.",
+        "`model.classes=FILE` says which output means which class; in Python, order `classes` as the network does.",
+    )
+
+
+def _advice(options: str) -> str:
+    """What to set, for a run and in Python."""
+    words = options.split()
+    run = " ".join(f"model.{one}" for one in words)
+    values = {
+        name: value if value[:1] in "[0123456789n" else f'"{value}"'
+        for name, _, value in (one.partition("=") for one in words)
+    }
+    python = ", ".join(f"{name}={'None' if value == 'null' else value}" for name, value in values.items())
+    return f"Set {run} (in Python: robust.models.Adapted(network=model, ..., {python}))."
