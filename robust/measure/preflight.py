@@ -153,7 +153,7 @@ def _hypotheses(images: Tensor) -> list[_Hypothesis]:
                 "normalization",
                 f"images that are normalised once less (mean and std: {name})",
                 _raw(mean, std),
-                "mean=null std=null",
+                "standardize=none",
             ),
         ]
     if channels == _COLOURS:
@@ -215,9 +215,10 @@ def _search(model: nn.Module, images: ImageSet, given: Tensor, batch_size: int) 
         answers = [(one, _answers(model, one.view(seen), labels, given, batch_size)) for one in left]
         tried = [(one, answer) for one, answer in answers if answer is not None]
         tried += [(None, _relabelled(given, labels))] if "classes" not in known else []
-        best, predicted = max(tried, key=lambda one: int((one[1] == labels).sum()), default=(None, given))
-        if not _is_far_better(labels, given, predicted, count=len(hypotheses) + 1):
+        better = [(best, one) for best, one in tried if _is_far_better(best, labels, given, one, len(hypotheses) + 1)]
+        if not better:
             return
+        best, predicted = max(better, key=lambda one: int((one[1] == labels).sum()))
         yield _finding(best, labels, given, predicted, images.classes)
         known.add("classes" if best is None else best.kind)
         if best is not None:
@@ -259,6 +260,8 @@ def _assigned(predicted: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
     """Which class each prediction stands for, as most images have it; one that is never made stands for itself."""
     from scipy.optimize import linear_sum_assignment
 
+    if not len(labels):
+        return lambda others: others
     size = 1 + max(int(predicted.max()), int(labels.max()))
     counts = np.zeros((size, size))
     np.add.at(counts, (predicted.cpu().numpy(), labels.cpu().numpy()), 1)
@@ -268,11 +271,15 @@ def _assigned(predicted: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda others: torch.where(others < size, means[others.clamp(max=size - 1)], others)
 
 
-def _is_far_better(labels: Tensor, given: Tensor, predicted: Tensor, *, count: int) -> bool:
-    """Whether the better of `count` hypotheses is right far more often than what is given, and than a constant."""
+def _is_far_better(best: _Hypothesis | None, labels: Tensor, given: Tensor, predicted: Tensor, count: int) -> bool:
+    """Whether one of `count` hypotheses is right far more often than what is given, and than a constant. Classes in
+    another order (None) must be half of the way from there to all: of an untrained network too, outputs go with some
+    classes."""
     found = flips(labels, given, predicted)
     constant = labels.bincount().max().item() / len(labels)
     rises = found.after - max(found.before, constant) >= _MARGIN
+    if best is None:
+        rises &= found.after >= (1 + constant) / 2
     return rises and found.p * count < _SIGNIFICANT
 
 
