@@ -17,6 +17,7 @@ from robust.experiment.build import (
     build,
     build_splits,
 )
+from robust.experiment.given import described, mapped_classes
 from robust.experiment.parents import is_self_supervised
 from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
@@ -105,6 +106,11 @@ class Experiment:
     def rank(self) -> int:
         """Which process this is of those that a cluster started to train it together; 0 for the first, or only one."""
         return int(os.environ["SLURM_PROCID"]) if self.is_shared else 0
+
+    @property
+    def learns(self) -> bool:
+        """Whether any layer of its network learns; else it is measured as it is given."""
+        return self.config.technique.trainable != []
 
     @property
     def processes(self) -> int:
@@ -203,7 +209,7 @@ class Experiment:
         torch.manual_seed(key("weights", self.config.seed))
         network = self._make_network()
         if self.config.weights is not None:
-            load_pretrained(network, str(self.config.weights))
+            load_pretrained(network, str(self.config.weights), keep_head=self.config.technique.stage == "scratch")
         self._freeze(network)
         return network
 
@@ -233,12 +239,17 @@ class Experiment:
 
     def architecture(self) -> dict[str, Any]:
         """The network's constructor (`_target_`) and all its arguments, as plain values."""
-        model, task, train = {**self.config.model.without(["name"])}, self.config.task, self.splits.train
+        asked, task, train = self.config.model, self.config.task, self.splits.train
+        model = {**asked.without(["name", "path"] if "network" in asked else ["name"]).plain(), **described(asked)}
         if is_self_supervised(task):
             model["standardize"] = "channel"  # pixel by pixel, what turns or moves a picture would stand out
         channels, height, width = train.shape
         classes = len(train.classes) if task.get("outputs") is None else task.outputs
         head = self.config.technique.head if self.config.technique.head is not None else task.get("head")
+        if head is not None:
+            model.pop("classes", None)  # a head of its own knows the data's
+        elif model.get("classes") is not None:
+            classes, model["classes"] = mapped_classes(str(asked.classes), self.splits)
         given = {
             "image_shape": [channels, height, width],
             "num_classes": classes,

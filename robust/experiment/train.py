@@ -42,10 +42,13 @@ class ParentError(RuntimeError):
 
 
 def train(run: Experiment, logger: Logger | None = None) -> None:
-    """Trains the network, from the last checkpoint where there is one, and saves it."""
+    """Trains the network, from the last checkpoint where there is one, and saves it; one that does not learn is saved
+    as it is given."""
     network = run.build_network()
     init_from_parents(network, run.config, load_parents(run))
-    if fit(run, network, run.folder, logger=logger).is_global_zero:
+    if not run.learns:
+        run.files.save_model(network, run.architecture())
+    elif fit(run, network, run.folder, logger=logger).is_global_zero:
         if not has_finite_weights(network):
             raise DivergedError("Training diverged: not all weights are finite. Try a smaller learning rate.")
         run.files.save_model(network, run.architecture())

@@ -58,6 +58,17 @@ def check_technique(config: Config, perturbation: Perturbation | None) -> None:
         )
 
 
+def check_pretrained(config: Config) -> None:
+    """Raises ValueError where a network that does not learn would be measured with weights that nobody trained."""
+    target = str(config.model["_target_"])
+    brings = target == "robust.models.OnnxNetwork" or not target.startswith("robust.models.") or "network" in config.model
+    if config.technique.trainable == [] and config.weights is None and not brings:
+        raise ValueError(
+            f"`technique={config.technique.name}` measures a network as it is given; `model={config.model.name}` has new "
+            "weights. Give trained ones: weights=FILE."
+        )
+
+
 def check_task(config: Config, splits: Splits, perturbation: Perturbation | None, learnt: type[Task]) -> None:
     """Raises ValueError where the images lack classes or what else the task that is `learnt` must know of them, a batch
     holds too few, or a perturbation would make another answer right."""

@@ -21,17 +21,23 @@ it returns may be scores that are no logits, and mean other predictions at other
 `robust.models.outputs`.
 """
 
+import copy
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import nn
 
 from robust.files.choices import called_by_packages
+from robust.models.adapted import Adapted
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet
+from robust.models.libraries import HuggingFaceNetwork, RobustBenchNetwork, TimmNetwork, TorchvisionNetwork
+from robust.models.onnx_file import OnnxNetwork
 from robust.models.resnet import ResNet
 from robust.models.siamese import Siamese
 
@@ -40,8 +46,9 @@ GROUP = "robust.networks"
 Network = Callable[..., nn.Module]
 _Any = TypeVar("_Any", bound=Network)
 
+_ADAPTED = (Adapted, HuggingFaceNetwork, OnnxNetwork, RobustBenchNetwork, TimmNetwork, TorchvisionNetwork)
 _OURS: dict[str, Network] = {
-    f"robust.models.{network.__name__}": network for network in (AlexNet, ConvNet, ResNet, Siamese)
+    f"robust.models.{network.__name__}": network for network in (AlexNet, ConvNet, ResNet, Siamese, *_ADAPTED)
 }
 _registered: dict[str, Network] = {}
 _allowed: set[str] = set()
@@ -85,7 +92,7 @@ def find(name: str, named: Sequence[Network | str] = ()) -> Network:
             return network
     if name in _OURS:
         return _OURS[name]
-    if name in named or _is_named(name):
+    if name in named or _is_named(name.replace(":", ".")):
         return _import(name)
     raise UnknownNetworkError(
         f"the network {name}, which is neither one of robust.models nor registered, and is not called. If you trust "
@@ -126,8 +133,10 @@ def _make(value: Any, networks: Mapping[str, Network]) -> Any:
     if "_target_" not in value:
         return arguments
     name = str(value["_target_"])
+    if isinstance(network := networks[name], nn.Module) and not arguments:
+        return copy.deepcopy(network)
     try:
-        made = networks[name](**arguments)
+        made = network(**arguments)
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError) as error:
         values = ", ".join(f"{key}={one!r}" for key, one in arguments.items())
         raise ValueError(f"{name} cannot be made with {values} ({error}).") from error
@@ -145,13 +154,25 @@ def _path(network: Network) -> str:
 
 def _goes_by(network: Network, name: str) -> bool:
     """Whether this is the network's dotted path, or another that it can be had by, without an import."""
+    name = name.replace(":", ".")
     module, _, attribute = name.rpartition(".")
     return name == _path(network) or getattr(sys.modules.get(module), "__dict__", {}).get(attribute) is network
+
+
+def _lies_here(module: str) -> bool:
+    """Whether a module lies in the working folder, which is not yet looked in."""
+    there = Path(f"{module}.py").is_file() or Path(module).is_dir()
+    return there and str(Path.cwd()) not in sys.path
 
 
 def _import(name: str) -> Network:
     try:
         network = pkgutil.resolve_name(name)
+    except ModuleNotFoundError as error:
+        if error.name != re.split("[.:]", name)[0] or not _lies_here(error.name):
+            raise ValueError(f"The network {name} cannot be imported ({error}). Run in the folder of its module.") from error
+        sys.path.insert(0, str(Path.cwd()))  # of a command that is no script here
+        return _import(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
             f"The network {name} cannot be imported ({error}). Run where its module is found, e.g. in its folder."
