@@ -193,21 +193,28 @@ def _store(folder: Path, settings: list[str], share: float, held_out: float | No
 @command(
     _RUNS,
     argument("--out", type=to_folder, default="exported", help="the folder to write to (exported)"),
-    argument("--formats", default="robustbench,onnx,safetensors", help="some of robustbench, onnx, safetensors (all)"),
+    argument(
+        "--formats",
+        default="robustbench,onnx,safetensors",
+        help="some of robustbench, onnx, safetensors, onnx-int8, bf16 (the first three)",
+    ),
     argument("--threat", default="Linf", help="RobustBench's name of the threat: Linf (default), L2 or corruptions"),
 )
 def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
     """Export models: ONNX, safetensors, RobustBench.
 
-    Each file is read back, and its logits are compared. All of them take images in [0, 1].
+    Each file is read back, and its logits are compared. All of them take images in [0, 1]. onnx-int8 computes in 8
+    bits, calibrated on training images; bf16 is safetensors in bfloat16. `robust check` says what that costs.
 
     $ robust export runs
     $ robust export runs --formats safetensors
     """
+    from robust.experiment.ship import training_images
     from robust.runs import find_runs
     from robust.runs.export import export_all
 
-    for path, differs in export_all(find_runs(runs), out, formats=formats.split(","), threat=threat):
+    asked = {"formats": formats.split(","), "threat": threat, "training": training_images}
+    for path, differs in export_all(find_runs(runs), out, **asked):
         print(f"{path}: read back, logits differ by at most {differs:.1g} of the greatest")
 
 
@@ -248,3 +255,6 @@ def _dashboard(entity: str, project: str) -> None:
     from robust.track.dashboard import save_dashboard
 
     print("dashboard:", save_dashboard(entity, project))
+
+
+from robust.cli import given  # noqa: E402, F401, its commands come last

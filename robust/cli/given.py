@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from robust.cli.command import argument, command, key_values, to_existing
-from robust.errors import loading
+from robust.cli.command import argument, command, key_values
+from robust.errors import FailedError, loading
 
 
 @command(
-    argument("model", metavar="MODEL", help="timm:NAME, torchvision:NAME, FILE.onnx, a folder, package.module:name, ..."),
+    argument(
+        "model", metavar="MODEL", help="timm:NAME, torchvision:NAME, FILE.onnx, a folder, package.module:name, ..."
+    ),
     argument("data", metavar="DATA", help="a choice of data, a folder of images, FILE.npz"),
     key_values("*", "weights=FILE evaluation=camera data.size=224 attack=pgd"),
 )
@@ -28,3 +30,28 @@ def _evaluate(model: str, data: str, settings: list[str]) -> None:
     with loading():
         from robust.sweep import run_alone
     run_alone(overrides)
+
+
+@command(
+    argument("exported", type=Path, metavar="EXPORTED", help="a file that robust export wrote: .onnx or .safetensors"),
+    argument("--run", type=Path, metavar="RUN", help="the run's folder (default: the one the file names, in ./runs)"),
+)
+def _check(exported: Path, run: Path | None) -> None:
+    """Check an exported model against its run, image by image, before it is shipped.
+
+    Under every condition that the run was tested under (one trial of each): accuracy before and after, predictions that
+    flip, McNemar's exact test. The table is written beside the file (EXPORTED.check.csv). Exit status 1: a file in 32
+    bits gives other logits, or one of fewer bits loses accuracy, significantly and by more than a point.
+
+    $ robust check exported/RUN.onnx
+    $ robust check exported/RUN.int8.onnx --run runs/RUN
+    """
+    with loading():
+        from robust.experiment.ship import ship_check
+        from robust.report.ship import print_ship_check
+
+    done = ship_check(exported, run)
+    print_ship_check(done.table, exported, bytes=done.bytes, latency_ms=done.latency_ms)
+    print(f"table: {done.written}")
+    if done.faults:
+        raise FailedError(*(f"{exported.name}, {fault}" for fault in done.faults))
