@@ -40,7 +40,8 @@ together = ["data", "technique", "perturb", "evaluation", "attack", "logger", "t
 names = dict((group, sorted(one.stem for one in (CONF / group).glob("[!_]*.yaml"))) for group in [*together, "task"])
 for place in range(max(map(len, names.values()))):
     chosen = [group + "=" + names[group][place % len(names[group])] for group in together]
-    needed = dict([("data=folder", "data.path=x"), ("attack=foolbox", "attack.method=x"),
+    needed = dict([("data=folder", "data.path=x"), ("data=npz", "data.path=x"), ("data=huggingface", "data.path=x"),
+                   ("data=torchvision", "data.dataset=x"), ("attack=foolbox", "attack.method=x"),
                    ("attack=torchattacks", "attack.method=x")])
     compose([*chosen, *(needed[one] for one in chosen if one in needed)])
 for alone in [*("task=" + one for one in names["task"]), *("sweep=" + one.stem for one in SWEEPS.glob("*.yaml"))]:

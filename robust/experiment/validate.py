@@ -84,7 +84,13 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
             f"`task=classify` needs images of at least two classes; got {', '.join(splits.train.classes)} alone. "
             "Networks learn without classes too: task=rotation, patches or simclr."
         )
-    if (batch := min(data.batch_size, len(splits.train))) < learnt.least_batch:
+    if not len(splits.train):
+        if config.technique.trainable != []:
+            raise ValueError(
+                f"`data={data.name}` must have images to train on, unless nothing learns; it has {len(splits.test)} to "
+                "test on alone. technique=pretrained measures a network as it is."
+            )
+    elif (batch := min(data.batch_size, len(splits.train))) < learnt.least_batch:
         raise ValueError(
             f"`data.batch_size` must be at least {learnt.least_batch} with `task={task.name}`, which compares images, "
             f"and there must be as many to train on; got {batch}."

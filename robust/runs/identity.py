@@ -14,7 +14,7 @@ VERSION = 3
 # Where things lie, how fast it is computed, what is measured afterwards: none of it changes what is learnt. All
 # else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its place in
 # `optimizer`, `trainer` and `data`; files that images are made of show in their pixels, which have a digest.)
-_PLACES = ("backgrounds", "cache_dir", "dir", "download", "objects", "path")
+_PLACES = ("backgrounds", "cache_dir", "dir", "download", "memory", "objects", "path")
 _LEFT_OUT = frozenset(
     {
         *("attack", "evaluation", "force", "logger", "plan", "recipe", "runs_dir", "pack", "parent", "sweep"),

@@ -14,6 +14,12 @@ from robust.experiment.overrides import explain_unreadable
 from robust.experiment.search_path import CONF, choice_folders
 from robust.perturb import Perturbation
 
+#: what a choice asks for
+GIVEN = {
+    **{name: ["data.path=x"] for name in ("folder", "huggingface", "npz")},
+    "torchvision": ["data.dataset=GTSRB", "data.name=torchvision"],
+}
+
 
 def choices(group: str) -> list[str]:
     return sorted(path.stem for folder in choice_folders() for path in (folder / group).glob("[!_]*.yaml"))
@@ -29,7 +35,7 @@ def test_every_perturbation_is_named_as_its_choice_and_keeps_its_level(name: str
 
 @pytest.mark.parametrize(("data", "technique"), list(itertools.product(choices("data"), choices("technique"))))
 def test_every_data_set_and_technique_composes_to_plain_values(data: str, technique: str) -> None:
-    config = compose([f"data={data}", f"technique={technique}", "data.path=x" if data == "folder" else "seed=1"])
+    config = compose([f"data={data}", f"technique={technique}", *GIVEN.get(data, [])])
     assert config.data.name == data
     assert config.technique.name == technique
     assert config.optimizer["_target_"] in ("torch.optim.Adam", "torch.optim.SGD")

@@ -1,0 +1,53 @@
+"""Published archives: fetched by one process, and explained where they are absent, damaged or not whole."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from robust.data.images import Splits
+from robust.errors import notify
+from robust.files.claiming import claimed_in_turn
+
+
+def counted_as(name: str, splits: Splits, *, train: int, test: int) -> Splits:
+    """The same, with a note, of which a Notice is given, where not as many images are there as were published."""
+    notes = [
+        f"{name} was published with {published:,} images to {part}; {len(images):,} are there."
+        for part, images, published in (("train", splits.train, train), ("test", splits.test, test))
+        if len(images) != published
+    ]
+    for note in notes:
+        notify(note)
+    return replace(splits, notes=(*splits.notes, *notes))
+
+
+@contextlib.contextmanager
+def explained(name: str, place: Path, download: bool) -> Iterator[None]:
+    """Turns what torchvision raises of what is called `name`, which lies at `place`, into what the user should know."""
+    there = place.is_file() or (place.is_dir() and any(place.iterdir()))
+    try:
+        with (
+            _alone(place.parent, name) if download else contextlib.nullcontext(),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            yield
+    except (OSError, RuntimeError, ValueError, AssertionError, EOFError, KeyError) as error:
+        if there:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"{name} in {place} is damaged ({reason}). Delete it and fetch it again.") from error
+        tried, other = (" and could not be downloaded", "") if download else ("", ", or `data.download=true`")
+        raise FileNotFoundError(
+            f"{name} is not in {place}{tried}. Set `data.dir` (or ROBUST_DATA) to the folder that holds it{other}."
+        ) from error
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, name: str) -> Iterator[None]:
+    """One process at a time fetches; the others find what it fetched. Nobody fetches to where nobody may write."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(claimed_in_turn(folder / ".download.claim", f"{name} in {folder}"))
+        yield
