@@ -20,6 +20,7 @@ from robust.measure import (
     knn_accuracy,
     measure_in_parts,
     measure_natural_adversarial,
+    preflight,
     take_samples,
 )
 from robust.models import device_of, folded, trunk_of
@@ -28,12 +29,16 @@ _log = logging.getLogger(__name__)
 
 
 def measure_missing(run: Experiment) -> None:
-    """Measures the trials that are missing and writes the run's tables; those that are gone or damaged, too."""
+    """Measures the trials that are missing and writes the run's tables; those that are gone or damaged, too. Of a
+    network that does not learn the log says first what a preflight finds."""
     missing = run.missing_tests()
     if not missing and not (run.conditions and run.misses_files()):
         return
     config, folder, images = run.config, run.files, run.splits.test
     model = load_for_tests(run)
+    if missing and not run.learns:
+        for finding in preflight(model, images):
+            _log.warning("%s", finding)
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
     kept = folder.sound_samples()
     if kept is None or not samples.are_among(kept):
