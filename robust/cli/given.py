@@ -21,8 +21,8 @@ def _evaluate(model: str, data: str, settings: list[str]) -> None:
     data, a folder of images, an .npz file. It is the run `technique=pretrained` of robust train, with evaluation=camera
     where nothing else is said: the same command again continues.
 
-    $ robust evaluate torchvision:resnet18 digits evaluation=natural weights=resnet18.pth
-    $ robust evaluate my_network:make digits evaluation=natural
+    $ robust evaluate timm:resnet18 images weights=resnet18.pth
+    $ robust evaluate my_network:make digits
     """
     from robust.experiment.specs import evaluation_overrides
 

@@ -18,9 +18,14 @@ _FEW = 3  # names that are told
 
 
 def given_files(model: Config) -> dict[str, Path]:
-    """The files and folders that a model's configuration names, by their key."""
-    found = {name: model.get(name) for name in FILES}
-    return {name: Path(path) for name, path in found.items() if path and ":" not in str(path).rpartition("/")[2]}
+    """The files and folders that a model's configuration names, by their key. Raises FileNotFoundError for one that is
+    not there."""
+    named = {name: model.get(name) for name in (FILES if "network" not in model else ("classes",))}
+    found = {name: Path(str(path)) for name, path in named.items() if path}
+    for name, path in found.items():
+        if not path.exists():
+            raise FileNotFoundError(f"`model.{name}` must be a file or folder that is there; there is no {path}.")
+    return found
 
 
 def described(model: Config) -> dict[str, Any]:
@@ -50,13 +55,13 @@ def _shaped(path: str, stamp: tuple[int, int]) -> dict[str, Any]:  # noqa: ARG00
 
 @functools.lru_cache(maxsize=64)
 def digest_of_files(path: Path) -> str:
-    """A hash of what a file holds, or of all that lies in a folder. Raises FileNotFoundError where there is none."""
+    """A hash of what a file holds, or of all that lies in a folder."""
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    if not path.is_dir():
-        raise FileNotFoundError(f"There is no {path}. Give a file or folder that is there.")
     files = sorted(one for one in path.rglob("*") if one.is_file())
-    return hashlib.sha256(json.dumps([[str(one.relative_to(path)), digest_of_files(one)] for one in files]).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([[str(one.relative_to(path)), digest_of_files(one)] for one in files]).encode()
+    ).hexdigest()
 
 
 def mapped_classes(path: str, splits: Splits) -> tuple[int, list[list[int]]]:

@@ -1,8 +1,6 @@
 """Short words for models and data, as `robust evaluate MODEL DATA` takes them, and the overrides they stand for."""
 
-import importlib.util
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,7 +59,6 @@ def model_overrides(word: str) -> list[str]:
     if word in (known := _choices("model")):
         return [f"model={word}"]
     if _OWN.fullmatch(word):
-        _find_beside(library)
         return ["model=own", *as_overrides({"model": {"path": word}})]
     what = "a folder with neither a config.json nor a run" if path.is_dir() else "none"
     raise ValueError(f"MODEL must be {_MODEL}; {word} is {what}.{suggest(word, known)}")
@@ -90,14 +87,3 @@ def _of_run(folder: Path) -> list[str]:
 def _choices(group: str) -> list[str]:
     files = [file for folder in choice_folders() for file in sorted((folder / group).glob("*.yaml"))]
     return [file.stem for file in files if not file.stem.startswith("_")]
-
-
-def _find_beside(module: str) -> None:
-    """Lets Python find a module that lies in the working directory."""
-    try:
-        there = importlib.util.find_spec(module) is not None
-    except ImportError:
-        there = False
-    if not there and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-        importlib.invalidate_caches()

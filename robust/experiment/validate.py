@@ -61,7 +61,9 @@ def check_technique(config: Config, perturbation: Perturbation | None) -> None:
 def check_pretrained(config: Config) -> None:
     """Raises ValueError where a network that does not learn would be measured with weights that nobody trained."""
     target = str(config.model["_target_"])
-    brings = target == "robust.models.OnnxNetwork" or not target.startswith("robust.models.") or "network" in config.model
+    brings = (
+        target == "robust.models.OnnxNetwork" or not target.startswith("robust.models.") or "network" in config.model
+    )
     if config.technique.trainable == [] and config.weights is config.technique.start is None and not brings:
         raise ValueError(
             f"`technique={config.technique.name}` measures a network as it is given; `model={config.model.name}` has new "

@@ -136,7 +136,8 @@ class Adapted(nn.Module):
         given = {self._ours(name): value for name, value in known.items() if not name.startswith(_UNUSED)}
         wanted = {name: value for name, value in self.state_dict().items() if not name.startswith("standardize.")}
         mine, theirs = (
-            {name: tuple(one.shape) for name, one in each.items() if isinstance(one, Tensor)} for each in (wanted, given)
+            {name: tuple(one.shape) for name, one in each.items() if isinstance(one, Tensor)}
+            for each in (wanted, given)
         )
         heads = {name for name in {*mine, *theirs} if name.startswith("head.")}
         other_head = any(mine.get(name) != theirs.get(name) for name in heads)
@@ -164,7 +165,10 @@ class Adapted(nn.Module):
                 continue
             theirs = [weights[name].flatten().tolist() for name in (mean, std)]
             ours = [one.flatten() for one in (self.mean, self.std)]
-            same = (len(a) in (1, len(b)) and torch.allclose(b, b.new_tensor(a), atol=1e-3) for a, b in zip(theirs, ours))
+            same = (
+                len(a) in (1, len(b)) and torch.allclose(b, b.new_tensor(a), atol=1e-3)
+                for a, b in zip(theirs, ours, strict=True)
+            )
             if not all(same):
                 shown = (str([round(one, 4) for one in numbers]).replace(" ", "") for numbers in theirs)
                 raise ValueError(
@@ -193,13 +197,11 @@ class Adapted(nn.Module):
         if given is None:
             return
         outputs = (self.head(given) if self.head is not None else given).shape[1]
-        if self.classes is not None:
-            most = max((place for one in self.classes for place in one), default=0)
-            check("model.classes", most, f"of outputs 0 to {outputs - 1}, all there are", most < outputs)
-        elif outputs != num_classes:
+        if outputs != num_classes:
+            there = "the data has {} classes" if self.classes is None else "`model.classes` names {}"
             raise ValueError(
-                f"The network has {outputs} outputs where the data has {num_classes} classes. `model.classes=FILE` says "
-                "which outputs mean them."
+                f"The network has {outputs} outputs where {there.format(num_classes)}. `model.classes=FILE` says which "
+                "class each output means, a line each."
             )
 
 
@@ -272,7 +274,9 @@ def _find_head(network: nn.Module, shape: tuple[int, int, int], layout: Layout) 
         for hook in hooks:
             hook.remove()
     if given is None:
-        return next((name for name, layer in reversed([*network.named_modules()]) if isinstance(layer, nn.Linear)), None)
+        return next(
+            (name for name, layer in reversed([*network.named_modules()]) if isinstance(layer, nn.Linear)), None
+        )
     return next((name for name, made in reversed(seen) if made is given), None)
 
 

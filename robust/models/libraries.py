@@ -169,8 +169,6 @@ class HuggingFaceNetwork(Adapted):
         transformers = require("transformers", what="`model=huggingface`", extra="huggingface")
         try:
             config = transformers.AutoConfig.for_model(**described)
-            if "head" in options:
-                config.num_labels = num_classes
             network = transformers.AutoModelForImageClassification.from_config(config)
         except Exception as error:
             raise ValueError(
@@ -187,6 +185,16 @@ class HuggingFaceNetwork(Adapted):
             std=wants.std if std is None else std,
             **options,
         )
+
+    def take_folder(self, path: str, *, keep_head: bool) -> None:
+        """Takes the weights in the folder `path`, as `take_weights` does. Raises ValueError where they cannot be
+        read."""
+        transformers = require("transformers", what="`model=huggingface`", extra="huggingface")
+        try:
+            found = transformers.AutoModelForImageClassification.from_pretrained(path, local_files_only=True)
+        except Exception as error:
+            raise ValueError(f"`weights={path}` cannot be read ({one_line(error)}). Save the network again.") from error
+        self.take_weights(found.state_dict(), path, keep_head=keep_head)
 
 
 def read_description(path: str) -> dict[str, Any]:

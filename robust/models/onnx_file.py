@@ -117,7 +117,9 @@ class OnnxGraph(nn.Module):
         wanted = self.session.get_inputs()[0]
         name = self._output or self.session.get_outputs()[0].name
         if images.device.type == "meta":
-            sides = [one if isinstance(one, int) else int(size) for one, size in zip(wanted.shape, images.shape)]
+            sides = [
+                one if isinstance(one, int) else int(size) for one, size in zip(wanted.shape, images.shape, strict=True)
+            ]
             return self(torch.zeros([len(images), *sides[1:]], device="cpu")).to("meta")
         batch = images.detach().cpu().to(_TYPES[wanted.type]).contiguous()
         size = wanted.shape[0] if isinstance(wanted.shape[0], int) else max(len(batch), 1)
@@ -125,7 +127,9 @@ class OnnxGraph(nn.Module):
         return torch.cat(parts).to(images.device)
 
     def _run(self, output: str, name: str, batch: Tensor, size: int) -> Tensor:
-        filled = torch.cat([batch, batch[:1].expand(size - len(batch), *batch.shape[1:])]) if len(batch) < size else batch
+        filled = (
+            torch.cat([batch, batch.new_zeros(size - len(batch), *batch.shape[1:])]) if len(batch) < size else batch
+        )
         try:
             found = self.session.run([output], {name: filled.numpy()})[0]
         except Exception as error:
@@ -141,14 +145,8 @@ class OnnxGraph(nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         self._graph, self._session = bytes(state.cpu().numpy()), None
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "OnnxGraph":
-        return self._copied()
-
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> Any:  # copies too: a session is made anew
         return _restored, (self._file, self._output, self._graph)
-
-    def _copied(self) -> "OnnxGraph":
-        return _restored(self._file, self._output, self._graph)
 
 
 def _restored(file: str, output: str | None, graph: bytes | None) -> OnnxGraph:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from robust.errors import one_line, require
 from robust.models.adapted import Adapted
+from robust.models.libraries import HuggingFaceNetwork
 from robust.models.resnet import ResNet
 
 IMAGENET = "imagenet"
@@ -29,6 +30,9 @@ def load_pretrained(network: nn.Module, weights: str, *, keep_head: bool = True)
 
     Raises FileNotFoundError where they are not there, ValueError for a file that is damaged or of another network.
     """
+    if isinstance(network, HuggingFaceNetwork) and Path(weights).is_dir():
+        network.take_folder(weights, keep_head=keep_head)
+        return
     if isinstance(network, Adapted) and weights != IMAGENET:
         network.take_weights(_read_any(Path(weights)), weights, keep_head=keep_head)
         return
@@ -73,13 +77,8 @@ def published_digest(weights: str) -> str:
 
 
 def _read_any(path: Path) -> Mapping[str, Tensor]:
-    """The weights in a file, or in the files of a Hugging Face folder, by name."""
-    if not path.is_dir():
-        return _read_safetensors(path) if path.suffix == ".safetensors" else _read(path)
-    files = sorted(path.glob("*.safetensors")) or sorted(path.glob("*.bin"))
-    if not files:
-        raise FileNotFoundError(f"`weights` must be a file of weights, or a folder with model.safetensors; got {path}.")
-    return {name: value for file in files for name, value in _read_any(file).items()}
+    """The weights in a file, PyTorch's or safetensors, by name."""
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read(path)
 
 
 def _read_safetensors(path: Path) -> Mapping[str, Tensor]:

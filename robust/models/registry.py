@@ -23,11 +23,9 @@ it returns may be scores that are no logits, and mean other predictions at other
 
 import copy
 import pkgutil
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import nn
@@ -159,20 +157,9 @@ def _goes_by(network: Network, name: str) -> bool:
     return name == _path(network) or getattr(sys.modules.get(module), "__dict__", {}).get(attribute) is network
 
 
-def _lies_here(module: str) -> bool:
-    """Whether a module lies in the working folder, which is not yet looked in."""
-    there = Path(f"{module}.py").is_file() or Path(module).is_dir()
-    return there and str(Path.cwd()) not in sys.path
-
-
 def _import(name: str) -> Network:
     try:
         network = pkgutil.resolve_name(name)
-    except ModuleNotFoundError as error:
-        if error.name != re.split("[.:]", name)[0] or not _lies_here(error.name):
-            raise ValueError(f"The network {name} cannot be imported ({error}). Run in the folder of its module.") from error
-        sys.path.insert(0, str(Path.cwd()))  # of a command that is no script here
-        return _import(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
             f"The network {name} cannot be imported ({error}). Run where its module is found, e.g. in its folder."

@@ -178,7 +178,9 @@ def _small(layers: tuple[int, ...], block: Any, *, last_norm: bool = False) -> C
 
 #: by name: what makes one of so many classes. `_v2` and `_bn` are variants that entries of RobustBench have
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
-    **{f"wide_resnet_{depth}_{width}": _wide(depth, width) for depth in (28, 34, 40, 70) for width in (1, 2, 4, 10, 16)},
+    **{
+        f"wide_resnet_{depth}_{width}": _wide(depth, width) for depth in (28, 34, 40, 70) for width in (1, 2, 4, 10, 16)
+    },
     "resnet18": _small((2, 2, 2, 2), _Block),
     "resnet34": _small((3, 4, 6, 3), _Block),
     "resnet50": _small((3, 4, 6, 3), _Bottleneck),

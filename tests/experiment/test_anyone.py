@@ -152,13 +152,18 @@ def composed(model: str, data: str, *settings: str):
     [
         ("timm:resnet18", {"name": "timm", "architecture": "resnet18"}),
         ("torchvision:convnext_tiny", {"name": "torchvision", "architecture": "convnext_tiny"}),
-        ("my.networks:small", {"name": "own", "path": "my.networks:small"}),
+        ("my_networks:small", {"name": "own", "path": "my_networks:small"}),
         ("convnet_mnist", {"name": "convnet_mnist"}),
         ("FOLDER/net (1).onnx", {"name": "onnx", "file": "FOLDER/net (1).onnx"}),
         ("FOLDER/theirs", {"name": "huggingface", "path": "FOLDER/theirs"}),
     ],
 )
-def test_a_models_short_word_stands_for_its_choice(word: str, keys: dict[str, str], tmp_path: Path) -> None:
+def test_a_models_short_word_stands_for_its_choice(
+    word: str, keys: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_networks.py").write_text("from torch import nn\n\n\ndef small():\n    return nn.Flatten()\n")
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "config.json").write_text("{}")
     (tmp_path / "net (1).onnx").touch()
