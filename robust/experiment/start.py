@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from robust.experiment.parents import NATURAL, PRETRAINED, is_run
+from robust.experiment.parents import NATURAL, is_run
 from robust.learn import NEW, copy_weights
 from robust.models import trunk_of
 from robust.runs.config import Config

@@ -66,8 +66,8 @@ def check_pretrained(config: Config) -> None:
     )
     if config.technique.trainable == [] and config.weights is config.technique.start is None and not brings:
         raise ValueError(
-            f"`technique={config.technique.name}` measures a network as it is given; `model={config.model.name}` has new "
-            "weights. Give trained ones: weights=FILE."
+            f"`technique={config.technique.name}` measures a network as it is given; `model={config.model.name}` has "
+            "new weights. Give trained ones: weights=FILE."
         )
 
 

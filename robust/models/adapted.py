@@ -142,11 +142,10 @@ class Adapted(nn.Module):
         heads = {name for name in {*mine, *theirs} if name.startswith("head.")}
         other_head = any(mine.get(name) != theirs.get(name) for name in heads)
         if other_head and keep_head and heads & theirs.keys():
-            outputs = next((shape[0] for name, shape in theirs.items() if name.startswith("head.")), 0)
+            there, here = (next((one[0] for name, one in each.items() if name in heads), 0) for each in (theirs, mine))
             raise ValueError(
-                f"`weights={source}` have a head of {outputs} outputs where the data has "
-                f"{next(iter(shape[0] for name, shape in mine.items() if name in heads))} classes. `model.classes=FILE` "
-                "says which outputs mean them; technique=finetune puts a new head on."
+                f"`weights={source}` have a head of {there} outputs where the data has {here} classes. "
+                "`model.classes=FILE` says which outputs mean them; technique=finetune puts a new head on."
             )
         left = heads if other_head else set()
         differ = sorted(name for name in {*mine, *theirs} - left if mine.get(name) != theirs.get(name))
