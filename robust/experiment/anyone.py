@@ -77,7 +77,7 @@ def _source(config: Config, named: bool) -> str:
     if not named:
         return "given"
     path = config.data.get("path")
-    return Path(path).stem if path else str(config.data.name)
+    return Path(path).name if path else str(config.data.name)
 
 
 def _check_model(model: object) -> None:

@@ -79,7 +79,7 @@ def ship_check(file: Path, run_folder: Path | None = None) -> ShipCheck:
         try:
             table = pd.DataFrame([_compared(original, exported.model, images, *test) for test in bar])
         except OutputError as error:
-            raise ValueError(f"{file} is no export of {run.folder}: {one_line(error)}") from error
+            raise ValueError(f"{file} cannot be checked against {run.folder}: {one_line(error)}") from error
         shown = to_float(images.images[:_TIMED])
         latency = _latency_ms(original, shown), _latency_ms(exported.model, shown)
     written = file.with_name(f"{file.name}.check.csv")

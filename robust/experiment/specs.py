@@ -21,6 +21,7 @@ _OWN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _USUAL = {"evaluation": "camera"}
 _SIZE = 224  # pixels, of a folder's images where the model is of a library that trains at about this size
 _LARGE = ("model=timm", "model=torchvision", "model=huggingface")
+_COLOURS = 3
 _FIXED = ("model", "data", "technique")
 
 
@@ -36,10 +37,22 @@ def evaluation_overrides(model: str, data: str, settings: Sequence[str] = ()) ->
             )
     meant = model_overrides(model)
     images = data_overrides(data)
-    if images[0] == "data=folder" and "data.size" not in given and meant[0] in _LARGE:
-        images.append(f"data.size={_SIZE}")
+    if images[0] == "data=folder" and "data.size" not in given and (size := _usual_size(model, meant[0])):
+        images.append(f"data.size={size}")
     usual = [f"{key}={value}" for key, value in _USUAL.items() if key not in given]
     return [*images, *meant, "technique=pretrained", *usual, *settings]
+
+
+def _usual_size(model: str, choice: str) -> int | None:
+    """The pixels a side that a model's images usually have; None where nothing says it."""
+    if choice in _LARGE:
+        return _SIZE
+    if choice != "model=onnx":
+        return None
+    from robust.models import input_shape  # imports torch: not to refuse a command
+
+    sides = [one for one in input_shape(model)[1:] if one and one > _COLOURS]
+    return min(sides, default=None)
 
 
 def model_overrides(word: str) -> list[str]:

@@ -5,21 +5,20 @@ from 0 to 255, images normalised by ImageNet's constants, blue first. A hypothes
 often is a finding. It is kept while others are looked for, so that two faults are found one after the other.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from robust.data import ImageSet, to_float
 from robust.measure.comparison import flips
 from robust.measure.evaluate import check_classes
+from robust.measure.hypotheses import Hypothesis, advice, fitting, hypotheses
 from robust.models import OutputError, ask, device_of, evaluating, gives_logits
 from robust.perturb import ImageRandom, key
 
-View = Callable[[Tensor], Tensor]
 _AMONG = 300  # images
 _OF_A_CLASS = 10  # images at least, where there are more classes than that leaves room for
 _MARGIN = 0.1  # by which accuracy must rise
@@ -27,16 +26,6 @@ _SIGNIFICANT = 0.01  # the p-value, times the number of hypotheses
 _MOST = 3  # faults that one network has
 _SCREENED = 5  # the first fifth of the images says whether the others are asked about
 _STEADY = 0.05  # of the logits' spread, by which they may hang on the other images of the batch
-_SIZES = (32, 64, 224)  # pixels a side
-_COLOURS = 3
-_BRIGHTEST = 255
-_CONSTANTS: Mapping[int, Mapping[str, tuple[Sequence[float], Sequence[float]]]] = {
-    3: {
-        "ImageNet's": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-        "CIFAR-10's": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
-    },
-    1: {"MNIST's": ((0.1307,), (0.3081,))},
-}
 
 
 @dataclass(frozen=True)
@@ -50,17 +39,6 @@ class Finding:
 
     def __str__(self) -> str:
         return f"Preflight: {self.seen} {self.do}"
-
-
-@dataclass(frozen=True)
-class _Hypothesis:
-    """Images that the network may be meant for: how they are made of those in [0, 1], and which options of a model say
-    so."""
-
-    kind: str
-    shown: str
-    view: View
-    options: str
 
 
 def preflight(model: nn.Module, images: ImageSet, *, among: int = _AMONG, batch_size: int = 100) -> list[Finding]:
@@ -99,85 +77,13 @@ def _try_out(model: nn.Module, few: Tensor) -> None:
     try:
         ask(model, few)
     except OutputError as error:
-        for tried in _fitting(few):
+        for tried in fitting(few):
             try:
                 ask(model, tried.view(few))
             except OutputError:
                 continue
-            raise OutputError(f"{error} It can be called with {tried.shown}: {_advice(tried.options)}") from error
+            raise OutputError(f"{error} It can be called with {tried.shown}: {advice(tried.options)}") from error
         raise
-
-
-def _fitting(images: Tensor) -> Iterator[_Hypothesis]:
-    """Other sizes and numbers of channels."""
-    yield from _sizes(images.shape[-1])
-    if images.shape[1] == 1:
-        yield _Hypothesis(
-            "channels", "three like channels", lambda seen: seen.expand(-1, _COLOURS, -1, -1), "channels=rgb"
-        )
-    if images.shape[1] == _COLOURS:
-        yield _Hypothesis("channels", "grey images", lambda seen: seen.mean(1, keepdim=True), "channels=grey")
-
-
-def _sizes(own: int) -> list[_Hypothesis]:
-    def resized(size: int) -> View:
-        return lambda seen: functional.interpolate(seen, size=(size, size), mode="bilinear", antialias=True)
-
-    return [
-        _Hypothesis("size", f"images of {size}x{size} pixels", resized(size), f"size={size}")
-        for size in _SIZES
-        if size != own
-    ]
-
-
-def _hypotheses(images: Tensor) -> list[_Hypothesis]:
-    """What images of this shape (n, channels, height, width), in [0, 1], could be meant to be, the most usual first."""
-    channels = images.shape[1]
-    found = [
-        _Hypothesis("range", "images from 0 to 255", lambda seen: seen * _BRIGHTEST, f"range={_BRIGHTEST}"),
-        _Hypothesis("range", "images from 0 to 1 in place of 0 to 255", lambda seen: seen / _BRIGHTEST, "range=1"),
-    ]
-    if channels == _COLOURS:
-        found.append(_Hypothesis("channels", "images with blue first (BGR)", lambda seen: seen.flip(1), "channels=bgr"))
-    own = [images.mean((0, 2, 3)).tolist(), images.std((0, 2, 3)).clamp(min=1e-3).tolist()]
-    constants = {
-        **_CONSTANTS.get(channels, {}),
-        "0.5 and 0.5": ((0.5,) * channels, (0.5,) * channels),
-        "the images' own": tuple([round(one, 4) for one in each] for each in own),
-    }
-    for name, (mean, std) in constants.items():
-        options = f"mean={_listed(mean)} std={_listed(std)}"
-        found += [
-            _Hypothesis("normalization", f"normalised images (mean and std: {name})", _normalized(mean, std), options),
-            _Hypothesis(
-                "normalization",
-                f"images that are normalised once less (mean and std: {name})",
-                _raw(mean, std),
-                "standardize=none",
-            ),
-        ]
-    if channels == _COLOURS:
-        mean, _ = _CONSTANTS[channels]["ImageNet's"]
-        named = f"range={_BRIGHTEST} mean={_listed([round(_BRIGHTEST * one, 2) for one in mean])} std=1"
-        view = _normalized(mean, (1 / _BRIGHTEST,) * channels)
-        found.append(_Hypothesis("normalization", "images from 0 to 255, less ImageNet's mean", view, named))
-    return [*found, *_sizes(images.shape[-1])]
-
-
-def _normalized(mean: Sequence[float], std: Sequence[float]) -> View:
-    return lambda seen: (seen - _of_channels(mean, seen)) / _of_channels(std, seen)
-
-
-def _raw(mean: Sequence[float], std: Sequence[float]) -> View:
-    return lambda seen: seen * _of_channels(std, seen) + _of_channels(mean, seen)
-
-
-def _of_channels(numbers: Sequence[float], images: Tensor) -> Tensor:
-    return images.new_tensor(numbers)[:, None, None]
-
-
-def _listed(numbers: Sequence[float]) -> str:
-    return f"[{','.join(f'{one:g}' for one in numbers)}]"
 
 
 def _asked(model: nn.Module, images: Tensor, batch_size: int) -> Tensor:
@@ -192,7 +98,7 @@ def _of_outputs(model: nn.Module, images: Tensor, logits: Tensor, batch_size: in
         yield Finding(
             "outputs",
             "the network's outputs are probabilities, each row sums to 1; confidence and attacks need logits.",
-            _advice("outputs=probabilities"),
+            advice("outputs=probabilities"),
         )
     again = torch.cat([ask(model, part) for part in images.flip(0).split(max(2, batch_size // 3))]).flip(0)
     moved, flipped = (again - logits).abs().mean(), int((again.argmax(1) != logits.argmax(1)).sum())
@@ -209,13 +115,13 @@ def _of_outputs(model: nn.Module, images: Tensor, logits: Tensor, batch_size: in
 def _search(model: nn.Module, images: ImageSet, given: Tensor, batch_size: int) -> Iterator[Finding]:
     """What makes it right far more often, the greatest rise first."""
     labels, seen = images.labels, to_float(images.images)
-    hypotheses, known = _hypotheses(seen), set[str]()
+    every, known = hypotheses(seen), set[str]()
     for _ in range(_MOST):
-        left = [one for one in hypotheses if one.kind not in known]
+        left = [one for one in every if one.kind not in known]
         answers = [(one, _answers(model, one.view(seen), labels, given, batch_size)) for one in left]
         tried = [(one, answer) for one, answer in answers if answer is not None]
         tried += [(None, _relabelled(given, labels))] if "classes" not in known else []
-        better = [(best, one) for best, one in tried if _is_far_better(best, labels, given, one, len(hypotheses) + 1)]
+        better = [(best, one) for best, one in tried if _is_far_better(best, labels, given, one, len(every) + 1)]
         if not better:
             return
         best, predicted = max(better, key=lambda one: int((one[1] == labels).sum()))
@@ -271,7 +177,7 @@ def _assigned(predicted: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda others: torch.where(others < size, means[others.clamp(max=size - 1)], others)
 
 
-def _is_far_better(best: _Hypothesis | None, labels: Tensor, given: Tensor, predicted: Tensor, count: int) -> bool:
+def _is_far_better(best: Hypothesis | None, labels: Tensor, given: Tensor, predicted: Tensor, count: int) -> bool:
     """Whether one of `count` hypotheses is right far more often than what is given, and than a constant. Classes in
     another order (None) must be half of the way from there to all: of an untrained network too, outputs go with some
     classes."""
@@ -284,12 +190,13 @@ def _is_far_better(best: _Hypothesis | None, labels: Tensor, given: Tensor, pred
 
 
 def _finding(
-    best: _Hypothesis | None, labels: Tensor, given: Tensor, predicted: Tensor, classes: Sequence[str]
+    best: Hypothesis | None, labels: Tensor, given: Tensor, predicted: Tensor, classes: Sequence[str]
 ) -> Finding:
     before, after, n = int((given == labels).sum()), int((predicted == labels).sum()), len(labels)
     seen = f"the network is right on {before} of {n} natural images, and on {after} when"
     if best is not None:
-        return Finding(best.kind, f"{seen} it is shown {best.shown}.", _advice(best.options))
+        more = f" Of a folder, data.{best.options} reads them so large." if best.kind == "size" else ""
+        return Finding(best.kind, f"{seen} it is shown {best.shown}.", advice(best.options) + more)
     means = _assigned(given, labels)(torch.arange(len(classes), device=labels.device)).tolist()
     others = [(classes[one], classes[mean]) for one, mean in enumerate(means) if one != mean and one in given]
     named = ", ".join(f"{one} means {mean}" for one, mean in others[:3]) + (", ..." if len(others) > 3 else "")
@@ -298,15 +205,3 @@ def _finding(
         f"{seen} its classes are put in another order: {named}.",
         "`model.classes=FILE` says which output means which class; in Python, order `classes` as the network does.",
     )
-
-
-def _advice(options: str) -> str:
-    """What to set, for a run and in Python."""
-    words = options.split()
-    run = " ".join(f"model.{one}" for one in words)
-    values = {
-        name: value if value[:1] in "[0123456789n" else f'"{value}"'
-        for name, _, value in (one.partition("=") for one in words)
-    }
-    python = ", ".join(f"{name}={'None' if value == 'null' else value}" for name, value in values.items())
-    return f"Set {run} (in Python: robust.models.Adapted(network=model, ..., {python}))."

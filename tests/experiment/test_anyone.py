@@ -14,7 +14,10 @@ import robust
 from robust.data import ImageSet
 from robust.errors import Notice
 from robust.experiment.compose import compose
+from robust.experiment.execute import execute
+from robust.experiment.prepare import prepare
 from robust.experiment.specs import data_overrides, evaluation_overrides, model_overrides
+from robust.runs import State
 
 CLASSES = ("a", "b", "c")
 
@@ -209,3 +212,57 @@ def test_data_is_a_choice_before_it_is_a_folder(tmp_path: Path, monkeypatch: pyt
     assert data_overrides("digits") == ["data=digits"]
     assert data_overrides("./digits") == ["data=folder", "data.path='./digits'"]
     assert data_overrides("mine.npz") == ["data=npz", "data.path='mine.npz'"]
+
+
+PROTOTYPES = """
+import torch
+from torch import nn
+
+from robust.data import digits, to_float
+
+
+class Prototypes(nn.Module):
+    '''Which class's mean is nearest; takes images from 0 to 255.'''
+
+    def __init__(self):
+        super().__init__()
+        train = digits().train
+        images = to_float(train.images).flatten(1)
+        self.register_buffer("means", torch.stack([images[train.labels == one].mean(0) for one in range(10)]))
+
+    def forward(self, images):
+        return images.flatten(1) / 255 @ self.means.T - self.means.square().sum(1) / 2
+"""
+
+
+def test_a_given_network_is_looked_over_before_it_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "prototypes.py").write_text(PROTOTYPES)
+    found = {}
+    for setting in ("model.range=1", "model.range=255"):
+        asked = [setting, "evaluation=natural", "runs_dir=runs", *quick]
+        run = prepare(evaluation_overrides("prototypes:Prototypes", "digits", asked))
+        status = execute(run)
+        assert status.state is State.DONE, status.reason
+        found[setting] = run.files.read_rows()["accuracy"][0], (run.files.read_record() or {})["warnings"]
+    (wrong, (warned,)), (right, none) = found.values()
+    assert "Preflight: " in warned
+    assert "Set model.range=255" in warned
+    assert none == []
+    assert wrong < 0.2 < 0.8 < right
+
+
+def test_a_runs_network_is_measured_on_other_conditions(tmp_path: Path, quick: list[str]) -> None:
+    shared = [f"runs_dir={tmp_path}", *quick]
+    run = prepare(["technique=natural", "data=digits", "evaluation=natural", *shared])
+    assert execute(run).state is State.DONE
+    asked = ["evaluation=natural", "+evaluation.conditions.noise=[0.05]", "evaluation.families=[noise]", *shared]
+    measured = prepare(evaluation_overrides(str(run.folder), "digits", asked))
+    status = execute(measured)
+    assert status.state is State.DONE, status.reason
+    rows = measured.files.read_rows()
+    assert rows["accuracy"][0] == run.files.read_rows()["accuracy"][0]
+    assert set(rows["test_perturbation"]) == {"natural", "noise"}

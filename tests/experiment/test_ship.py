@@ -50,7 +50,7 @@ def test_an_export_passes_under_every_condition_of_the_run(kind: str, place: Pat
     rows = RunFolder(run).read_rows()
     assert len(done.table) == len(rows.drop_duplicates(["test_perturbation", "test_level"]))
     assert done.table["before"].to_list() == pytest.approx(rows["accuracy"].to_list(), abs=1e-9)
-    assert (done.table["before"] - done.table["after"]).max() < 0.03  # 8 bits clip what is not in natural images: a gain
+    assert (done.table["before"] - done.table["after"]).max() < 0.03  # a gain is: 8 bits clip noise
     if kind in ("onnx", "safetensors"):
         assert (done.table["changed"] == 0).all()
         assert (done.table["p"] == 1).all()
