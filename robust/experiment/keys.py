@@ -132,7 +132,7 @@ KEYS = {
     "technique.objective": Key(_CALLED, needed=False),
     "technique.share": Key(_CALLED.or_null()),
     "technique.stage": Key(_NAME),
-    "technique.start": Key(Rule("natural, a task or the folder of a run", _may_be_path).or_null()),
+    "technique.start": Key(Rule("natural, pretrained, a task or the folder of a run", _may_be_path).or_null()),
     "technique.trainable": Key(_WORDS.or_null()),
     "trainer": Key(_CALLED),
     "trainer.channels_last": Key(SWITCH),

@@ -12,6 +12,13 @@ from robust.models.adapted import Adapted, Channels, Size, channels_of
 from robust.models.robustbench import ARCHITECTURES
 
 _COLOURS = 3
+#: arguments of these libraries that would read or download weights: what a checkpoint names may not
+_FETCHING = frozenset(
+    (
+        *("cache_dir", "checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay"),
+        *("weights", "weights_backbone"),
+    )
+)
 _Numbers = float | Sequence[float] | None
 
 
@@ -52,6 +59,8 @@ class _Named(Adapted):
                 f"{suggest(architecture, known)}"
             )
         given = {"num_classes": num_classes, **(arguments or {})}
+        fetching = sorted({*given} & _FETCHING)
+        check("model.arguments", ", ".join(fetching), "without what reads weights", not fetching, "Set weights=FILE.")
         count = channels_of(channels, image_shape)
         try:
             network, wants = self.make(architecture, channels=count, **given)
@@ -169,7 +178,7 @@ class HuggingFaceNetwork(Adapted):
         transformers = require("transformers", what="`model=huggingface`", extra="huggingface")
         try:
             config = transformers.AutoConfig.for_model(**described)
-            network = transformers.AutoModelForImageClassification.from_config(config)
+            network = transformers.AutoModelForImageClassification.from_config(config, trust_remote_code=False)
         except Exception as error:
             raise ValueError(
                 f"`model.path` must be the folder of an image classifier of Hugging Face's; got {path} "
@@ -191,7 +200,9 @@ class HuggingFaceNetwork(Adapted):
         read."""
         transformers = require("transformers", what="`model=huggingface`", extra="huggingface")
         try:
-            found = transformers.AutoModelForImageClassification.from_pretrained(path, local_files_only=True)
+            found = transformers.AutoModelForImageClassification.from_pretrained(
+                path, local_files_only=True, trust_remote_code=False
+            )
         except Exception as error:
             raise ValueError(f"`weights={path}` cannot be read ({one_line(error)}). Save the network again.") from error
         self.take_weights(found.state_dict(), path, keep_head=keep_head)
@@ -229,6 +240,6 @@ def _wants_of(prepared: Mapping[str, Any], usual: Any) -> _Wants:
 def _check_colours(library: str, channels: int) -> None:
     if channels != _COLOURS:
         raise ValueError(
-            f"`model={library}` takes images of three channels; got {channels}. Set model.channels=rgb: grey images are "
-            "shown to it as colour ones."
+            f"`model={library}` takes images of three channels; got {channels}. Set model.channels=rgb: grey images "
+            "are shown to it as colour ones."
         )

@@ -10,7 +10,6 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-
 import robust
 from robust.data import ImageSet, Splits
 from robust.experiment.execute import execute
@@ -61,7 +60,8 @@ def test_a_network_of_timms_is_measured_as_it_is_given(make_run, timm_weights):
 
     run = make_run(*PRETRAINED, *timm_weights)
     assert execute(run).state is State.DONE
-    assert not run.files.read_rows().empty and run.reference is None
+    assert not run.files.read_rows().empty
+    assert run.reference is None
     network = timm.create_model("lcnet_035", num_classes=10, in_chans=1)
     network.load_state_dict(torch.load(timm_weights[-1].removeprefix("weights="), weights_only=True))
     images = torch.rand(4, 1, 28, 28)

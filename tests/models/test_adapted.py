@@ -195,3 +195,10 @@ def test_networks_of_robustbenchs_architectures_know_the_names_of_its_files(arch
 def test_an_unknown_architecture_is_answered_with_the_nearest():
     with pytest.raises(ValueError, match=r"`model\.architecture`.*Did you mean `resnet18`"):
         make_network({"_target_": "robust.models.TorchvisionNetwork", "architecture": "resnet118", **SIZES})
+
+
+@pytest.mark.parametrize("argument", ["weights", "pretrained", "checkpoint_path"])
+def test_what_reads_weights_is_no_argument_that_a_checkpoint_may_name(argument):
+    described = {"_target_": "robust.models.TorchvisionNetwork", "architecture": "resnet18", **SIZES}
+    with pytest.raises(ValueError, match=r"weights=FILE"):
+        make_network({**described, "arguments": {argument: "somewhere"}})
