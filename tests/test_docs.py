@@ -129,7 +129,7 @@ def test_the_guide_says_what_each_key_takes() -> None:
     )
     takes = {name: key.rule.words for name, key in KEYS.items() if name not in OF_STUDIES}
     assert {name: words for name, words in takes.items() if rows.get(name) != words} == {}
-    choices = [[], ["data=folder", "data.path=images"], ["data=tiny_imagenet"], ["attack=table"]]
+    choices = [[], ["data=folder", "data.path=images"], ["data=imagenet"], ["attack=table"]]
     known = {name for choice in choices for name, _ in leaves(compose(choice))}
     assert set(rows) - set(takes) - known - {"recipe", "sweep", "evaluation"} == set()
 

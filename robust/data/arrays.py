@@ -47,7 +47,8 @@ def npz(*, path: str, num_classes: int | None = None) -> Splits:
     try:
         labels = {part: _labels(found[pair[1]]) for part, pair in pairs.items() if pair and part != "val"}
         classes = _classes(found, labels, num_classes)
-        sets = {part: ImageSet(channels_first(found[pairs[part][0]]), labels[part], classes) for part in labels}  # type: ignore[index]
+        images = {part: channels_first(found[pair[0]]) for part, pair in pairs.items() if pair and part != "val"}
+        sets = {part: ImageSet(images[part], labels[part], classes) for part in labels}  # type: ignore[arg-type]
         splits = Splits(sets.get("train", sets["test"][:0]), sets["test"])
     except ParameterError:
         raise

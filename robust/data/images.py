@@ -73,12 +73,8 @@ class ImageSet:
     def __getitem__(self, rows: slice | Tensor) -> "ImageSet":
         """Part of the set: those of its images, with what is known of them. Raises ValueError for more than memory
         holds."""
-        size = self.images[:1].nbytes * len(rows) if isinstance(rows, Tensor) else 0  # a slice copies nothing
-        if size > _LARGE and size > free_memory():
-            raise ValueError(
-                f"A part of images that are read from disk must fit into memory; got {len(rows)} of {len(self)}, of "
-                f"{size / GB:.1f} GB. Take fewer, or smaller ones."
-            )
+        if isinstance(rows, Tensor):  # a slice copies nothing
+            _check_memory(self.images, rows)
         extras = {name: extra[rows] for name, extra in self.extras.items()}
         images, labels, places = self.images[rows], self.labels[rows], self.places[rows]
         return replace(self, images=images, labels=labels, extras=extras, places=places)
@@ -111,6 +107,15 @@ class Splits:
                 )
         if not len(self.test):
             raise ValueError(f"There must be images to test on; got none, and {len(self.train)} to train on.")
+
+
+def _check_memory(images: Tensor, rows: Tensor) -> None:
+    size = images[:1].nbytes * len(rows)
+    if size > _LARGE and size > free_memory():
+        raise ValueError(
+            f"A part of images that are read from disk must fit into memory; got {len(rows)} of {len(images)}, of "
+            f"{size / GB:.1f} GB. Take fewer, or smaller ones."
+        )
 
 
 def doubled(train: Tensor, test: Tensor) -> list[int]:

@@ -24,7 +24,7 @@ class Items(NamedTuple):
     """Pairs of a picture (of PIL, or an array of uint8) and a label (a number or a name), and how many they are."""
 
     pairs: Iterable[tuple[object, object]]
-    count: int
+    total: int
 
 
 class Wanted(NamedTuple):
@@ -73,12 +73,12 @@ def read_items(
 
 def _read(items: Items, wanted: Wanted, title: str) -> tuple[Tensor, list[object]]:
     images, labels = np.empty(0, np.uint8), []
-    for place, (given, label) in enumerate(tqdm(items.pairs, title, items.count, unit="image", disable=None, delay=1)):
+    for place, (given, label) in enumerate(tqdm(items.pairs, title, items.total, unit="image", disable=None, delay=1)):
         picture = _picture(given, place)
         if not place:
             channels = wanted.channels or (1 if picture.mode in ("1", "L") or picture.mode.startswith("I") else 3)
             width, height = picture.size if wanted.size is None else (wanted.size, wanted.size)
-            images = _room(items.count, channels, height, width)
+            images = _room(items.total, channels, height, width)
         shown = flat(picture, style := Style(wanted.size or width, channels, colour(wanted.background)))
         shown = shown if wanted.size is None else fitted(shown, style)
         if shown.size != (width, height):

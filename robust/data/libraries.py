@@ -49,7 +49,8 @@ def torchvision(
         rule = "a class of torchvision.datasets that is made with train= or split=, such as GTSRB"
         raise ParameterError("data.dataset", rule, dataset, suggest(dataset, library.__all__).strip())
     given = {"root": dir, **({"download": download} if "download" in arguments else {})}
-    make = partial(made, **given)  # type: ignore[arg-type]
+    assert made is not None
+    make = partial(made, **given)
     with _absence_explained(dataset, dir, download), contextlib.redirect_stdout(io.StringIO()):
         parts = (
             {"train": make(train=True), "test": make(train=False)}

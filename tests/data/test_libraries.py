@@ -266,3 +266,11 @@ def test_what_hugging_face_cannot_read_or_would_run_is_refused(library: SimpleNa
     with pytest.raises(ValueError, match=r"without a program of its own; got .*mine\.py\. None is run\."):
         huggingface(path=str(tmp_path))
     assert library.calls == ["files"]
+
+
+def test_without_its_package_hugging_faces_data_say_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ValueError, match=r"data=huggingface needs the package datasets .*pip install robust\[huggingf"):
+        huggingface(path=str(tmp_path))
