@@ -51,7 +51,7 @@ def _check(exported: Path, run: Path | None) -> None:
         from robust.report.ship import print_ship_check
 
     done = ship_check(exported, run)
-    print_ship_check(done.table, exported, bytes=done.bytes, latency_ms=done.latency_ms)
+    print_ship_check(done.table, exported)
     print(f"table: {done.written}")
     if done.faults:
         raise FailedError(*(f"{exported.name}, {fault}" for fault in done.faults))

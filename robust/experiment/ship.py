@@ -44,20 +44,22 @@ class ShipCheck:
 
     `table`: a row for each condition, with `n` images, accuracy `before` (the run's network) and `after` (the exported
     one), fractions; predictions `changed`, `lost` (right, then wrong) and `gained`; `p` of McNemar's exact test;
-    `logits` that differ at most, as a share of the greatest; and which classes `flipped`, the most frequent first.
-    `faults` are sentences; `bytes` and `latency_ms`, per image, of the run's network and of the exported one.
+    `logits` that differ at most, as a share of the greatest; which classes `flipped`, the most frequent first; and, the
+    same in every row, `bytes_before`, `bytes_after`, the files' sizes, and `ms_before`, `ms_after`, milliseconds for an
+    image. `faults` are sentences; `written` is the table's file.
     """
 
     table: pd.DataFrame
     faults: list[str]
-    bytes: tuple[int, int]
-    latency_ms: tuple[float, float]
     written: Path
 
 
 def training_images(run_folder: Path) -> Tensor:
-    """A few hundred of a run's training images, float in [0, 1], shape (n, channels, height, width)."""
+    """A few hundred of a run's training images, float in [0, 1], shape (n, channels, height, width). Raises
+    ValueError where there are none."""
     images = reopen(run_folder).splits.train.images
+    if not len(images):
+        raise ValueError(f"`formats` must leave out onnx-int8 for {run_folder}, whose data has no images to train on.")
     rows = torch.linspace(0, len(images) - 1, min(_CALIBRATION, len(images))).round().long()
     return to_float(images[rows])
 
@@ -81,11 +83,12 @@ def ship_check(file: Path, run_folder: Path | None = None) -> ShipCheck:
         except OutputError as error:
             raise ValueError(f"{file} cannot be checked against {run.folder}: {one_line(error)}") from error
         shown = to_float(images.images[:_TIMED])
-        latency = _latency_ms(original, shown), _latency_ms(exported.model, shown)
+        ms_before, ms_after = _latency_ms(original, shown), _latency_ms(exported.model, shown)
+    sizes = {"bytes_before": run.files.model.stat().st_size, "bytes_after": file.stat().st_size}
+    table = table.assign(**sizes, ms_before=ms_before, ms_after=ms_after)
     written = file.with_name(f"{file.name}.check.csv")
     atomic_write(written, csv(table))
-    sizes = run.files.model.stat().st_size, file.stat().st_size
-    return ShipCheck(table, _faults(table, exported), sizes, latency, written)
+    return ShipCheck(table, _faults(table, exported), written)
 
 
 def _run_of(file: Path, exported: Exported, run_folder: Path | None) -> Path:

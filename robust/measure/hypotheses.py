@@ -86,6 +86,21 @@ def hypotheses(images: Tensor) -> list[Hypothesis]:
     return [*found, *_sizes(images.shape[-1])]
 
 
+def blue_first(found: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """The same with blue first too: of two faults neither may show alone."""
+    bgr = next((one for one in found if one.options == "channels=bgr"), None)
+    return [] if bgr is None else [_both(one, bgr) for one in found if one.kind in ("range", "normalization")]
+
+
+def _both(one: Hypothesis, other: Hypothesis) -> Hypothesis:
+    return Hypothesis(
+        f"{one.kind} and {other.kind}",
+        f"{one.shown}, and {other.shown}",
+        lambda seen: one.view(other.view(seen)),
+        f"{one.options} {other.options}",
+    )
+
+
 def _normalized(mean: Sequence[float], std: Sequence[float]) -> View:
     return lambda seen: (seen - _of_channels(mean, seen)) / _of_channels(std, seen)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from robust.data import ImageSet, to_float
 from robust.measure.comparison import flips
 from robust.measure.evaluate import check_classes
-from robust.measure.hypotheses import Hypothesis, advice, fitting, hypotheses
+from robust.measure.hypotheses import Hypothesis, advice, blue_first, fitting, hypotheses
 from robust.models import OutputError, ask, device_of, evaluating, gives_logits
 from robust.perturb import ImageRandom, key
 
@@ -116,17 +116,23 @@ def _search(model: nn.Module, images: ImageSet, given: Tensor, batch_size: int) 
     """What makes it right far more often, the greatest rise first."""
     labels, seen = images.labels, to_float(images.images)
     every, known = hypotheses(seen), set[str]()
+    count = len(every) + len(blue_first(every)) + 1
     for _ in range(_MOST):
         left = [one for one in every if one.kind not in known]
-        answers = [(one, _answers(model, one.view(seen), labels, given, batch_size)) for one in left]
-        tried = [(one, answer) for one, answer in answers if answer is not None]
-        tried += [(None, _relabelled(given, labels))] if "classes" not in known else []
-        better = [(best, one) for best, one in tried if _is_far_better(best, labels, given, one, len(every) + 1)]
-        if not better:
+        better: list[tuple[Hypothesis | None, Tensor]] = []
+        if "classes" not in known:
+            better = [(None, _relabelled(given, labels))]
+        for some in (left, blue_first(left)):
+            answers = [(one, _answers(model, one.view(seen), labels, given, batch_size)) for one in some]
+            better += [(one, answer) for one, answer in answers if answer is not None]
+            better = [pair for pair in better if _is_far_better(*pair, labels, given, count)]
+            if better:
+                break
+        else:
             return
         best, predicted = max(better, key=lambda one: int((one[1] == labels).sum()))
         yield _finding(best, labels, given, predicted, images.classes)
-        known.add("classes" if best is None else best.kind)
+        known |= {"classes"} if best is None else set(best.kind.split(" and "))
         if best is not None:
             seen = best.view(seen)
         given = predicted
@@ -177,7 +183,7 @@ def _assigned(predicted: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda others: torch.where(others < size, means[others.clamp(max=size - 1)], others)
 
 
-def _is_far_better(best: Hypothesis | None, labels: Tensor, given: Tensor, predicted: Tensor, count: int) -> bool:
+def _is_far_better(best: Hypothesis | None, predicted: Tensor, labels: Tensor, given: Tensor, count: int) -> bool:
     """Whether one of `count` hypotheses is right far more often than what is given, and than a constant. Classes in
     another order (None) must be half of the way from there to all: of an untrained network too, outputs go with some
     classes."""

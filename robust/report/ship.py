@@ -9,11 +9,8 @@ from robust.report.terminal import print_table
 _KIB = 1024
 
 
-def print_ship_check(
-    table: pd.DataFrame, file: Path, *, bytes: tuple[int, int], latency_ms: tuple[float, float]
-) -> None:
-    """What an exported `file` does, condition by condition, beside the run's network: `table` as `ShipCheck` has it;
-    its size in bytes and its latency in milliseconds for an image, each before and after."""
+def print_ship_check(table: pd.DataFrame, file: Path) -> None:
+    """What an exported `file` does, condition by condition, beside the run's network: `table` as `ShipCheck` has it."""
     shown = pd.DataFrame(
         {
             "condition": table["condition"],
@@ -27,6 +24,7 @@ def print_ship_check(
             "classes that flip": table["flipped"],
         }
     )
-    sizes, times = (f"{one / _KIB:,.0f}" for one in bytes), (f"{one:.3g}" for one in latency_ms)
-    caption = f"Size {' → '.join(sizes)} KiB; latency {' → '.join(times)} ms for an image. Before: the run's network."
+    first = table.iloc[0]
+    size = f"{first['bytes_before'] / _KIB:,.0f} → {first['bytes_after'] / _KIB:,.0f} KiB"
+    caption = f"Size {size}; latency {first['ms_before']:.3g} → {first['ms_after']:.3g} ms for an image."
     print_table(shown, f"ship check of {file.name}", caption)
