@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from robust.data import ImageSet, to_float
-from robust.measure.comparison import flips
+from robust.measure.comparison import flips, mcnemar
 from robust.measure.evaluate import check_classes
 from robust.measure.hypotheses import Hypothesis, advice, blue_first, fitting, hypotheses
 from robust.models import OutputError, ask, device_of, evaluating, gives_logits
@@ -23,6 +24,7 @@ _AMONG = 300  # images
 _OF_A_CLASS = 10  # images at least, where there are more classes than that leaves room for
 _MARGIN = 0.1  # by which accuracy must rise
 _SIGNIFICANT = 0.01  # the p-value, times the number of hypotheses
+_OF_CLASSES = 0.02  # the p-value that as many classes gain as lose
 _MOST = 3  # faults that one network has
 _SCREENED = 5  # the first fifth of the images says whether the others are asked about
 _STEADY = 0.05  # of the logits' spread, by which they may hang on the other images of the batch
@@ -184,15 +186,16 @@ def _assigned(predicted: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def _is_far_better(best: Hypothesis | None, predicted: Tensor, labels: Tensor, given: Tensor, count: int) -> bool:
-    """Whether one of `count` hypotheses is right far more often than what is given, and than a constant. Classes in
-    another order (None) must be half of the way from there to all: of an untrained network too, outputs go with some
-    classes."""
+    """Whether one of `count` hypotheses is right far more often than what is given, and than a constant: on half of
+    what a constant gets wrong or, where it is no other order of classes (None), in nearly all classes. An untrained
+    network tells some classes apart too, and may by chance call them right."""
     found = flips(labels, given, predicted)
     constant = labels.bincount().max().item() / len(labels)
-    rises = found.after - max(found.before, constant) >= _MARGIN
-    if best is None:
-        rises &= found.after >= (1 + constant) / 2
-    return rises and found.p * count < _SIGNIFICANT
+    rises = found.after - max(found.before, constant) >= _MARGIN and found.p * count < _SIGNIFICANT
+    gains = ((predicted == labels).double() - (given == labels).double()) @ functional.one_hot(labels).double()
+    up, down = int((gains > 0).sum()), int((gains < 0).sum())
+    widely = best is not None and up > down and mcnemar(down, up) < _OF_CLASSES
+    return rises and (widely or found.after >= (1 + constant) / 2)
 
 
 def _finding(

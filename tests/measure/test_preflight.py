@@ -81,7 +81,11 @@ FAULTS = {
         "model.mean=[",
     ),
     "Caffe's": ({"view": lambda images: images / 255 + MEAN}, "normalization", "model.range=255 model.mean=[123.6"),
-    "normalised twice": ({"view": lambda images: (images - 0.5) / 0.5}, "normalization", "model.standardize=none"),
+    "normalised twice": (
+        {"view": lambda images: ((images - MEAN) / STD - MEAN) / STD},
+        "normalization",
+        "model.standardize=none",
+    ),
     "blue first": ({"view": lambda images: images.flip(1)}, "channels", "model.channels=bgr"),
     "classes": (
         {"read": lambda logits: logits[:, [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]]},
@@ -108,8 +112,7 @@ def test_two_faults_are_both_named() -> None:
     _, images = coloured()
     planted = Given(trained(), view=lambda images: images.flip(1) * STD + MEAN, read=lambda logits: logits.softmax(1))
     found = preflight(planted, images)
-    assert [one.kind for one in found] == ["outputs", "normalization and channels"]
-    assert "channels=bgr" in str(found[1])
+    assert {kind for one in found for kind in one.kind.split(" and ")} == {"outputs", "normalization", "channels"}
     planted = Given(trained(), view=lambda images: images.flip(1), read=lambda logits: logits[:, [9, *range(9)]])
     assert {"channels", "classes"} & {one.kind for one in preflight(planted, images)}
 
