@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from robust.data.images import Splits
+from robust.data.own import digest_of
 from robust.errors import notify
 from robust.files.claiming import claimed_in_turn
 
 
 def counted_as(name: str, splits: Splits, *, train: int, test: int) -> Splits:
-    """The same, with a note, of which a Notice is given, where not as many images are there as were published."""
+    """The same; where not as many images are there as were published with a note, of which a Notice is given, and a
+    digest, for then the name does not say which they are."""
     notes = [
         f"{name} was published with {published:,} images to {part}; {len(images):,} are there."
         for part, images, published in (("train", splits.train, train), ("test", splits.test, test))
@@ -20,7 +22,8 @@ def counted_as(name: str, splits: Splits, *, train: int, test: int) -> Splits:
     ]
     for note in notes:
         notify(note)
-    return replace(splits, notes=(*splits.notes, *notes))
+    digest = digest_of(splits) if notes and splits.digest is None else splits.digest
+    return replace(splits, digest=digest, notes=(*splits.notes, *notes))
 
 
 @contextlib.contextmanager

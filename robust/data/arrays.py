@@ -11,7 +11,8 @@ from robust.data.given import channels_first
 from robust.data.images import ImageSet, Splits
 from robust.data.memory import GB, free_memory
 from robust.data.own import told
-from robust.errors import ParameterError, one_line
+from robust.errors import ParameterError, check, one_line
+from robust.values.numbers import is_whole
 
 #: what the images and labels of a part may be called
 _PARTS = {
@@ -35,6 +36,8 @@ def npz(*, path: str, num_classes: int | None = None) -> Splits:
     by their numbers: 0 to `num_classes` - 1 (None: to the greatest label). Nothing that is pickled is read. Raises
     FileNotFoundError or ValueError for a file that is not there or holds anything else.
     """
+    rule, counted = "a whole number >= 1, or null", num_classes is None or is_whole(num_classes, 1)
+    check("data.num_classes", num_classes, rule, counted)
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"`data.path` must be a .npz file with {_KEYS}; {path} is not there.")
@@ -89,6 +92,9 @@ def _classes(
     found: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], num_classes: int | None
 ) -> tuple[str, ...]:
     if _CLASSES in found:
-        return tuple(str(name) for name in found[_CLASSES].tolist())
+        names = tuple(str(name) for name in np.ravel(found[_CLASSES]))
+        rule = f"null, or the {len(names)} that the array `classes` names"
+        check("data.num_classes", num_classes, rule, num_classes in (None, len(names)))
+        return names
     greatest = max((int(one.max()) for one in labels.values() if one.size and one.dtype.kind in "iu"), default=0)
     return tuple(str(number) for number in range(greatest + 1 if num_classes is None else num_classes))

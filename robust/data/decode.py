@@ -59,7 +59,7 @@ def decode_to_file(
     if len(done) < len(_starts(paths)):
         _check_room(file, shape)
         with claimed_in_turn(file.with_suffix(".claim"), f"the images in {file}"):
-            done = _read_log(file, log, shape, about) or _begin(file, shape)
+            done = _read_log(file, log, shape, about) or _begin(file, log, shape)
             atomic_write(log, "".join(f"{json.dumps(line)}\n" for line in [about, *done.items()]))
             left = [start for start in _starts(paths) if start not in done]
             with log.open("a") as marks:
@@ -149,8 +149,9 @@ def _read_log(file: Path, log: Path, shape: tuple[int, ...], about: list[Any]) -
     return done
 
 
-def _begin(file: Path, shape: tuple[int, ...]) -> dict[int, list[Note]]:
+def _begin(file: Path, log: Path, shape: tuple[int, ...]) -> dict[int, list[Note]]:
     """Makes an empty file, another one than that which others may still read."""
+    log.unlink(missing_ok=True)  # first: it speaks of the other
     file.unlink(missing_ok=True)
     with file.open("xb") as made:
         made.truncate(math.prod(shape))

@@ -17,6 +17,7 @@ from robust.data.picture import Style, colour, shown
 from robust.errors import ParameterError, check, notify
 
 _VERSION = 2  # of how files are decoded; another one decodes kept images anew
+_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation"}  # what is so called is no class
 _WNID = re.compile(r"n\d{8}")
 _LAYOUT = (
     "Expected train/<class>/<image> and test/<class>/<image>, or train/<image> and test/<image> without classes; to "
@@ -75,10 +76,10 @@ def folder(
 def _parts(root: Path) -> dict[str, Path]:
     """The folders of the images to train on, where there are any, and to test on."""
     train, test, val = (root / name for name in ("train", "test", "val"))
-    if not any(part.is_dir() for part in (train, test, val)):
+    if not _PARTS & {entry.name.casefold() for entry in root.iterdir() if entry.is_dir()}:
         return {"test": root}
     tested = val if val.is_dir() and not test.is_dir() else test
-    return {**({"train": train} if train.is_dir() else {}), "test": tested}
+    return {"test": tested} if tested.is_dir() and not train.is_dir() else {"train": train, "test": tested}
 
 
 def labelled(

@@ -24,7 +24,7 @@ def told(splits: Splits, title: str, notes: Sequence[str] = ()) -> Splits:
     notes = [f"{title}: {note}" for note in (*notes, *_mistakes(splits))]
     for note in notes:
         notify(note)
-    return replace(splits, digest=splits.digest or _digest(splits), notes=(*splits.notes, *notes))
+    return replace(splits, digest=splits.digest or digest_of(splits), notes=(*splits.notes, *notes))
 
 
 def _mistakes(splits: Splits) -> list[str]:
@@ -45,6 +45,7 @@ def _mistakes(splits: Splits) -> list[str]:
     return notes
 
 
-def _digest(splits: Splits) -> str:
+def digest_of(splits: Splits) -> str:
+    """A hash of all images, labels and classes."""
     parts = (splits.train, splits.test)
     return digest_of_images(splits.train.classes, [one for part in parts for one in (part.images, part.labels)])

@@ -371,6 +371,14 @@ def test_images_to_test_on_may_be_all_there_are(tmp_path, layout):
     assert (len(splits.train), splits.train.shape) == (0, (3, 8, 8))
 
 
+def test_folders_of_parts_are_not_taken_for_classes(tmp_path):
+    make_folder(tmp_path)
+    (tmp_path / "train").rename(tmp_path / "Training")
+    (tmp_path / "test").rename(tmp_path / "validation")
+    with pytest.raises(FileNotFoundError, match=exactly(f"There is no folder {tmp_path}/train. {LAYOUT}")):
+        read(tmp_path)
+
+
 def test_validation_images_are_tested_on_where_there_are_no_others(tmp_path):
     make_folder(tmp_path)
     (tmp_path / "test").rename(tmp_path / "val")

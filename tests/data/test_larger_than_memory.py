@@ -120,17 +120,25 @@ def test_training_and_its_batches_are_the_same_from_disk(root: Path) -> None:
         assert torch.equal(ours, theirs)
 
 
-def test_a_control_groups_memory_is_all_there_is(tmp_path: Path) -> None:
-    group = tmp_path / "sys/fs/cgroup/job/step"
+@pytest.mark.parametrize(
+    ("line", "top", "most", "taken", "cached", "unlimited"),
+    [
+        ("0::/job/step", "", "max", "current", "inactive_file", "max"),
+        ("4:memory:/job/step", "memory", "limit_in_bytes", "usage_in_bytes", "total_inactive_file", str(2**63 - 4096)),
+    ],
+)
+def test_a_control_groups_memory_is_all_there_is(
+    tmp_path: Path, line: str, top: str, most: str, taken: str, cached: str, unlimited: str
+) -> None:
+    group = tmp_path / "sys/fs/cgroup" / top / "job/step"
     group.mkdir(parents=True)
     (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text("0::/job/step\n")
-    for name, content in {"max": "max", "current": "900", "stat": "anon 500\ninactive_file 300"}.items():
+    (tmp_path / "proc/self/cgroup").write_text(f"7:cpu:/job\n{line}\n")
+    for name, content in {most: unlimited, taken: "900", "stat": f"anon 500\n{cached} 300"}.items():
         (group / f"memory.{name}").write_text(content)
         (group.parent / f"memory.{name}").write_text(content)
-    everything = free_memory()
-    assert free_memory(tmp_path) > everything / 2
-    (group.parent / "memory.max").write_text("1000")
+    assert free_memory(tmp_path) > free_memory() / 2
+    (group.parent / f"memory.{most}").write_text("1000")
     assert free_memory(tmp_path) == 400
 
 

@@ -67,6 +67,8 @@ def test_medmnists_validation_images_are_left_out_which_is_said(tmp_path: Path) 
         splits = npz(path=save(tmp_path / "m.npz", classes=np.array(["sound", "ill"]), **arrays))
     assert splits.train.shape == (1, 8, 8)
     assert splits.train.classes == ("sound", "ill")
+    with pytest.raises(ValueError, match=r"`data\.num_classes` must be null, or the 2 that .* names; got 3"):
+        npz(path=str(tmp_path / "m.npz"), num_classes=3)
 
 
 def test_a_set_to_test_on_alone_is_for_a_network_that_does_not_learn(tmp_path: Path) -> None:

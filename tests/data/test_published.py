@@ -44,6 +44,7 @@ def test_fashion_mnist_is_read_and_its_images_are_counted(tmp_path: Path) -> Non
     assert np.array_equal(splits.train.labels, some_bytes(12) % 10)
     assert splits.train.classes[9] == "Ankle boot"
     assert len(splits.notes) == 2
+    assert splits.digest, "the name does not say which images they are"
     (raw / "t10k-labels-idx1-ubyte").write_bytes(b"")
     with pytest.raises(ValueError, match=r"Fashion-MNIST in .*/raw is damaged \(.*\)\. Delete it and fetch it again"):
         fashion_mnist(dir=str(tmp_path), download=False)
