@@ -2,6 +2,7 @@
 
 from robust.data.arrays import npz
 from robust.data.augmentation import Augmentation
+from robust.data.dataset import as_image_set
 from robust.data.folder import folder
 from robust.data.imagenet import imagenet
 from robust.data.images import ImageSet, Splits, one_of_each, to_float
@@ -19,6 +20,7 @@ __all__ = [
     "NaturalAdversarial",
     "PerturbedData",
     "Splits",
+    "as_image_set",
     "cifar10",
     "cifar100",
     "digits",

@@ -64,7 +64,7 @@ def check_pretrained(config: Config) -> None:
     brings = (
         target == "robust.models.OnnxNetwork" or not target.startswith("robust.models.") or "network" in config.model
     )
-    if config.technique.trainable == [] and config.weights is None and not brings:
+    if config.technique.trainable == [] and config.weights is config.technique.start is None and not brings:
         raise ValueError(
             f"`technique={config.technique.name}` measures a network as it is given; `model={config.model.name}` has "
             "new weights. Give trained ones: weights=FILE."

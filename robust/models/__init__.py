@@ -11,7 +11,7 @@ from robust.models.libraries import (
     TorchvisionNetwork,
     read_description,
 )
-from robust.models.onnx_file import OnnxNetwork, input_shape
+from robust.models.onnx_file import OnnxGraph, OnnxNetwork, input_shape
 from robust.models.outputs import OutputError, Thresholded, ask, gives_gradients, gives_logits, said
 from robust.models.pretrained import IMAGENET, load_pretrained, published_digest
 from robust.models.registry import UnknownNetworkError, make_network, register
@@ -26,6 +26,7 @@ __all__ = [
     "ConvNet",
     "HuggingFaceNetwork",
     "ImagesTooSmallError",
+    "OnnxGraph",
     "OnnxNetwork",
     "OutputError",
     "ResNet",
