@@ -3,22 +3,32 @@
 from robust.data.augmentation import Augmentation
 from robust.data.folder import folder
 from robust.data.images import ImageSet, Splits, one_of_each, to_float
+from robust.data.mixing import CutMix, Mixing, Mixup
 from robust.data.module import Batch, PerturbedData
 from robust.data.natural_adversarial import NaturalAdversarial, natural_adversarial
+from robust.data.operations import DrawnOperations, RandAugment, TrivialAugment
 from robust.data.pretext import label_subset, patch_pairs, rotation_dataset
 from robust.data.sources import cifar10, digits, mnist
 from robust.data.tiny_imagenet import tiny_imagenet
+from robust.data.validation import hold_out
 
 __all__ = [
     "Augmentation",
     "Batch",
+    "CutMix",
+    "DrawnOperations",
     "ImageSet",
+    "Mixing",
+    "Mixup",
     "NaturalAdversarial",
     "PerturbedData",
+    "RandAugment",
     "Splits",
+    "TrivialAugment",
     "cifar10",
     "digits",
     "folder",
+    "hold_out",
     "label_subset",
     "mnist",
     "natural_adversarial",

@@ -40,6 +40,7 @@ from robust.experiment.validate import (
     check_size,
     check_task,
     check_technique,
+    check_training,
     check_values,
     check_writable,
 )
@@ -89,6 +90,7 @@ class Preparation:
         check_technique(config, perturbation)
         splits = self._splits(config)
         check_task(config, splits, perturbation, task_of(config))
+        check_training(config, task_of(config))
         conditions, attack_plans, others = _tests(config, splits)
         self._check_surroundings(config)
         identity = _identify(config, perturbation, splits, {})
@@ -216,7 +218,8 @@ def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Attack
 def _learns(run: Experiment) -> list[Any]:
     """What says which network learns, and how; less the optimiser."""
     config = run.config
-    return [run.architecture(), config.task, config.technique, config.lr_scheduler, config.weights]
+    settings = [config.lr_scheduler, config.label_smoothing, config.weights]
+    return [run.architecture(), config.task, config.technique, *settings]
 
 
 def _check_network(run: Experiment) -> None:
