@@ -51,8 +51,9 @@ def check_augmentation(augmentation: Callable[[Tensor, ImageRandom], Tensor], sh
 
     def change(images: Tensor, places: Tensor) -> Tensor:
         shown = augmentation(images, ImageRandom(0, places))
-        mixes = isinstance(augmentation, Mixing)
-        return augmentation.mix(shown, 1 - images, ImageRandom(1, places))[0] if mixes else shown
+        if isinstance(augmentation, Mixing):
+            shown, _ = augmentation.mix(shown, 1 - images, ImageRandom(1, places))
+        return shown
 
     try:
         try_out(change, shape, "data.augment")

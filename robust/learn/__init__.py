@@ -11,12 +11,10 @@ from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xen
 from robust.learn.start import NEW, FrozenNorms, copy_weights, freeze
 from robust.learn.task import DivergedError, Guess, Task, has_finite_weights
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
-from robust.learn.validation import VAL_ACCURACY, VAL_PERTURBED, Validation
+from robust.learn.validation import Validation
 
 __all__ = [
     "NEW",
-    "VAL_ACCURACY",
-    "VAL_PERTURBED",
     "Adversarial",
     "Averaging",
     "Classifier",
