@@ -191,10 +191,11 @@ class Experiment:
 
     @property
     def training_images(self) -> ImageSet:
-        """All of the data set, labelled or not."""
+        """All of the data set that is not set aside, labelled or not."""
         if self.config.data.labels is None:
             return self.splits.train
-        return build_splits(self.config.data.changed({"labels": None}), images=self.config.task.get("images")).train
+        every = self.config.data.without(["labels"])
+        return build_splits(every, images=self.config.task.get("images"), seed=self.config.seed).train
 
     def load(self) -> nn.Module:
         """The trained network, in eval mode, on the CPU."""

@@ -17,9 +17,11 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from robust.experiment.build import build_schedule, build_splits, build_task, build_trainer
 from robust.experiment.experiment import Experiment
+from robust.experiment.keys import BEST
 from robust.experiment.start import init_from_parents
 from robust.experiment.threads import AUTO, computing
 from robust.learn import (
+    Averaging,
     Constant,
     Curriculum,
     DivergedError,
@@ -27,6 +29,7 @@ from robust.learn import (
     FrozenNorms,
     KnnAccuracy,
     Task,
+    Validation,
     doubts,
     has_finite_weights,
 )
@@ -75,16 +78,10 @@ def fit(
         title=run.identity.title,
         checkpoint=files.checkpoint,
         logger=logger,
-        callbacks=[
-            Curriculum(build_schedule(config)),
-            FrozenNorms(),
-            *([KnnAccuracy(build_splits(config.data))] if run.has_knn else []),
-            EpochLogger(files.write_metrics, run=run.identity.digest),
-            *callbacks,
-        ],
+        callbacks=[*_callbacks(run), EpochLogger(files.write_metrics, run=run.identity.digest), *callbacks],
     )
     data = run.build_data()
-    for note in (*build_splits(config.data).notes, *data.notes):
+    for note in (*build_splits(config.data.without(["validation", "labels"])).notes, *data.notes):
         _log.info("%s", note)
     if resumed := files.checkpoint.is_file():
         _check_checkpoint(files.checkpoint, run.identity.digest)
@@ -98,6 +95,19 @@ def fit(
     if trainer.is_global_zero:
         _tell_doubts(run, task, files)
     return trainer
+
+
+def _callbacks(run: Experiment) -> list[pl.Callback]:
+    """What sets the epochs of a run, and measures after each: of the averaged weights, where they are averaged."""
+    config, trainer = run.config, run.config.trainer
+    found: list[pl.Callback] = [Averaging(trainer.ema)] if trainer.ema is not None else []
+    found += [Curriculum(build_schedule(config)), FrozenNorms()]
+    if run.has_knn:
+        found.append(KnnAccuracy(build_splits(config.data)))
+    if (images := run.splits.validation) is not None:
+        settings = {"seed": config.seed, "batch_size": config.evaluation.batch_size, "patience": trainer.patience}
+        found.append(Validation(images, run.perturbation, keep_best=trainer.keep == BEST, **settings))
+    return found
 
 
 def _check_checkpoint(path: Path, run: str) -> None:

@@ -11,6 +11,7 @@ from robust.report.claims import claims_summary
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
+from robust.report.learning import learning_section
 from robust.report.natural_adversarial import natural_adversarial_section
 from robust.report.pairs import MEAN, technique_differences
 from robust.report.scores import score_table, shown_scores
@@ -40,6 +41,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         attacks_section(folders),
         _techniques(folders),
         _images(folders, summary),
+        learning_section(folders, summary.drop_duplicates("run").set_index("run")["title"]),
         confidence_section(folders),
         natural_adversarial_section(folders),
         _confusions(folders, rows),

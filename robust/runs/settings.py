@@ -45,7 +45,7 @@ def differing_settings(folders: Iterable[Path]) -> pd.DataFrame:
     folders = list(folders)
     read = {folder: read_settings(folder) for folder in folders}
     names = dict.fromkeys(name for one in read.values() for name in one)
-    differing = [name for name in names if len({one.get(name, "") for one in read.values()}) > 1]
+    differing = [name for name in names if len({one.get(name, "null") for one in read.values()}) > 1]  # none: as null
     return pd.DataFrame([[read[folder].get(name, "") for name in differing] for folder in folders], folders, differing)
 
 

@@ -177,10 +177,24 @@ def advice(override: str) -> str:
 
 def test_learning_rates_have_schedules_of_their_own() -> None:
     config = compose(["lr_scheduler=cosine", "lr_scheduler.end=0.1"])
-    assert dict(config.lr_scheduler) == {"_target_": "robust.learn.Cosine", "start": 1.0, "end": 0.1}
+    cosine = {"_target_": "robust.learn.Cosine", "start": 1.0, "end": 0.1, "warmup_epochs": None}
+    assert dict(config.lr_scheduler) == cosine
     assert compose().lr_scheduler is None
     assert compose(["data=tiny_imagenet"]).lr_scheduler["_target_"] == "robust.learn.Cosine"
-    assert compose(["data=tiny_imagenet", "lr_scheduler=none"]).lr_scheduler is None
+    assert compose(["data=tiny_imagenet", "lr_scheduler=constant"]).lr_scheduler["_target_"] == "robust.learn.Constant"
+    with pytest.raises(ValueError, match=r"`lr_scheduler.warmup_epochs` .* choose one first: lr_scheduler=NAME"):
+        compose(["lr_scheduler.warmup_epochs=2"])
+
+
+def test_an_optimiser_and_an_augmentation_are_a_word() -> None:
+    config = compose(["data=tiny_imagenet", "optimizer=adamw", "augment=cutmix"])
+    assert dict(config.optimizer) == {"_target_": "torch.optim.AdamW", "lr": 0.001, "weight_decay": 0.05}
+    assert dict(config.data.augment) == {"_target_": "robust.data.CutMix", "alpha": 1.0, "first": None}
+    usual = compose(["data=tiny_imagenet"])
+    assert (usual.optimizer["_target_"], usual.data.augment["zoom"]) == ("torch.optim.SGD", 0.15)
+    assert compose(["data=tiny_imagenet", "augment=none"]).data.augment is None
+    first = compose(["augment=mixup", "+augment@data.augment.first=crop_flip"]).data.augment["first"]
+    assert first == {"_target_": "robust.data.Augmentation", "flip": True, "shift": 0.125, "whole": True}
 
 
 def test_what_choices_have_in_common_is_no_choice() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from wandb.util import get_core_path
 
-from robust.data import ImageSet, PerturbedData, Splits
+from robust.data import ImageSet, Mixup, PerturbedData, Splits
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.perturb import GaussianNoise
@@ -29,7 +29,7 @@ def make_data(**options: object) -> PerturbedData:
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.5, 1])
-@pytest.mark.parametrize("options", [{}, {"fresh": True}, {"shuffle": True}])
+@pytest.mark.parametrize("options", [{}, {"fresh": True}, {"shuffle": True}, {"augmentation": Mixup()}])
 @pytest.mark.parametrize("processes", [2, 3, 6])
 def test_processes_divide_the_batches_that_one_would_see(share: float, options: dict, processes: int) -> None:
     def batches(process: int, of: int) -> list[tuple[torch.Tensor, torch.Tensor]]:

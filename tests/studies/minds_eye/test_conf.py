@@ -63,7 +63,7 @@ def test_what_is_composed_is_what_hydra_composes() -> None:
 def test_scenes_are_shuffled_and_their_recipe_has_a_schedule() -> None:
     assert all(compose([f"data={name}"]).data.shuffle for name in choices("data"))
     assert compose(["data=scenes"]).lr_scheduler["_target_"] == "robust.learn.Cosine"
-    assert compose(["data=scenes", "lr_scheduler=none"]).lr_scheduler is None
+    assert compose(["data=scenes", "lr_scheduler=constant"]).lr_scheduler["_target_"] == "robust.learn.Constant"
 
 
 def test_a_stage_of_a_network_is_trained_as_its_own_command_says() -> None:
