@@ -10,6 +10,7 @@ from torch import Tensor
 
 from robust.data.augmentation import Augmentation, check_augmentation
 from robust.data.images import ImageSet, Splits, to_float
+from robust.data.mapping import read_ahead
 from robust.data.memory import fits_on as _fits
 from robust.perturb import ImageRandom, Perturbation, key
 
@@ -171,6 +172,7 @@ class PerturbedData(pl.LightningDataModule):
             start += size
             if order is not None:
                 chosen = order[chosen]
+                read_ahead(train.images, chosen)
             batch: dict[str, Any] = {name: column[chosen] for name, column in columns.items()}
             extras = {name: column[chosen] for name, column in train.extras.items()}
             yield {**batch, "extras": extras, "split": len(range(process, natural, processes))}
