@@ -52,7 +52,7 @@ class Validation(pl.Callback):
             measured = self.measure(module.model) if trainer.is_global_zero else None
         found = trainer.strategy.broadcast(measured)  # of the network that is saved: the processes' norms may differ
         assert found is not None
-        module.log_dict(found, rank_zero_only=True)
+        module.log_dict(found, sync_dist=True)
         self._judge([*found.values()][-1], trainer.current_epoch, module.model)
         self._stop_in_time(trainer)
         if trainer.is_global_zero:
