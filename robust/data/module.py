@@ -4,7 +4,6 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import psutil
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -12,10 +11,10 @@ from torch.nn.functional import one_hot
 
 from robust.data.augmentation import Augmentation, check_augmentation
 from robust.data.images import ImageSet, Splits, to_float
+from robust.data.memory import fits_on as _fits
 from robust.data.mixing import Mixing
 from robust.perturb import ImageRandom, Perturbation, key
 
-_KEEP_SHARE = 0.25  # of the memory that is free: what a kept copy of the perturbed images may take
 _LEAST_SHARE = 0.25  # of a batch that the last one must hold: with fewer a batch norm would judge by a handful
 
 
@@ -141,7 +140,7 @@ class PerturbedData(pl.LightningDataModule):
         """What a user should know of how the images are divided into batches."""
         count, sizes = len(self._train), self.batch_sizes(drop_last=self.drop_last)
         notes = []
-        if self.batch_size > count:
+        if self.batch_size > count > 0:
             notes.append(f"`data.batch_size` is {self.batch_size}; a batch takes all {count} training images.")
         if (left := count - sum(sizes)) > 0:
             which = "another time others" if self.shuffle else "always the same"
@@ -263,9 +262,3 @@ def _batch_sizes(count: int, size: int, drop_last: bool) -> list[int]:
     if whole and (left < _LEAST_SHARE * size or left == 1):
         return [*sizes[:-1], size + left]
     return [*sizes, left]
-
-
-def _fits(size: int, device: torch.device) -> bool:
-    """Whether so many bytes may be kept on the device beside everything else."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-    return size <= _KEEP_SHARE * free

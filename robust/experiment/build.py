@@ -6,7 +6,6 @@ import functools
 import json
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from torch import nn
 
 from robust.attack import AttackPlan
 from robust.data import Splits, hold_out, label_subset
-from robust.data.cache import digest_of_images
 from robust.data.own import looked_at
 from robust.errors import ParameterError, one_line, shown
 from robust.experiment.compose import perturbation_choices
@@ -98,18 +96,11 @@ def _read_splits(source: str, *, images: str | None = None, shares: str = "{}", 
     if (name := str(described["_target_"])).startswith("robust."):
         return make(described)
     try:
-        splits = looked_at(make(described), name)
-        return splits if splits.digest is not None else replace(splits, digest=_digest(splits))
+        return looked_at(make(described), name)
     except (ValueError, OSError):
         raise
     except Exception as error:  # of a user's function
         raise ValueError(f"`data.source` ({name}) failed: {one_line(error)}.") from error
-
-
-def _digest(splits: Splits) -> str:
-    """A hash of all images and labels."""
-    parts = (splits.train, splits.test)
-    return digest_of_images(splits.train.classes, [one for part in parts for one in (part.images, part.labels)])
 
 
 def build_perturbation(perturb: Config, *, key: str = "perturb.level") -> Perturbation | None:

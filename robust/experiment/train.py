@@ -24,8 +24,8 @@ from robust.learn import (
     Averaging,
     Constant,
     Curriculum,
-    Curve,
     DivergedError,
+    EpochLogger,
     FrozenNorms,
     KnnAccuracy,
     Task,
@@ -45,10 +45,13 @@ class ParentError(RuntimeError):
 
 
 def train(run: Experiment, logger: Logger | None = None) -> None:
-    """Trains the network, from the last checkpoint where there is one, and saves it."""
+    """Trains the network, from the last checkpoint where there is one, and saves it; one that does not learn is saved
+    as it is given."""
     network = run.build_network()
     init_from_parents(network, run.config, load_parents(run))
-    if fit(run, network, run.folder, logger=logger).is_global_zero:
+    if not run.learns:
+        run.files.save_model(network, run.architecture())
+    elif fit(run, network, run.folder, logger=logger).is_global_zero:
         if not has_finite_weights(network):
             raise DivergedError("Training diverged: not all weights are finite. Try a smaller learning rate.")
         run.files.save_model(network, run.architecture())
@@ -75,7 +78,7 @@ def fit(
         title=run.identity.title,
         checkpoint=files.checkpoint,
         logger=logger,
-        callbacks=[*_callbacks(run), Curve(files.write_metrics, run=run.identity.digest), *callbacks],
+        callbacks=[*_callbacks(run), EpochLogger(files.write_metrics, run=run.identity.digest), *callbacks],
     )
     data = run.build_data()
     for note in (*build_splits(config.data.without(["validation", "labels"])).notes, *data.notes):
@@ -110,7 +113,7 @@ def _callbacks(run: Experiment) -> list[pl.Callback]:
 def _check_checkpoint(path: Path, run: str) -> None:
     """Raises ValueError unless a checkpoint is one to resume this run from, by the digest of its identity."""
     callbacks = read_checkpoint(path, "state_dict", "optimizer_states", "loops", "callbacks")["callbacks"]
-    curve = callbacks.get(Curve.__qualname__) if isinstance(callbacks, dict) else None
+    curve = callbacks.get(EpochLogger.__qualname__) if isinstance(callbacks, dict) else None
     if not isinstance(curve, dict) or curve.get("run", run) != run:
         raise damaged(path, ValueError("it is of another run"))
 

@@ -59,6 +59,19 @@ def check_technique(config: Config, perturbation: Perturbation | None) -> None:
         )
 
 
+def check_pretrained(config: Config) -> None:
+    """Raises ValueError where a network that does not learn would be measured with weights that nobody trained."""
+    target = str(config.model["_target_"])
+    brings = (
+        target == "robust.models.OnnxNetwork" or not target.startswith("robust.models.") or "network" in config.model
+    )
+    if config.technique.trainable == [] and config.weights is config.technique.start is None and not brings:
+        raise ValueError(
+            f"`technique={config.technique.name}` measures a network as it is given; `model={config.model.name}` has "
+            "new weights. Give trained ones: weights=FILE."
+        )
+
+
 def check_task(config: Config, splits: Splits, perturbation: Perturbation | None, learnt: type[Task]) -> None:
     """Raises ValueError where the images lack classes or what else the task that is `learnt` must know of them, a batch
     holds too few, or a perturbation would make another answer right."""
@@ -74,7 +87,13 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
             f"`task=classify` needs images of at least two classes; got {', '.join(splits.train.classes)} alone. "
             "Networks learn without classes too: task=rotation, patches or simclr."
         )
-    if (batch := min(data.batch_size, len(splits.train))) < learnt.least_batch:
+    if not len(splits.train):
+        if config.technique.trainable != []:
+            raise ValueError(
+                f"`data={data.name}` must have images to train on, unless nothing learns; it has {len(splits.test)} to "
+                "test on alone. technique=pretrained measures a network as it is."
+            )
+    elif (batch := min(data.batch_size, len(splits.train))) < learnt.least_batch:
         raise ValueError(
             f"`data.batch_size` must be at least {learnt.least_batch} with `task={task.name}`, which compares images, "
             f"and there must be as many to train on; got {batch}."

@@ -2,7 +2,7 @@
 
 from robust.learn.adversary import SignAdversary
 from robust.learn.averaging import Averaging
-from robust.learn.callbacks import Curve, LastCheckpoint, Progress
+from robust.learn.callbacks import EpochLogger, LastCheckpoint, Progress
 from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, OneCycle, Schedule, Steps, lr_factor
 from robust.learn.doubts import doubts
@@ -21,8 +21,8 @@ __all__ = [
     "Constant",
     "Cosine",
     "Curriculum",
-    "Curve",
     "DivergedError",
+    "EpochLogger",
     "FrozenNorms",
     "Guess",
     "JSDConsistency",

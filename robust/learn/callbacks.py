@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from robust.files import atomic_write, check_guards
 
 
-class Curve(pl.callbacks.Checkpoint):
+class EpochLogger(pl.callbacks.Checkpoint):
     """Collects what was logged in each epoch and has it written as a table, one row an epoch. A resumed run continues
     its rows; a checkpoint says which `run` it is of.
 

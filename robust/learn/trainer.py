@@ -117,7 +117,7 @@ def make_trainer(
 
 
 class _KeepSignalHandler(pl.Callback):
-    """Leaves SIGTERM to whoever handled it before the training: a cluster's job that is to make room goes on until it
+    """Leaves SIGTERM to its handler from before the training: a cluster's job that is to make room goes on until it
     is killed, and is queued again; one that ended by itself would not be."""
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:

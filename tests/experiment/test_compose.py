@@ -14,6 +14,12 @@ from robust.experiment.overrides import explain_unreadable
 from robust.experiment.search_path import CONF, choice_folders
 from robust.perturb import Perturbation
 
+#: what a choice asks for
+GIVEN = {
+    **{name: ["data.path=x"] for name in ("folder", "huggingface", "npz")},
+    "torchvision": ["data.dataset=GTSRB", "data.name=torchvision"],
+}
+
 
 def choices(group: str) -> list[str]:
     return sorted(path.stem for folder in choice_folders() for path in (folder / group).glob("[!_]*.yaml"))
@@ -27,11 +33,23 @@ def test_every_perturbation_is_named_as_its_choice_and_keeps_its_level(name: str
     assert built.level == compose([f"perturb={name}"]).perturb.level
 
 
-@pytest.mark.parametrize(("data", "technique"), list(itertools.product(choices("data"), choices("technique"))))
-def test_every_data_set_and_technique_composes_to_plain_values(data: str, technique: str) -> None:
-    config = compose([f"data={data}", f"technique={technique}", "data.path=x" if data == "folder" else "seed=1"])
+#: what a technique takes of a data set's recipe is that of its stage: one technique of each
+STAGES = {"scratch": "natural", "retrain": "transfer", "finetune": "finetune", "probe": "probe"}
+STAGES |= {"adversarial": "adversarial_pgd"}
+
+
+@pytest.mark.parametrize(
+    ("data", "technique"),
+    [
+        *itertools.product(["digits"], choices("technique")),
+        *itertools.product([name for name in choices("data") if name != "digits"], STAGES.values()),
+    ],
+)
+def test_every_technique_and_every_data_set_with_each_stage_composes_to_plain_values(data: str, technique: str) -> None:
+    config = compose([f"data={data}", f"technique={technique}", *GIVEN.get(data, [])])
     assert config.data.name == data
     assert config.technique.name == technique
+    assert config.technique.stage in STAGES
     assert config.optimizer["_target_"] in ("torch.optim.Adam", "torch.optim.SGD")
     assert config.data.batch_size > 0
     assert config.trainer.max_epochs > 0
