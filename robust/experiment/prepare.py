@@ -65,7 +65,9 @@ _QUIET = {
 _OTHER = "the run that this one"
 #: what changes nothing of a network that does not learn
 _OF_TRAINING = ("label_smoothing", "lr_scheduler", "optimizer", "trainer")
-_OF_BATCHES = tuple(f"data.{name}" for name in ("augment", "batch_size", "drop_last", "labels", "shuffle", "validation"))
+_OF_BATCHES = tuple(
+    f"data.{name}" for name in ("augment", "batch_size", "drop_last", "labels", "shuffle", "validation")
+)
 
 
 class Preparation:
