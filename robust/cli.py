@@ -186,9 +186,15 @@ def _report(runs: list[str], out: Path | None, formats: str) -> None:
         print("page:", write_report(folders, out, formats=[one for one in formats.split(",") if one]))
 
 
-@_command(_RUNS, _argument("--out", type=_table, default="rows", help="the table's name, without suffix (rows)"))
+@_command(
+    _RUNS, _argument("--out", type=_table, default="rows", help="what to call the files: OUT.parquet, OUT.csv (rows)")
+)
 def _collect(runs: list[str], out: Path) -> None:
     """Gather the rows of finished runs into one table, as Parquet and CSV.
+
+    Writes rows.parquet and rows.csv into the working folder, or what --out names: tables/digits.parquet and
+    tables/digits.csv. A row is a trial: accuracy of one model under one condition, with the settings in which runs
+    differ.
 
     $ robust collect runs
     $ robust collect runs --out tables/digits

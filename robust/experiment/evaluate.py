@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from robust.attack import ANY, AttackPlan
 from robust.data import ImageSet, to_float
+from robust.errors import ParameterError
 from robust.experiment.build import build_conditions, build_splits, task_of
 from robust.experiment.compose import compose
 from robust.experiment.experiment import Experiment
@@ -156,6 +157,13 @@ def evaluate(
         raise ValueError(
             "`evaluation.natural_adversarial` must be left out here; give it to train.py, which tests runs on it, or "
             "call robust.measure.measure_natural_adversarial."
+        )
+    if not isinstance(data, str | ImageSet):
+        raise ParameterError(
+            "data",
+            "a choice of data such as 'digits', or a robust.data.ImageSet",
+            type(data).__name__,
+            "Of images of your own: ImageSet(images, labels, classes).",
         )
     images = build_splits(config.data).test if isinstance(data, str) else data
     conditions = build_conditions(config.evaluation, images.shape) if isinstance(evaluation, str) else list(evaluation)

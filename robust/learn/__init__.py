@@ -4,7 +4,7 @@ from robust.learn.adversary import SignAdversary
 from robust.learn.callbacks import Curve, LastCheckpoint, Progress
 from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
-from robust.learn.doubts import doubts
+from robust.learn.doubts import as_trained, doubts
 from robust.learn.objective import Adversarial, JSDConsistency, Objective, Trades
 from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xent
 from robust.learn.start import NEW, FrozenNorms, copy_weights, freeze
@@ -35,6 +35,7 @@ __all__ = [
     "Steps",
     "Task",
     "Trades",
+    "as_trained",
     "copy_weights",
     "count_devices",
     "doubts",
