@@ -123,7 +123,7 @@ def _trained_conditions(summary: pd.DataFrame) -> pd.DataFrame:
     """The lines of the summary under a condition that some run was trained on, with its title, `condition`."""
     trained = {*zip(summary["train_perturbation"], summary["train_level"].astype(float), strict=True)}
     tests = [*zip(summary["test_perturbation"], summary["test_level"].astype(float), strict=True)]
-    found = summary[[test in trained for test in tests]]
+    found = summary[[test in trained and test[0] != NATURAL for test in tests]]
     return found.assign(condition=[condition_title(*test) for test in found[_TEST].itertuples(False, None)])
 
 
@@ -204,9 +204,16 @@ def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, show
         untested |= _UNTESTED in why.values()
         if named := [f"{title} ({reason})" for title, reason in why.items() if reason != _UNTESTED]:
             said.append(f"Empty: {_named(named)}.")
-    whole = "camera" if {*shown} <= {"camera", *_FAMILIES_OF_CAMERA} else "all"
-    last = [f"Other empty cells: not tested. evaluation={whole} tests every model under all of these."] * untested
+    cells = "Other empty" if any(one.startswith("Empty") for one in said) else "Empty"
+    last = [f"{cells} cells: not tested{_cure(shown)}."] * untested
     return " ".join(["Mean accuracy over each suite of tests.", *said, *last])
+
+
+def _cure(suites: Sequence[str]) -> str:
+    """Which evaluation tests a model under all of these suites, where there is one."""
+    evaluations = {"camera": ("camera", *_FAMILIES_OF_CAMERA), "all": ("camera", *_FAMILIES_OF_CAMERA, "environment")}
+    whole = next((name for name, tests in evaluations.items() if {*suites} <= {*tests}), None)
+    return f"; evaluation={whole} tests every model under all of these" if whole else ""
 
 
 def _untested(summary: pd.DataFrame) -> str:

@@ -27,7 +27,7 @@ def test_models_are_compared_by_the_mean_over_a_suite_that_both_went_through(row
     assert lines.loc["natural", "noise"] == pytest.approx(0.405)
     assert lines.loc["constant noise 0.05", ["noise", "noise_before"]].tolist() == pytest.approx([0.805, 0.405])
     assert lines.loc["constant noise 0.05", ["pixel", "blur"]].isna().all()
-    assert "Other empty cells: not tested." in found.note
+    assert "Empty cells: not tested; evaluation=camera" in found.note
 
 
 def test_camera_stands_for_its_families_where_all_went_through_it(rows_of: Make, suites_of: Make) -> None:
