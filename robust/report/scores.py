@@ -222,11 +222,11 @@ def _untested(summary: pd.DataFrame) -> str:
     own = summary[~summary["train_perturbation"].isin(known)]
     tested = (own["test_perturbation"] == own["train_perturbation"]).groupby(own["run"]).transform("any")
     own = own[~tested].drop_duplicates("title")
-    said = [
-        f"{one.title} (evaluation.conditions.{one.train_perturbation}=[{one.train_level:g}])"
-        for one in own.itertuples()
-    ]
-    return f"Not tested under what it was trained on, and what does it: {_named(said)}." if said else ""
+    return " ".join(
+        f"{one.title} was not tested under what it was trained on: add "
+        f"evaluation.conditions.{one.train_perturbation}=[{one.train_level:g}]."
+        for one in own.head(_MOST_NAMED).itertuples()
+    )
 
 
 def _baselines(summary: pd.DataFrame) -> str:
