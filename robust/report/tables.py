@@ -125,7 +125,7 @@ def intervals_note(seeds: pd.Series) -> str:
     if not (seeds > 1).any():
         return ""
     few = " From 2 seeds they are rough: a third helps most." if (seeds == 2).any() else ""
-    return f"Intervals: 95 %, over seeds (Student); none where all seeds gave the same.{few}"
+    return f"± or [low, high]: 95 % intervals over seeds (Student); none where all seeds gave the same.{few}"
 
 
 def calibration_columns(table: pd.DataFrame) -> dict[str, pd.Series]:
