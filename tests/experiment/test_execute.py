@@ -528,6 +528,13 @@ def test_evaluating_nothing_gives_no_rows() -> None:
     assert robust.evaluate(torch.nn.Flatten(), data="digits", evaluation="none").empty
 
 
+def test_images_without_labels_and_classes_are_refused_by_what_to_give() -> None:
+    with pytest.raises(
+        ValueError, match=r"`data` must be .* a robust.data.ImageSet; got Tensor\. Of images of your own"
+    ):
+        robust.evaluate(torch.nn.Flatten(), data=torch.rand(2, 1, 8, 8))
+
+
 def test_what_a_user_should_know_of_the_batches_is_said_before_and_logged(make_run: Callable[..., Experiment]) -> None:
     settings = ["technique=natural", "evaluation=none", "trainer.max_epochs=1"]
     with pytest.warns(Notice, match=r"`data.batch_size` is 5000; a batch takes all 1300 training images\."):
