@@ -74,3 +74,15 @@ def _as_tensor(what: str, values: Any) -> Tensor:
     except (TypeError, ValueError, RuntimeError) as error:
         came = f"{type(values).__name__} ({' '.join(str(error).split())})"
         raise ValueError(f"{what} must be a tensor or an array of numbers; got {came}.") from None
+
+
+def channels_first(images: np.ndarray) -> np.ndarray:
+    """The same array, of shape (n, channels, height, width) where it was (n, height, width, channels), with 1 or 3
+    channels; any other is given back as it is. Raises ValueError where it could be either."""
+    if images.ndim != 4 or images.shape[3] not in _CHANNELS:
+        return images
+    if images.shape[1] in _CHANNELS:
+        raise ValueError(
+            f"Images must have their channels first or last; got shape {images.shape}, which may be either."
+        )
+    return images.transpose(0, 3, 1, 2)

@@ -1,14 +1,18 @@
 """Sets of images in memory."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from robust.data.given import as_classes, as_images, as_labels
+from robust.data.memory import GB, fits_on, free_memory
 from robust.perturb.random import ImageRandom, key
+
+_AT_ONCE = 500
+_LARGE = GB  # bytes, from which on it is asked whether there is room
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,15 @@ class ImageSet:
         images, labels, places = (one.to(device) for one in (self.images, self.labels, self.places))
         return replace(self, images=images, labels=labels, extras=extras, places=places)
 
+    def near(self, device: torch.device) -> "ImageSet":
+        """On the device, where the images fit there."""
+        return self.to(device) if self.images.device == device or fits_on(self.images.nbytes, device) else self
+
     def __getitem__(self, rows: slice | Tensor) -> "ImageSet":
-        """Part of the set: those of its images, with what is known of them."""
+        """Part of the set: those of its images, with what is known of them. Raises ValueError for more than memory
+        holds."""
+        if isinstance(rows, Tensor):  # a slice copies nothing
+            _check_memory(self.images, rows)
         extras = {name: extra[rows] for name, extra in self.extras.items()}
         images, labels, places = self.images[rows], self.labels[rows], self.places[rows]
         return replace(self, images=images, labels=labels, extras=extras, places=places)
@@ -71,12 +82,13 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Splits:
-    """What a model trains on and what it is tested on: of the same classes and shape, at least one image each, or
-    ValueError.
+    """What a model trains on and what it is tested on: of the same classes and shape, at least one image to test on, or
+    ValueError. Where there are none to train on, a network can only be tested.
 
     `digest` tells apart sets that share a name but not their pixels (someone's folder, a JPEG copy); None for a set
     that its name determines. `wnids` are the classes' numbers in WordNet (n01443537), where they are known; `notes`
-    what a user was told of the images.
+    what a user was told of the images. `validation` are those of the training images that were set aside: `train` has
+    the others.
     """
 
     train: ImageSet
@@ -84,6 +96,7 @@ class Splits:
     digest: str | None = None
     wnids: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    validation: ImageSet | None = None
 
     def __post_init__(self) -> None:
         for name, ours, other in (
@@ -94,20 +107,30 @@ class Splits:
                 raise ValueError(
                     f"Images to train on and to test on must have the same {name}; got {ours} and {other}."
                 )
-        if not (len(self.train) and len(self.test)):
-            raise ValueError(
-                f"There must be images to train on and to test on; got {len(self.train)} and {len(self.test)}."
-            )
+        if not len(self.test):
+            raise ValueError(f"There must be images to test on; got none, and {len(self.train)} to train on.")
 
 
-def doubled(train: Iterable[Tensor], test: Iterable[Tensor]) -> list[int]:
+def _check_memory(images: Tensor, rows: Tensor) -> None:
+    size = images[:1].nbytes * len(rows)
+    if size > _LARGE and size > free_memory():
+        raise ValueError(
+            f"A part of images that are read from disk must fit into memory; got {len(rows)} of {len(images)}, of "
+            f"{size / GB:.1f} GB. Take fewer, or smaller ones."
+        )
+
+
+def doubled(train: Tensor, test: Tensor) -> list[int]:
     """Which images of `test` are among those of `train`, pixel for pixel."""
-    known = {_hash(image) for image in train}
-    return [place for place, image in enumerate(test) if _hash(image) in known]
+    known = set(_hashes(train))
+    return [place for place, one in enumerate(_hashes(test)) if one in known]
 
 
-def _hash(image: Tensor) -> bytes:
-    return hashlib.blake2b(image.cpu().numpy().tobytes(), digest_size=16).digest()
+def _hashes(images: Tensor) -> Iterator[bytes]:
+    """Of each image; of a few at a time, for they may not fit into memory."""
+    for some in images.split(_AT_ONCE):
+        for image in some.cpu().numpy():
+            yield hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
 def one_of_each(images: ImageSet, count: int) -> Tensor:

@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from robust.data.picture import is_image, shown, suffixes
 
 _NO_CLASSES = "unlabelled"  # what is called the class of all
+_OF_SYSTEMS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found", "Thumbs.db", "desktop.ini")  # left by others
 _UNPRINTABLE = ("Cc", "Cs")  # control characters, and what is no UTF-8
 
 
@@ -53,7 +54,7 @@ def list_part(part: Path, *, expected: str) -> Listing:
     bare = [entry for entry in entries if is_image(entry.name) and entry.is_file()]
     if not bare:
         return list_classes(part, expected=expected)
-    if folders := [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]:
+    if folders := [entry for entry in entries if entry.is_dir() and not _is_hidden(entry)]:
         raise ValueError(
             f"{shown(str(part))} holds folders ({shown(folders[0].name)}) and, beside them, {len(bare)} images "
             f"({shown(bare[0].name)}). {expected}."
@@ -63,15 +64,18 @@ def list_part(part: Path, *, expected: str) -> Listing:
     return listing
 
 
-def list_classes(part: Path, *, expected: str) -> Listing:
-    """The images in each class's folder, at any depth. Raises FileNotFoundError or ValueError, with the layout that is
-    `expected`, where there are none; ValueError for a class without any, or whose name cannot be written."""
+def list_classes(part: Path, *, expected: str, only: Collection[str] | None = None) -> Listing:
+    """The images in each class's folder, at any depth; of `only` these classes (None: all). Raises FileNotFoundError or
+    ValueError, with the layout that is `expected`, where there are none; ValueError for a class without any, or whose
+    name cannot be written."""
     if not part.is_dir():
         raise FileNotFoundError(f"There is no folder {shown(str(part))}. {expected}.")
     listing, folders = Listing(), dict[tuple[int, int], str]()
-    entries = _sorted(part)
+    entries = [entry for entry in _sorted(part) if only is None or entry.name in only]
+    if absent := set(only or ()) - {entry.name for entry in entries}:
+        raise FileNotFoundError(f"There is no folder {shown(str(part / min(absent)))}. {expected}.")
     for entry in entries:
-        if not entry.is_dir() or entry.name.startswith("."):
+        if not entry.is_dir() or _is_hidden(entry):
             continue
         if any(unicodedata.category(letter) in _UNPRINTABLE for letter in entry.name):
             raise ValueError(
@@ -101,7 +105,7 @@ def _images(folder: str, listing: Listing) -> list[File]:
     found, folders, known = [], [folder], {_place(folder)}
     for path in folders:  # which grows meanwhile
         for entry in sorted(os.scandir(path), key=lambda one: (one.is_symlink(), one.name)):
-            if entry.is_dir() and not entry.name.startswith("."):
+            if entry.is_dir() and not _is_hidden(entry):
                 if (place := _place(entry.path)) in known:
                     listing.skipped.append((entry.path, "leads to a folder that is read already"))
                 else:
@@ -117,13 +121,17 @@ def _images(folder: str, listing: Listing) -> list[File]:
 def _skip(listing: Listing, entries: Iterable["os.DirEntry[str]"]) -> None:
     """Notes what is not read; of hidden files only those that would be images."""
     for entry in entries:
-        hidden, image = entry.name.startswith("."), is_image(entry.name.lstrip("."))
+        hidden, image = _is_hidden(entry), is_image(entry.name.lstrip("."))
         if hidden and (image or entry.is_dir()):
             listing.skipped.append((entry.path, "is hidden"))
         elif image and not entry.is_file():
             listing.skipped.append((entry.path, "is no file (a pipe, or a link to nothing)"))
         elif not hidden:
             listing.skipped.append((entry.path, "has no suffix of an image"))
+
+
+def _is_hidden(entry: "os.DirEntry[str]") -> bool:
+    return entry.name.startswith(".") or entry.name in _OF_SYSTEMS
 
 
 def _sorted(folder: Path) -> "list[os.DirEntry[str]]":

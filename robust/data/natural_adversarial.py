@@ -29,8 +29,8 @@ def natural_adversarial(path: str, splits: Splits, *, cache_dir: str | None = No
     """
     if splits.wnids is None:
         raise ValueError(
-            "`evaluation.natural_adversarial` needs classes whose wnids are known: those of `data=tiny_imagenet`, or a "
-            "`data=folder` whose class folders are named by them (n01443537); got others."
+            "`evaluation.natural_adversarial` needs classes whose wnids are known: those of `data=tiny_imagenet`, "
+            "`data=imagenet`, or a `data=folder` whose class folders are named by them (n01443537); got others."
         )
     root = Path(path)
     if not root.is_dir():

@@ -6,10 +6,13 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor, ImageOps
+
+from robust.errors import ParameterError
 
 # of what Pillow names, what it cannot decode (all but EPS), or has another program run (EPS)
 _UNREADABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+LONG = 10  # times as long as wide: of a longer picture next to nothing is in its middle
 _ORIENTATION = 0x0112  # in EXIF
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -25,11 +28,13 @@ _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF
 
 class Style(NamedTuple):
     """What pictures are made into: squares of `size` pixels a side, with 1 or 3 `channels`, over a `background` (red,
-    green, blue) where they are transparent."""
+    green, blue) where they are transparent; of a picture whose shorter side was resized to `resize` pixels (None: to
+    `size`)."""
 
     size: int
     channels: int
     background: tuple[int, ...] = (255, 255, 255)
+    resize: int | None = None
 
 
 @functools.cache
@@ -49,6 +54,30 @@ def shown(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def colour(name: str) -> tuple[int, ...]:
+    """The red, green and blue of a background, each from 0 to 255. Raises ParameterError for what is no colour."""
+    try:
+        return ImageColor.getrgb(name)[:3]
+    except (ValueError, AttributeError):
+        raise ParameterError("data.background", "a colour such as white, black or '#808080'", name) from None
+
+
+def fitted(picture: Image.Image, style: Style) -> Image.Image:
+    """A picture's middle, of the style's size, after its shorter side was resized."""
+    size, resize = style.size, style.resize
+    if resize is None:
+        fits = picture.size == (size, size)
+        return picture if fits else ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
+    short = min(picture.size)
+    if max(picture.size) > LONG * short:  # resized whole, it might not fit into memory
+        picture = ImageOps.fit(picture, tuple(min(side, LONG * short) for side in picture.size))  # type: ignore[arg-type]
+    if short != resize:
+        width, height = (resize if side == short else resize * side // short for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+    left, top = (round((side - size) / 2) for side in picture.size)
+    return picture.crop((left, top, left + size, top + size))
+
+
 def read_picture(path: str, style: Style) -> tuple[Image.Image, list[str]]:
     """The picture of a file, in colour or grey, of its own size, and what is to be said of it. Raises ValueError, with
     the file's name, for one that cannot be read."""
@@ -58,7 +87,7 @@ def read_picture(path: str, style: Style) -> tuple[Image.Image, list[str]]:
             animated = bool(getattr(image, "is_animated", False)) and image.format != "MPO"  # a telephone's photograph
             image.load()  # before it is asked for its orientation: some formats turn it themselves
             turn, notes = _turn(image)
-            picture = _flat(image, style)
+            picture = flat(image, style)
     except Exception as error:  # a decoder may raise anything
         reason = str(error).replace(repr(path), "it") or type(error).__name__
         raise ValueError(f"The image {shown(path)} cannot be read ({reason}). Repair or remove it.") from error
@@ -75,8 +104,9 @@ def _turn(image: Image.Image) -> tuple[Image.Transpose | None, list[str]]:
         return None, ["has a damaged EXIF, which may say how to turn it"]
 
 
-def _flat(image: Image.Image, style: Style) -> Image.Image:
-    """In colour or grey, over the background where it is transparent."""
+def flat(image: Image.Image, style: Style) -> Image.Image:
+    """A picture in colour or grey, as the style says, over its background where it is transparent. Raises ValueError
+    for values whose range is not known."""
     mode = "RGB" if style.channels == 3 else "L"
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     if image.mode == "F":

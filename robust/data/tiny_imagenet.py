@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from robust.data.cache import digest, digest_of_images, kept
-from robust.data.folder import decode
+from robust.data.decode import decode
+from robust.data.imagenet import class_names
 from robust.data.images import ImageSet, Splits, fixed_order
 from robust.data.picture import Style, is_image
 from robust.values.numbers import is_whole
@@ -104,8 +105,7 @@ def _validation_files(root: Path, wnids: Sequence[str]) -> list[tuple[str, Path]
 
 def _names(root: Path, wnids: Sequence[str]) -> tuple[str, ...]:
     words = dict(line.split("\t", 1) for line in _read_lines(root / "words.txt") if "\t" in line)
-    names = [words.get(wnid, wnid).split(",")[0].strip() for wnid in wnids]
-    return tuple(name if names.count(name) == 1 else wnid for name, wnid in zip(names, wnids, strict=True))
+    return tuple(class_names(wnids, words).values())
 
 
 def _decoded(

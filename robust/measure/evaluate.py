@@ -61,21 +61,22 @@ def predict(
     among: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The classes that `model` gives the images under a condition, and how sure it is of each (the greatest value of
-    the softmax): int64 and float32 of shape (n,), on the images' device.
+    the softmax): int64 and float32 of shape (n,), on the model's device.
 
     Every model sees the same test images (see `Condition.view`), whatever part of their data set they are. With
     `among`, int64, it may only choose between these classes. Raises OutputError for a network that does not answer with
     finite logits, one for each class, and names the image and the condition.
     """
     batch_size = _whole("batch_size", batch_size, 1)
-    places = images.places
+    device, places = device_of(model), images.places
     predicted, confidence = [], []
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
             rows = slice(start, start + batch_size)
-            batch = condition.view(to_float(images.images[rows]), places[rows], seed=seed, trial=trial)
+            batch = to_float(images.images[rows].to(device))
+            batch = condition.view(batch, places[rows], seed=seed, trial=trial)
             logits = ask(model, batch, numbers=places[rows], under=f"{condition.title}, trial {trial}")
-            _check_classes(logits, len(images.classes))
+            check_classes(logits, len(images.classes))
             if among is not None:
                 logits = logits[:, among]
             best = logits.argmax(1)
@@ -122,14 +123,14 @@ def measure_in_parts(
     if not len(images):
         raise ValueError("There are no images to test on.")
     device = device_of(model)
-    images = images.to(device)
+    images = images.near(device)
     labels = _as_numbers(images.labels, len(images.classes))
     rows, predictions, begun = [], [], time.monotonic()
     with evaluating(model):
         bar = tqdm(tests, desc=title, unit="test", leave=False, delay=1, disable=None if title else True)
         for place, (condition, test) in enumerate(bar, start=1):
             predicted, confidence = predict(model, images, condition, test[2], seed=test[3], batch_size=batch_size)
-            right = predicted == images.labels
+            right = predicted == images.labels.to(device)
             calibration, bins = _calibration(model, confidence, right)
             rows.append((*test, len(images), right.sum().item() / len(images), *calibration))
             predictions.append((*test, labels, _as_numbers(predicted, len(images.classes)), *bins))
@@ -148,12 +149,12 @@ def measure_natural_adversarial(
     those that they are of: `scored` (all classes, shared classes), classes, n, accuracy, its 95 % interval `low` to
     `high` (Wilson), and what CALIBRATION names; fractions."""
     device = device_of(model)
-    images, shared = others.images.to(device), others.shared.to(device)
+    images, shared = others.images.near(device), others.shared.to(device)
     lines = []
     with evaluating(model):
         for scored, among in (("all classes", None), ("shared classes", shared)):
             found = predict(model, images, Condition(), 0, seed=0, batch_size=batch_size, among=among)
-            right = found[0] == images.labels
+            right = found[0] == images.labels.to(device)
             accuracy = right.double().mean().item()
             calibration, _ = _calibration(model, found[1], right)
             lines.append((scored, len(shared), len(images), accuracy, *wilson(accuracy, len(images)), *calibration))
@@ -194,7 +195,8 @@ def _greatest_share(logits: Tensor) -> Tensor:
     return (logits - logits.amax(1, keepdim=True)).float().exp_().sum(1).reciprocal_()
 
 
-def _check_classes(logits: Tensor, classes: int) -> None:
+def check_classes(logits: Tensor, classes: int) -> None:
+    """Raises OutputError unless there is a logit for each class: `logits` of shape (batch, classes)."""
     if logits.shape[1] != classes:
         raise OutputError(
             f"The model must return logits of shape ({len(logits)}, {classes}), one for each image and class; "

@@ -101,7 +101,7 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
     if not runs:
         return pd.DataFrame()
     perturbed = perturbed_accuracy(pd.concat(attacked.values()))
-    by = ["data", "model", "technique", "train_perturbation", "train_level", "kind", *_ATTACK]
+    by = [*_ABOUT[:-1], *_ATTACK]
     lines = []
     every = pd.DataFrame(runs)
     every["perturbed"] = every["run"].map(perturbed)
@@ -131,7 +131,7 @@ def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
     for (name, settings), group in attacks.groupby(["attack", "settings"], sort=False):
         for targeted, each in group.groupby(group["target"] >= 0, sort=False):
             recognised = (each["before"] == each["label"]).groupby(each["image"]).all()
-            gave_way = each["success"].groupby(each["image"]).any()
+            misled = each["success"].groupby(each["image"]).any()
             lines.append(
                 {
                     **about,
@@ -141,7 +141,7 @@ def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
                     "targeted": bool(targeted),
                     "images": len(recognised),
                     "natural": recognised.mean(),
-                    "robust": (recognised & ~gave_way).mean(),
+                    "robust": (recognised & ~misled).mean(),
                     **succeeded(each)[_EFFORT].median(),
                     "faults": int((each["fault"].fillna("") != "").sum()) if "fault" in each else 0,
                 }

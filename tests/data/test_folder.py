@@ -13,7 +13,7 @@ from PIL import Image
 from robust.data import folder
 from robust.errors import Notice
 
-MODULE = importlib.import_module("robust.data.folder")  # `robust.data.folder` is the function
+MODULE = importlib.import_module("robust.data.decode")
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
@@ -338,7 +338,10 @@ def test_another_class_name_makes_another_digest(tmp_path):
 
 # What is refused
 
-LAYOUT = "Expected train/<class>/<image> and test/<class>/<image>, or train/<image> and test/<image> without classes."
+LAYOUT = (
+    "Expected train/<class>/<image> and test/<class>/<image>, or train/<image> and test/<image> without classes; to "
+    "test alone, <class>/<image>."
+)
 
 
 def exactly(text):
@@ -351,12 +354,35 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
         read(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("part", ["train", "test"])
-def test_both_parts_must_be_there(tmp_path, part):
+def test_images_to_test_on_must_be_there(tmp_path):
     make_folder(tmp_path)
-    shutil.rmtree(tmp_path / part)
-    with pytest.raises(FileNotFoundError, match=exactly(f"There is no folder {tmp_path}/{part}. {LAYOUT}")):
+    shutil.rmtree(tmp_path / "test")
+    with pytest.raises(FileNotFoundError, match=exactly(f"There is no folder {tmp_path}/test. {LAYOUT}")):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["test", "val", "."])
+def test_images_to_test_on_may_be_all_there_are(tmp_path, layout):
+    whole = read(make_folder(tmp_path / "whole"))
+    shutil.copytree(tmp_path / "whole" / "test", tmp_path / "part" / layout)
+    splits = read(tmp_path / "part")
+    assert torch.equal(splits.test.images, whole.test.images)
+    assert splits.test.classes == splits.train.classes == whole.test.classes
+    assert (len(splits.train), splits.train.shape) == (0, (3, 8, 8))
+
+
+def test_folders_of_parts_are_not_taken_for_classes(tmp_path):
+    make_folder(tmp_path)
+    (tmp_path / "train").rename(tmp_path / "Training")
+    (tmp_path / "test").rename(tmp_path / "validation")
+    with pytest.raises(FileNotFoundError, match=exactly(f"There is no folder {tmp_path}/train. {LAYOUT}")):
+        read(tmp_path)
+
+
+def test_validation_images_are_tested_on_where_there_are_no_others(tmp_path):
+    make_folder(tmp_path)
+    (tmp_path / "test").rename(tmp_path / "val")
+    assert (len(read(tmp_path).train), len(read(tmp_path).test)) == (8, 4)
 
 
 def test_images_without_classes_are_of_one(tmp_path):

@@ -106,7 +106,7 @@ def test_both_parts_hold_images_of_one_kind():
         Splits(make(), make(classes=("a", "b")))
     with pytest.raises(ValueError, match=r"must have the same shape; got \(1, 5, 6\) and \(1, 5, 5\)\."):
         Splits(make(), make(RAMP[..., :5]))
-    with pytest.raises(ValueError, match=r"There must be images to train on and to test on; got 4 and 0\."):
+    with pytest.raises(ValueError, match=r"There must be images to test on; got none, and 4 to train on\."):
         Splits(make(), make(RAMP[:0], LABELS[:0]))
     with pytest.raises(ValueError, match=r"Extras must have a row for each of the 4 images; got 3 of pose\."):
         ImageSet(RAMP, LABELS, ("dark", "bright"), {"pose": torch.zeros(3)})

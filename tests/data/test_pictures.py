@@ -187,6 +187,18 @@ def test_what_is_no_file_is_never_opened_and_said_once(root):
     ]
 
 
+def test_what_systems_leave_beside_images_is_not_read(root):
+    for part in ("train", "test"):
+        save(root / part / "__MACOSX" / "ant" / "._0.png", other(40))
+        save(root / part / "ant" / "@eaDir" / "0.png" / "thumbnail.jpg", other(41))
+        save(root / part / "bee" / "._0.png", other(42))
+        (root / part / "bee" / "Thumbs.db").write_bytes(b"thumbnails")
+    splits = read(root)
+    assert splits.test.classes == ("ant", "bee")
+    assert (len(splits.train), len(splits.test)) == (4, 2)
+    assert splits.notes[0].startswith(f"3 files or folders are not read: {root}/train/ant/@eaDir is hidden, ...")
+
+
 @pytest.mark.parametrize("content", [b"", b"<html>", b"\x89PNG\r\n\x1a\n" + bytes(50), b"GIF89a" + bytes(9)])
 def test_what_cannot_be_decoded_is_named(root, content):
     (root / "train" / "ant" / "bad.png").write_bytes(content)

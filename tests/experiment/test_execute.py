@@ -19,7 +19,7 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.train import train
 from robust.files import claiming
 from robust.files.process import this_process
-from robust.learn import Curve
+from robust.learn import EpochLogger
 from robust.measure import Condition, evaluate
 from robust.perturb import GaussianNoise
 from robust.runs import (
@@ -350,7 +350,7 @@ def test_a_run_that_was_taken_over_writes_no_more_and_the_other_goes_on(
         if len(epochs) == 3:  # as if this process had stood still
             (run.folder / "claim.json").write_text('{"host": "elsewhere", "pid": 1}')
 
-    monkeypatch.setattr(Curve, "on_train_epoch_end", take_over)
+    monkeypatch.setattr(EpochLogger, "on_train_epoch_end", take_over)
     with pytest.raises(ClaimedError, match=f"{run.folder} was taken over by process 1 on elsewhere"):
         execute(run, patient=False)
     assert len(epochs) == 3, "it is noticed at the end of an epoch"
@@ -526,13 +526,6 @@ def test_a_parent_that_failed_in_this_sweep_is_not_tried_by_each_child(
 
 def test_evaluating_nothing_gives_no_rows() -> None:
     assert robust.evaluate(torch.nn.Flatten(), data="digits", evaluation="none").empty
-
-
-def test_images_without_labels_and_classes_are_refused_by_what_to_give() -> None:
-    with pytest.raises(
-        ValueError, match=r"`data` must be .* a robust.data.ImageSet; got Tensor\. Of images of your own"
-    ):
-        robust.evaluate(torch.nn.Flatten(), data=torch.rand(2, 1, 8, 8))
 
 
 def test_what_a_user_should_know_of_the_batches_is_said_before_and_logged(make_run: Callable[..., Experiment]) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from robust.data.cache import digest, kept
-from robust.data.folder import decode
+from robust.data.decode import decode
 from robust.data.picture import Style, is_image
 from robust.perturb.random import ImageRandom
 
