@@ -144,9 +144,15 @@ def _report(runs: list[str], out: Path | None, formats: str) -> None:
         print("page:", write_report(folders, out, formats=[one for one in formats.split(",") if one]))
 
 
-@command(_RUNS, argument("--out", type=to_table, default="rows", help="the table's name, without suffix (rows)"))
+@command(
+    _RUNS, argument("--out", type=to_table, default="rows", help="what to call the files: OUT.parquet, OUT.csv (rows)")
+)
 def _collect(runs: list[str], out: Path) -> None:
     """Gather the rows of finished runs into one table, as Parquet and CSV.
+
+    Writes rows.parquet and rows.csv into the working folder, or what --out names: tables/digits.parquet and
+    tables/digits.csv. A row is a trial: accuracy of one model under one condition, with the settings in which runs
+    differ.
 
     $ robust collect runs
     $ robust collect runs --out tables/digits
@@ -231,14 +237,15 @@ def _sheet(file: Path, settings: list[str], images: int) -> None:
     """
     from robust.experiment.build import build_splits
     from robust.experiment.perturbed import named_perturbations
+    from robust.experiment.sheet import STRENGTHS, contact_sheet
     from robust.files import atomic_write
-    from robust.report.sheet import STRENGTHS, contact_sheet
+    from robust.report import draw
 
     config, rows = named_perturbations(settings, usual=_ENVIRONMENT, shares=list(STRENGTHS.values()))
     figure = contact_sheet(build_splits(config.data).test, rows, images=images, seed=config.seed)
     with started():
         file.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(file, lambda opened: figure.savefig(opened, format=file.suffix[1:].lower(), dpi=100))
+        atomic_write(file, draw(figure, file.suffix[1:].lower()))
     print(file)
 
 

@@ -57,8 +57,8 @@ class Experiment:
     def title(self) -> str:
         """What to call it beside others: what it is, and the settings that its command names."""
         said = (one.lstrip("+").split("=", 1) for one in self.overrides if "=" in one)
-        words = (f"{key.rpartition('.')[2]}={value}" for key, value in said if "." in key and is_setting(key))
-        return " ".join([self.identity.title, *words])
+        settings = ((key, value) for key, value in said if "." in key and is_setting(key, self.config))
+        return " ".join([self.identity.title, *(f"{key.rpartition('.')[2]}={value}" for key, value in settings)])
 
     @property
     def files(self) -> RunFolder:
@@ -191,17 +191,18 @@ class Experiment:
 
     @property
     def training_images(self) -> ImageSet:
-        """All of the data set, labelled or not."""
+        """All of the data set that is not set aside, labelled or not."""
         if self.config.data.labels is None:
             return self.splits.train
-        return build_splits(self.config.data.changed({"labels": None}), images=self.config.task.get("images")).train
+        every = self.config.data.without(["labels"])
+        return build_splits(every, images=self.config.task.get("images"), seed=self.config.seed).train
 
     def load(self) -> nn.Module:
         """The trained network, in eval mode, on the CPU."""
         return self.files.load_model(networks=self._trusted())
 
     def _trusted(self) -> list[str]:
-        """The networks that whoever asked for this run named; one that lies there may name anything."""
+        """The networks that the command for this run named; a stored run may name anything."""
         return [] if self.where else [*_targets(self.config.model)]
 
     def build_network(self) -> nn.Module:

@@ -86,10 +86,11 @@ def _pretraining(overrides: Sequence[str], config: Config, task: str) -> list[st
             f"`technique.start` must be null, natural, pretrained, a self-supervised task ({', '.join(known)}) or the "
             f"folder of a run; got {task}.{suggest(task, [NATURAL, PRETRAINED, *known])}"
         )
+    others = ("attack", "task", "data.labels", "data.validation", "evaluation.natural_adversarial")
     return [
-        *_shared(overrides, alike=False, without=("attack", "task", "data.labels", "evaluation.natural_adversarial")),
+        *_shared(overrides, alike=False, without=others),
         *(f"task={task}", "technique=natural", "perturb=none", "attack=none"),
-        *("data.labels=null", "evaluation.natural_adversarial=null"),
+        *("data.labels=null", "data.validation=null", "evaluation.natural_adversarial=null"),
         *_of_parent(config),
     ]
 
@@ -132,7 +133,7 @@ def _key(override: Override) -> str:
 def _is_of_training(key: str) -> bool:
     """Whether a key says how the weights are learnt."""
     return (
-        key.partition(".")[0] in ("optimizer", "lr_scheduler")
+        key.partition(".")[0] in ("optimizer", "lr_scheduler", "label_smoothing")
         or key == "data.batch_size"
         or (key.startswith("trainer.") and key not in _MACHINE)
     )

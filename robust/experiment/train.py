@@ -15,18 +15,23 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from robust.data import PerturbedData
 from robust.experiment.build import build_schedule, build_splits, build_task, build_trainer
 from robust.experiment.experiment import Experiment
+from robust.experiment.keys import BEST
 from robust.experiment.start import init_from_parents
 from robust.experiment.threads import AUTO, computing
 from robust.learn import (
+    Averaging,
     Constant,
     Curriculum,
-    Curve,
     DivergedError,
+    EpochLogger,
     FrozenNorms,
     KnnAccuracy,
     Task,
+    Validation,
+    as_trained,
     doubts,
     has_finite_weights,
 )
@@ -75,16 +80,10 @@ def fit(
         title=run.identity.title,
         checkpoint=files.checkpoint,
         logger=logger,
-        callbacks=[
-            Curriculum(build_schedule(config)),
-            FrozenNorms(),
-            *([KnnAccuracy(build_splits(config.data))] if run.has_knn else []),
-            Curve(files.write_metrics, run=run.identity.digest),
-            *callbacks,
-        ],
+        callbacks=[*_callbacks(run), EpochLogger(files.write_metrics, run=run.identity.digest), *callbacks],
     )
     data = run.build_data()
-    for note in (*build_splits(config.data).notes, *data.notes):
+    for note in (*build_splits(config.data.without(["validation", "labels"])).notes, *data.notes):
         _log.info("%s", note)
     if resumed := files.checkpoint.is_file():
         _check_checkpoint(files.checkpoint, run.identity.digest)
@@ -96,25 +95,42 @@ def fit(
         except ProcessRaisedException as error:
             raise _as_raised(error) from error
     if trainer.is_global_zero:
-        _tell_doubts(run, task, files)
+        _tell_doubts(run, task, data, files)
     return trainer
+
+
+def _callbacks(run: Experiment) -> list[pl.Callback]:
+    """What sets the epochs of a run, and measures after each: of the averaged weights, where they are averaged."""
+    config, trainer = run.config, run.config.trainer
+    found: list[pl.Callback] = [Averaging(trainer.ema)] if trainer.ema is not None else []
+    found += [Curriculum(build_schedule(config)), FrozenNorms()]
+    if run.has_knn:
+        found.append(KnnAccuracy(build_splits(config.data)))
+    if (images := run.splits.validation) is not None:
+        settings = {"seed": config.seed, "batch_size": config.evaluation.batch_size, "patience": trainer.patience}
+        found.append(Validation(images, run.perturbation, keep_best=trainer.keep == BEST, **settings))
+    return found
 
 
 def _check_checkpoint(path: Path, run: str) -> None:
     """Raises ValueError unless a checkpoint is one to resume this run from, by the digest of its identity."""
     callbacks = read_checkpoint(path, "state_dict", "optimizer_states", "loops", "callbacks")["callbacks"]
-    curve = callbacks.get(Curve.__qualname__) if isinstance(callbacks, dict) else None
+    curve = callbacks.get(EpochLogger.__qualname__) if isinstance(callbacks, dict) else None
     if not isinstance(curve, dict) or curve.get("run", run) != run:
         raise damaged(path, ValueError("it is of another run"))
 
 
-def _tell_doubts(run: Experiment, task: Task, files: RunFolder) -> None:
+def _tell_doubts(run: Experiment, task: Task, data: PerturbedData, files: RunFolder) -> None:
     """Warns of a network that may have learnt nothing."""
     curve, labels = files.read_metrics(), run.splits.train.labels
     assert curve is not None
     constant = isinstance(build_schedule(run.config), Constant)
-    rows = curve.to_dict("records")
-    for doubt in doubts(rows, task.guess(labels), count=len(labels), constant=constant):
+    rows, guess = curve.to_dict("records"), task.guess(labels)
+    found = doubts(rows, guess, count=len(labels), constant=constant)
+    if found and guess is not None and "train_accuracy" in rows[-1]:
+        last, count = as_trained(task, data)
+        found = doubts([*rows[:-1], {**rows[-1], **last}], guess, count=count, constant=constant)
+    for doubt in found:
         _log.warning("%s", doubt)
 
 

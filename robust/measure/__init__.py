@@ -26,7 +26,7 @@ from robust.measure.knn import features, knn_accuracy
 from robust.measure.preflight import Finding, preflight
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
-from robust.measure.suites import SUITES, suite_scores, suite_tests
+from robust.measure.suites import SUITES, UNITS, suite_scores, suite_tests
 from robust.measure.summary import scores, summarize
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "NATURAL",
     "SUITES",
     "TEST_KEY",
+    "UNITS",
     "Condition",
     "Finding",
     "Flips",

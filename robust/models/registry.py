@@ -53,7 +53,7 @@ _allowed: set[str] = set()
 
 
 class UnknownNetworkError(ValueError):
-    """A network that nobody registered or named."""
+    """A network that was neither registered nor named."""
 
 
 def register(network: _Any) -> _Any:
@@ -82,8 +82,8 @@ def _is_named(name: str) -> bool:
 def find(name: str, named: Sequence[Network | str] = ()) -> Network:
     """The network of this dotted path; `named` are those that the caller trusts, themselves or their dotted paths.
 
-    Raises UnknownNetworkError for one that nobody registered or named, and ValueError for one that cannot be imported;
-    neither imports anything else.
+    Raises UnknownNetworkError for one that was neither registered nor named, and ValueError for one that cannot be
+    imported; neither imports anything else.
     """
     for network in (*named, *_registered.values()):
         if not isinstance(network, str) and _goes_by(network, name):

@@ -9,7 +9,8 @@ Each entry of the file says, in percent and points unless its text says otherwis
 - `digits` of the figures that are compared (2), and `where`: words that must be as it says for the claim to be made.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
@@ -50,7 +51,8 @@ class Subject:
     words: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_claims(package: str) -> list[dict[str, Any]]:
+@functools.cache
+def read_claims(package: str) -> Sequence[Mapping[str, Any]]:
     """The claims of a study, by the name of its package. Raises ValueError for a key that there is not."""
     claims: Any = OmegaConf.to_container(OmegaConf.create((files(package) / "claims.yaml").read_text()))
     for one in claims:

@@ -1,18 +1,16 @@
 """What runs are called: alike where they differ by their seed alone, and only then."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import pandas as pd
 
 from robust.measure import condition_title
-from robust.runs import differing_settings
+from robust.runs import beside_recipe, differing_settings, read_settings
 
 _MOST = 6  # settings that a title names
-#: the folder of a run of each kind
-KindFolders = Mapping[str, Path]
-NO_FOLDERS: KindFolders = MappingProxyType({})
+KindFolders = Mapping[str, Path]  # of a run of each kind
 
 
 def run_title(row: pd.Series) -> str:
@@ -23,11 +21,6 @@ def run_title(row: pd.Series) -> str:
     )
 
 
-def run_titles(rows: pd.DataFrame) -> pd.Series:
-    """The same of every row, also of none."""
-    return pd.Series([run_title(row) for _, row in rows.iterrows()], index=rows.index, dtype=object)
-
-
 def kind_folders(folders: Iterable[Path], rows: pd.DataFrame) -> dict[str, Path]:
     """The folder of a run of each kind of these rows, where it is among `folders`."""
     places = {folder.name: folder for folder in folders}
@@ -35,20 +28,34 @@ def kind_folders(folders: Iterable[Path], rows: pd.DataFrame) -> dict[str, Path]
     return {kind: places[run] for kind, run in zip(runs["kind"], runs["run"], strict=True) if run in places}
 
 
-def disambiguate(
-    titles: pd.Series, kinds: pd.Series, *within: pd.Series, folders: KindFolders = NO_FOLDERS
-) -> pd.Series:
+def disambiguate(titles: pd.Series, kinds: pd.Series, *within: pd.Series, folders: KindFolders) -> pd.Series:
     """Titles, and behind those that several kinds bear in one place (of the same data, say) the settings in which these
     differ, such as "natural lr=0.01", from the configurations in `folders`; where these are not there or say nothing,
-    the kind itself. No configuration is read where titles differ anyway."""
+    the kind itself. What a kind's training has that its recipe has not is named too, unless all have it."""
     by = [titles, *within]
     named = titles.copy()
+    known = {kind: folders[kind] for kind in kinds.unique() if kind in folders}
     for _, mine in kinds[_collide(by, kinds)].groupby([one.to_numpy()[_collide(by, kinds)] for one in by], sort=False):
-        known = {kind: folders[kind] for kind in mine.unique() if kind in folders}
-        words = _settings_in_words(differing_settings(known.values()).set_axis(list(known)))
+        read = {kind: read_settings(known[kind]) for kind in mine.unique() if kind in known}
+        words = _settings_in_words(differing_settings(read))
         named[mine.index] += [words.get(kind, "") for kind in mine]
+    named = _with_training(named, kinds, known)
     still = _collide([named, *within], kinds)
     return named.where(~still, named + " (" + kinds + ")")
+
+
+def _with_training(titles: pd.Series, kinds: pd.Series, folders: KindFolders) -> pd.Series:
+    """Titles, and what each kind's training has that its recipe has not, unless all have it or the title says so."""
+    trained = {kind: {_word(key, value) for key, value in beside_recipe(one).items()} for kind, one in folders.items()}
+    shared = set.intersection(*trained.values()) if trained else set()
+    return pd.Series(
+        [
+            " ".join([title, *sorted(trained.get(kind, set()) - shared - {*title.split()})])
+            for title, kind in zip(titles, kinds, strict=True)
+        ],
+        index=titles.index,
+        dtype=object,
+    )
 
 
 def _collide(by: Sequence[pd.Series], kinds: pd.Series) -> pd.Series:
@@ -68,6 +75,10 @@ def _settings_in_words(table: pd.DataFrame) -> pd.Series:
     return pd.Series(lines, index=table.index, dtype=object)
 
 
+def _word(name: str, value: str) -> str:
+    return f"{_short(name)}={_value(name, value)}"
+
+
 def _short(name: str) -> str:
     *path, last = name.split(".")
     return path[-1] if path and last in ("_target_", "name") else last
@@ -75,3 +86,16 @@ def _short(name: str) -> str:
 
 def _value(name: str, value: str) -> str:
     return value.rpartition(".")[2] if name.endswith("_target_") else value
+
+
+def changes(model: str) -> dict[str, str]:
+    """What was changed of a network, from its name such as "convnet_mnist dropout=0.0"."""
+    return dict(re.findall(r" (\w+)=(.*?)(?= \w+=|$)", model))
+
+
+def short_models(models: pd.Series) -> pd.Series:
+    """The names of networks less what was changed of all of them alike, such as "dropout=0.0"."""
+    shared = set.intersection(*(set(changes(model).items()) for model in models.unique())) if len(models) else ()
+    for name, value in shared:
+        models = models.str.replace(f" {name}={value}", "", regex=False)
+    return models

@@ -10,7 +10,8 @@ CALLED = ("_target_", "search", "network")
 #: what a configuration that lay somewhere may have called: what our own choices name, or could
 _OURS = re.compile(
     r"robust\.(learn|models|perturb|track)\.[A-Z][A-Za-z]+|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
-    r"|robust\.data\.(Augmentation|cifar10|digits|folder|mnist|patch_pairs|rotation_dataset|tiny_imagenet)"
+    r"|robust\.data\.(Augmentation|CutMix|Mixup|RandAugment|TrivialAugment)"
+    r"|robust\.data\.(cifar10|digits|folder|mnist|patch_pairs|rotation_dataset|tiny_imagenet)"
     r"|robust\.attack\.(AttackPlan|fgsm|gradient_sign|one_pixel|patch|pgd|universal|worst_of)"
     r"|robust\.attack\.libraries\.(foolbox|torchattacks)"
 )

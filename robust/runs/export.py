@@ -31,7 +31,7 @@ _QUANTIZED = ("Conv", "Gemm", "MatMul")  # what is computed in 8 bits; else it i
 _CALIBRATED_AT_ONCE = 50  # images
 _TRIED = 5  # images that an exported model is tried on
 _TOLERANCE = 1e-4  # by which its logits may differ, of the greatest
-#: what RobustBench sorts models by: what they are to withstand
+#: the threat models of RobustBench
 THREATS = ("Linf", "L2", "corruptions")
 
 

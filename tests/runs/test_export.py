@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,9 +90,11 @@ def test_what_cannot_be_exported_is_explained(run: Path, tmp_path: Path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_says_what_it_wrote(run: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "robust", "export", str(run), "--out", str(tmp_path), "--formats", "safetensors"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+def test_the_command_says_what_it_wrote(
+    run: Path, tmp_path: Path, command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = command("-m", "robust", "export", str(run), "--out", str(tmp_path), "--formats", "safetensors")
+    assert done.returncode == 0, done.stderr
     assert f"{run.name}.safetensors: read back, logits differ by at most 0 of the greatest" in done.stdout
 
 
