@@ -83,9 +83,10 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             "robust accuracy, %": table["robust"].map(percent),
             **interval_column(table),
             **({"no result": table["faults"]} if table["faults"].any() else {}),
-            "median distortion": table["distortion"].map(_short),
-            "median steps": table["steps"].map(_short),
-            "median queries": table["queries"].map(_short),
+            **{
+                f"median {name}": ["" if pd.isna(value) else f"{value:.3g}" for value in table[name]]
+                for name in ("distortion", "steps", "queries")
+            },
         }
     )
 
@@ -169,7 +170,3 @@ def _value(value: object) -> str:
     if isinstance(value, float) and 0 < value < 1 and abs(255 * value - round(255 * value)) < 1e-6:
         return f"{round(255 * value)}/255"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _short(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.3g}"

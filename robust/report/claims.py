@@ -93,13 +93,9 @@ def _line(claim: Mapping[str, Any], subject: Subject) -> dict[str, object] | Non
     }
     if reaches(claim["comparison"], published, tolerance, low, high):
         return line
-    reason = found.reason or (lambda _: _short(claim["comparison"], published, tolerance, measured, low, high))
+    bound = f"{claim['comparison'].replace('equal', 'about')} {published:g}{f' ± {tolerance:g}' if tolerance else ''}"
+    reason = found.reason or (lambda _: f"{measured:g} [{low:g}, {high:g}] is not {bound}")
     return {**line, "met": "no", "reason": reason(line)}
-
-
-def _short(comparison: Comparison, published: float, tolerance: float, measured: float, low: float, high: float) -> str:
-    given = f"{comparison if comparison != 'equal' else 'about'} {published:g}"
-    return f"{measured:g} [{low:g}, {high:g}] is not {given}{f' ± {tolerance:g}' if tolerance else ''}"
 
 
 def claims_summary(table: pd.DataFrame) -> str:

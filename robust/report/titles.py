@@ -69,7 +69,11 @@ def _settings_in_words(table: pd.DataFrame) -> pd.Series:
     words = {name: _short(name) for name in columns}
     names = {name: word if list(words.values()).count(word) == 1 else name for name, word in words.items()}
     lines = [
-        "".join(f" {names[name]}={_value(name, value)}" for name, value in zip(columns, line, strict=True) if value)
+        "".join(
+            f" {names[name]}={value.rpartition('.')[2] if name.endswith('_target_') else value}"
+            for name, value in zip(columns, line, strict=True)
+            if value
+        )
         for line in table[columns].itertuples(index=False, name=None)
     ]
     return pd.Series(lines, index=table.index, dtype=object)
@@ -82,10 +86,6 @@ def _word(name: str, value: str) -> str:
 def _short(name: str) -> str:
     *path, last = name.split(".")
     return path[-1] if path and last in ("_target_", "name") else last
-
-
-def _value(name: str, value: str) -> str:
-    return value.rpartition(".")[2] if name.endswith("_target_") else value
 
 
 def changes(model: str) -> dict[str, str]:
