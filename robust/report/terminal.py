@@ -11,7 +11,7 @@ from rich.text import Text
 
 from robust.report.scores import score_table, shown_scores
 from robust.report.tables import summary_table
-from robust.report.titles import run_titles
+from robust.report.titles import run_title
 from robust.values.text import plain
 
 _MOST = 40  # lines in a terminal
@@ -28,9 +28,9 @@ def print_results(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> None:
     shown = shown_scores(scores, intervals=False).rename(columns=lambda name: name.removesuffix(", %"))
     print_table(shown, "test accuracy, %", scores.note)
     runs = summary.drop_duplicates("run")
-    told_apart = runs[runs["title"] != run_titles(runs)].drop_duplicates("kind")
+    told_apart = runs[runs["title"] != runs.apply(run_title, axis=1)].drop_duplicates("kind")
     for title, run in told_apart.head(_MOST_FOLDERS)[["title", "run"]].itertuples(index=False, name=None):
-        Console().print(f"{title}: {run}", markup=False, highlight=False, soft_wrap=True)
+        Console().print(plain(f"{title}: {run}"), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_table(shown: pd.DataFrame, title: str, caption: str = "") -> None:
