@@ -133,7 +133,7 @@ def test_the_guide_says_what_each_key_takes() -> None:
     assert {name: words for name, words in takes.items() if rows.get(name) != words} == {}
     choices = [[], ["data=folder", "data.path=images"], ["data=imagenet"], ["attack=table"]]
     known = {name for choice in choices for name, _ in leaves(compose(choice))}
-    assert set(rows) - set(takes) - known - {"recipe", "sweep", "evaluation"} == set()
+    assert set(rows) - set(takes) - known - {"augment", "recipe", "sweep", "evaluation"} == set()
 
 
 @pytest.mark.parametrize("group", ["attack", "logger"])

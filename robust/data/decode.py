@@ -4,7 +4,6 @@ import json
 import math
 import os
 import shutil
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from robust.data.mapping import map_images
 from robust.data.picture import LONG, Style, fitted, read_picture, shown
 from robust.errors import ParameterError
 from robust.files import atomic_write
@@ -67,7 +67,7 @@ def decode_to_file(
                     done[rows.start] = told
                     marks.write(f"{json.dumps([rows.start, told])}\n")
                     marks.flush()
-    return _mapped(file, shape), counted(note for told in done.values() for note in told)
+    return map_images(file, shape), counted(note for told in done.values() for note in told)
 
 
 def counted(notes: Iterable[Sequence[str]]) -> list[str]:
@@ -170,9 +170,3 @@ def _check_room(file: Path, shape: tuple[int, ...]) -> None:
         rule = f"a folder with room for {size / _GB:.1f} GB of decoded images, which do not fit into memory"
         advice = f"{free / _GB:.1f} GB are free there: name another, or take fewer or smaller images."
         raise ParameterError("data.cache_dir", rule, str(file.parent), advice)
-
-
-def _mapped(file: Path, shape: tuple[int, ...]) -> Tensor:
-    images = np.memmap(file, dtype=np.uint8, mode="r", shape=shape)
-    with warnings.catch_warnings(action="ignore"):  # that it is not to be written to
-        return torch.from_numpy(images)

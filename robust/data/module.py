@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot
 
 from robust.data.augmentation import Augmentation, check_augmentation
 from robust.data.images import ImageSet, Splits, to_float
+from robust.data.mapping import read_ahead
 from robust.data.memory import fits_on as _fits
 from robust.data.mixing import Mixing
 from robust.perturb import ImageRandom, Perturbation, key
@@ -173,6 +174,7 @@ class PerturbedData(pl.LightningDataModule):
             start += size
             if order is not None:
                 chosen = order[chosen]
+                read_ahead(train.images, chosen)
             yield {**self._rows(chosen), "split": len(range(process, natural, processes))}
 
     def _rows(self, chosen: Any) -> dict[str, Any]:

@@ -69,11 +69,7 @@ def _settings_in_words(table: pd.DataFrame) -> pd.Series:
     words = {name: _short(name) for name in columns}
     names = {name: word if list(words.values()).count(word) == 1 else name for name, word in words.items()}
     lines = [
-        "".join(
-            f" {names[name]}={value.rpartition('.')[2] if name.endswith('_target_') else value}"
-            for name, value in zip(columns, line, strict=True)
-            if value
-        )
+        "".join(f" {names[name]}={_value(name, value)}" for name, value in zip(columns, line, strict=True) if value)
         for line in table[columns].itertuples(index=False, name=None)
     ]
     return pd.Series(lines, index=table.index, dtype=object)
@@ -81,6 +77,10 @@ def _settings_in_words(table: pd.DataFrame) -> pd.Series:
 
 def _word(name: str, value: str) -> str:
     return f"{_short(name)}={_value(name, value)}"
+
+
+def _value(name: str, value: str) -> str:
+    return value.rpartition(".")[2] if name.endswith("_target_") else value
 
 
 def _short(name: str) -> str:

@@ -11,7 +11,8 @@ CALLED = ("_target_", "search", "network")
 _OURS = re.compile(
     r"robust\.(learn|models|perturb|track)\.[A-Z][A-Za-z]+|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
     r"|robust\.data\.(Augmentation|CutMix|Mixup|RandAugment|TrivialAugment)"
-    r"|robust\.data\.(cifar10|digits|folder|mnist|patch_pairs|rotation_dataset|tiny_imagenet)"
+    r"|robust\.data\.(cifar10|cifar100|digits|emnist|fashion_mnist|folder|huggingface|imagenet|mnist|npz)"
+    r"|robust\.data\.(patch_pairs|rotation_dataset|stl10|svhn|tiny_imagenet|torchvision)"
     r"|robust\.attack\.(AttackPlan|fgsm|gradient_sign|one_pixel|patch|pgd|universal|worst_of)"
     r"|robust\.attack\.libraries\.(foolbox|torchattacks)"
 )

@@ -13,6 +13,7 @@ from robust.experiment.compose import compose, model_title
 from robust.experiment.overrides import explain_unreadable
 from robust.experiment.search_path import CONF, choice_folders
 from robust.perturb import Perturbation
+from robust.runs.config import Config, check_targets
 
 #: what a choice asks for
 GIVEN = {
@@ -53,6 +54,12 @@ def test_every_technique_and_every_data_set_with_each_stage_composes_to_plain_va
     assert config.optimizer["_target_"] in ("torch.optim.Adam", "torch.optim.SGD")
     assert config.data.batch_size > 0
     assert config.trainer.max_epochs > 0
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "data").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_configuration_of_a_run_may_name_every_source_of_ours(path: Path) -> None:
+    source = OmegaConf.to_container(OmegaConf.load(path))["data"]["source"]  # type: ignore[index,call-overload]
+    check_targets(Config.of({"_target_": source["_target_"]}), path)
 
 
 def test_the_defaults_of_the_paper() -> None:
