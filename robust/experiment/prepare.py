@@ -59,8 +59,6 @@ _QUIET = {
     "evaluation.natural_adversarial": None,
     "logger": {"_target_": "robust.track.Tracker"},
 }
-
-
 _OTHER = "the run that this one"
 #: what changes nothing of a network that does not learn
 _OF_TRAINING = ("label_smoothing", "lr_scheduler", "optimizer", "trainer")
