@@ -82,7 +82,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (["recipe.scratch.lr=abc"], "error: `recipe.scratch.lr` must be a number > 0; got abc."),
         (["data=[1,2]"], "error: `data` must be the name of a choice; got [1, 2]."),
         (["~technique.share"], "error: `technique.share` must be given: a mapping that names by `_target_` "),
-        (["optimizer=adamw"], "error: `optimizer` must be a mapping that names by `_target_` what is made; got adamw."),
+        (["optimizer=adamx"], "error: `optimizer=adamx` is not a choice. Did you mean `adam"),
         (["attack=autoattack"], "error: `attack=autoattack` needs the package torchattacks "),
         (["parent.optimizer.lr=x"], "error: `parent.optimizer.lr` must be a number > 0; got x. That is of the run "),
         (["seed=${nope}"], "error: `seed` refers to `nope`, and there is no such key."),

@@ -42,7 +42,6 @@ from robust.experiment.validate import (
     check_size,
     check_task,
     check_technique,
-    check_training,
     check_values,
     check_writable,
 )
@@ -96,7 +95,6 @@ class Preparation:
         check_pretrained(config)
         splits = self._splits(config)
         check_task(config, splits, perturbation, task_of(config))
-        check_training(config, task_of(config))
         conditions, attack_plans, others = _tests(config, splits)
         self._check_surroundings(config)
         identity = _identify(config, perturbation, splits, {})
@@ -224,8 +222,8 @@ def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Attack
 def _learns(run: Experiment) -> list[Any]:
     """What says which network learns, and how; less the optimiser."""
     config = run.config
-    settings = [config.lr_scheduler, config.label_smoothing, config.weights]
-    return [run.architecture(), config.task, config.technique, *settings]
+    training = [config.lr_scheduler, config.label_smoothing, config.weights]
+    return [run.architecture(), config.task, config.technique, *training]
 
 
 def _check_network(run: Experiment) -> None:
