@@ -1,4 +1,4 @@
-"""Where Hydra finds choices beside `conf`: those of `sweep` in the folder `sweeps`, and those of whoever uses this.
+"""Where Hydra finds choices beside `conf`: those of `sweep` in the folder `sweeps`, and those of the user.
 Hydra reads this at every start: nothing heavy is imported here."""
 
 from pathlib import Path

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from robust.experiment.evaluate import evaluate
+    from robust.experiment.anyone import evaluate
     from robust.models import register
     from robust.models.registry import Network
 
 __all__ = ["evaluate", "load", "register"]
 
-_ROOMS = {"evaluate": "robust.experiment.evaluate", "register": "robust.models"}
+_ROOMS = {"evaluate": "robust.experiment.anyone", "register": "robust.models"}
 
 
 def load(run_folder: "str | Path", *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":

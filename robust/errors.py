@@ -103,6 +103,10 @@ def explain_override(text: str, known_keys: Callable[[], Iterable[str]]) -> str:
             name = within[1]
         if name in (known := [*known_keys()]):
             return f"`{name}` is not a key of what was chosen, though of other choices. `--cfg job` lists its keys."
+        beside = name.rpartition(".")[0]
+        if beside in known and not any(one.startswith(f"{beside}.") for one in known):
+            choose = f"{beside.rpartition('.')[2]}=NAME"
+            return f"`{name}` is a key of some choices, and none of those was made: choose one first: {choose}."
         return f"`{name}` is not a key.{suggest(name, known)} `robust train --cfg job` lists all."
     if found := re.search(r"Error merging override (.+?)=(.*)", text):
         return f"`{found[1].lstrip('+')}` must be a mapping such as {{name: value}}; got {found[2]}."

@@ -1,14 +1,15 @@
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from warm import Warm
 
-from robust.experiment.experiment import Experiment
-from robust.experiment.prepare import prepare
+if TYPE_CHECKING:  # to import torch takes seconds, which the process that hands out the tests need not wait for
+    from robust.experiment.experiment import Experiment
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ROBUST_DATA", ROOT / "data"))
@@ -29,7 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
+    import torch
+
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # what was imported is not searched for garbage again and again
 
 
 @pytest.fixture(scope="session")
@@ -39,28 +44,31 @@ def quick() -> list[str]:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Experiment]:
+def make_run(tmp_path: Path) -> "Callable[..., Experiment]":
     """Prepares a quick run, its folder under the test's own."""
+    from robust.experiment.prepare import prepare
 
-    def make(*overrides: str) -> Experiment:
+    def make(*overrides: str) -> "Experiment":
         return prepare([f"runs_dir={tmp_path / 'runs'}", *QUICK, *overrides])
 
     return make
 
 
-@pytest.fixture(scope="session")
-def warm() -> Iterator[Warm]:
+@pytest.fixture(scope="session", autouse=True)
+def copies() -> Iterator[Warm]:
+    """Of one process that has imported everything: commands, and the workers that tests start."""
     made = Warm()
+    made.share_workers()
     yield made
     made.close()
 
 
 @pytest.fixture
-def command(warm: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(copies: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a command of ours as a user does, in a process of its own."""
 
     def call(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
-        return warm.run(*arguments, cwd=cwd, env={**os.environ, "COLUMNS": "200", **variables})
+        return copies.run(*arguments, cwd=cwd, env={**os.environ, "COLUMNS": "200", **variables})
 
     return call
 

@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from robust import cli
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "dashboard"]
+COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "dashboard", "evaluate", "check"]
 HEAVY = {"torch", "pandas", "numpy", "matplotlib", "hydra", "omegaconf", "wandb"}
 ROOT = Path(__file__).parent.parent
 
@@ -56,7 +56,7 @@ def test_help_lists_the_commands_and_the_exit_statuses(command: Command) -> None
     assert "2 the command was wrong" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["train", "attack", "report", "collect", "store", "export", "sheet", "dashboard"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_shows_two_examples_that_stand_in_the_guide(name: str, command: Command) -> None:
     done = command("-m", "robust", name, "--help")
     assert done.returncode == 0, done.stderr
@@ -135,6 +135,14 @@ def test_the_shell_completes_commands_and_what_follows_train(command: Command, m
         (["store", "NEW", "perturb=none"], "`perturb` must name perturbations; got none"),
         (["store", "NEW", "perturb=shift", "perturb.level=3"], "`perturb.level` must be at most 1 for shift; got 3"),
         (["dashboard"], "required: --entity"),
+        (["evaluate", "FILE"], "required: DATA"),
+        (["evaluate", "resnet81", "digits"], "MODEL must be timm:NAME, "),
+        (["evaluate", "EMPTY", "digits"], "is a folder with neither a config.json nor a run"),
+        (["evaluate", "resnet18", "MISSING"], "`data` must be a choice of data, a folder of images or an .npz file"),
+        (["evaluate", "resnet18", "digits"], "has new weights. Give trained ones: weights=FILE"),
+        (["evaluate", "resnet18", "digits", "technique=harden"], "`technique` must be left out of robust evaluate"),
+        (["check", "MISSING.onnx"], "EXPORTED must be a file that robust export wrote; there is no MISSING.onnx"),
+        (["check", "FILE"], "EXPORTED must be a file that ends in .onnx or .safetensors; got FILE"),
         (["train", "perturb=nosie"], "`perturb=nosie` is not a choice. Did you mean `noise`?"),
         (
             ["train", "--config-dir", "MISSING"],

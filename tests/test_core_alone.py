@@ -34,11 +34,13 @@ for one in pkgutil.walk_packages(robust.__path__, "robust."):
     if not one.name.endswith("__main__"):
         importlib.import_module(one.name)
 
-from robust.experiment.compose import compose
+from robust.experiment.compose import compose, perturbation_choices
 from robust.experiment.search_path import CONF, SWEEPS
-together = ["data", "technique", "perturb", "evaluation", "attack", "logger", "trainer", "model"]
-names = dict((group, sorted(one.stem for one in (CONF / group).glob("[!_]*.yaml"))) for group in [*together, "task"])
-for place in range(max(map(len, names.values()))):
+together = ["data", "technique", "evaluation", "attack", "logger", "trainer", "model"]
+groups = [*together, "task", "perturb"]
+names = dict((group, sorted(one.stem for one in (CONF / group).glob("[!_]*.yaml"))) for group in groups)
+perturbation_choices(names["perturb"])
+for place in range(max(len(names[group]) for group in together)):
     chosen = [group + "=" + names[group][place % len(names[group])] for group in together]
     needed = dict([("data=folder", "data.path=x"), ("data=npz", "data.path=x"), ("data=huggingface", "data.path=x"),
                    ("data=torchvision", "data.dataset=x"), ("attack=foolbox", "attack.method=x"),

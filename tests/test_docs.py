@@ -76,14 +76,22 @@ def test_commands_do_what_they_say(
 ) -> None:
     lies = request.getfixturevalue("mnist_dir") if "data=mnist" in line else place
     words = shlex.split(line, comments=True)[1:]
-    if words[0] == "train" and not any(word.startswith("trainer.max_epochs") for word in words):
+    for name, text in files(page):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    if words[0] in ("train", "evaluate") and not any(word.startswith("trainer.max_epochs") for word in words):
         words.append("plan=true")  # all but the training, which may take hours
     done = command("-m", "robust", *words, cwd=place, PYTHONPATH=str(ROOT), ROBUST_DATA=str(lies))
     assert done.returncode == 0, done.stderr
 
 
+def files(page: Path) -> list[tuple[str, str]]:
+    """The files that a page has the reader write, by name, and what goes into them."""
+    return re.findall(r"In `([\w/.]+)`[^`\n]*:\n\n```\w+\n(.*?)^```", page.read_text(), re.S | re.M)
+
+
 def test_the_project_of_the_guide_is_trained_attacked_tracked_and_reported(place: Path, command: Command) -> None:
-    for name, text in re.findall(r"In `([\w/.]+)`[^`\n]*:\n\n```\w+\n(.*?)^```", EXTENDING.read_text(), re.S | re.M):
+    for name, text in files(EXTENDING):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         with (place / name).open("a") as file:
             file.write(f"{text}\n\n")

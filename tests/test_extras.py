@@ -6,15 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from warm import OPTIONAL
 
 ROOT = Path(__file__).parent.parent
 
-OPTIONAL = [
-    *("captum", "embreex", "foolbox", "hydra_plugins.hydra_submitit_launcher", "nltk", "onnx", "onnxruntime"),
-    *("onnxscript", "safetensors", "skimage", "submitit", "tabulate", "tensorboard", "torchattacks", "trimesh"),
-    *("wandb", "wandb_workspaces"),
-]
-HIDDEN = f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL}))\n"
+HIDDEN = f"""
+import sys, warnings
+sys.modules.update(dict.fromkeys({OPTIONAL}))
+warnings.simplefilter("error", UserWarning)
+"""
 TRAIN = "import runpy; sys.argv[0] = 'train.py'; runpy.run_path('train.py', run_name='__main__')"
 ROBUST = "import runpy; runpy.run_module('robust', run_name='__main__')"
 PRELUDE = "from pathlib import Path; from robust.errors import run_command"
@@ -26,12 +26,6 @@ EXPORT = f"""{PRELUDE}
 from robust.runs.export import export
 run_command(lambda: export(Path("none"), Path("none"), formats=sys.argv[1:]))
 """
-
-
-def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs a new Python where no optional package can be imported."""
-    command = [sys.executable, "-W", "error::UserWarning", "-c", HIDDEN + code, *arguments]
-    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +60,17 @@ def test_a_missing_package_is_named_before_anything_starts(
     assert not list(tmp_path.rglob("*.ckpt")) + list(tmp_path.rglob("status.json"))
 
 
-def test_without_any_extra_a_sweep_is_trained_and_reported(tmp_path: Path, quick: list[str]) -> None:
-    done = run(TRAIN, "-m", "perturb=noise", *quick, f"runs_dir={tmp_path}")
+def test_without_any_extra_a_sweep_is_trained_and_reported(
+    command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, quick: list[str]
+) -> None:
+    """Our modules were imported where no extra was either (see `warm`)."""
+    done = command("-c", HIDDEN + TRAIN, "-m", "perturb=noise", *quick, f"runs_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.glob("report-*/index.html"))
 
 
 def test_without_any_extra_help_is_shown_and_nothing_warned() -> None:
-    done = run(TRAIN, "--help")
+    command = [sys.executable, "-W", "error::UserWarning", "-c", HIDDEN + TRAIN, "--help"]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "sweep: " in done.stdout

@@ -4,10 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from warm import Warm
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ["LICENSE", "README.md", "conf", "hydra_plugins", "pyproject.toml", "robust", "setup.py", "sweeps"]
@@ -35,24 +36,42 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "site"
 
 
-@pytest.fixture
-def call(installed: Path, tmp_path: Path) -> Call:
-    """Runs Python in an empty folder, with the installed package before what it depends on, and no checkout."""
+@pytest.fixture(scope="module")
+def environment(installed: Path) -> dict[str, str]:
+    """The installed package before what it depends on, and no checkout."""
     others = [path for path in sys.path if path and Path(path).is_dir() and Path(path) != ROOT]
-    path = os.pathsep.join([str(installed), *others])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), *others])}
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """An empty folder to work in."""
     (tmp_path / "empty").mkdir()
+    return tmp_path / "empty"
+
+
+@pytest.fixture
+def call(environment: dict[str, str], empty: Path) -> Call:
+    """Runs a new Python there."""
 
     def call(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-S", *map(str, arguments)],  # -S: no link to a checkout
-            cwd=tmp_path / "empty",
-            env={**os.environ, "PYTHONPATH": path},
-            text=True,
-            capture_output=True,
-            check=False,
-        )
+        command = [sys.executable, "-S", *map(str, arguments)]  # -S: no link to a checkout
+        return subprocess.run(command, cwd=empty, env=environment, text=True, capture_output=True, check=False)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def warm_wheel(environment: dict[str, str]) -> Iterator[Warm]:
+    made = Warm("-S", env=environment)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def warm_call(warm_wheel: Warm, environment: dict[str, str], empty: Path) -> Call:
+    """The same, in copies of one that has imported the installed package."""
+    return lambda *arguments: warm_wheel.run(*arguments, cwd=empty, env=environment)
 
 
 EVALUATE = """
@@ -83,21 +102,21 @@ def test_it_holds_every_choice_the_licence_and_the_mark_of_its_types(installed: 
     assert tops == {"bin", "hydra_plugins", "robust"}
 
 
-def test_any_network_is_evaluated(call: Call, installed: Path) -> None:
-    done = call("-c", EVALUATE)
+def test_any_network_is_evaluated(warm_call: Call, installed: Path) -> None:
+    done = warm_call("-c", EVALUATE)
     assert done.stdout.splitlines() == [str(installed / "robust" / "__init__.py"), "1 True"], done.stderr
 
 
-def test_a_sweep_is_planned(call: Call, tmp_path: Path) -> None:
-    done = call("-m", "robust", "train", "-m", "perturb=noise,blur", "plan=true")
+def test_a_sweep_is_planned(warm_call: Call, tmp_path: Path) -> None:
+    done = warm_call("-m", "robust", "train", "-m", "perturb=noise,blur", "plan=true")
     assert done.returncode == 0, done.stderr
     assert "noise" in done.stdout
     assert "blur" in done.stdout
     assert "Traceback" not in done.stderr
 
 
-def test_a_sweep_is_found_by_its_name(call: Call) -> None:
-    done = call("-m", "robust", "train", "sweep=digits", "perturb=noise", "plan=true")
+def test_a_sweep_is_found_by_its_name(warm_call: Call) -> None:
+    done = warm_call("-m", "robust", "train", "sweep=digits", "perturb=noise", "plan=true")
     assert done.returncode == 0, done.stderr
 
 

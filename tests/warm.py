@@ -5,9 +5,13 @@ user types in all else: arguments, environment, working directory and streams of
 """
 
 import atexit
+import contextlib
+import functools
 import gc
 import json
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
+import multiprocessing.util
 import os
 import runpy
 import signal
@@ -17,24 +21,46 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+_forkserver = multiprocessing.forkserver._forkserver
+#: what need not be installed: our modules are imported as where it is not
+OPTIONAL = [
+    *("captum", "embreex", "foolbox", "hydra_plugins.hydra_submitit_launcher", "onnx", "onnxruntime"),
+    *("onnxscript", "safetensors", "skimage", "submitit", "tabulate", "tensorboard", "torchattacks", "trimesh"),
+    *("wandb", "wandb_workspaces"),
+]
 
 
 class Warm:
-    """Starts commands: `run` as `subprocess.run`, with the words behind `python`."""
+    """Starts commands: `run` as `subprocess.run`, with the words behind `python`. The process is started when it is
+    first needed, by these `options` of Python, in this environment."""
 
-    def __init__(self) -> None:
-        self._ours, theirs = socket.socketpair()
+    def __init__(self, *options: str, env: dict[str, str] | None = None) -> None:
+        self._options, self._env = options, env
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @functools.cached_property
+    def _ours(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())], cwd=ROOT, pass_fds=[theirs.fileno()]
-            )
+            command = [sys.executable, *self._options, __file__, str(theirs.fileno())]
+            self._process = subprocess.Popen(command, env=self._env, pass_fds=[theirs.fileno()])
+        return ours
+
+    @functools.cached_property
+    def forkserver(self) -> tuple[str, int]:
+        """The address of the process whose copies are the workers of all commands, and the end of a pipe that it lives
+        as long as."""
+        address, (alive,), *_ = socket.recv_fds(self._ours, 4096, 1)
+        return address.decode(), alive
 
     def run(self, *words: str, cwd: Path = ROOT, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            assert self.forkserver, "it has imported everything"
             asked = json.dumps([[str(word) for word in words], str(cwd), env]).encode()
             socket.send_fds(self._ours, [len(asked).to_bytes(4, "big")], [out.fileno(), err.fileno()])
             self._ours.sendall(asked)
@@ -45,9 +71,21 @@ class Warm:
                 said.append(file.read().decode().replace("\r\n", "\n"))
         return subprocess.CompletedProcess(list(words), code, *said)
 
+    def share_workers(self) -> None:
+        """Makes the workers that this process itself starts, joblib's too, copies of the same process."""
+        from joblib.externals.loky.backend import context
+
+        def connect() -> None:
+            _forkserver._forkserver_address, _forkserver._forkserver_alive_fd = self.forkserver
+            multiprocessing.resource_tracker.ensure_running()
+
+        _forkserver.ensure_running = connect
+        context.set_start_method("forkserver", force=True)
+
     def close(self) -> None:
-        self._ours.close()
-        self._process.wait()
+        if self._process:
+            self._ours.close()
+            self._process.wait()
 
 
 def serve(given: socket.socket) -> None:
@@ -112,18 +150,64 @@ def _do(words: Sequence[str]) -> int:
     return 0
 
 
+def _start_forkserver() -> tuple[str, int]:
+    """Starts the process whose copies are the workers of all commands, as a copy of this one: nothing is imported
+    again."""
+    multiprocessing.resource_tracker.ensure_running()
+    spawn, multiprocessing.util.spawnv_passfds = multiprocessing.util.spawnv_passfds, _copy
+    _forkserver.ensure_running()
+    multiprocessing.util.spawnv_passfds = spawn
+    _forkserver.ensure_running = lambda: None
+    return _forkserver._forkserver_address, _forkserver._forkserver_alive_fd
+
+
+def _copy(_: object, words: Sequence[str], kept: Sequence[int]) -> int:
+    """Does `python ... -c CODE` in a copy of this process, with no files open but these and the standard streams;
+    returns its number."""
+    if pid := os.fork():
+        return pid
+    for file in map(int, os.listdir("/dev/fd")):
+        if file > 2 and file not in kept:
+            with contextlib.suppress(OSError):
+                os.close(file)
+    _forkserver.ensure_running = lambda: None  # of workers that start workers too
+    try:
+        exec(words[-1], {"__name__": "__main__"})
+    finally:
+        os._exit(0)
+
+
+@contextlib.contextmanager
+def _bare() -> Iterator[None]:
+    """While our modules are imported: no optional package is there, and a warning is an error."""
+    sys.modules.update(dict.fromkeys(OPTIONAL))  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        yield
+    for name in OPTIONAL:
+        del sys.modules[name]
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    import matplotlib.pyplot  # noqa: F401
+    with _bare():
+        import hydra.main  # noqa: F401
+        import matplotlib.pyplot  # noqa: F401
+        import scipy.stats  # noqa: F401
+        import sklearn.datasets
+        import sklearn.model_selection  # noqa: F401, what most commands import once they are accepted
 
-    import robust.cli
-    import robust.report
-    import robust.sweep.pool
+        import robust.cli
+        import robust.experiment.compose
+        import robust.report
+        import robust.sweep.pool
 
+    for usual in ("technique=natural", "perturb=noise", "model=convnet_mnist"):  # what most commands compose first
+        robust.experiment.compose.compose([usual])
     robust.sweep.pool.fresh_processes()
-    multiprocessing.forkserver.ensure_running()  # for all commands one process whose copies are their workers
-    multiprocessing.forkserver._forkserver.ensure_running = lambda: None
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as asked:
+        address, alive = _start_forkserver()
+        socket.send_fds(asked, [address.encode()], [alive])
         serve(asked)

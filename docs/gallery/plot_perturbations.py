@@ -11,7 +11,7 @@ from sklearn.datasets import load_sample_images
 
 from robust.data import ImageSet
 from robust.experiment.perturbed import named_perturbations
-from robust.report.sheet import STRENGTHS, contact_sheet
+from robust.experiment.sheet import STRENGTHS, contact_sheet
 
 # %%
 # Two photographs.

@@ -143,7 +143,7 @@ def pgd(
     """Projected gradient descent within `eps` of each image (Madry et al. 2018), in the greatest change of a value
     (`linf`) or the Euclidean distance (`l2`), both of images in [0, 1]; else as `gradient_sign`.
 
-    `step` is 2.5 eps / steps by default. An image that gave way leaves; one that did not begins anew, up to `restarts`
+    `step` is 2.5 eps / steps by default. An image that was misled leaves; any other begins anew, up to `restarts`
     times. It begins at a random place in the ball, keyed by (seed, attempt, number of the image); `numbers`, int64 of
     shape (n,), are by default its place. An eps of 0 changes nothing.
 

@@ -45,7 +45,7 @@ def one_pixel(
 
     A candidate's child takes its place where the network is less confident of the label, or with `targeted` more
     confident of the class to reach. All images and candidates are asked about together, `batch_size` at a time; an
-    image that gave way leaves. `steps` are generations. Draws are keyed by (seed, generation, number of the image).
+    image that was misled leaves. `steps` are generations. Draws are keyed by (seed, generation, number of the image).
     Arguments, result and errors else as of `robust.attack.gradient_sign`; no gradient is needed.
     """
     check_least(pixels=(pixels, 1), population=(population, 4), generations=(generations, 1))
@@ -141,9 +141,9 @@ class _Search:
         self._note(natural, candidates, now, unfit.masked_fill(~wanted, torch.inf).argmin(1), wanted.any(1))
         return unfit
 
-    def _note(self, natural: Tensor, candidates: Tensor, now: Tensor, best: Tensor, gave_way: Tensor) -> None:
-        """Keeps the best candidate of each image that gave way, and its prediction."""
-        place = gave_way.nonzero()[:, 0]
+    def _note(self, natural: Tensor, candidates: Tensor, now: Tensor, best: Tensor, misled: Tensor) -> None:
+        """Keeps the best candidate of each image that was misled, and its prediction."""
+        place = misled.nonzero()[:, 0]
         rows, fittest = self.rows[place.cpu()], best[place]
         changed = _set(natural[place], candidates[place, fittest])
         self.found.images[rows, 0] = changed.to(self.images.device)

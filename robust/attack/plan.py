@@ -16,7 +16,7 @@ from robust.attack.gate import Budget, begun, norm_named, settled
 from robust.attack.record import record
 from robust.attack.result import AttackResult, as_number, check_least, cross_entropy_toward, margin, predicted
 from robust.data import ImageSet, to_float
-from robust.models import Thresholded, ask, device_of, evaluating, preserved
+from robust.models import Thresholded, ask, device_of, evaluating, gives_gradients, preserved
 from robust.perturb import Perturbation
 from robust.values.numbers import is_number, is_whole, plain
 
@@ -115,6 +115,11 @@ class AttackPlan:
             except (ValueError, torch.OutOfMemoryError):
                 raise
             except Exception as error:
+                if not gives_gradients(model):
+                    raise ValueError(
+                        f"`attack={self.name}` needs gradients, which this network does not give: it is computed by "
+                        "other software than PyTorch. Choose one that needs none, such as attack=one_pixel."
+                    ) from error
                 raise ValueError(
                     f"`attack={self.name}` fails on one image: {type(error).__name__}: {error}. Look at `{self._path}`."
                 ) from error

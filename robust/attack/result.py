@@ -119,8 +119,8 @@ def warn_of_zero_gradients(still: int, images: int) -> None:
     """Warns where a search has nothing to follow."""
     if still:
         warnings.warn(
-            f"The gradient is zero for {still} of {images} images (or NaN), which cannot be moved: that they withstand "
-            "says nothing. Try attack.loss=margin.",
+            f"The gradient is zero for {still} of {images} images (or NaN), which cannot be moved: their robust "
+            "accuracy says nothing. Try attack.loss=margin.",
             stacklevel=4,
         )
 

@@ -2,29 +2,41 @@
 
 from robust.data.arrays import npz
 from robust.data.augmentation import Augmentation
+from robust.data.dataset import as_image_set
 from robust.data.folder import folder
 from robust.data.imagenet import imagenet
 from robust.data.images import ImageSet, Splits, one_of_each, to_float
 from robust.data.libraries import huggingface, torchvision
+from robust.data.mixing import CutMix, Mixing, Mixup
 from robust.data.module import Batch, PerturbedData
 from robust.data.natural_adversarial import NaturalAdversarial, natural_adversarial
+from robust.data.operations import DrawnOperations, RandAugment, TrivialAugment
 from robust.data.pretext import label_subset, patch_pairs, rotation_dataset
 from robust.data.sources import cifar10, cifar100, digits, emnist, fashion_mnist, mnist, stl10, svhn
 from robust.data.tiny_imagenet import tiny_imagenet
+from robust.data.validation import hold_out
 
 __all__ = [
     "Augmentation",
     "Batch",
+    "CutMix",
+    "DrawnOperations",
     "ImageSet",
+    "Mixing",
+    "Mixup",
     "NaturalAdversarial",
     "PerturbedData",
+    "RandAugment",
     "Splits",
+    "TrivialAugment",
+    "as_image_set",
     "cifar10",
     "cifar100",
     "digits",
     "emnist",
     "fashion_mnist",
     "folder",
+    "hold_out",
     "huggingface",
     "imagenet",
     "label_subset",

@@ -48,7 +48,7 @@ def explained(name: str, place: Path, download: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone(folder: Path, name: str) -> Iterator[None]:
-    """One process at a time fetches; the others find what it fetched. Nobody fetches to where nobody may write."""
+    """One process at a time downloads; the others find what it downloaded. None does where it cannot write."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)

@@ -87,7 +87,8 @@ class Splits:
 
     `digest` tells apart sets that share a name but not their pixels (someone's folder, a JPEG copy); None for a set
     that its name determines. `wnids` are the classes' numbers in WordNet (n01443537), where they are known; `notes`
-    what a user was told of the images.
+    what a user was told of the images. `validation` are those of the training images that were set aside: `train` has
+    the others.
     """
 
     train: ImageSet
@@ -95,6 +96,7 @@ class Splits:
     digest: str | None = None
     wnids: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    validation: ImageSet | None = None
 
     def __post_init__(self) -> None:
         for name, ours, other in (

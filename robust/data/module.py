@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from robust.data.augmentation import Augmentation, check_augmentation
 from robust.data.images import ImageSet, Splits, to_float
 from robust.data.mapping import read_ahead
 from robust.data.memory import fits_on as _fits
+from robust.data.mixing import Mixing
 from robust.perturb import ImageRandom, Perturbation, key
 
 _LEAST_SHARE = 0.25  # of a batch that the last one must hold: with fewer a batch norm would judge by a handful
@@ -20,12 +22,14 @@ _LEAST_SHARE = 0.25  # of a batch that the last one must hold: with fewer a batc
 class Batch(NamedTuple):
     """What reaches a model: `images` in [0, 1], shape (batch, channels, height, width), their `labels`, int64 of shape
     (batch,), what else is known of them (see `ImageSet`), and their `indices`, int64 of shape (batch,): places in the
-    data set, of those too of which few are labelled."""
+    data set, of those too of which few are labelled. Where images are mixed, `targets` are the shares of all classes,
+    float of shape (batch, classes), and `labels` the class with the greater share."""
 
     images: Tensor
     labels: Tensor
     extras: Mapping[str, Tensor]
     indices: Tensor
+    targets: Tensor | None = None
 
 
 class _Epochs:
@@ -38,7 +42,8 @@ class _Epochs:
         return len(self.data.batch_sizes(drop_last=self.data.drop_last))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return self.data.batches(drop_last=self.data.drop_last, part=self.data.part)
+        batches = self.data.batches(drop_last=self.data.drop_last, part=self.data.part)
+        return map(self.data.with_partners, batches)
 
 
 class PerturbedData(pl.LightningDataModule):
@@ -51,7 +56,8 @@ class PerturbedData(pl.LightningDataModule):
     `share`, from 0 to 1, is set from outside before each epoch (`robust.learn.curriculum`): the last `int(share *
     batch)` images of a batch are perturbed. A perturbation is fixed, keyed by (seed, image), or with `fresh=True`
     another one in each epoch. Fixed ones are made once and kept where they fit. `shuffle=True` draws a new order in
-    each epoch, keyed by (seed, epoch). An `augmentation` comes last, keyed by (seed, epoch, image). `every` are the
+    each epoch, keyed by (seed, epoch). An `augmentation` comes last, keyed by (seed, epoch, image); one that mixes
+    (`Mixing`) mixes each image with any other one, whatever batch that is in, keyed likewise. `every` are the
     images of the data set where those to train on are few: what is fitted to images needs no labels. Where several
     processes train one model, each of n takes every n-th image of a batch: together they see the batches that one
     process would; where all images cannot be divided evenly, the epoch's first ones come a second time in its last
@@ -154,11 +160,7 @@ class PerturbedData(pl.LightningDataModule):
         (float32, where they are kept), `labels`, `indices` and the set's `extras`, and `split`, how many images stay
         natural."""
         train, (process, processes) = self._train, part
-        indices = train.places
-        columns = {"natural": train.images, "labels": train.labels, "indices": indices}
-        if self._kept is not None:
-            columns["perturbed"] = self._kept
-        order = None
+        indices, order = train.places, None
         if self.shuffle:
             order = ImageRandom(key("order", self.seed, self.epoch), indices).uniform().argsort(stable=True)
         sizes, start = self.batch_sizes(drop_last=drop_last), 0
@@ -172,16 +174,47 @@ class PerturbedData(pl.LightningDataModule):
             start += size
             if order is not None:
                 chosen = order[chosen]
-                read_ahead(train.images, chosen)
-            batch: dict[str, Any] = {name: column[chosen] for name, column in columns.items()}
-            extras = {name: column[chosen] for name, column in train.extras.items()}
-            yield {**batch, "extras": extras, "split": len(range(process, natural, processes))}
+            yield {**self._rows(chosen), "split": len(range(process, natural, processes))}
+
+    def _rows(self, chosen: Any) -> dict[str, Any]:
+        """What there is of some of the training images: as `batches` gives it, but for `split`."""
+        train = self._train
+        if isinstance(chosen, Tensor):
+            read_ahead(train.images, chosen)
+        columns = {"natural": train.images, "labels": train.labels, "indices": train.places}
+        if self._kept is not None:
+            columns["perturbed"] = self._kept
+        extras = {name: column[chosen] for name, column in train.extras.items()}
+        return {**{name: column[chosen] for name, column in columns.items()}, "extras": extras}
+
+    def with_partners(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """A batch, where images are mixed with a `partner` for each: one of the training images, perturbed where that
+        one is; drawn by (seed, epoch, image)."""
+        if not isinstance(self.augmentation, Mixing):
+            return batch
+        random = ImageRandom(key("partner", self.seed, self.epoch), batch["indices"])
+        partners = self._rows(random.integers(len(self._train)))
+        return {**batch, "partner": {**partners, "split": batch["split"]}}
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Batch:
-        return Batch(self._mixed(batch), batch["labels"], batch["extras"], batch["indices"])
+        images, labels, targets = self._shown(batch), batch["labels"], None
+        if "partner" in batch:
+            images, labels, targets = self._mixed(images, batch)
+        return Batch(images, labels, batch["extras"], batch["indices"], targets)
 
-    def _mixed(self, batch: Any) -> Tensor:
-        """A batch as it is shown: its natural images, then its perturbed ones."""
+    def _mixed(self, images: Tensor, batch: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """A batch's images mixed with their partners, the label of the greater part of each, and the shares of all
+        classes."""
+        assert isinstance(self.augmentation, Mixing)
+        random = ImageRandom(key("mix", self.seed, self.epoch), batch["indices"])
+        images, shares = self.augmentation.mix(images, self._shown(batch["partner"]), random)
+        labels, others = batch["labels"], batch["partner"]["labels"]
+        own, its = (one_hot(one, len(self.splits.train.classes)).to(shares) for one in (labels, others))
+        targets = shares[:, None] * own + (1 - shares)[:, None] * its
+        return images, torch.where(shares >= 0.5, labels, others), targets
+
+    def _shown(self, batch: Any) -> Tensor:
+        """A batch as it is shown, before any is mixed: its natural images, then its perturbed ones."""
         images = self._perturbed_in_part(batch)
         if self.augmentation is None:
             return images
@@ -199,12 +232,13 @@ class PerturbedData(pl.LightningDataModule):
         return torch.cat([to_float(natural[:split]), perturbed]) if split else perturbed
 
     def training_images(self) -> Iterator[Tensor]:
-        """All training images, batch by batch, as this epoch shows them; those too that have no label."""
+        """All training images, batch by batch, as this epoch shows them before any is mixed; those too that have no
+        label."""
         shown = copy.copy(self)
         if self.every is not None:
             shown._train, shown._kept = self.every, None
         for batch in shown.batches(drop_last=False):
-            yield shown._mixed(batch)
+            yield shown._shown(batch)
 
     def _perturb(self, images: Tensor, indices: Tensor) -> Tensor:
         assert self.perturbation is not None

@@ -54,7 +54,7 @@ def _changes(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     for key, value in settings.items():
         known = config.select(key, _UNKNOWN)
         rule = "a setting that the run has, and that does not make it another, such as trainer.threads"
-        check(key, value, rule, known is not _UNKNOWN and not isinstance(known, Config) and not counts(key))
+        check(key, value, rule, known is not _UNKNOWN and not isinstance(known, Config) and not counts(key, config))
         changes[key] = value
         within = key.replace("data.", "data.source.", 1)  # a data set's folder stands in both
         if key.startswith("data.") and config.select(within) is not None:

@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from robust.attack import AttackPlan
-from robust.data import Splits, label_subset
+from robust.data import Splits, hold_out, label_subset
 from robust.data.own import looked_at
 from robust.errors import ParameterError, one_line, shown
 from robust.experiment.compose import perturbation_choices
@@ -75,22 +75,23 @@ def build_tracker(logger: Config, tracked: TrackedRun) -> Tracker:
 
 def build_splits(data: Config, *, images: Config | None = None, seed: int = 0) -> Splits:
     """The data set's images, or what `images`, a function by its configuration, makes of them, with labels of its own;
-    of `data.labels`, where that is a share, so many training images, drawn by the seed. The same ones at the second
-    time."""
+    with `data.validation`, where that is a share, so many training images set aside, and of the others with
+    `data.labels` so many, both drawn by the seed. The same ones at the second time."""
     source = json.dumps(data.source)
     if images is not None:
         return _read_splits(source, images=json.dumps(images))
-    if data.get("labels") is not None:
-        return _read_splits(source, labels=data.labels, seed=seed)
-    return _read_splits(source)
+    shares = {name: data.get(name) for name in ("validation", "labels") if data.get(name) is not None}
+    return _read_splits(source, shares=json.dumps(shares), seed=seed) if shares else _read_splits(source)
 
 
-@functools.lru_cache(maxsize=3)
-def _read_splits(source: str, *, images: str | None = None, labels: float | None = None, seed: int = 0) -> Splits:
+@functools.lru_cache(maxsize=4)
+def _read_splits(source: str, *, images: str | None = None, shares: str = "{}", seed: int = 0) -> Splits:
     if images is not None:
         return make(json.loads(images), _partial_=True)(_read_splits(source))
-    if labels is not None:
-        return label_subset(_read_splits(source), labels, seed=seed)
+    if chosen := json.loads(shares):
+        splits = _read_splits(source)
+        splits = hold_out(splits, chosen["validation"], seed=seed) if "validation" in chosen else splits
+        return label_subset(splits, chosen["labels"], seed=seed) if "labels" in chosen else splits
     described = json.loads(source)
     if (name := str(described["_target_"])).startswith("robust."):
         return make(described)
@@ -231,7 +232,7 @@ def task_of(config: Config) -> type[Task]:
 def build_task(config: Config, network: nn.Module) -> Task:
     """The LightningModule that trains a network for the run's task."""
     optimizer = build_optimizer(config.optimizer, _partial_=True)
-    scheduler = build(config.lr_scheduler) if config.lr_scheduler is not None else None
+    rate = config.lr_scheduler
     task = task_of(config)
     if not isinstance(network, task.networks):
         raise ValueError(
@@ -250,7 +251,14 @@ def build_task(config: Config, network: nn.Module) -> Task:
             f"`technique={config.technique.name}` does. Choose another technique."
         )
     keep_standardization = config.technique.start is not None and config.technique.head is None
-    parts = {"model": network, "optimizer": optimizer, "lr_scheduler": scheduler, "objective": objective}
+    parts = {
+        "model": network,
+        "optimizer": optimizer,
+        "lr_scheduler": build(rate, without=["name", "warmup_epochs"]) if rate is not None else None,
+        "warmup_epochs": (rate or {}).get("warmup_epochs") or 0,
+        "label_smoothing": config.label_smoothing or 0,
+        "objective": objective,
+    }
     views = config.task.module.get("views") or {}
     with _renamed({str(name): f"task.module.views.{name}" for name in views}):
         return build(config.task.module, **parts, keep_standardization=keep_standardization, seed=config.seed)
@@ -272,7 +280,8 @@ def build_trainer(
 ) -> pl.Trainer:
     """Lightning's Trainer. Raises ValueError where it cannot be made of the configuration's settings."""
     try:
-        make_it = build(config.trainer, without=["threads", "channels_last", "compile"], _partial_=True)
+        ours = ["threads", "channels_last", "compile", "keep", "patience", "ema"]
+        make_it = build(config.trainer, without=ours, _partial_=True)
         return make_it(title=title, checkpoint=checkpoint, callbacks=callbacks, logger=logger)
     except Exception as error:
         raise ValueError(f"`trainer` cannot be made of these settings: {one_line(error)}") from error

@@ -255,8 +255,12 @@ def model_title(model: Config) -> str:
     """What to call a network: the name of its choice, and what was set otherwise than there."""
     if not (usual := _usual_model(str(model.name), _projects())):
         return str(model.name)
-    changed = [f"{name}={value}" for name, value in model.items() if not _is_as_usual(value, usual.get(name))]
-    return " ".join([str(model.name), *changed])
+    changed = {name: value for name, value in model.items() if not _is_as_usual(value, usual.get(name))}
+    inner = changed.pop("network", {}) if "path" in changed else {}
+    changed |= {name: value for name, value in inner.items() if name != "_target_"}
+    words = [str(changed.pop("architecture"))] if "architecture" in changed else []
+    words += [Path(str(changed.pop(name))).name for name in ("file", "path") if name in changed]
+    return " ".join([str(model.name), *words, *(f"{name}={value}" for name, value in changed.items())])
 
 
 @functools.cache

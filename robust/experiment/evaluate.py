@@ -1,4 +1,4 @@
-"""What is measured: of a trained run what is missing, of anybody's model what is asked for."""
+"""What is measured of a run: what is missing."""
 
 import itertools
 import logging
@@ -12,34 +12,33 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from robust.attack import ANY, AttackPlan
-from robust.data import ImageSet, to_float
-from robust.experiment.build import build_conditions, build_splits, task_of
-from robust.experiment.compose import compose
+from robust.data import to_float
+from robust.experiment.build import build_splits, task_of
 from robust.experiment.experiment import Experiment
-from robust.experiment.validate import check_values
 from robust.learn import has_finite_weights, on_gpu
 from robust.measure import (
-    Condition,
     knn_accuracy,
-    measure,
     measure_in_parts,
     measure_natural_adversarial,
+    preflight,
     take_samples,
 )
 from robust.models import device_of, folded, trunk_of
-from robust.runs import Identity
-from robust.runs.tables import complete_rows
 
 _log = logging.getLogger(__name__)
 
 
 def measure_missing(run: Experiment) -> None:
-    """Measures the trials that are missing and writes the run's tables; those that are gone or damaged, too."""
+    """Measures the trials that are missing and writes the run's tables; those that are gone or damaged, too. Of a
+    network that does not learn the log says first what a preflight finds."""
     missing = run.missing_tests()
     if not missing and not (run.conditions and run.misses_files()):
         return
     config, folder, images = run.config, run.files, run.splits.test
     model = load_for_tests(run)
+    if missing and not run.learns:
+        for finding in preflight(model, images):
+            _log.warning("%s", finding)
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
     kept = folder.sound_samples()
     if kept is None or not samples.are_among(kept):
@@ -130,46 +129,3 @@ def _as_tested(model: nn.Module, run: Experiment) -> nn.Module:
     if run.config.trainer.channels_last:
         model.to(memory_format=torch.channels_last)
     return model.to("cuda") if on_gpu(run.config.trainer.accelerator) else model
-
-
-def evaluate(
-    model: nn.Module,
-    *,
-    data: str | ImageSet,
-    evaluation: str | Sequence[Condition] = "grid",
-    name: str | None = None,
-    overrides: Sequence[str] = (),
-) -> pd.DataFrame:
-    """The rows of `model`, any module from images in [0, 1] to logits, under an evaluation, on the device it is on.
-
-    `data` is a choice of `conf/data` (its test images are used) or images of your own, `evaluation` a choice of
-    `conf/evaluation` or conditions of your own, and `overrides` are further settings as on the command line, such as
-    "evaluation.trials=5" or "data.dir=/images". `name` is what the rows call the model (default: its class). Columns as
-    in `rows.csv`; accuracy is a fraction. Raises ValueError or FileNotFoundError for what cannot be tested.
-    """
-    choices = {"data": data, "evaluation": evaluation}
-    config = compose(
-        [*(f"{group}={choice}" for group, choice in choices.items() if isinstance(choice, str)), *overrides]
-    )
-    check_values(config)
-    if config.evaluation.natural_adversarial is not None:
-        raise ValueError(
-            "`evaluation.natural_adversarial` must be left out here; give it to train.py, which tests runs on it, or "
-            "call robust.measure.measure_natural_adversarial."
-        )
-    images = build_splits(config.data).test if isinstance(data, str) else data
-    conditions = build_conditions(config.evaluation, images.shape) if isinstance(evaluation, str) else list(evaluation)
-    settings = config.evaluation
-    name = name or type(model).__name__
-    measured = measure(
-        model,
-        images,
-        conditions,
-        trials=settings.trials,
-        seed=settings.seed,
-        batch_size=settings.batch_size,
-        title=f"testing {name}",
-    )
-    source = data if isinstance(data, str) else "given"
-    identity = Identity(source, name, "given", perturbation="none", level=0, seed=0, digest="", kind="")
-    return complete_rows(measured.rows, identity, reference="").assign(run=name)

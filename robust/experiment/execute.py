@@ -12,6 +12,7 @@ from robust.errors import one_line
 from robust.experiment.build import build_tracker
 from robust.experiment.evaluate import attack_missing, has_diverged, measure_missing, measure_others
 from robust.experiment.experiment import Experiment
+from robust.experiment.given import given_files
 from robust.experiment.parents import is_run
 from robust.experiment.threads import computing
 from robust.experiment.train import follow, train
@@ -183,7 +184,8 @@ def _tell(tracker: Tracker, run: Experiment) -> None:
 
 def _from_anywhere(config: Config) -> Config:
     """The configuration with paths that hold in any working directory; some may be words too."""
-    names = ("data.dir", "data.path", "data.cache_dir", "evaluation.natural_adversarial", "weights")
+    files = [f"model.{name}" for name in given_files(config.model)]
+    names = ("data.dir", "data.path", "data.cache_dir", "evaluation.natural_adversarial", "weights", *files)
     paths = {name: path for name in names if (path := config.select(name)) and (name, path) != ("weights", IMAGENET)}
     if is_run(config.technique.start):
         paths["technique.start"] = config.technique.start

@@ -17,11 +17,13 @@ from robust.experiment.build import (
     build,
     build_splits,
 )
+from robust.experiment.given import described, mapped_classes
 from robust.experiment.parents import is_self_supervised
 from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
 from robust.models import ImagesTooSmallError, load_pretrained, make_network
+from robust.models.registry import allow
 from robust.perturb import Perturbation, key
 from robust.runs import Identity, RunFolder, State, Status, is_setting, read_status
 from robust.runs.config import Config, leaves
@@ -55,8 +57,8 @@ class Experiment:
     def title(self) -> str:
         """What to call it beside others: what it is, and the settings that its command names."""
         said = (one.lstrip("+").split("=", 1) for one in self.overrides if "=" in one)
-        words = (f"{key.rpartition('.')[2]}={value}" for key, value in said if "." in key and is_setting(key))
-        return " ".join([self.identity.title, *words])
+        settings = ((key, value) for key, value in said if "." in key and is_setting(key, self.config))
+        return " ".join([self.identity.title, *(f"{key.rpartition('.')[2]}={value}" for key, value in settings)])
 
     @property
     def files(self) -> RunFolder:
@@ -105,6 +107,11 @@ class Experiment:
     def rank(self) -> int:
         """Which process this is of those that a cluster started to train it together; 0 for the first, or only one."""
         return int(os.environ["SLURM_PROCID"]) if self.is_shared else 0
+
+    @property
+    def learns(self) -> bool:
+        """Whether any layer of its network learns; else it is measured as it is given."""
+        return self.config.technique.trainable != []
 
     @property
     def processes(self) -> int:
@@ -184,17 +191,18 @@ class Experiment:
 
     @property
     def training_images(self) -> ImageSet:
-        """All of the data set, labelled or not."""
+        """All of the data set that is not set aside, labelled or not."""
         if self.config.data.labels is None:
             return self.splits.train
-        return build_splits(self.config.data.changed({"labels": None}), images=self.config.task.get("images")).train
+        every = self.config.data.without(["labels"])
+        return build_splits(every, images=self.config.task.get("images"), seed=self.config.seed).train
 
     def load(self) -> nn.Module:
         """The trained network, in eval mode, on the CPU."""
         return self.files.load_model(networks=self._trusted())
 
     def _trusted(self) -> list[str]:
-        """The networks that whoever asked for this run named; one that lies there may name anything."""
+        """The networks that the command for this run named; a stored run may name anything."""
         return [] if self.where else [*_targets(self.config.model)]
 
     def build_network(self) -> nn.Module:
@@ -203,18 +211,22 @@ class Experiment:
         torch.manual_seed(key("weights", self.config.seed))
         network = self._make_network()
         if self.config.weights is not None:
-            load_pretrained(network, str(self.config.weights))
+            load_pretrained(network, str(self.config.weights), keep_head=self.config.technique.stage == "scratch")
         self._freeze(network)
         return network
 
     def sketch_network(self) -> nn.Module:
         """The same without numbers: shapes on the `meta` device, to be checked."""
-        with torch.device("meta"):
-            network = self._make_network()
+        try:
+            with torch.device("meta"):
+                network = self._make_network()
+        except ValueError:  # somebody's own, which may compute with numbers while it is made
+            network = self._make_network().to("meta")
         self._freeze(network)
         return network
 
     def _make_network(self) -> nn.Module:
+        allow(self._trusted())  # when its folder is read again, too
         try:
             return make_network(self.architecture(), self._trusted())
         except ImagesTooSmallError as error:
@@ -233,12 +245,17 @@ class Experiment:
 
     def architecture(self) -> dict[str, Any]:
         """The network's constructor (`_target_`) and all its arguments, as plain values."""
-        model, task, train = {**self.config.model.without(["name"])}, self.config.task, self.splits.train
+        asked, task, train = self.config.model, self.config.task, self.splits.train
+        model = {**asked.without(["name", "path"] if "network" in asked else ["name"]).plain(), **described(asked)}
         if is_self_supervised(task):
             model["standardize"] = "channel"  # pixel by pixel, what turns or moves a picture would stand out
         channels, height, width = train.shape
         classes = len(train.classes) if task.get("outputs") is None else task.outputs
         head = self.config.technique.head if self.config.technique.head is not None else task.get("head")
+        if head is not None:
+            model.pop("classes", None)  # a head of its own knows the data's
+        elif model.get("classes") is not None:
+            classes, model["classes"] = mapped_classes(str(asked.classes), self.splits)
         given = {
             "image_shape": [channels, height, width],
             "num_classes": classes,

@@ -23,6 +23,12 @@ _FOLDER = Rule("a folder", lambda value: _may_be_path(value), "One called 7 is w
 _POSITIVE = Rule("a number > 0", lambda value: is_number(value) and value > 0)
 _AT_LEAST_0 = Rule("a number >= 0", lambda value: is_number(value) and value >= 0)
 _SHARE = Rule("a number above 0 and at most 1", lambda value: is_number(value) and 0 < value <= 1)
+_PART = Rule("a number above 0 and below 1", lambda value: is_number(value) and 0 < value < 1)
+#: of `trainer.keep`: the weights of the epoch with the best validation accuracy
+BEST = "best"
+_KEEP = Rule(
+    f"{BEST} (the epoch with the best validation accuracy), or null (the last one)", lambda value: value in (None, BEST)
+)
 _LIST = list_of(WORD, "a list such as [noise, blur]")
 _CALLED = Rule(
     "a mapping that names by `_target_` what is made",
@@ -68,6 +74,7 @@ KEYS = {
     "data.dir": Key(_FOLDER),
     "data.download": Key(SWITCH, needed=False),
     "data.drop_last": Key(SWITCH),
+    "data.in_digest": Key(_WORDS, needed=False),
     "data.labels": Key(_SHARE.or_null()),
     "data.memory": Key(_POSITIVE.or_null(), needed=False),
     "data.name": Key(_NAME),
@@ -76,6 +83,7 @@ KEYS = {
     "data.resize": Key(whole(1).or_null(), needed=False),
     "data.source": Key(_CALLED),
     "data.split": Key(_NAME, needed=False),
+    "data.validation": Key(_PART.or_null()),
     "evaluation.batch_size": Key(whole(1)),
     "evaluation.conditions": Key(_LEVELS),
     "evaluation.families": Key(_LIST),
@@ -84,14 +92,20 @@ KEYS = {
     "evaluation.seed": Key(whole(0)),
     "evaluation.trials": Key(whole(1)),
     "force": Key(SWITCH),
+    "label_smoothing": Key(_PART.or_null()),
     "logger": Key(_CALLED),
     "logger.look": Key(WORD, needed=False),
     "lr_scheduler": Key(_CALLED.or_null()),
+    "lr_scheduler.warmup_epochs": Key(_AT_LEAST_0.or_null(), needed=False),
     "model": Key(_CALLED),
+    "model.classes": Key(Rule("a file of classes, a line for each output", _may_be_path).or_null(), needed=False),
+    "model.file": Key(Rule("a file", _may_be_path), needed=False),
     "model.name": Key(_NAME),
+    "model.path": Key(Rule("a folder, or package.module:name", _may_be_path), needed=False),
     "optimizer": Key(_CALLED),
     "optimizer.lr": Key(_POSITIVE),
     "optimizer.momentum": Key(_AT_LEAST_0.or_null(), needed=False),
+    "optimizer.nesterov": Key(SWITCH, needed=False),
     "optimizer.weight_decay": Key(_AT_LEAST_0.or_null(), needed=False),
     "pack": Key(whole(1).or_word("auto", "as many runs as are fastest")),
     "parent": Key(MAPPING),
@@ -106,6 +120,7 @@ KEYS = {
     "recipe.*.head": Key(_WIDTHS, needed=False),
     "recipe.*.lr": Key(_POSITIVE, needed=False),
     "recipe.*.lr_scheduler": Key(_CALLED.or_null(), needed=False),
+    "recipe.*.lr_scheduler.warmup_epochs": Key(_AT_LEAST_0.or_null(), needed=False),
     "recipe.*.max_epochs": Key(whole(1), needed=False),
     "recipe.*.momentum": Key(_AT_LEAST_0.or_null(), needed=False),
     "recipe.*.optimizer": Key(_NAME, needed=False),
@@ -129,15 +144,20 @@ KEYS = {
     "technique.objective": Key(_CALLED, needed=False),
     "technique.share": Key(_CALLED.or_null()),
     "technique.stage": Key(_NAME),
-    "technique.start": Key(Rule("natural, a task or the folder of a run", _may_be_path).or_null()),
+    "technique.start": Key(Rule("natural, pretrained, a task or the folder of a run", _may_be_path).or_null()),
     "technique.trainable": Key(_WORDS.or_null()),
     "trainer": Key(_CALLED),
+    "trainer.accumulate_grad_batches": Key(whole(1).or_null()),
     "trainer.channels_last": Key(SWITCH),
     "trainer.checkpoint_every_s": Key(_AT_LEAST_0),
     "trainer.compile": Key(Rule(f"null or one of {', '.join(_MODES)}", lambda value: value is None or value in _MODES)),
     "trainer.devices": Key(whole(1).or_word("auto", "all GPUs")),
+    "trainer.ema": Key(_PART.or_null()),
+    "trainer.gradient_clip_val": Key(_POSITIVE.or_null()),
+    "trainer.keep": Key(_KEEP),
     "trainer.max_epochs": Key(whole(1)),
     "trainer.num_nodes": Key(whole(1)),
+    "trainer.patience": Key(whole(1).or_null()),
     "trainer.progress": Key(SWITCH),
     "trainer.threads": Key(_THREADS),
     "weights": Key(Rule("imagenet or a file of weights", _may_be_path).or_null()),

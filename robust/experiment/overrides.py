@@ -24,6 +24,7 @@ _RENAMED = {  # what was called otherwise: keys, and choices of a group
     "task.recipe": "task.stage",
     "technique.recipe": "technique.stage",
     "evaluation=camera_and_world": "evaluation=all",
+    "lr_scheduler=none": "lr_scheduler=constant",
     "evaluation=world": "evaluation=environment",
     "perturb=all": "perturb=camera",
     "perturb=world": "perturb=environment",

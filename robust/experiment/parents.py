@@ -23,6 +23,7 @@ from robust.runs import RunFolder
 from robust.runs.config import Config
 
 NATURAL = "natural"
+PRETRAINED = "pretrained"
 PRETRAIN = "pretrain"
 #: of the trainer's keys those that say where and how it is computed, not what is learnt
 _MACHINE = frozenset(
@@ -58,6 +59,8 @@ def starts(overrides: Sequence[str], config: Config) -> dict[str, list[str]]:
         return {part: _stage(overrides, config, named.partition(".")[0]) for part, named in config.task.start.items()}
     if start == NATURAL:
         return {"": natural(overrides, config)}
+    if start == PRETRAINED:
+        return {"": _pretrained(overrides, config)}
     return {} if is_run(start) else {"": _pretraining(overrides, config, str(start))}
 
 
@@ -71,17 +74,23 @@ def is_self_supervised(task: Config) -> bool:
     return bool(task.stage == PRETRAIN)
 
 
+def _pretrained(overrides: Sequence[str], config: Config) -> list[str]:
+    """The overrides of the run of the network as it is given, that a run starts from."""
+    return [*_shared(overrides, alike=False), "technique=pretrained", "perturb=none", *_of_parent(config)]
+
+
 def _pretraining(overrides: Sequence[str], config: Config, task: str) -> list[str]:
     """The overrides of the self-supervised run of a task that a run starts from."""
     if task not in (known := _self_supervised_tasks()):
         raise ValueError(
-            f"`technique.start` must be null, natural, a self-supervised task ({', '.join(known)}) or the folder of a "
-            f"run; got {task}.{suggest(task, known)}"
+            f"`technique.start` must be null, natural, pretrained, a self-supervised task ({', '.join(known)}) or the "
+            f"folder of a run; got {task}.{suggest(task, [NATURAL, PRETRAINED, *known])}"
         )
+    others = ("attack", "task", "data.labels", "data.validation", "evaluation.natural_adversarial")
     return [
-        *_shared(overrides, alike=False, without=("attack", "task", "data.labels", "evaluation.natural_adversarial")),
+        *_shared(overrides, alike=False, without=others),
         *(f"task={task}", "technique=natural", "perturb=none", "attack=none"),
-        *("data.labels=null", "evaluation.natural_adversarial=null"),
+        *("data.labels=null", "data.validation=null", "evaluation.natural_adversarial=null"),
         *_of_parent(config),
     ]
 
@@ -124,7 +133,7 @@ def _key(override: Override) -> str:
 def _is_of_training(key: str) -> bool:
     """Whether a key says how the weights are learnt."""
     return (
-        key.partition(".")[0] in ("optimizer", "lr_scheduler")
+        key.partition(".")[0] in ("optimizer", "lr_scheduler", "label_smoothing")
         or key == "data.batch_size"
         or (key.startswith("trainer.") and key not in _MACHINE)
     )

@@ -30,16 +30,19 @@ from robust.experiment.build import (
 )
 from robust.experiment.compose import compose, model_title
 from robust.experiment.experiment import Experiment
+from robust.experiment.given import digest_of_files, given_files
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, natural, starts
 from robust.experiment.search_path import trust_projects
 from robust.experiment.sources import named_sources
 from robust.experiment.start import init_from_parents, start_title
 from robust.experiment.validate import (
     check_packing,
+    check_pretrained,
     check_same_network,
     check_size,
     check_task,
     check_technique,
+    check_training,
     check_values,
     check_writable,
 )
@@ -60,6 +63,9 @@ _QUIET = {
 
 
 _OTHER = "the run that this one"
+#: what changes nothing of a network that does not learn
+_OF_TRAINING = ("label_smoothing", "lr_scheduler", "optimizer", "trainer")
+_OF_BATCHES = tuple(f"data.{name}" for name in ("augment", "batch_size", "drop_last", "labels", "shuffle", "validation"))
 
 
 class Preparation:
@@ -87,8 +93,10 @@ class Preparation:
         check_packing(config)
         perturbation = build_perturbation(config.perturb)
         check_technique(config, perturbation)
+        check_pretrained(config)
         splits = self._splits(config)
         check_task(config, splits, perturbation, task_of(config))
+        check_training(config, task_of(config))
         conditions, attack_plans, others = _tests(config, splits)
         self._check_surroundings(config)
         identity = _identify(config, perturbation, splits, {})
@@ -123,8 +131,8 @@ class Preparation:
         return {"": parent}
 
     def _reference(self, overrides: tuple[str, ...], config: Config) -> Experiment | None:
-        """The natural run that a run is compared with; None for itself."""
-        if config.technique.name == NATURAL:
+        """The natural run that a run is compared with; None for itself, as it is for a network that does not learn."""
+        if config.technique.name == NATURAL or config.technique.trainable == []:
             return None
         with _of_another("is compared with", config):
             return self.prepare(natural(overrides, config))
@@ -216,7 +224,8 @@ def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Attack
 def _learns(run: Experiment) -> list[Any]:
     """What says which network learns, and how; less the optimiser."""
     config = run.config
-    return [run.architecture(), config.task, config.technique, config.lr_scheduler, config.weights]
+    settings = [config.lr_scheduler, config.label_smoothing, config.weights]
+    return [run.architecture(), config.task, config.technique, *settings]
 
 
 def _check_network(run: Experiment) -> None:
@@ -273,8 +282,12 @@ def _identify(
         settings = settings.changed({"data.name": f"{config.data.name}_{config.task.name}"})
     if is_run(config.technique.start):  # which one its own identity says
         settings = settings.changed({"technique.start": "run"})
+    if config.technique.trainable == []:
+        settings = settings.without(_OF_TRAINING).changed(dict.fromkeys(_OF_BATCHES))
     if settings.weights is not None:
         settings = settings.changed({"weights": published_digest(str(settings.weights))})
+    files = {f"model.{name}": digest_of_files(path) for name, path in given_files(config.model).items()}
+    settings = settings.changed(files) if files else settings
     return identify(
         settings,
         model=model_title(config.model),

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 from hydra._internal.utils import _locate
 
 from robust.errors import ParameterError
+from robust.experiment.search_path import import_from_here
 
 _MOST = 2**31 - 1  # what a whole number may be: as large as every library takes
 _LONGEST = 10_000  # characters of a word, values in a list
@@ -122,8 +123,10 @@ def _sequence(origin: Any, inner: tuple[Any, ...], *, fractions: bool) -> Rule |
 
 @functools.lru_cache(maxsize=512)
 def locate(name: str) -> Any:
-    """What a dotted name stands for. Raises what its import raises, and TypeError for what cannot be called."""
-    found = _locate(name)
+    """What a dotted name, or package.module:name, stands for; a module may lie in the working folder. Raises what its
+    import raises, and TypeError for what cannot be called."""
+    import_from_here(name)
+    found = _locate(name.replace(":", "."))
     if not callable(found):
         raise TypeError(f"it is {type(found).__name__}")
     return found

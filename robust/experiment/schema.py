@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from robust.attack import AttackPlan
-from robust.data import Augmentation
+from robust.data import Augmentation, DrawnOperations, Mixing
 from robust.errors import ParameterError, one_line
 from robust.experiment.keys import KEYS
 from robust.experiment.rules import (
@@ -24,7 +24,7 @@ from robust.experiment.rules import (
     parameters_of,
     rule_of,
 )
-from robust.learn import Adversarial, Constant, JSDConsistency, Linear, Steps, Task, Trades
+from robust.learn import Adversarial, Constant, JSDConsistency, Linear, OneCycle, Steps, Task, Trades
 from robust.perturb import Perturbation
 from robust.track import Tracker
 
@@ -36,20 +36,23 @@ _GIVEN = {
     "model": ("image_shape", "num_classes"),
     "optimizer": ("params",),
     "task.images": ("splits",),
-    "task.module": ("model", "optimizer", "lr_scheduler", "objective", "keep_standardization", "seed"),
+    "task.module": (
+        *("model", "optimizer", "lr_scheduler", "warmup_epochs", "label_smoothing", "objective"),
+        *("keep_standardization", "seed"),
+    ),
     "trainer": ("title", "checkpoint", "callbacks", "logger"),
 }
 #: what is to be made, where it is of robust's or torch's own; others' need only do the same
 _KINDS: dict[str, tuple[type, ...]] = {
     "attack": (AttackPlan,),
     "attack.several.*": (AttackPlan,),
-    "data.augment": (Augmentation,),
+    "data.augment": (Augmentation, DrawnOperations, Mixing),
     "logger": (Tracker,),
-    "lr_scheduler": (Constant, Linear, Steps),
+    "lr_scheduler": (Constant, Linear, OneCycle, Steps),
     "model": (nn.Module,),
     "optimizer": (torch.optim.Optimizer,),
     "perturb.transform": (Perturbation,),
-    "recipe.*.lr_scheduler": (Constant, Linear, Steps),
+    "recipe.*.lr_scheduler": (Constant, Linear, OneCycle, Steps),
     "task.module": (Task,),
     "technique.objective": (Adversarial, JSDConsistency, Trades),
     "technique.share": (Constant, Linear, Steps),

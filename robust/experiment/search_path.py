@@ -6,7 +6,9 @@ package adds its folder of choices by an entry point (see `robust.files.choices`
 """
 
 import functools
+import importlib.util
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +38,15 @@ def use_project(folder: str | Path) -> None:
     given = [str(path), *(str(one) for one in project_folders() if one != path)]
     os.environ[VARIABLE] = os.pathsep.join(given)
     import_from_projects()
+
+
+def import_from_here(name: str) -> None:
+    """Lets a module be imported from the working folder, if that is where the one of a dotted name lies: the command
+    `robust` is no script that lies there."""
+    module, here = re.split("[.:]", name)[0], str(Path.cwd())
+    there = os.path.isfile(f"{module}.py") or os.path.isdir(module)  # noqa: PTH112, PTH113, of any name
+    if there and here not in sys.path and importlib.util.find_spec(module) is None:
+        sys.path.append(here)
 
 
 def take_project(words: Sequence[str]) -> list[str]:

@@ -27,8 +27,8 @@ def init_from_parents(network: nn.Module, config: Config, others: Mapping[str, n
 
 
 def start_title(config: Config, start: Config | None) -> str:
-    """What self-supervised learning a run starts from, in words: a task, or that of the run whose configuration is
-    `start`; "" for none."""
+    """What a run starts from, in words, where its technique does not say it: a self-supervised task, or that of the run
+    whose configuration is `start`, or `pretrained`; "" for none."""
     named = config.technique.start
     if named in (None, NATURAL) or start is None:
         return ""

@@ -17,16 +17,19 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from robust.experiment.build import build_schedule, build_splits, build_task, build_trainer
 from robust.experiment.experiment import Experiment
+from robust.experiment.keys import BEST
 from robust.experiment.start import init_from_parents
 from robust.experiment.threads import AUTO, computing
 from robust.learn import (
+    Averaging,
     Constant,
     Curriculum,
-    Curve,
     DivergedError,
+    EpochLogger,
     FrozenNorms,
     KnnAccuracy,
     Task,
+    Validation,
     doubts,
     has_finite_weights,
 )
@@ -42,10 +45,13 @@ class ParentError(RuntimeError):
 
 
 def train(run: Experiment, logger: Logger | None = None) -> None:
-    """Trains the network, from the last checkpoint where there is one, and saves it."""
+    """Trains the network, from the last checkpoint where there is one, and saves it; one that does not learn is saved
+    as it is given."""
     network = run.build_network()
     init_from_parents(network, run.config, load_parents(run))
-    if fit(run, network, run.folder, logger=logger).is_global_zero:
+    if not run.learns:
+        run.files.save_model(network, run.architecture())
+    elif fit(run, network, run.folder, logger=logger).is_global_zero:
         if not has_finite_weights(network):
             raise DivergedError("Training diverged: not all weights are finite. Try a smaller learning rate.")
         run.files.save_model(network, run.architecture())
@@ -72,16 +78,10 @@ def fit(
         title=run.identity.title,
         checkpoint=files.checkpoint,
         logger=logger,
-        callbacks=[
-            Curriculum(build_schedule(config)),
-            FrozenNorms(),
-            *([KnnAccuracy(build_splits(config.data))] if run.has_knn else []),
-            Curve(files.write_metrics, run=run.identity.digest),
-            *callbacks,
-        ],
+        callbacks=[*_callbacks(run), EpochLogger(files.write_metrics, run=run.identity.digest), *callbacks],
     )
     data = run.build_data()
-    for note in (*build_splits(config.data).notes, *data.notes):
+    for note in (*build_splits(config.data.without(["validation", "labels"])).notes, *data.notes):
         _log.info("%s", note)
     if resumed := files.checkpoint.is_file():
         _check_checkpoint(files.checkpoint, run.identity.digest)
@@ -97,10 +97,23 @@ def fit(
     return trainer
 
 
+def _callbacks(run: Experiment) -> list[pl.Callback]:
+    """What sets the epochs of a run, and measures after each: of the averaged weights, where they are averaged."""
+    config, trainer = run.config, run.config.trainer
+    found: list[pl.Callback] = [Averaging(trainer.ema)] if trainer.ema is not None else []
+    found += [Curriculum(build_schedule(config)), FrozenNorms()]
+    if run.has_knn:
+        found.append(KnnAccuracy(build_splits(config.data)))
+    if (images := run.splits.validation) is not None:
+        settings = {"seed": config.seed, "batch_size": config.evaluation.batch_size, "patience": trainer.patience}
+        found.append(Validation(images, run.perturbation, keep_best=trainer.keep == BEST, **settings))
+    return found
+
+
 def _check_checkpoint(path: Path, run: str) -> None:
     """Raises ValueError unless a checkpoint is one to resume this run from, by the digest of its identity."""
     callbacks = read_checkpoint(path, "state_dict", "optimizer_states", "loops", "callbacks")["callbacks"]
-    curve = callbacks.get(Curve.__qualname__) if isinstance(callbacks, dict) else None
+    curve = callbacks.get(EpochLogger.__qualname__) if isinstance(callbacks, dict) else None
     if not isinstance(curve, dict) or curve.get("run", run) != run:
         raise damaged(path, ValueError("it is of another run"))
 

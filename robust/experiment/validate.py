@@ -5,11 +5,12 @@ from pathlib import Path
 
 from torch import nn
 
-from robust.data import Splits
+from robust.data import Mixing, Splits
 from robust.errors import check
 from robust.experiment.parents import is_self_supervised
+from robust.experiment.rules import locate
 from robust.experiment.schema import survey
-from robust.learn import Task
+from robust.learn import Classifier, Task
 from robust.perturb import Perturbation
 from robust.runs.config import Config
 
@@ -58,6 +59,19 @@ def check_technique(config: Config, perturbation: Perturbation | None) -> None:
         )
 
 
+def check_pretrained(config: Config) -> None:
+    """Raises ValueError where a network that does not learn would be measured with weights that nobody trained."""
+    target = str(config.model["_target_"])
+    brings = (
+        target == "robust.models.OnnxNetwork" or not target.startswith("robust.models.") or "network" in config.model
+    )
+    if config.technique.trainable == [] and config.weights is config.technique.start is None and not brings:
+        raise ValueError(
+            f"`technique={config.technique.name}` measures a network as it is given; `model={config.model.name}` has "
+            "new weights. Give trained ones: weights=FILE."
+        )
+
+
 def check_task(config: Config, splits: Splits, perturbation: Perturbation | None, learnt: type[Task]) -> None:
     """Raises ValueError where the images lack classes or what else the task that is `learnt` must know of them, a batch
     holds too few, or a perturbation would make another answer right."""
@@ -91,6 +105,32 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
             f"`task={task.name}` asks where things are, and needs pictures that are not moved; got "
             f"`perturb={perturbation.name}`. Choose noise, blur or faulty pixels, or leave it out."
         )
+
+
+def check_training(config: Config, learnt: type[Task]) -> None:
+    """Raises ValueError where settings of the training do not go together, or do not suit the task that is `learnt`."""
+    task, trainer, optimizer, rate = config.task, config.trainer, config.optimizer, config.lr_scheduler or Config()
+    classifies = issubclass(learnt, Classifier) and not is_self_supervised(task)
+    other, share = f"null with `task={task.name}`", config.data.validation
+    holds = share is None or (task.tested and not is_self_supervised(task))
+    check("data.validation", share, other, holds, "It predicts no class of these images.")
+    for name in ("keep", "patience"):
+        value, holds = trainer[name], trainer[name] is None or share is not None
+        check(f"trainer.{name}", value, "null without validation", holds, "Set data.validation=0.1.")
+    advice = "It is for tasks that classify."
+    check("label_smoothing", config.label_smoothing, other, classifies or config.label_smoothing is None, advice)
+    mixes = config.data.augment is not None and _mixes(str(config.data.augment["_target_"]))
+    augment = config.data.augment["_target_"] if mixes else None
+    check("data.augment", augment, f"one that mixes no labels with `task={task.name}`", classifies or not mixes, advice)
+    epochs, warmup = trainer.max_epochs, rate.get("warmup_epochs") or 0
+    check("lr_scheduler.warmup_epochs", warmup, f"below trainer.max_epochs, {epochs}", warmup < epochs)
+    holds = not optimizer.get("nesterov") or (optimizer.get("momentum") or 0) > 0
+    check("optimizer.nesterov", True, "false without momentum", holds, "Set optimizer.momentum=0.9.")
+
+
+def _mixes(target: str) -> bool:
+    called = locate(target)
+    return isinstance(called, type) and issubclass(called, Mixing)
 
 
 def _check_self_supervised(config: Config) -> None:

@@ -1,25 +1,28 @@
 """Training: LightningModules and callbacks."""
 
 from robust.learn.adversary import SignAdversary
-from robust.learn.callbacks import Curve, LastCheckpoint, Progress
+from robust.learn.averaging import Averaging
+from robust.learn.callbacks import EpochLogger, LastCheckpoint, Progress
 from robust.learn.classifier import Classifier
-from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, Schedule, Steps
+from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, OneCycle, Schedule, Steps, lr_factor
 from robust.learn.doubts import doubts
 from robust.learn.objective import Adversarial, JSDConsistency, Objective, Trades
 from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xent
 from robust.learn.start import NEW, FrozenNorms, copy_weights, freeze
 from robust.learn.task import DivergedError, Guess, Task, has_finite_weights
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
+from robust.learn.validation import Validation
 
 __all__ = [
     "NEW",
     "Adversarial",
+    "Averaging",
     "Classifier",
     "Constant",
     "Cosine",
     "Curriculum",
-    "Curve",
     "DivergedError",
+    "EpochLogger",
     "FrozenNorms",
     "Guess",
     "JSDConsistency",
@@ -27,6 +30,7 @@ __all__ = [
     "LastCheckpoint",
     "Linear",
     "Objective",
+    "OneCycle",
     "Progress",
     "RotationPrediction",
     "Schedule",
@@ -35,12 +39,14 @@ __all__ = [
     "Steps",
     "Task",
     "Trades",
+    "Validation",
     "copy_weights",
     "count_devices",
     "doubts",
     "freeze",
     "has_finite_weights",
     "is_one_of_several",
+    "lr_factor",
     "make_trainer",
     "nt_xent",
     "on_gpu",

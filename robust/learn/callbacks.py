@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from robust.files import atomic_write, check_guards
 
 
-class Curve(pl.callbacks.Checkpoint):
+class EpochLogger(pl.callbacks.Checkpoint):
     """Collects what was logged in each epoch and has it written as a table, one row an epoch. A resumed run continues
     its rows; a checkpoint says which `run` it is of.
 
@@ -94,9 +94,9 @@ class Progress(pl.callbacks.ProgressBar):
             disable=None if self._shown else True,
         )
 
-    def on_train_batch_end(self, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         if self._bar is not None:
-            self._bar.update()
+            self._bar.update(trainer.global_step - self._bar.n)  # several batches may make one step
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if self._bar is not None:

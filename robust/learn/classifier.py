@@ -11,16 +11,18 @@ from robust.learn.task import Guess, Task
 
 
 class Classifier(Task):
-    """Trains a network, from images in [0, 1] to logits, with cross entropy."""
+    """Trains a network, from images in [0, 1] to logits, with cross entropy; of mixed images with both their labels."""
 
     def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         return self.classification_loss(self.model(batch.images), batch)
 
     def classification_loss(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        return judged(logits, batch.labels)
+        targets = batch.labels if batch.targets is None else batch.targets
+        loss = functional.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        return loss, {"accuracy": _correct(logits, batch.labels)}
 
     def guess(self, labels: Tensor) -> Guess:
-        alone = self.objective is None or not self.objective.of_logits  # else the loss is more than a cross entropy
+        alone = not (self.label_smoothing or (self.objective and self.objective.of_logits))  # else it is another loss
         return guessed(labels) if alone else guessed(labels)._replace(loss=None)
 
 

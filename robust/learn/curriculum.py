@@ -58,6 +58,30 @@ class Steps:
         return self.values[min(int(progress * len(self.values)), len(self.values) - 1)]
 
 
+class OneCycle:
+    """From `start` to 1 along half a cosine, until the share `peak` of the training is over, then to `end` likewise
+    (Smith and Topin 2019, arXiv 1708.07120). Raises ValueError for a `peak` that is not between 0 and 1."""
+
+    def __init__(self, *, peak: float = 0.3, start: float = 0.04, end: float = 4e-6):
+        if not 0 < peak < 1:
+            raise ValueError(f"`lr_scheduler.peak` must be above 0 and below 1; got {peak}.")
+        self.peak = peak
+        self.up, self.down = Cosine(start=start, end=1), Cosine(start=1, end=end)
+
+    def __call__(self, progress: float) -> float:
+        if progress < self.peak:
+            return self.up(progress / self.peak)
+        return self.down((progress - self.peak) / (1 - self.peak))
+
+
+def lr_factor(schedule: Schedule, step: int, *, steps: float, warmup: float = 0) -> float:
+    """The factor of the learning rate at a step, counted from 0, of so many: over the first `warmup` steps it rises
+    evenly to where the schedule begins, which then runs over the rest."""
+    if step < warmup:
+        return schedule(0) * (step + 1) / (warmup + 1)
+    return schedule(min((step - warmup) / (steps - warmup), 1))
+
+
 def check_share(name: str, share: float) -> float:
     """`share`, or ValueError unless it is from 0 to 1."""
     if not 0 <= share <= 1:

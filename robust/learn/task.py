@@ -1,5 +1,6 @@
 """What is learnt: the LightningModule that all tasks share."""
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from robust.data import Batch, ImageSet
-from robust.learn.curriculum import Schedule
+from robust.learn.curriculum import Schedule, lr_factor
 from robust.learn.objective import Objective
 from robust.models import Standardize
 from robust.perturb import ImageRandom, Perturbation, key
@@ -35,8 +36,10 @@ def has_finite_weights(model: nn.Module) -> bool:
 class Task(pl.LightningModule):
     """Trains `model`. Logs the means of the loss, and of what else `compute_loss` returns, over each epoch.
 
-    `lr_scheduler` gives the factor of the optimiser's learning rate at each step, by the progress of training. An
-    `objective` takes the place of the loss, to make the network robust. With `keep_standardization` the network was
+    `lr_scheduler` gives the factor of the optimiser's learning rate at each step, by the progress of training, after
+    `warmup_epochs` in which it rises (see `lr_factor`). `label_smoothing`, from 0 to below 1, is the share of each
+    label that is spread over all classes, where the task is to classify. An `objective` takes the place of the loss, to
+    make the network robust. With `keep_standardization` the network was
     trained before, and keeps that of its images. Whatever is random in a step (dropout) is keyed by (seed, epoch), so
     that a training resumed at an epoch's start goes on as if nothing had been; in each of several processes it is
     something else.
@@ -60,6 +63,8 @@ class Task(pl.LightningModule):
         *,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         lr_scheduler: Schedule | None = None,
+        warmup_epochs: float = 0,
+        label_smoothing: float = 0,
         objective: Objective | None = None,
         keep_standardization: bool = False,
         seed: int = 0,
@@ -67,7 +72,8 @@ class Task(pl.LightningModule):
         super().__init__()
         self.model = model
         self.make_optimizer = optimizer
-        self.lr_scheduler = lr_scheduler
+        self.lr_scheduler, self.warmup_epochs = lr_scheduler, warmup_epochs
+        self.label_smoothing = label_smoothing
         self.objective = objective
         self.keep_standardization = keep_standardization
         self.seed = seed
@@ -116,8 +122,11 @@ class Task(pl.LightningModule):
         optimizer = self.make_optimizer([one for one in self.parameters() if one.requires_grad])
         if self.lr_scheduler is None:
             return optimizer
-        factor, steps = self.lr_scheduler, self.trainer.estimated_stepping_batches
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(min(step / steps, 1)))
+        steps, epochs = self.trainer.estimated_stepping_batches, self.trainer.max_epochs
+        assert epochs
+        warmup = self.warmup_epochs * steps / epochs
+        factor = functools.partial(lr_factor, self.lr_scheduler, steps=steps, warmup=warmup)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_start(self) -> None:

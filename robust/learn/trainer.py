@@ -72,12 +72,15 @@ def make_trainer(
     logger: Logger | None = None,
     devices: Devices = 1,
     num_nodes: int = 1,
+    gradient_clip_val: float | None = None,
+    accumulate_grad_batches: int | None = None,
 ) -> pl.Trainer:
     """Lightning's Trainer, silent but for one progress bar, with a checkpoint to resume from.
 
     Nothing is logged, saved or moved in the middle of an epoch: a step costs what it costs bare. Several `devices` (of
     each of `num_nodes`; "auto": all GPUs there are) train one model by distributed data parallelism: in processes that
-    this one starts, or those that `srun` started. Raises ValueError where these are not as many.
+    this one starts, or those that `srun` started. `gradient_clip_val` is the greatest norm of a step's gradients; those
+    of `accumulate_grad_batches` batches, their mean, make one step. Raises ValueError where these are not as many.
     """
     per_node = count_devices(devices, accelerator)
     several = per_node * num_nodes > 1
@@ -97,6 +100,8 @@ def make_trainer(
         use_distributed_sampler=False,  # the data module divides the batches
         plugins=[SLURMEnvironment(auto_requeue=False) if started else LightningEnvironment(), AtomicIO()],
         precision=precision,
+        gradient_clip_val=gradient_clip_val,
+        accumulate_grad_batches=accumulate_grad_batches or 1,
         logger=logger or False,
         log_every_n_steps=1,  # what is logged is logged at an epoch's end; a larger number draws a warning
         enable_checkpointing=True,
@@ -112,7 +117,7 @@ def make_trainer(
 
 
 class _KeepSignalHandler(pl.Callback):
-    """Leaves SIGTERM to whoever handled it before the training: a cluster's job that is to make room goes on until it
+    """Leaves SIGTERM to its handler from before the training: a cluster's job that is to make room goes on until it
     is killed, and is queued again; one that ended by itself would not be."""
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:

@@ -7,6 +7,7 @@ from robust.measure.calibration import (
     expected_calibration_error,
     rms_calibration_error,
 )
+from robust.measure.comparison import Flips, flips, mcnemar
 from robust.measure.conditions import NATURAL, Condition, condition_title
 from robust.measure.confusion import confusion_counts
 from robust.measure.displacement import layers, measure_layers, movement
@@ -14,6 +15,7 @@ from robust.measure.evaluate import (
     TEST_KEY,
     Measurement,
     Test,
+    check_classes,
     measure,
     measure_in_parts,
     measure_natural_adversarial,
@@ -21,9 +23,10 @@ from robust.measure.evaluate import (
     predict,
 )
 from robust.measure.knn import features, knn_accuracy
+from robust.measure.preflight import Finding, preflight
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
-from robust.measure.suites import SUITES, suite_scores, suite_tests
+from robust.measure.suites import SUITES, UNITS, suite_scores, suite_tests
 from robust.measure.summary import scores, summarize
 
 __all__ = [
@@ -31,18 +34,24 @@ __all__ = [
     "NATURAL",
     "SUITES",
     "TEST_KEY",
+    "UNITS",
     "Condition",
+    "Finding",
+    "Flips",
     "Measurement",
     "Samples",
     "Test",
     "aurra",
+    "check_classes",
     "condition_title",
     "confidence_bins",
     "confusion_counts",
     "expected_calibration_error",
     "features",
+    "flips",
     "knn_accuracy",
     "layers",
+    "mcnemar",
     "measure",
     "measure_in_parts",
     "measure_layers",
@@ -50,6 +59,7 @@ __all__ = [
     "movement",
     "planned_tests",
     "predict",
+    "preflight",
     "rms_calibration_error",
     "saliency_maps",
     "scores",

@@ -76,7 +76,7 @@ def predict(
             batch = to_float(images.images[rows].to(device))
             batch = condition.view(batch, places[rows], seed=seed, trial=trial)
             logits = ask(model, batch, numbers=places[rows], under=f"{condition.title}, trial {trial}")
-            _check_classes(logits, len(images.classes))
+            check_classes(logits, len(images.classes))
             if among is not None:
                 logits = logits[:, among]
             best = logits.argmax(1)
@@ -195,7 +195,8 @@ def _greatest_share(logits: Tensor) -> Tensor:
     return (logits - logits.amax(1, keepdim=True)).float().exp_().sum(1).reciprocal_()
 
 
-def _check_classes(logits: Tensor, classes: int) -> None:
+def check_classes(logits: Tensor, classes: int) -> None:
+    """Raises OutputError unless there is a logit for each class: `logits` of shape (batch, classes)."""
     if logits.shape[1] != classes:
         raise OutputError(
             f"The model must return logits of shape ({len(logits)}, {classes}), one for each image and class; "

@@ -22,6 +22,23 @@ SUITES: dict[str, tuple[tuple[str, float], ...]] = {
         *(("mesh", 0.3), ("texture", 0.5), ("pixel_dropout", 0.15), ("environment", 1.0)),
     ),
 }
+#: what the level of a test is, where it is no plain number
+UNITS = {
+    "noise": "standard deviation",
+    "blur": "sigma, pixels",
+    "blur_channels": "sigma, pixels",
+    "shift": "share of a side, at most",
+    "zoom": "times as large or small less 1, at most",
+    **dict.fromkeys(("shear", "rotate", "perspective"), "degrees, at most"),
+    "erase": "share of the picture, at most",
+    "mesh": "width of lines over their distance, at most",
+    "texture": "weight of the pattern, at most",
+    "pixel_dropout": "share of the pixels, at most",
+    **dict.fromkeys(("environment", "camera", "all"), "share of each range"),
+    **{
+        f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")
+    },
+}
 #: perturbations in which nothing is random: one trial is all there are
 NOT_RANDOM = ("blur", "blur_channels")
 #: the columns of `suite_scores`

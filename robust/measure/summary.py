@@ -34,10 +34,10 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     return summary
 
 
-def scores(rows: pd.DataFrame) -> dict[str, Any]:
+def scores(rows: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Any]:
     """One run's figures to sort by: natural; worst, of all its conditions, with which that is; and by suite (see
-    `suite_scores`) mean, worst with its condition and trials, of the suites that it was tested under whole."""
-    summary = summarize(rows)
+    `suite_scores`) mean, worst with its condition and trials, of the suites that it was tested under whole. `summary`
+    is that of its rows."""
     natural = summary.loc[summary["test_perturbation"] == NATURAL, "mean"]
     worst = summary.loc[summary["mean"].idxmin()] if len(summary) else None
     suites = suite_scores(rows)

@@ -1,9 +1,18 @@
 """Networks: images in [0, 1] in, logits out."""
 
+from robust.models.adapted import Adapted
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, ImagesTooSmallError, linear_head
 from robust.models.inference import device_of, evaluating, folded, is_training, preserved
-from robust.models.outputs import OutputError, Thresholded, ask, gives_logits, said
+from robust.models.libraries import (
+    HuggingFaceNetwork,
+    RobustBenchNetwork,
+    TimmNetwork,
+    TorchvisionNetwork,
+    read_description,
+)
+from robust.models.onnx_file import OnnxGraph, OnnxNetwork, input_shape
+from robust.models.outputs import OutputError, Thresholded, ask, gives_gradients, gives_logits, said
 from robust.models.pretrained import IMAGENET, load_pretrained, published_digest
 from robust.models.registry import UnknownNetworkError, make_network, register
 from robust.models.resnet import ResNet
@@ -12,26 +21,36 @@ from robust.models.standardize import Standardize
 
 __all__ = [
     "IMAGENET",
+    "Adapted",
     "AlexNet",
     "ConvNet",
+    "HuggingFaceNetwork",
     "ImagesTooSmallError",
+    "OnnxGraph",
+    "OnnxNetwork",
     "OutputError",
     "ResNet",
+    "RobustBenchNetwork",
     "Siamese",
     "Standardize",
     "Thresholded",
+    "TimmNetwork",
+    "TorchvisionNetwork",
     "UnknownNetworkError",
     "ask",
     "device_of",
     "evaluating",
     "folded",
+    "gives_gradients",
     "gives_logits",
+    "input_shape",
     "is_training",
     "linear_head",
     "load_pretrained",
     "make_network",
     "preserved",
     "published_digest",
+    "read_description",
     "register",
     "said",
     "trunk_of",

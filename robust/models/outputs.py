@@ -89,8 +89,18 @@ def _version(images: Tensor) -> int:
     return 0 if images.is_inference() else images._version
 
 
+def opened(outputs: Any) -> Any:
+    """The logits of what a network returned: of a mapping or an object those that it holds as `logits`."""
+    return outputs.get("logits", outputs) if isinstance(outputs, Mapping) else getattr(outputs, "logits", outputs)
+
+
+def gives_gradients(model: nn.Module) -> bool:
+    """Whether a network's outputs can be differentiated: not where a part of it is computed elsewhere."""
+    return all(getattr(part, "gives_gradients", True) for part in model.modules())
+
+
 def _logits(outputs: Any, images: int) -> Tensor:
-    found = outputs.get("logits", outputs) if isinstance(outputs, Mapping) else getattr(outputs, "logits", outputs)
+    found = opened(outputs)
     if not isinstance(found, Tensor):
         raise OutputError(
             "The model must return logits, a tensor of shape (batch, classes), or hold it as `logits`; got "

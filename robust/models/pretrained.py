@@ -9,24 +9,37 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robust.errors import one_line, require
+from robust.models.adapted import Adapted
+from robust.models.libraries import HuggingFaceNetwork
 from robust.models.resnet import ResNet
 
 IMAGENET = "imagenet"
 _OWN = ("standardize.", "head.")  # what is this project's, or depends on the classes
 _WIDTH = 64
+_INSIDE = ("state_dict", "model_state_dict", "net", "model")  # where files keep the weights, beside other things
 _NOT_IN_OLD_FILES = ".num_batches_tracked"  # of norms with a momentum, which do not need it
 
 
-def load_pretrained(network: nn.Module, weights: str) -> None:
-    """Gives a residual network all weights but the head's from torchvision's, trained on ImageNet: `weights` is
-    `imagenet`, to download them, or a file that holds their `state_dict`.
+def load_pretrained(network: nn.Module, weights: str, *, keep_head: bool = True) -> None:
+    """Gives a network weights that others trained. A residual network of ours takes all but the head's from
+    torchvision's, trained on ImageNet: `weights` is `imagenet`, to download them, or a file that holds their
+    `state_dict`. One of others (`Adapted`) takes its own from a file, PyTorch's or safetensors, or from the folder of a
+    Hugging Face network; where the head there has other outputs, with `keep_head` that is an error, else it is left
+    out.
 
     Raises FileNotFoundError where they are not there, ValueError for a file that is damaged or of another network.
     """
+    if isinstance(network, HuggingFaceNetwork) and Path(weights).is_dir():
+        network.take_folder(weights, keep_head=keep_head)
+        return
+    if isinstance(network, Adapted) and weights != IMAGENET:
+        network.take_weights(_read_any(Path(weights)), weights, keep_head=keep_head)
+        return
     if not isinstance(network, ResNet):
         raise ValueError(
-            f"`weights` must be left out with a {type(network).__name__}: there are some for residual networks, such "
-            "as `model=resnet18`."
+            f"`weights` must be left out with a {type(network).__name__}, or a file with a network of others, such as "
+            f"`model=timm`; got {weights}."
         )
     width = network.state_dict()["stem.0.weight"].shape[0]
     if weights == IMAGENET and width != _WIDTH:
@@ -56,9 +69,26 @@ def published_digest(weights: str) -> str:
     if weights == IMAGENET:
         return weights
     path = Path(weights)
-    if not path.is_file():
+    files = sorted(path.glob("*.safetensors")) or sorted(path.glob("*.bin")) if path.is_dir() else [path]
+    if not files or not files[0].is_file():
         raise FileNotFoundError(f"`weights` must be imagenet or a file of weights; {path} is not there.")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    digests = [hashlib.sha256(one.read_bytes()).hexdigest() for one in files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _read_any(path: Path) -> Mapping[str, Tensor]:
+    """The weights in a file, PyTorch's or safetensors, by name."""
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read(path)
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
+    require("safetensors", what=f"`weights={path}`", extra="export")
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except Exception as error:
+        raise ValueError(f"`weights={path}` cannot be read ({one_line(error)}). Fetch it again.") from error
 
 
 def _ours(name: str) -> str:
@@ -87,7 +117,9 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(f"`weights={path}` cannot be read ({type(error).__name__}). Fetch it again.") from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    state = content
+    while isinstance(state, dict) and (inside := next((name for name in _INSIDE if name in state), None)):
+        state = state[inside]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"`weights={path}` must hold a state_dict, tensors by name; got {type(content).__name__}.")
     return state

@@ -21,6 +21,7 @@ it returns may be scores that are no logits, and mean other predictions at other
 `robust.models.outputs`.
 """
 
+import copy
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,8 +31,11 @@ from typing import Any, TypeVar
 from torch import nn
 
 from robust.files.choices import called_by_packages
+from robust.models.adapted import Adapted
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet
+from robust.models.libraries import HuggingFaceNetwork, RobustBenchNetwork, TimmNetwork, TorchvisionNetwork
+from robust.models.onnx_file import OnnxNetwork
 from robust.models.resnet import ResNet
 from robust.models.siamese import Siamese
 
@@ -40,15 +44,16 @@ GROUP = "robust.networks"
 Network = Callable[..., nn.Module]
 _Any = TypeVar("_Any", bound=Network)
 
+_ADAPTED = (Adapted, HuggingFaceNetwork, OnnxNetwork, RobustBenchNetwork, TimmNetwork, TorchvisionNetwork)
 _OURS: dict[str, Network] = {
-    f"robust.models.{network.__name__}": network for network in (AlexNet, ConvNet, ResNet, Siamese)
+    f"robust.models.{network.__name__}": network for network in (AlexNet, ConvNet, ResNet, Siamese, *_ADAPTED)
 }
 _registered: dict[str, Network] = {}
 _allowed: set[str] = set()
 
 
 class UnknownNetworkError(ValueError):
-    """A network that nobody registered or named."""
+    """A network that was neither registered nor named."""
 
 
 def register(network: _Any) -> _Any:
@@ -77,15 +82,15 @@ def _is_named(name: str) -> bool:
 def find(name: str, named: Sequence[Network | str] = ()) -> Network:
     """The network of this dotted path; `named` are those that the caller trusts, themselves or their dotted paths.
 
-    Raises UnknownNetworkError for one that nobody registered or named, and ValueError for one that cannot be imported;
-    neither imports anything else.
+    Raises UnknownNetworkError for one that was neither registered nor named, and ValueError for one that cannot be
+    imported; neither imports anything else.
     """
     for network in (*named, *_registered.values()):
         if not isinstance(network, str) and _goes_by(network, name):
             return network
     if name in _OURS:
         return _OURS[name]
-    if name in named or _is_named(name):
+    if name in named or _is_named(name.replace(":", ".")):
         return _import(name)
     raise UnknownNetworkError(
         f"the network {name}, which is neither one of robust.models nor registered, and is not called. If you trust "
@@ -126,8 +131,10 @@ def _make(value: Any, networks: Mapping[str, Network]) -> Any:
     if "_target_" not in value:
         return arguments
     name = str(value["_target_"])
+    if isinstance(network := networks[name], nn.Module) and not arguments:
+        return copy.deepcopy(network)
     try:
-        made = networks[name](**arguments)
+        made = network(**arguments)
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError) as error:
         values = ", ".join(f"{key}={one!r}" for key, one in arguments.items())
         raise ValueError(f"{name} cannot be made with {values} ({error}).") from error
@@ -145,6 +152,7 @@ def _path(network: Network) -> str:
 
 def _goes_by(network: Network, name: str) -> bool:
     """Whether this is the network's dotted path, or another that it can be had by, without an import."""
+    name = name.replace(":", ".")
     module, _, attribute = name.rpartition(".")
     return name == _path(network) or getattr(sys.modules.get(module), "__dict__", {}).get(attribute) is network
 

@@ -66,9 +66,10 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             "robust accuracy, %": table["robust"].map(percent),
             **interval_column(table),
             **({"no result": table["faults"]} if table["faults"].any() else {}),
-            "median distortion": table["distortion"].map(_short),
-            "median steps": table["steps"].map(_short),
-            "median queries": table["queries"].map(_short),
+            **{
+                f"median {name}": ["" if pd.isna(value) else f"{value:.3g}" for value in table[name]]
+                for name in ("distortion", "steps", "queries")
+            },
         }
     )
 
@@ -84,7 +85,7 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
     if not runs:
         return pd.DataFrame()
     perturbed = perturbed_accuracy(pd.concat(attacked.values()))
-    by = ["data", "model", "technique", "train_perturbation", "train_level", "kind", *_ATTACK]
+    by = [*_ABOUT[:-1], *_ATTACK]
     lines = []
     every = pd.DataFrame(runs)
     every["perturbed"] = every["run"].map(perturbed)
@@ -114,7 +115,7 @@ def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
     for (name, settings), group in attacks.groupby(["attack", "settings"], sort=False):
         for targeted, each in group.groupby(group["target"] >= 0, sort=False):
             recognised = (each["before"] == each["label"]).groupby(each["image"]).all()
-            gave_way = each["success"].groupby(each["image"]).any()
+            misled = each["success"].groupby(each["image"]).any()
             lines.append(
                 {
                     **about,
@@ -124,7 +125,7 @@ def attack_lines(folder: Path, rows: pd.DataFrame) -> list[dict[str, object]]:
                     "targeted": bool(targeted),
                     "images": len(recognised),
                     "natural": recognised.mean(),
-                    "robust": (recognised & ~gave_way).mean(),
+                    "robust": (recognised & ~misled).mean(),
                     **succeeded(each)[_EFFORT].median(),
                     "faults": int((each["fault"].fillna("") != "").sum()) if "fault" in each else 0,
                 }
@@ -152,7 +153,3 @@ def _value(value: object) -> str:
     if isinstance(value, float) and 0 < value < 1 and abs(255 * value - round(255 * value)) < 1e-6:
         return f"{round(255 * value)}/255"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _short(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.3g}"

@@ -9,7 +9,8 @@ Each entry of the file says, in percent and points unless its text says otherwis
 - `digits` of the figures that are compared (2), and `where`: words that must be as it says for the claim to be made.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
@@ -50,7 +51,8 @@ class Subject:
     words: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_claims(package: str) -> list[dict[str, Any]]:
+@functools.cache
+def read_claims(package: str) -> Sequence[Mapping[str, Any]]:
     """The claims of a study, by the name of its package. Raises ValueError for a key that there is not."""
     claims: Any = OmegaConf.to_container(OmegaConf.create((files(package) / "claims.yaml").read_text()))
     for one in claims:
@@ -91,13 +93,9 @@ def _line(claim: Mapping[str, Any], subject: Subject) -> dict[str, object] | Non
     }
     if reaches(claim["comparison"], published, tolerance, low, high):
         return line
-    reason = found.reason or (lambda _: _short(claim["comparison"], published, tolerance, measured, low, high))
+    bound = f"{claim['comparison'].replace('equal', 'about')} {published:g}{f' ± {tolerance:g}' if tolerance else ''}"
+    reason = found.reason or (lambda _: f"{measured:g} [{low:g}, {high:g}] is not {bound}")
     return {**line, "met": "no", "reason": reason(line)}
-
-
-def _short(comparison: Comparison, published: float, tolerance: float, measured: float, low: float, high: float) -> str:
-    given = f"{comparison if comparison != 'equal' else 'about'} {published:g}"
-    return f"{measured:g} [{low:g}, {high:g}] is not {given}{f' ± {tolerance:g}' if tolerance else ''}"
 
 
 def claims_summary(table: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""How sure networks are: where they are right, where they are wrong, and what abstaining would win."""
+"""The confidence of networks: where they are right, where they are wrong, and what abstaining would gain."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from robust.measure import NATURAL, SUITES, TEST_KEY, expected_calibration_error
 from robust.measure.suites import comparable_suites, comparable_tests
-from robust.report.figures import COLOURS, STYLE, Drawing, line_styles
+from robust.report.figures import COLOURS, STYLE, Drawing, legend_below, line_styles
 from robust.report.scores import shown_suites, suite_columns
 from robust.report.section import Section, Table
-from robust.report.tables import percent
+from robust.report.tables import percent, varying
 from robust.report.titles import disambiguate, kind_folders, run_title
 from robust.runs import RunFolder
 
@@ -21,7 +21,7 @@ _KIND = ["data", "model", "trained", "technique", "kind"]
 _BINS = ["bin_counts", "bin_right", "bin_confidence"]
 _MOST = len(COLOURS)  # kinds of networks in a figure
 _LEAST = 30  # predictions of a bin that is drawn
-_ANSWERED = 0.8  # the share of images for which the table says what abstaining wins
+_ANSWERED = 0.8  # the share of images that the table has the network answer for
 
 
 def confidence_section(folders: Sequence[Path]) -> Section:
@@ -30,9 +30,8 @@ def confidence_section(folders: Sequence[Path]) -> Section:
     if bins.empty:
         return Section("")
     table = _figures(bins)
-    several = [name for name in ("data", "model") if table[name].nunique() > 1]
     shown = {
-        **{name: table[name] for name in [*several, "trained", "tested"]},
+        **{name: table[name] for name in [*varying(table), "trained", "tested"]},
         "accuracy, %": table["accuracy"].map(percent),
         "confidence, %": table["confidence"].map(percent),
         "confidence where wrong, %": table["confidence_wrong"].map(percent),
@@ -53,7 +52,7 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
     """A line for each kind of network, tests (natural images, or a suite that it was tested under whole, in the trials
     of most) and bin of confidence, from the least to the greatest: data, model, trained, kind, tested, bin, and
     bin_counts, bin_right and bin_confidence, sums over conditions, trials and seeds."""
-    kept = {folder: _read(folder) for folder in folders if RunFolder(folder).read_confidence() is not None}
+    kept = {folder: own for folder in folders if (own := RunFolder(folder).read_confidence()) is not None}
     if not kept:
         return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
     rows = pd.concat([RunFolder(folder).read_rows() for folder in kept], ignore_index=True)
@@ -67,19 +66,10 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
         about |= {"technique": run["technique"], "kind": run["kind"]}
         tables.append(found.groupby(["tested", "bin"], as_index=False)[_BINS].sum().assign(**about))
     found = pd.concat(tables).groupby([*_KIND, "tested", "bin"], sort=False, as_index=False)[_BINS].sum()
-    order = {name: place for place, name in enumerate([NATURAL, *SUITES])}
-    found = found.sort_values("tested", key=lambda names: names.map(order), kind="stable", ignore_index=True)
-    found["place"] = found["kind"].map({kind: place for place, kind in enumerate(rows["kind"].unique())})
-    found = found.sort_values("place", kind="stable", ignore_index=True).drop(columns="place")
+    order = {"kind": list(rows["kind"].unique()), "tested": [NATURAL, *SUITES]}
+    found = found.sort_values([*order], key=lambda one: one.map(order[one.name].index), ignore_index=True)
     within, kinds = (found["data"], found["model"]), kind_folders(kept, rows)
     return found.assign(trained=disambiguate(found["trained"], found["kind"], *within, folders=kinds))
-
-
-def _read(folder: Path) -> pd.DataFrame:
-    """Bins of confidence, and of which test they are."""
-    tests = RunFolder(folder).read_predictions([*TEST_KEY, *_BINS])
-    assert tests is not None
-    return tests.dropna(subset=_BINS)
 
 
 def _figures(bins: pd.DataFrame) -> pd.DataFrame:
@@ -112,8 +102,8 @@ def answered(counts: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _drawing(bins: pd.DataFrame) -> Drawing:
-    tests, several = list(bins["tested"].unique()), [name for name in _KIND[:2] if bins[name].nunique() > 1]
-    bins = bins.assign(title=bins[[*several, "trained"]].agg(" ".join, axis=1))
+    tests = list(bins["tested"].unique())
+    bins = bins.assign(title=bins[[*varying(bins), "trained"]].agg(" ".join, axis=1))
     styles = line_styles(bins)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.5, 3.1 * len(tests) + 0.4), layout="constrained")
@@ -134,8 +124,7 @@ def _drawing(bins: pd.DataFrame) -> Drawing:
                 xlabel="images answered for, the surest first, %", ylabel="accuracy on them, %", xlim=(0, 101)
             )
             abstaining.set_title(f"{tested} images")
-        handles = axes[0][0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False)
+        legend_below(figure, columns=3)
     caption = (
         "Left: accuracy against confidence, in 15 bins of at least "
         f"{_LEAST} predictions; on the dashed line a network knows how sure it may be. Right: what is recognised where "

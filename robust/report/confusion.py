@@ -30,12 +30,10 @@ def confusion_matrix(folders: Sequence[Path]) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=[*names, "count", "share"])
     table = pd.concat(tables).groupby(names, sort=False, as_index=False)["count"].sum()
-    order = {name: place for place, name in enumerate(_classes(table))}
-    table = table.sort_values("predicted", key=lambda column: column.map(order), kind="stable")
-    table = table.sort_values("true", key=lambda column: column.map(order), kind="stable")
-    # conditions in the order in which they were tested
-    places = {name: place for place, name in enumerate(tables[0]["condition"].unique())}
-    table = table.sort_values("condition", key=lambda column: column.map(places), kind="stable", ignore_index=True)
+    classes = {name: place for place, name in enumerate(_classes(table))}
+    tested = {name: place for place, name in enumerate(tables[0]["condition"].unique())}
+    order = {"condition": tested, "true": classes, "predicted": classes}
+    table = table.sort_values(names, key=lambda column: column.map(order[column.name]), ignore_index=True)
     table["share"] = table["count"] / table.groupby(["condition", "true"])["count"].transform("sum")
     return table
 
@@ -73,8 +71,9 @@ def confusion_figure(table: pd.DataFrame, title: str) -> Drawing:
     figure = _draw(natural, matrices, title)
     caption = (
         "Rows: the true class; columns: what the model takes it for, in % of the true class"
-        f"{'' if _numbered(classes) else ' (colours alone)'}, seeds and trials together. Of each perturbation its "
-        "hardest level, beside it the change against natural images. The diagonal, what is recognised, has no colour."
+        f"{'' if len(classes) <= MOST_NUMBERS else ' (colours alone)'}, seeds and trials together. Of each "
+        "perturbation its hardest level, beside it the change against natural images. The diagonal, what is "
+        "recognised, has no colour."
     )
     if len(classes) < total:
         caption += f" Shown are the {len(classes)} of {total} classes whose confusion grows most."
@@ -128,10 +127,6 @@ def _off_diagonal(matrix: pd.DataFrame) -> np.ndarray:
     return np.where(np.eye(len(matrix), dtype=bool), np.nan, 100 * matrix.to_numpy())
 
 
-def _numbered(classes: Sequence[str]) -> bool:
-    return len(classes) <= MOST_NUMBERS
-
-
 def _draw(natural: pd.DataFrame, matrices: dict[str, pd.DataFrame], title: str) -> Figure:
     """Natural images and the scales, then for each condition its matrix and its change; all share two scales."""
     greatest = max([1.0, *(np.nanmax(_off_diagonal(matrix)) for matrix in (natural, *matrices.values()))])
@@ -143,16 +138,19 @@ def _draw(natural: pd.DataFrame, matrices: dict[str, pd.DataFrame], title: str) 
     height = -(-2 * (1 + len(matrices)) // columns)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(columns * (side + 0.1), height * (side + 0.3) + 0.3), layout="constrained")
-        axes = iter(figure.subplots(height, columns, squeeze=False).flatten())
-        first, legend = next(axes), next(axes)
+        first, legend, *axes = figure.subplots(height, columns, squeeze=False).flatten()
         _draw_matrix(first, natural, f"{NATURAL} images", shares, _CONFUSION_COLOURS)
         first.set(ylabel="true class", xlabel="taken for")
         _draw_scales(legend, {"taken for it, %": (shares, _CONFUSION_COLOURS), "change, points": (changes, _CHANGES)})
+        panels = iter(axes)
         for condition, matrix in matrices.items():
-            _draw_matrix(next(axes), matrix, condition, shares, _CONFUSION_COLOURS)
-            _draw_matrix(next(axes), matrix - natural, f"{condition}: change", changes, _CHANGES, signed=True)
-        for unused in axes:
+            _draw_matrix(next(panels), matrix, condition, shares, _CONFUSION_COLOURS)
+            _draw_matrix(next(panels), matrix - natural, f"{condition}: change", changes, _CHANGES, signed=True)
+        for unused in panels:
             unused.set_visible(False)
+        for place, panel in enumerate(axes, start=2):  # classes are named at the left and below
+            below = place + columns >= 2 * (1 + len(matrices))
+            panel.tick_params(labelleft=place % columns == 0, labelbottom=below)
         figure.suptitle(title, x=0.02, ha="left")
     return figure
 
@@ -168,7 +166,7 @@ def _draw_matrix(
     axis: Axes, matrix: pd.DataFrame, title: str, scale: Normalize, colours: str, *, signed: bool = False
 ) -> None:
     names, text = list(matrix.columns), None
-    if _numbered(names):
+    if len(names) <= MOST_NUMBERS:
         text = np.vectorize(lambda value: f"{value:{'+' if signed else ''}.0f}")(100 * matrix.to_numpy())
         nothing = np.isin(text, ["0", "-0", "+0"])
         text[nothing] = np.where(np.eye(len(names), dtype=bool), "0", "")[nothing]

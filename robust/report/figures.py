@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from robust.measure import NATURAL, Samples, condition_title
+from robust.measure import NATURAL, UNITS, Samples, condition_title
 from robust.report.lettering import legend_label, legible, tick_text
 
 #: Okabe and Ito's colours, told apart by the colour-blind
@@ -28,24 +28,6 @@ STYLE: Any = {
     "svg.hashsalt": "robust",
     "text.parse_math": False,
 }
-UNITS = {
-    "noise": "standard deviation",
-    "blur": "sigma, pixels",
-    "blur_channels": "sigma, pixels",
-    "shift": "share of a side, at most",
-    "zoom": "times as large or small less 1, at most",
-    **dict.fromkeys(("shear", "rotate", "perspective"), "degrees, at most"),
-    "erase": "share of the picture, at most",
-    "mesh": "width of lines over their distance, at most",
-    "texture": "weight of the pattern, at most",
-    "pixel_dropout": "share of the pixels, at most",
-    **dict.fromkeys(("environment", "camera", "all"), "share of each range"),
-    **{
-        f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")
-    },
-}
-
-
 #: classes of a matrix, for a number in each cell to be read
 MOST_NUMBERS = 12
 _MOST_MARKS = 2000  # of a drawing of lines
@@ -90,19 +72,16 @@ def heat_map(
     axis.imshow(values, cmap=palette, norm=scale, interpolation="nearest", aspect="equal")
     written = np.full(values.shape, "") if text is None else text
     for row, column in np.argwhere(written != ""):
-        dark = np.isfinite(values[row, column]) and _is_dark(palette(scale(values[row, column])))
+        brightness = np.dot(palette(scale(values[row, column]))[:3], (0.3, 0.59, 0.11))
+        dark = np.isfinite(values[row, column]) and brightness < 0.5
         style: Any = {"ha": "center", "va": "center", "fontsize": 7, "color": "white" if dark else "black"}
-        axis.text(column, row, str(written[row, column]), **style)
+        axis.text(column, row, str(written[row, column]), in_layout=False, **style)  # it lies within: half the time
     bare(axis)
     size = 8 if text is not None else 6
     turned = 90 if max(map(len, columns), default=0) > 2 else 0
     axis.set_xticks(range(len(columns)), **tick_text(columns), fontsize=size, rotation=turned)
     axis.set_yticks(range(len(rows)), **tick_text(rows), fontsize=size)
     axis.tick_params(length=0, pad=2)
-
-
-def _is_dark(colour: tuple[float, float, float, float]) -> bool:
-    return float(np.dot(colour[:3], (0.3, 0.59, 0.11))) < 0.5
 
 
 def bare(axis: Axes) -> None:
@@ -113,12 +92,9 @@ def bare(axis: Axes) -> None:
         side.set_visible(False)
 
 
-def accuracy_figure(lines: pd.DataFrame) -> Figure:
+def accuracy_figure(lines: pd.DataFrame) -> Drawing:
     """Accuracy against level, a panel for each test perturbation, a line for each kind of run; the natural model in
-    grey.
-
-    `lines` as `over_seeds` makes them; bars show their 95 % intervals.
-    """
+    grey. `lines` as `over_seeds` makes them."""
     names = [name for name in lines["test_perturbation"].unique() if name != NATURAL]
     columns = min(3, max(1, len(names)))
     height = -(-max(1, len(names)) // columns)
@@ -132,11 +108,20 @@ def accuracy_figure(lines: pd.DataFrame) -> Figure:
             axis.set_visible(False)
         for axis in axes[::columns]:
             axis.set_ylabel("test accuracy, %")
-        handles = {
-            label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
-    return figure
+        legend_below(figure, columns=4)
+    caption = (
+        "Test accuracy against the level of each test perturbation. Bars: 95 % intervals, over images (Wilson) for "
+        "one seed, over seeds (Student) for several."
+    )
+    return Drawing(figure, caption, lines)
+
+
+def legend_below(figure: Figure, *, columns: int, **options: Any) -> None:
+    """One legend for all panels, below them."""
+    found = (axis.get_legend_handles_labels() for axis in figure.axes)
+    entries = {label: handle for one in found for handle, label in zip(*one, strict=True)}
+    below: Any = {"loc": "outside lower center", "ncols": columns, "frameon": False}
+    figure.legend(entries.values(), entries.keys(), **below, **options)
 
 
 def line_styles(lines: pd.DataFrame) -> dict[str, Any]:
@@ -169,8 +154,8 @@ def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, An
     axis.grid(axis="y", color="0.9", linewidth=0.6)
 
 
-def samples_figure(samples: Samples, title: str) -> Figure:
-    """The same images under each condition, a row each; above each what the model takes it for, bold where wrong."""
+def samples_figure(samples: Samples, title: str) -> Drawing:
+    """The same images under each condition, a row each; above each the predicted class, bold where wrong."""
     rows, columns = samples.predicted.shape
     height, width = samples.images.shape[-2:]
     cell_height, cell_width = round(1.4 * height), round(1.15 * width)
@@ -185,7 +170,8 @@ def samples_figure(samples: Samples, title: str) -> Figure:
             label, predicted = samples.labels[column], samples.predicted[row, column]
             right: Any = {"color": "0.35"} if predicted == label else {"color": COLOURS[1], "weight": "bold"}
             name = str(samples.classes[predicted])
-            axis.text(left + width / 2, top - 1, name, ha="center", fontsize=8 if len(name) <= _SHORT else 6, **right)
+            right |= {"ha": "center", "fontsize": 8 if len(name) <= _SHORT else 6, "in_layout": False}
+            axis.text(left + width / 2, top - 1, name, **right)
         for row in range(rows):
             name = condition_title(str(samples.names[row]), float(samples.levels[row]))
             name = name.replace("_", " ").replace(" ", "\n")
@@ -193,7 +179,11 @@ def samples_figure(samples: Samples, title: str) -> Figure:
         axis.imshow(sheet, interpolation="none")  # in SVG and PDF pixel by pixel
         axis.axis("off")
         figure.suptitle(title, x=0.02, ha="left")
-    return figure
+    names = [(name, level) for name, level in zip(samples.names, samples.levels, strict=True) for _ in range(columns)]
+    predictions = pd.DataFrame(names, columns=["test_perturbation", "test_level"])
+    predictions["label"] = np.tile(np.take(samples.classes, samples.labels), rows)
+    predictions["predicted"] = np.take(samples.classes, samples.predicted).ravel()
+    return Drawing(figure, f"The predicted class above each image, bold where it is wrong ({title}).", predictions)
 
 
 def usual_format(figure: Figure) -> str:
@@ -202,17 +192,15 @@ def usual_format(figure: Figure) -> str:
     return "png" if marks > _MOST_MARKS or any(axis.images for axis in figure.axes) else "svg"
 
 
-def lay_out(figure: Figure) -> None:
-    """Puts everything in its place."""
-    with matplotlib.rc_context(STYLE), legible(figure):
-        figure.draw_without_rendering()
-
-
 def draw(figure: Figure, suffix: str) -> bytes:
-    """The figure as a file of this kind (svg, png, pdf), to the byte the same for the same figure."""
+    """The figure as a file of this kind (svg, png, pdf), to the byte the same for the same figure. It is laid out the
+    first time."""
     buffer = io.BytesIO()
     dates = {"svg": "Date", "pdf": "CreationDate"}
     with matplotlib.rc_context(STYLE), legible(figure):
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
+            figure.set_layout_engine(None)  # else matplotlib draws everything twice
         metadata = {dates[suffix]: None} if suffix in dates else None
         figure.savefig(buffer, format=suffix, dpi=150, metadata=metadata)
     return buffer.getvalue()

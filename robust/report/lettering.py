@@ -27,7 +27,8 @@ def legend_label(title: str) -> str:
 
 def tick_text(names: Sequence[str]) -> dict[str, Any]:
     """Names along a side, as `set_xticks` takes them."""
-    labels = [_cut(as_text(name).replace("\n", " ")) for name in names]
+    texts = [as_text(name).replace("\n", " ") for name in names]
+    labels = [text if len(text) <= _TICK else f"{text[: _TICK - 1]}…" for text in texts]
     return {"labels": labels, "fontfamily": _fonts("".join(labels)), "parse_math": False}
 
 
@@ -47,14 +48,10 @@ def legible(figure: Figure) -> Iterator[None]:
         yield
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= _TICK else f"{name[: _TICK - 1]}…"
-
-
 def _fonts(characters: str) -> list[str]:
     """The usual font, and those that these characters need besides."""
     rare = frozenset(one for one in characters if ord(one) > _LATIN and not one.isspace())
-    return [_USUAL, *(_fonts_of(rare) if rare else ())]
+    return [_USUAL, *_fonts_of(rare)]
 
 
 @functools.cache
@@ -62,11 +59,7 @@ def _fonts_of(characters: frozenset[str]) -> tuple[str, ...]:
     """The fonts that have these characters, where the usual one has not."""
     missing, fonts = characters - _has(font_manager.findfont(_USUAL)), []
     for font in sorted(font_manager.fontManager.ttflist, key=lambda one: (one.style != "normal", one.name)):
-        if not missing:
-            break
-        if font.name.startswith(_BOXES):
-            continue
-        if found := missing & _has(font.fname):
+        if missing and not font.name.startswith(_BOXES) and (found := missing & _has(font.fname)):
             missing -= found
             fonts.append(font.name)
     if missing:

@@ -14,7 +14,7 @@ from jinja2.runtime import Markup
 from tqdm.auto import tqdm
 
 from robust.files.places import check_inside
-from robust.report.figures import Drawing, draw, lay_out, usual_format
+from robust.report.figures import Drawing, draw, usual_format
 from robust.report.place import check_place, write_files
 from robust.report.section import Section, Table, figure_files, numbers, table_files
 from robust.report.sections import sections
@@ -81,17 +81,12 @@ def write_report(
 
 def _described(found: Sequence[Section], places: dict[str, str], formats: Sequence[str]) -> list[dict[str, Any]]:
     """The sections as the templates take them; `places`: where the numbers are, by what they are."""
-    drawings = sum(len(section.drawings) for section in found)
     of_figures, of_tables = figure_files(found), table_files(found)
-    with tqdm(total=drawings, desc="drawing", unit="figure", delay=1, leave=False, disable=None) as progress:
-        described = []
-        for section in found:
-            figures = []
-            for name, drawing in section.drawings.items():
-                figures.append(_figure(of_figures[name], drawing, places, formats))
-                progress.update()
-            tables = [_table(of_tables[name], table, places, formats) for name, table in section.tables.items()]
-            described.append({"title": section.title, "text": section.text, "figures": figures, "tables": tables})
+    described = []
+    for section in tqdm(found, desc="drawing", unit="section", delay=1, leave=False, disable=None):
+        figures = [_figure(of_figures[name], drawing, places, formats) for name, drawing in section.drawings.items()]
+        tables = [_table(of_tables[name], table, places, formats) for name, table in section.tables.items()]
+        described.append({"title": section.title, "text": section.text, "figures": figures, "tables": tables})
     return described
 
 
@@ -100,15 +95,12 @@ def _figure(place: str, drawing: Drawing, places: dict[str, str], formats: Seque
     figure = drawing.figure
     own = usual_format(figure)
     others = [one for one in formats if one not in (own, *_OF_TABLES)]
-    if others:
-        lay_out(figure)
-        figure.set_layout_engine("none")  # laid out once, not for each format
     files = {one: (f"{place}.{one}", draw(figure, one)) for one in (own, *others)}
     return {
         "name": Path(place).name,
         "caption": drawing.caption,
         "file": files[own][0],
-        "image": _data_uri(own, files[own][1]),
+        "image": f"data:image/{own.replace('svg', 'svg+xml')};base64,{base64.b64encode(files[own][1]).decode()}",
         "width": round(_CSS_INCH * figure.get_figwidth()),
         "numbers": places.get(csv(drawing.numbers), f"{place}.csv"),
         "links": [(FORMATS[one], files[one][0]) for one in others],
@@ -174,8 +166,3 @@ def _fill(template: str, content: dict[str, Any]) -> str:
     environment = Environment(autoescape=is_page, **options)  # noqa: S701, of Markdown `finalize` does it
     environment.filters |= {"url": lambda file: Markup(quote(file)), "code": lambda text: Markup(plain(text))}
     return environment.from_string((files(__package__) / template).read_text()).render(content)
-
-
-def _data_uri(suffix: str, image: bytes) -> str:
-    kind = "svg+xml" if suffix == "svg" else suffix
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"

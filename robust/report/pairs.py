@@ -79,14 +79,17 @@ def _runs(folders: Sequence[Path]) -> pd.DataFrame:
 
 
 def _pairs(runs: pd.DataFrame) -> Iterator[_Pair]:
+    """Techniques by twos, and each with its natural runs, where they have enough seeds in common."""
     for trained, group in runs[runs["technique"] != NATURAL].groupby(_TRAINED, sort=False):
-        kinds = {name: kind.set_index("seed") for name, kind in _named_kinds(group)}
-        for first, second in combinations(kinds, 2):
-            if kinds[first]["technique"].iloc[0] != kinds[second]["technique"].iloc[0]:
-                yield from _pair(trained, first, kinds[first]["folder"], second, kinds[second]["folder"])
-        for name, kind in kinds.items():
-            natural = runs[runs["run"].isin(kind["reference"])].set_index("seed")["folder"]
-            yield from _pair(trained, name, kind["folder"], NATURAL, natural)
+        kinds = [(name, kind.set_index("seed")) for name, kind in _named_kinds(group)]
+        twos = [(a, b) for a, b in combinations(kinds, 2) if a[1]["technique"].iloc[0] != b[1]["technique"].iloc[0]]
+        natural = [runs[runs["run"].isin(kind["reference"])].set_index("seed") for _, kind in kinds]
+        twos += [(kind, (NATURAL, its)) for kind, its in zip(kinds, natural, strict=True)]
+        for (first, ours), (second, theirs) in twos:
+            seeds = sorted(set(ours.index) & set(theirs.index))
+            if len(seeds) >= FEWEST_SEEDS:
+                names = dict(zip(_TRAINED, trained, strict=True)) | {"first": first, "second": second}
+                yield names, list(ours["folder"][seeds]), list(theirs["folder"][seeds])
 
 
 def _named_kinds(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -97,14 +100,6 @@ def _named_kinds(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     )
     for name, kind in zip(names, kinds["kind"], strict=True):
         yield name, group[group["kind"] == kind]
-
-
-def _pair(trained: tuple[Any, ...], first: str, ours: pd.Series, second: str, theirs: pd.Series) -> Iterator[_Pair]:
-    """The pair, if it shares enough seeds."""
-    seeds = sorted(set(ours.index) & set(theirs.index))
-    if len(seeds) >= FEWEST_SEEDS:
-        names = dict(zip(_TRAINED, trained, strict=True)) | {"first": first, "second": second}
-        yield names, list(ours[seeds]), list(theirs[seeds])
 
 
 def correct_images(folder: Path) -> tuple[bytes, pd.DataFrame, pd.Series]:

@@ -12,19 +12,19 @@ from robust.files.places import check_inside
 _LIST = ".report.json"  # the files of the report that lies there
 _OURS = re.compile(r"(figures|tables)/[^/\0]+|claims\.csv")
 _PAGES = ("README.md", "index.html")
-_SAID = ("Every trial is in `rows.parquet`", "<title>robust: ")  # by every report, also of older versions
-_HEAD = 100_000  # bytes that are looked at for it
 
 
 def check_place(out: Path) -> None:
-    """Raises ValueError where a report cannot go to this folder: it holds a README.md or index.html that is no
-    report's, or a link where figures or tables would be written."""
+    """Raises ValueError where a report cannot go to this folder: it holds a README.md or index.html and no list of a
+    report's files, or a link where figures or tables would be written."""
     for name in ("figures", "tables"):
         check_inside(out / name / "any", out)
-    if not (out / _LIST).is_file():
-        for path in map(out.joinpath, _PAGES):
-            if path.exists() and not _is_report(path):
-                raise ValueError(f"{path} was not written by robust, and would be replaced. Name another folder.")
+    for path in map(out.joinpath, _PAGES):
+        if path.exists() and not (out / _LIST).is_file():
+            raise ValueError(
+                f"{path} was not written by robust (there is no {_LIST} beside it), and would be replaced. "
+                "Name another folder."
+            )
 
 
 def write_files(out: Path, files: Mapping[str, str | bytes]) -> None:
@@ -49,12 +49,3 @@ def _read_list(out: Path) -> set[str]:
         return {str(file) for file in json.loads((out / _LIST).read_text())}
     except (OSError, ValueError, TypeError):
         return set()
-
-
-def _is_report(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD).decode(errors="replace")
-    except OSError:
-        return False
-    return any(said in head for said in _SAID)

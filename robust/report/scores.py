@@ -1,15 +1,13 @@
 """What every kind of run comes to: the report's first table."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from robust.measure import NATURAL, SUITES, condition_title
-from robust.measure.intervals import student_half
 from robust.measure.suites import comparable_suites
-from robust.report.choice import short_models
-from robust.report.tables import percent, varying, with_interval
+from robust.report.tables import percent, seeds_line, varying, with_interval
+from robust.report.titles import short_models
 
 _LINE = ["title", "kind", "data", "model"]
 _FAMILIES_OF_CAMERA = ("pixel", "noise", "blur")
@@ -104,33 +102,18 @@ def _lines(summary: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
     kinds = runs.groupby(_LINE, sort=False, dropna=False)
     lines = kinds["technique"].agg(technique="first", seeds="size")
     trained = lines.pop("technique") != NATURAL
-    lines = lines.join(_over_seeds(means.reindex(runs.index).assign(natural=natural), runs))
-    before = means.reindex(runs["reference"]).set_axis(runs.index)
-    for name, known in _means(before, runs).items():
-        lines[f"{name}_before"] = known.where(trained & lines[name].notna())
+    before = means.reindex(runs["reference"]).set_axis(runs.index).add_suffix("_before")
+    figures = means.reindex(runs.index).assign(natural=natural).join(before)
+    of_kinds = figures.groupby([runs[name] for name in _LINE], sort=False, dropna=False)
+    lines = lines.join(of_kinds.apply(lambda mine: pd.Series(seeds_line(mine, figures))))
+    for name in means:
+        lines[f"{name}_before"] = lines[f"{name}_before"].where(trained & lines[name].notna())
     lines = lines.join(_hardest(summary))
     lines["won"] = (lines["after"] - lines["before"]).where(trained)
-    ends = [f"{name}{end}" for end in _ENDS for name in means]
-    ordered = [*(f"{name}{end}" for name in ("natural", *means) for end in _ENDS[:3]), *ends[3 * len(means.columns) :]]
+    ordered = [f"{name}{end}" for name in ("natural", *means) for end in _ENDS[:3]]
+    ordered += [f"{name}_before" for name in means]
     first, last = ["title", "data", "model", "seeds"], ["hardest", "after", "before", "won"]
     return lines.reset_index()[[*first, *ordered, *last]]
-
-
-def _means(figures: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Of the runs of each kind, where each has the figure."""
-    grouped = figures.groupby([runs[name] for name in _LINE], sort=False, dropna=False)
-    return grouped.mean().where(grouped.count().eq(grouped.size(), axis=0))
-
-
-def _over_seeds(figures: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Each figure's mean over the runs of a kind, and Student's interval where there are several."""
-    grouped = figures.groupby([runs[name] for name in _LINE], sort=False, dropna=False)
-    means = _means(figures, runs)
-    found: dict[Any, Any] = {}
-    for name, mean in means.items():
-        half = student_half(grouped[name].std(), grouped.size())
-        found |= {name: mean, f"{name}_low": (mean - half).clip(0), f"{name}_high": (mean + half).clip(None, 1)}
-    return pd.DataFrame(found)
 
 
 def _hardest(summary: pd.DataFrame) -> pd.DataFrame:

@@ -34,27 +34,26 @@ class Section:
     beside: tuple[Path, ...] = ()
 
 
-def file_stems(names: Iterable[str]) -> dict[str, str]:
-    """Each of these names as that of a file, without a suffix, and no two alike."""
-    stems: dict[str, str] = {}
-    for name in dict.fromkeys(names):
-        stem = file_name(re.sub(r"[^\w.]+|_", "-", name).strip("-."))
-        if stem.casefold() in map(str.casefold, stems.values()):
-            stem = f"{stem}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
-        stems[name] = stem
-    return stems
-
-
 def figure_files(found: Sequence[Section]) -> dict[str, str]:
     """Where each figure goes, by its name; without a suffix."""
-    return {
-        name: f"figures/{stem}" for name, stem in file_stems(name for one in found for name in one.drawings).items()
-    }
+    return _files("figures", (name for one in found for name in one.drawings))
 
 
 def table_files(found: Sequence[Section]) -> dict[str, str]:
     """Where each table goes, by its name; without a suffix."""
-    return {name: f"tables/{stem}" for name, stem in file_stems(name for one in found for name in one.tables).items()}
+    return _files("tables", (name for one in found for name in one.tables))
+
+
+def _files(folder: str, names: Iterable[str]) -> dict[str, str]:
+    """A file of the folder for each of these names, no two alike."""
+    files: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        stem = file_name(re.sub(r"[^\w.]+|_", "-", name).strip("-."))
+        file = f"{folder}/{stem}"
+        if file.casefold() in map(str.casefold, files.values()):
+            file = f"{file}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+        files[name] = file
+    return files
 
 
 def numbers(found: Sequence[Section]) -> dict[str, str]:

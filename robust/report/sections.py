@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure import NATURAL, Samples, condition_title
+from robust.measure import NATURAL, condition_title
 from robust.report.attacks import attacks_section
-from robust.report.choice import comparable, select_kind
 from robust.report.claims import claims_summary
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
+from robust.report.learning import learning_section
 from robust.report.natural_adversarial import natural_adversarial_section
 from robust.report.pairs import MEAN, technique_differences
 from robust.report.scores import score_table, shown_scores
@@ -33,14 +33,15 @@ _MOST_SAMPLES = 6  # runs whose sample images are shown
 
 def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     """Everything there is to say about these runs; what their rows cannot answer is left out."""
-    summary = summary_table(rows, folders)
+    summary, of_studies = summary_table(rows, folders), [study.findings(folders, rows) for study in studies()]
     found = [
         _models(summary, rows),
-        _claims(folders, rows),
-        *(section for study in studies() for section in study.sections(folders, rows)),
+        _claims([one.claims for one in of_studies]),
+        *(section for one in of_studies for section in one.sections),
         attacks_section(folders),
         _techniques(folders),
         _images(folders, summary),
+        learning_section(folders, summary.drop_duplicates("run").set_index("run")["title"]),
         confidence_section(folders),
         natural_adversarial_section(folders),
         _confusions(folders, rows),
@@ -57,11 +58,11 @@ def run_drawings(folder: Path) -> dict[str, Drawing]:
     title, confusion = lines["title"].iloc[0], confusion_matrix([folder])
     drawings = {}
     if (samples := files.read_samples()) is not None:
-        drawings["samples"] = _samples(samples, title)
+        drawings["samples"] = samples_figure(samples, title)
     if NATURAL in set(confusion["condition"]):
         drawings["confusion"] = confusion_figure(confusion, title)
     if (lines["test_perturbation"] != NATURAL).any():
-        drawings["accuracy"] = _accuracy(lines)
+        drawings["accuracy"] = accuracy_figure(lines)
     return drawings
 
 
@@ -71,21 +72,12 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
     note = f"{scores.note}{several}".strip()
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
-        drawings["accuracy"] = _accuracy(lines)
+        drawings["accuracy"] = accuracy_figure(lines)
     return Section("Models", "", drawings, {"models": Table(shown_scores(scores), scores.lines, note)})
 
 
-def _accuracy(lines: pd.DataFrame) -> Drawing:
-    caption = (
-        "Test accuracy against the level of each test perturbation. Bars: 95 % intervals, over images (Wilson) for "
-        "one seed, over seeds (Student) for several."
-    )
-    return Drawing(accuracy_figure(lines), caption, lines)
-
-
-def _claims(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
-    found = [study.claims(folders, rows) for study in studies()]
-    if not (tables := [one for one in found if len(one)]):
+def _claims(decided: Sequence[pd.DataFrame]) -> Section:
+    if not (tables := [one for one in decided if len(one)]):
         return Section("")
     table = pd.concat(tables, ignore_index=True)
     shown = table[["claim", "published", "measured", "met", "reason", "seeds"]].copy()
@@ -139,31 +131,19 @@ def _images(folders: Sequence[Path], summary: pd.DataFrame) -> Section:
     for folder in shown:
         title, samples = kinds.loc[folder.name, "title"], RunFolder(folder).read_samples()
         assert samples is not None
-        drawings[f"samples-{title}"] = _samples(samples, title)
+        drawings[f"samples-{title}"] = samples_figure(samples, title)
     return Section("The images", "", drawings)
 
 
-def _samples(samples: Samples, title: str) -> Drawing:
-    caption = f"The predicted class above each image, bold where it is wrong ({title})."
-    predictions = pd.DataFrame(
-        [
-            (name, level, samples.classes[label], samples.classes[predicted])
-            for name, level, line in zip(samples.names, samples.levels, samples.predicted, strict=True)
-            for label, predicted in zip(samples.labels, line, strict=True)
-        ],
-        columns=["test_perturbation", "test_level", "label", "predicted"],
-    )
-    return Drawing(samples_figure(samples, title), caption, predictions)
-
-
 def _confusions(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
-    """Of the natural model of each data set."""
-    rows = comparable(rows)
-    runs = select_kind(rows[rows["technique"] == NATURAL]).drop_duplicates("run")
+    """Of each data set: of the natural model that most of its runs are held against."""
+    runs = rows.drop_duplicates("run").set_index("run")
+    natural = runs[runs["technique"] == NATURAL]
+    often = natural["kind"].map(runs["reference"].map(runs["kind"]).value_counts()).fillna(0)
     drawings, tables = {}, {}
-    for data in runs["data"].unique():
-        names = set(runs.loc[runs["data"] == data, "run"])
-        table = confusion_matrix([folder for folder in folders if folder.name in names])
+    for data, run in often.groupby(natural["data"], sort=False).idxmax().items():
+        mine = natural.index[(natural[["data", "kind"]] == natural.loc[run, ["data", "kind"]]).all(axis=1)]
+        table = confusion_matrix([folder for folder in folders if folder.name in mine])
         if NATURAL not in set(table["condition"]):
             continue
         pairs = merged_pairs(table)

@@ -1,8 +1,7 @@
 """Studies: what packages add to the report of the runs that concern them.
 
 A study is one paper's question. It is registered by an entry point of the group `robust.studies`, whose value is a
-module with two functions, `sections` and `claims`; both are given the folders of finished runs and all their rows
-together, or rows alone, and answer with nothing where none of these runs is theirs.
+module with a function `findings`; it is given the folders of finished runs and all their rows together, or rows alone.
 """
 
 import contextlib
@@ -10,27 +9,32 @@ import functools
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pandas as pd
 
 from robust.errors import notify, one_line
+from robust.report.claims import decide
 from robust.report.section import Section
 
 #: of entry points
 GROUP = "robust.studies"
 
 
+class Findings(NamedTuple):
+    """What a study says of some runs: sections, in the page's order, and a line for each published claim that these
+    runs decide (see `robust.report.claims.decide`)."""
+
+    sections: Sequence[Section] = ()
+    claims: pd.DataFrame = decide([], [])
+
+
 class Study(Protocol):
     """What a study's module has."""
 
     @staticmethod
-    def sections(folders: Sequence[Path], rows: pd.DataFrame) -> Sequence[Section]:
-        """What there is to say of these runs, in the page's order."""
-
-    @staticmethod
-    def claims(folders: Sequence[Path], rows: pd.DataFrame) -> pd.DataFrame:
-        """A line for each published claim that these runs decide; columns as in `robust.report.claims`."""
+    def findings(folders: Sequence[Path], rows: pd.DataFrame) -> Findings:
+        """What there is to say of these runs; nothing where none of them is the study's."""
 
 
 @functools.cache

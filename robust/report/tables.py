@@ -7,8 +7,7 @@ import pandas as pd
 
 from robust.measure import CALIBRATION, NATURAL, TEST_KEY, summarize
 from robust.measure.intervals import student, student_half
-from robust.report.choice import short_models
-from robust.report.titles import KindFolders, disambiguate, kind_folders, run_titles
+from robust.report.titles import KindFolders, disambiguate, kind_folders, run_title, short_models
 
 _TEST = ["test_perturbation", "test_level"]
 _RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed", "kind", "reference"]
@@ -32,7 +31,7 @@ def summary_table(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> pd.DataFr
 
 def _titles(runs: pd.DataFrame, folders: KindFolders) -> pd.Series:
     """What each run is called: alike for runs that differ by their seed alone, and only for those."""
-    titles = run_titles(runs)
+    titles = runs.apply(run_title, axis=1)
     for names in (runs["data"], short_models(runs["model"])):
         ambiguous = runs["kind"].groupby(titles).transform("nunique") > 1
         differs = names.groupby(titles).transform("nunique") > 1

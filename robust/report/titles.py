@@ -1,8 +1,8 @@
 """What runs are called: alike where they differ by their seed alone, and only then."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import pandas as pd
 
@@ -10,9 +10,7 @@ from robust.measure import condition_title
 from robust.runs import differing_settings
 
 _MOST = 6  # settings that a title names
-#: the folder of a run of each kind
-KindFolders = Mapping[str, Path]
-NO_FOLDERS: KindFolders = MappingProxyType({})
+KindFolders = Mapping[str, Path]  # of a run of each kind
 
 
 def run_title(row: pd.Series) -> str:
@@ -23,11 +21,6 @@ def run_title(row: pd.Series) -> str:
     )
 
 
-def run_titles(rows: pd.DataFrame) -> pd.Series:
-    """The same of every row, also of none."""
-    return pd.Series([run_title(row) for _, row in rows.iterrows()], index=rows.index, dtype=object)
-
-
 def kind_folders(folders: Iterable[Path], rows: pd.DataFrame) -> dict[str, Path]:
     """The folder of a run of each kind of these rows, where it is among `folders`."""
     places = {folder.name: folder for folder in folders}
@@ -35,9 +28,7 @@ def kind_folders(folders: Iterable[Path], rows: pd.DataFrame) -> dict[str, Path]
     return {kind: places[run] for kind, run in zip(runs["kind"], runs["run"], strict=True) if run in places}
 
 
-def disambiguate(
-    titles: pd.Series, kinds: pd.Series, *within: pd.Series, folders: KindFolders = NO_FOLDERS
-) -> pd.Series:
+def disambiguate(titles: pd.Series, kinds: pd.Series, *within: pd.Series, folders: KindFolders) -> pd.Series:
     """Titles, and behind those that several kinds bear in one place (of the same data, say) the settings in which these
     differ, such as "natural lr=0.01", from the configurations in `folders`; where these are not there or say nothing,
     the kind itself. No configuration is read where titles differ anyway."""
@@ -62,7 +53,11 @@ def _settings_in_words(table: pd.DataFrame) -> pd.Series:
     words = {name: _short(name) for name in columns}
     names = {name: word if list(words.values()).count(word) == 1 else name for name, word in words.items()}
     lines = [
-        "".join(f" {names[name]}={_value(name, value)}" for name, value in zip(columns, line, strict=True) if value)
+        "".join(
+            f" {names[name]}={value.rpartition('.')[2] if name.endswith('_target_') else value}"
+            for name, value in zip(columns, line, strict=True)
+            if value
+        )
         for line in table[columns].itertuples(index=False, name=None)
     ]
     return pd.Series(lines, index=table.index, dtype=object)
@@ -73,5 +68,14 @@ def _short(name: str) -> str:
     return path[-1] if path and last in ("_target_", "name") else last
 
 
-def _value(name: str, value: str) -> str:
-    return value.rpartition(".")[2] if name.endswith("_target_") else value
+def changes(model: str) -> dict[str, str]:
+    """What was changed of a network, from its name such as "convnet_mnist dropout=0.0"."""
+    return dict(re.findall(r" (\w+)=(.*?)(?= \w+=|$)", model))
+
+
+def short_models(models: pd.Series) -> pd.Series:
+    """The names of networks less what was changed of all of them alike, such as "dropout=0.0"."""
+    shared = set.intersection(*(set(changes(model).items()) for model in models.unique())) if len(models) else ()
+    for name, value in shared:
+        models = models.str.replace(f" {name}={value}", "", regex=False)
+    return models

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from omegaconf import OmegaConf
 
 from robust.runs import formats, sums
 from robust.runs.config import Config, check_targets, leaves
@@ -61,7 +60,7 @@ def config_text(config: Config) -> str:
     written = masked(config.plain())
     if hidden := [name for name, value in leaves(written) if value == MASK]:
         _log.info("masked in the configuration: %s", ", ".join(hidden))
-    return OmegaConf.to_yaml(OmegaConf.create(written))
+    return formats.yaml_text(written)
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -102,10 +101,10 @@ def read_predictions(path: Path, columns: Sequence[str] | None = None, *, quickl
 
 
 def read_confidence(path: Path) -> pd.DataFrame | None:
-    """How sure a network was in its tests, where that was kept."""
+    """The confidence of a network in its tests, where that was kept."""
     if not sums.check(path) or not {*_BINS} <= {*formats.parquet_columns(path)}:
         return None
-    columns = ["test_perturbation", "test_level", *_BINS]
+    columns = [*_TESTS[:4], *_BINS]
     known = formats.read_parquet(path, columns, columns)
     kept = known.dropna(subset=[*_BINS]).reset_index(drop=True)
     if not all(isinstance(one, np.ndarray) and one.shape == kept[_BINS[0]][0].shape for one in kept[[*_BINS]].stack()):

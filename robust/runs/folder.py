@@ -64,7 +64,7 @@ class RunFolder:
 
     def read_config(self) -> Config:
         """The configuration: plain values, by key or attribute. Raises OSError where there is none, ValueError where it
-        would have made what nobody here named."""
+        would have made what was not named here."""
         return contents.read_config(self.config)
 
     def write_config(self, config: Config) -> None:
@@ -180,8 +180,8 @@ class RunFolder:
         return contents.read_predictions(self.predictions, columns)
 
     def read_confidence(self) -> pd.DataFrame | None:
-        """How sure the network was in its tests: test_perturbation, test_level and the arrays of `confidence_bins`;
-        None also where that was not kept."""
+        """The network's confidence in its tests: TEST_KEY and the arrays of `confidence_bins`; None also where that was
+        not kept."""
         return contents.read_confidence(self.predictions)
 
     def read_confusion(self) -> pd.DataFrame | None:

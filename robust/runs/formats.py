@@ -38,7 +38,7 @@ _Settings.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in known if not tag.endswith((":float", ":timestamp"))]
     for first, known in _Settings.yaml_implicit_resolvers.items()
 }
-_Settings.add_implicit_resolver(
+_NUMBER: Any = (
     "tag:yaml.org,2002:float",
     re.compile(
         r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]\d+)?|\.(inf|Inf|INF))$"
@@ -46,6 +46,17 @@ _Settings.add_implicit_resolver(
     ),
     list("-+0123456789."),
 )
+_Settings.add_implicit_resolver(*_NUMBER)
+
+
+class _Written(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes settings as `_Settings` reads them: the word `1e-3` in quotes, and no aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+_Written.add_implicit_resolver(*_NUMBER)
 
 
 class DamagedError(ValueError):
@@ -114,6 +125,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not content:
         raise DamagedError(path, "it holds no settings")
     return {str(name): value for name, value in content.items()}
+
+
+def yaml_text(settings: Mapping[str, Any]) -> str:
+    """Plain settings as `read_yaml` reads them."""
+    options: Any = {"default_flow_style": False, "allow_unicode": True, "sort_keys": False}
+    return str(yaml.dump(dict(settings), Dumper=_Written, **options))
 
 
 def read_csv(path: Path, needed: Collection[str], *, words: Collection[str] = (), **options: Any) -> pd.DataFrame:

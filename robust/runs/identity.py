@@ -13,25 +13,33 @@ VERSION = 3
 
 # Where things lie, how fast it is computed, what is measured afterwards: none of it changes what is learnt. All
 # else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its place in
-# `optimizer`, `trainer` and `data`; files that images are made of show in their pixels, which have a digest.)
-_PLACES = ("backgrounds", "cache_dir", "dir", "download", "memory", "objects", "path")
+# `optimizer`, `trainer` and `data`.)
+_PLACES = ("cache_dir", "dir", "download", "memory", "path")
 _LEFT_OUT = frozenset(
     {
         *("attack", "evaluation", "force", "logger", "plan", "recipe", "runs_dir", "pack", "parent", "sweep"),
-        *(f"data.{place}{name}" for place in ("", "source.") for name in _PLACES),
         *(
             f"trainer.{name}"
             for name in ("accelerator", "channels_last", "checkpoint_every_s", "compile", "progress", "threads")
         ),
         *("task.name", "task.stage", "task.tested", "trainer.devices", "trainer.num_nodes"),
-        "data.categories",
+        *("data.categories", "data.in_digest"),
     }
 )
 
 
-def counts(key: str) -> bool:
-    """Whether another value of a dotted key makes a run another one."""
-    return not any(f"{key}.".startswith(f"{left_out}.") for left_out in _LEFT_OUT)
+def counts(key: str, config: Mapping[str, Any]) -> bool:
+    """Whether another value of a dotted key makes the run of this configuration another one."""
+    return not any(f"{key}.".startswith(f"{left_out}.") for left_out in _left_out(config))
+
+
+def _left_out(config: Mapping[str, Any]) -> frozenset[str]:
+    """The dotted keys that do not count; among them what `data.in_digest` names, which the digest of the images tells
+    apart."""
+    data = config.get("data")
+    named = data.get("in_digest") if isinstance(data, Mapping) else None
+    places = [*_PLACES, *(named if isinstance(named, list) else ())]
+    return _LEFT_OUT | {f"data.{within}{name}" for within in ("", "source.") for name in places}
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def identify(
     is the user's own.
     """
     about = [data_digest, *([dict(sources)] if sources else [])]
-    weighty = _prune(config)
+    weighty = _prune(config, _left_out(config))
     unseeded = {name: value for name, value in weighty.items() if name != "seed"}
     return Identity(
         data=config["data"]["name"],
@@ -119,15 +127,15 @@ def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _prune(value: Any, path: str = "") -> Any:
+def _prune(value: Any, left_out: frozenset[str], path: str = "") -> Any:
     """What counts of a configuration: without what is left out or null; 1 and 1.0 the same, 0.0 and -0.0."""
     if isinstance(value, dict):
-        kept = {name: _prune(inner, f"{path}.{name}".lstrip(".")) for name, inner in value.items()}
+        kept = {name: _prune(inner, left_out, f"{path}.{name}".lstrip(".")) for name, inner in value.items()}
         return {
             name: inner
             for name, inner in kept.items()
-            if inner is not None and f"{path}.{name}".lstrip(".") not in _LEFT_OUT
+            if inner is not None and f"{path}.{name}".lstrip(".") not in left_out
         }
     if isinstance(value, list):
-        return [_prune(inner, path) for inner in value]
+        return [_prune(inner, left_out, path) for inner in value]
     return float(value) + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -17,10 +17,10 @@ _SEED = "seed"
 _NAMED = ("data", "model", "technique", "perturb")
 
 
-def is_setting(key: str) -> bool:
-    """Whether a dotted key makes runs differ by more than what their names say: data, model, technique, perturbation
-    and seed."""
-    return counts(key) and key not in (_SEED, *(f"{group}.name" for group in _NAMED), "perturb.level")
+def is_setting(key: str, config: Mapping[str, Any]) -> bool:
+    """Whether a dotted key of a run's configuration makes runs differ by more than what their names say: data, model,
+    technique, perturbation and seed."""
+    return counts(key, config) and key not in (_SEED, *(f"{group}.name" for group in _NAMED), "perturb.level")
 
 
 def read_settings(folder: Path) -> dict[str, str]:
@@ -31,10 +31,12 @@ def read_settings(folder: Path) -> dict[str, str]:
         if path.stat().st_size > _MOST_BYTES:
             return {}
         config = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506, both are safe
-        found = dict(_settings(config)) if isinstance(config, Mapping) else {}
+        if not isinstance(config, Mapping):
+            return {}
+        found = dict(_settings(config))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
-    return {name: value for name, value in found.items() if counts(name) and name != _SEED}
+    return {name: value for name, value in found.items() if counts(name, config) and name != _SEED}
 
 
 def differing_settings(folders: Iterable[Path]) -> pd.DataFrame:
@@ -43,7 +45,7 @@ def differing_settings(folders: Iterable[Path]) -> pd.DataFrame:
     folders = list(folders)
     read = {folder: read_settings(folder) for folder in folders}
     names = dict.fromkeys(name for one in read.values() for name in one)
-    differing = [name for name in names if len({one.get(name, "") for one in read.values()}) > 1]
+    differing = [name for name in names if len({one.get(name, "null") for one in read.values()}) > 1]  # none: as null
     return pd.DataFrame([[read[folder].get(name, "") for name in differing] for folder in folders], folders, differing)
 
 

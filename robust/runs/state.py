@@ -57,7 +57,7 @@ def read_status(folder: Path) -> Status:
 
 
 def read_end(folder: Path) -> Status | None:
-    """How the run in `folder` ended when it last did, whoever is at work on it now."""
+    """How the run in `folder` ended when it last did, also where a process is at work on it now."""
     record = RunFolder(folder).read_record()
     return Status(State(record["state"]), record["reason"], record) if record else None
 

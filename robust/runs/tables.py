@@ -79,4 +79,4 @@ def summary_of(rows: pd.DataFrame) -> Mapping[str, Any]:
     """What a run's rows come to, as plain values: its scores, and a record for each of its `conditions`."""
     summary = summarize(rows)
     conditions = summary.drop(columns="run").astype(object).where(summary.notna(), None)
-    return {**scores(rows), "conditions": conditions.to_dict("records")}
+    return {**scores(rows, summary), "conditions": conditions.to_dict("records")}

@@ -142,7 +142,7 @@ def _heard_from(staff: Sequence[_Worker]) -> list[_Worker]:
 
 
 def _end_with_parent() -> None:
-    """Ends this process when the one that started it is killed: nobody would hear what it did."""
+    """Ends this process when the one that started it is killed, which alone reads its results."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])

@@ -120,7 +120,7 @@ def track_run(
 
 def tracking_key(logger: str) -> str:
     """What the record of a run calls the tracker of this class (`_target_`) once that was told of it; "" for one that
-    shows nothing. A W&B sweep's agent has a run of its own to tell, whoever did ours before."""
+    shows nothing. The agent of a W&B sweep has a W&B run of its own, also where our run was done before."""
     key = _KEYS.get(logger, logger)
     if key == "wandb" and "WANDB_SWEEP_ID" in os.environ:
         return f"{key}:{os.environ.get('WANDB_RUN_ID', '')}"

@@ -249,7 +249,7 @@ def test_lightning_shows_the_model_the_perturbed_batches(tmp_path):
     )
     trainer.fit(model, datamodule=data)
     assert len(model.seen) == 3
-    for (images, labels, _, _), (expected_images, expected_labels) in zip(model.seen, batches(data), strict=True):
+    for (images, labels, *_), (expected_images, expected_labels) in zip(model.seen, batches(data), strict=True):
         assert torch.equal(images, expected_images)
         assert torch.equal(labels, expected_labels)
 

@@ -19,7 +19,7 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.train import train
 from robust.files import claiming
 from robust.files.process import this_process
-from robust.learn import Curve
+from robust.learn import EpochLogger
 from robust.measure import Condition, evaluate
 from robust.perturb import GaussianNoise
 from robust.runs import (
@@ -350,7 +350,7 @@ def test_a_run_that_was_taken_over_writes_no_more_and_the_other_goes_on(
         if len(epochs) == 3:  # as if this process had stood still
             (run.folder / "claim.json").write_text('{"host": "elsewhere", "pid": 1}')
 
-    monkeypatch.setattr(Curve, "on_train_epoch_end", take_over)
+    monkeypatch.setattr(EpochLogger, "on_train_epoch_end", take_over)
     with pytest.raises(ClaimedError, match=f"{run.folder} was taken over by process 1 on elsewhere"):
         execute(run, patient=False)
     assert len(epochs) == 3, "it is noticed at the end of an epoch"

@@ -38,7 +38,7 @@ def settings(pictures, tmp_path, quick):
 
 
 def test_a_class_of_any_name_is_a_class_like_the_others(settings):
-    attack = ["attack=atlas", "attack.images=1", "attack.max_steps=1"]
+    attack = ["attack=gradient_sign", "attack.images=1", "attack.max_steps=1"]
     run = prepare([*settings, "evaluation=natural", *attack])
     status = execute(run)
     assert status.state is State.DONE, status.reason

@@ -1,5 +1,5 @@
-"""What makes a network robust: the attacker stays where it may be, who trained against it withstands it, and verdicts
-that are to agree are held together."""
+"""What makes a network robust: the attacker stays in its ball, training against it raises accuracy under it, and
+predictions that are to agree do so."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,16 +1,17 @@
 """One model trained by several processes: the same batches, divided among them."""
 
+import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from wandb.util import get_core_path
 
-from robust.data import ImageSet, PerturbedData, Splits
+from robust.data import ImageSet, Mixup, PerturbedData, Splits
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.perturb import GaussianNoise
@@ -28,7 +29,7 @@ def make_data(**options: object) -> PerturbedData:
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.5, 1])
-@pytest.mark.parametrize("options", [{}, {"fresh": True}, {"shuffle": True}])
+@pytest.mark.parametrize("options", [{}, {"fresh": True}, {"shuffle": True}, {"augmentation": Mixup()}])
 @pytest.mark.parametrize("processes", [2, 3, 6])
 def test_processes_divide_the_batches_that_one_would_see(share: float, options: dict, processes: int) -> None:
     def batches(process: int, of: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -64,8 +65,9 @@ def test_two_processes_train_the_network_that_one_does(
     pd.testing.assert_frame_equal(*rows, rtol=0, atol=1e-3)
     pd.testing.assert_frame_equal(*(pd.read_csv(run.folder / "metrics.csv") for run in (alone, together)), rtol=1e-4)
     (session,) = together.folder.glob("wandb/offline-run-*/*.wandb")
+    inspect = [get_core_path(), "leet", "inspect", "--no-observability", "--json"]
     shown = subprocess.run(
-        [Path(sys.executable).parent / "wandb", "leet", "inspect", "--json", session], capture_output=True, check=True
+        [*inspect, "--run-file", session, session.parent.parent], capture_output=True, check=True
     ).stdout
     assert shown.count(b'"train_loss"') >= 2, "the first process tells of each epoch"
     ours, theirs = (load(run.folder).state_dict() for run in (alone, together))
@@ -73,6 +75,29 @@ def test_two_processes_train_the_network_that_one_does(
         torch.testing.assert_close(weights, theirs[name], rtol=1e-3, atol=1e-4)
 
 
+class _Surrounded:
+    """A function that is called with an environment."""
+
+    def __init__(self, function: Callable[..., None], environment: dict[str, str]) -> None:
+        self.function, self.environment = function, environment
+
+    def __call__(self, *arguments: object) -> None:
+        os.environ.update(self.environment)
+        self.function(*arguments)
+
+
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes are copies of one that has imported what they need, not new ones."""
+    start = torch.multiprocessing.start_processes
+
+    def start_copies(function: Callable[..., None], *, start_method: str, **options: object) -> object:
+        return start(_Surrounded(function, {**os.environ}), start_method="forkserver", **options)
+
+    monkeypatch.setattr(torch.multiprocessing, "start_processes", start_copies)
+
+
+@pytest.mark.usefixtures("copied")
 def test_two_processes_contrast_the_views_of_the_whole_batch(
     make_run: Callable[..., Experiment], tmp_path: Path
 ) -> None:
@@ -86,6 +111,7 @@ def test_two_processes_contrast_the_views_of_the_whole_batch(
         torch.testing.assert_close(weights, theirs[name], rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.usefixtures("copied")
 def test_what_goes_wrong_in_several_processes_is_said_as_in_one(make_run: Callable[..., Experiment]) -> None:
     run = make_run("technique=natural", "optimizer.lr=1e30", *TWO)
     status = execute(run)

@@ -92,9 +92,19 @@ def test_a_share_out_of_range_is_refused() -> None:
         Constant(value=1.5)
 
 
+BEST_OF_AVERAGES = (
+    *("data.validation=0.2", "trainer.keep=best", "trainer.ema=0.9", "augment=mixup", "label_smoothing=0.1"),
+    *("optimizer=sgd", "lr_scheduler=one_cycle", "trainer.accumulate_grad_batches=3", "trainer.gradient_clip_val=1"),
+)
+BEST_OF_CUTMIX = (
+    *("data.validation=0.2", "trainer.keep=best", "trainer.patience=4", "augment=cutmix", "optimizer=adamw"),
+    *("lr_scheduler=cosine", "lr_scheduler.warmup_epochs=1", "perturb.fresh=true", "data.shuffle=true"),
+)
+
+
 @pytest.mark.parametrize(
     ("interrupted_after", "more"),
-    [(1, ()), (3, ()), (3, ("lr_scheduler=cosine",))],
+    [(1, ()), (3, ()), (3, ("lr_scheduler=cosine",)), (2, BEST_OF_AVERAGES), (3, BEST_OF_CUTMIX)],
 )
 def test_a_resumed_training_ends_bit_for_bit_where_an_undisturbed_one_does(
     make_run: Callable[..., Experiment],

@@ -1,5 +1,7 @@
 """A mean is over a named suite, measured whole, in trials that all of it shares."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -7,7 +9,7 @@ from robust.experiment.build import build_conditions
 from robust.experiment.compose import compose
 from robust.measure import SUITES, suite_scores
 from robust.measure.suites import NOT_RANDOM
-from robust.measure.summary import scores
+from robust.measure.summary import scores, summarize
 
 
 def rows(tests: dict[tuple[str, float], int], *, run: str = "run", n: int = 100) -> pd.DataFrame:
@@ -35,22 +37,26 @@ def test_a_suite_is_what_the_evaluation_of_its_name_tests(evaluation: str, suite
         assert {one.name for one in conditions if not one.random} == set(NOT_RANDOM) & {one.name for one in conditions}
 
 
+def suites(table: pd.DataFrame) -> dict[str, Any]:
+    return scores(table, summarize(table))["suites"]
+
+
 def test_further_tests_change_no_mean() -> None:
     first = rows(every("camera") | {("natural", 0.0): 1})
     further = rows(every("environment") | {("noise", 0.3): 2} | {("noise", 0.05): 25})
     both = pd.concat([first, further]).drop_duplicates(["test_perturbation", "test_level", "trial"])
-    before, after = (scores(table)["suites"]["camera"] for table in (first, both))
+    before, after = (suites(table)["camera"] for table in (first, both))
     assert before == after
     assert before["trials"] == 2
     assert before["mean"] == pytest.approx((6 * 0.505 + 3 * 0.5) / 9)
-    assert scores(both)["suites"].keys() == {"camera", "pixel", "noise", "blur", "environment"}
+    assert suites(both).keys() == {"camera", "pixel", "noise", "blur", "environment"}
 
 
 def test_of_a_suite_that_was_not_measured_whole_there_is_no_mean() -> None:
     (line,) = suite_scores(rows({("noise", 0.05): 2, ("noise", 0.0255): 2})).query("suite == 'noise'").itertuples()
     assert pd.isna(line.mean)
     assert line.missing == "lacks noise 0.03775"
-    assert scores(rows({("noise", 0.05): 2}))["suites"] == {}
+    assert suites(rows({("noise", 0.05): 2})) == {}
     assert suite_scores(rows({("noise", 0.2): 2})).empty
 
 

@@ -1,4 +1,4 @@
-"""The table of attacks: whom it holds side by side, and under what."""
+"""The table of attacks: what it holds side by side, and under what."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ NAMES = ["$x^2$", "$\\frac{", "_hidden", "x" * 400, "a\nb\n" * 30, "\x1b[31m\x00
 def drawn(*titles: str, test: str = "noise") -> Figure:
     about = {"technique": "constant", "test_perturbation": test, "mean": 0.5, "low": 0.4, "high": 0.6}
     lines = [about | {"title": title, "test_level": level} for title in titles for level in (1.0, 2.0)]
-    return accuracy_figure(pd.DataFrame(lines))
+    return accuracy_figure(pd.DataFrame(lines)).figure
 
 
 def test_every_name_can_be_drawn_as_it_is(caplog: pytest.LogCaptureFixture) -> None:

@@ -23,7 +23,7 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from robust.measure import SUITES
-from robust.report import Section, print_results, sections, write_report
+from robust.report import Drawing, Section, print_results, sections, write_report
 from robust.runs import collect, find_runs, with_settings, write_table
 from robust.values.text import plain
 
@@ -40,7 +40,8 @@ NAMES = [
     '"', "\\", "\ufeffx", "x\u2028y", "a" * 50 + "\n" * 60,
 ]  # fmt: skip
 #: what takes long and shows few names that the rest does not
-CHEAP = [("sections", "accuracy_figure", lambda *_: Figure()), ("confusion", "_draw", lambda *_: Figure())]
+CHEAP = [("sections", "accuracy_figure", lambda lines: Drawing(Figure(), "", lines))]
+CHEAP += [("confusion", "_draw", lambda *_: Figure())]
 CHEAP += [("sections", "studies", tuple), ("sections", "_claims", lambda *_: Section(""))]
 LEVELS = [0.05, 1, 2, 1e-9, 1e9, 0.1 + 0.2, -1]
 

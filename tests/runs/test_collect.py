@@ -23,16 +23,18 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 def test_the_rows_of_240_runs_become_one_table_in_under_five_seconds(
     command: Command, make_run: Callable[..., Experiment], tmp_path: Path
 ) -> None:
-    first = make_run("evaluation=camera", "evaluation.trials=25", "trainer.max_epochs=1")
+    first = make_run("evaluation=camera", "evaluation.trials=1", "trainer.max_epochs=1")
     execute(first)
-    rows = (first.folder / "rows.csv").read_text()
-    for number in range(1, 240):
-        folder = first.folder.with_name(f"copy-{number}")
-        folder.mkdir()
+    once = pd.read_csv(first.folder / "rows.csv", keep_default_na=False)
+    drawn = once[~once["test_perturbation"].isin(["natural", "blur"])]
+    rows = pd.concat([once, *(drawn.assign(trial=trial) for trial in range(1, 25))]).to_csv(index=False)
+    for number in range(240):
+        folder = tmp_path / "copies" / f"copy-{number}"
+        folder.mkdir(parents=True)
         shutil.copy(first.folder / "status.json", folder)
         (folder / "rows.csv").write_text(rows.replace(first.folder.name, folder.name))
     before = os.times()
-    done = command("-m", "robust", "collect", str(tmp_path / "runs"), "--out", str(tmp_path / "all"))
+    done = command("-m", "robust", "collect", str(tmp_path / "copies"), "--out", str(tmp_path / "all"))
     after = os.times()
     assert after.children_user + after.children_system - before.children_user - before.children_system < 5
     count = 240 * 154

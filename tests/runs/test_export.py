@@ -3,16 +3,20 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from robust.data import digits
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.models import ResNet
 from robust.runs import RunFolder, State, load
-from robust.runs.export import FORMATS, export, load_safetensors
+from robust.runs.export import export, load_safetensors
+
+EXACT = ["robustbench", "onnx", "safetensors"]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_format_gives_the_same_logits(run: Path, tmp_path: Path) -> None:
-    found = export(run, tmp_path, formats=list(FORMATS))
+    found = export(run, tmp_path, formats=EXACT)
     assert [path.suffix for path in found] == [".pt", ".onnx", ".safetensors"]
     assert max(found.values()) < 1e-5
     assert all(path.is_file() for path in found)
@@ -37,7 +41,22 @@ def test_other_networks_too(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "se_resnet18"
     RunFolder(folder).save_model(ResNet(**arguments), {"_target_": "robust.models.ResNet", **arguments})
     (folder / "rows.csv").write_bytes((run / "rows.csv").read_bytes())
-    assert max(export(folder, tmp_path / "out", formats=list(FORMATS)).values()) < 1e-5
+    assert max(export(folder, tmp_path / "out", formats=EXACT).values()) < 1e-5
+
+
+def test_files_of_fewer_bits_are_smaller_and_nearly_the_same(run: Path, tmp_path: Path) -> None:
+    def training(folder: Path) -> torch.Tensor:
+        assert folder == run
+        return digits().train.images[:100] / 255
+
+    found = export(run, tmp_path, formats=["safetensors", "bf16", "onnx-int8"], training=training)
+    assert [path.name.removeprefix(run.name) for path in found] == [".safetensors", ".bf16.safetensors", ".int8.onnx"]
+    exact, half, eighth = found
+    assert half.stat().st_size < 0.7 * exact.stat().st_size
+    assert all(1e-5 < found[path] < 0.2 for path in (half, eighth))
+    assert next(load_safetensors(half).parameters()).dtype == torch.bfloat16
+    with pytest.raises(ValueError, match="`training` must return a run's training images"):
+        export(run, tmp_path, formats=["onnx-int8"])
 
 
 def test_safetensors_say_of_which_network_they_are(run: Path, tmp_path: Path) -> None:
@@ -59,7 +78,9 @@ def test_robustbench_finds_weights_by_data_and_threat(run: Path, tmp_path: Path)
 
 
 def test_what_cannot_be_exported_is_explained(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="`formats` must be some of robustbench, onnx, safetensors; got onnx,keras"):
+    with pytest.raises(
+        ValueError, match="`formats` must be some of robustbench, onnx, safetensors, onnx-int8, bf16; got onnx,keras"
+    ):
         export(run, tmp_path, formats=["onnx", "keras"])
     with pytest.raises(ValueError, match="`threat` must be one of Linf, L2, corruptions; got L1"):
         export(run, tmp_path, formats=["robustbench"], threat="L1")
@@ -69,9 +90,11 @@ def test_what_cannot_be_exported_is_explained(run: Path, tmp_path: Path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_says_what_it_wrote(run: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "robust", "export", str(run), "--out", str(tmp_path), "--formats", "safetensors"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+def test_the_command_says_what_it_wrote(
+    run: Path, tmp_path: Path, command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = command("-m", "robust", "export", str(run), "--out", str(tmp_path), "--formats", "safetensors")
+    assert done.returncode == 0, done.stderr
     assert f"{run.name}.safetensors: read back, logits differ by at most 0 of the greatest" in done.stdout
 
 

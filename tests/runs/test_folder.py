@@ -15,7 +15,7 @@ import pytest
 import robust
 from robust.measure import CALIBRATION, TEST_KEY, Measurement, Samples
 from robust.models.registry import allow
-from robust.runs import Identity, RunFolder, sums
+from robust.runs import Identity, RunFolder, formats, sums
 
 ROOM = Path(robust.__file__).parent
 FILES = {
@@ -235,3 +235,12 @@ def test_of_files_that_a_task_keeps_none_lies_elsewhere(tmp_path: Path) -> None:
     sums._write_sums(run.path / "sums.json", {"../victim.npz": sums._entry(b"mine")})
     assert run.forget_tests() == []
     assert victim.is_file()
+
+
+def test_settings_are_read_as_they_were_written_words_that_look_like_numbers_too(tmp_path: Path) -> None:
+    words = ["1e-3", "1.", ".5", "0x10", "1_000", "yes", "off", "null", "~", "2024-01-01", "", " x", "a: b", "#", "ü\n"]
+    shared = ["noise", 0.05]
+    settings = {"words": words, "numbers": [1, 1e-3, 1e-30, -0.5, float("inf")], "nothing": None, "on": True}
+    path = tmp_path / "config.yaml"
+    path.write_text(formats.yaml_text({**settings, "one": shared, "two": {"again": shared}}))
+    assert formats.read_yaml(path) == {**settings, "one": shared, "two": {"again": shared}}

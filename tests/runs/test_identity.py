@@ -5,6 +5,7 @@ import pytest
 
 from robust.experiment.experiment import Experiment
 from robust.runs import VERSION, Identity
+from robust.runs.identity import counts
 
 NOT_THE_RUN = [
     "runs_dir=elsewhere",
@@ -77,3 +78,10 @@ def test_an_identity_comes_back_from_its_record(make_run: Callable[..., Experime
     assert Identity.from_dict(record) == identity
     assert Identity.from_dict({**record, "version": VERSION - 1}) is None
     assert Identity.from_dict(None) is None
+
+
+def test_what_the_digest_of_the_images_tells_apart_does_not_count() -> None:
+    config = {"data": {"in_digest": ["mesh"]}}
+    assert not counts("data.mesh", config)
+    assert not counts("data.source.mesh.size", config)
+    assert counts("data.mesh", {"data": {}})

@@ -32,6 +32,7 @@ SETTINGS = [
     *("technique=transfer", "perturb=hot", "evaluation=natural", "attack=fgsm", "attack.images=1"),
     *("trainer.max_epochs=2", "parent.trainer.max_epochs=2", "trainer.checkpoint_every_s=0"),
     *("trainer.threads=1", "trainer.accelerator=cpu", "trainer.progress=false", "data.batch_size=650"),
+    "data.source.size=8",
 ]
 CALLS = ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.utime")
 FORK = multiprocessing.get_context("fork")
@@ -162,7 +163,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Do]]:
     takes what `do_disturbed` does, and returns the exit statuses."""
     folder = tmp_path_factory.mktemp("warm") / "runs"
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=fork_sweeps, args=(theirs, folder.with_name("first")))
+    process = pool.fresh_processes().Process(target=fork_sweeps, args=(theirs, folder.with_name("first")))
     process.start()
     theirs.close()
 

@@ -150,7 +150,6 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         counts[path.stem] = sum("technique=natural" not in job for job in jobs(products=products))
     assert counts == {
         "ablation": 6,
-        "atlas": 0,
         "attacks": 21,
         "cifar10_on_cpu": 3,
         "digits": 120,

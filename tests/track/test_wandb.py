@@ -3,7 +3,6 @@
 import itertools
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +13,12 @@ import pytest
 import wandb
 import yaml
 from wandb.sdk.lib.wbauth.wbnetrc import write_netrc_auth
+from wandb.util import get_core_path
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
-from robust.learn import Curve
+from robust.learn import EpochLogger
 from robust.runs import State
 from robust.sweep import launch, sweep
 from robust.track import dashboard as dashboards
@@ -38,7 +38,9 @@ def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def inspect(session: Path, *options: str) -> str:
-    command = [Path(sys.executable).parent / "wandb", "leet", "inspect", "--json", *options, *session.glob("*.wandb")]
+    """What `wandb leet inspect` says, which calls this."""
+    command = [get_core_path(), "leet", "inspect", "--no-observability", "--json", *options]
+    command += ["--run-file", *session.glob("*.wandb"), session.parent]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -106,15 +108,15 @@ def test_a_resumed_run_continues_its_wandb_run(
     make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(*WANDB, "trainer.max_epochs=4", "trainer.checkpoint_every_s=0")
-    collect = Curve.on_train_epoch_end
+    collect = EpochLogger.on_train_epoch_end
 
-    def stop(self: Curve, trainer: Any, module: Any) -> None:
+    def stop(self: EpochLogger, trainer: Any, module: Any) -> None:
         collect(self, trainer, module)
         if trainer.current_epoch == 2:
             raise StopError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Curve, "on_train_epoch_end", stop)
+        patch.setattr(EpochLogger, "on_train_epoch_end", stop)
         with pytest.raises(StopError):
             execute(run)
     assert execute(run).state is State.DONE

@@ -80,8 +80,8 @@ def rates_figure(table: pd.DataFrame) -> Drawing:
 
 
 def by_hardness(table: pd.DataFrame) -> pd.DataFrame:
-    """The classes from the hardest to modify to the easiest; of those that give way alike the one first that has to be
-    moved further."""
+    """The classes from the hardest to modify to the easiest; of those with the same rate the one first whose images
+    have to be moved further."""
     return table.sort_values(["modification", "distortion"], ascending=[True, False], kind="stable")
 
 

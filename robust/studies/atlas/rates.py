@@ -1,6 +1,5 @@
-"""Which classes give way, and which are easy to imitate (CCRi, "Seeing with Deep Learning: Advances and Risks")."""
+"""Which classes are easy to modify, and which to mimic (CCRi, "Seeing with Deep Learning: Advances and Risks")."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -55,19 +54,15 @@ def category_rates(matrix: np.ndarray, categories: Mapping[str, Sequence[int]]) 
     return pd.DataFrame(lines)
 
 
-def read_categories(tree: object, classes: Sequence[str], wnids: Sequence[str] | None = None) -> dict[str, list[int]]:
+def read_categories(tree: object, classes: Sequence[str]) -> dict[str, list[int]]:
     """The categories of a tree, name by name, as the numbers of their classes.
 
-    A tree is a mapping of categories to trees or to lists of classes, or `wordnet`: the hypernyms of the classes'
-    `wnids`, of those that hold at least three classes and not all; nothing where NLTK or its WordNet is not there.
-    Raises ValueError for a class that is none.
+    A tree is a mapping of categories to trees or to lists of classes, or None. Raises ValueError for a class that is
+    none.
     """
-    if tree is None:
-        return {}
-    if tree == "wordnet":
-        return _hypernyms(wnids or ())
     found: dict[str, list[int]] = {}
-    _collect(tree, "", list(classes), found)
+    if tree is not None:
+        _collect(tree, "", list(classes), found)
     return found
 
 
@@ -82,26 +77,7 @@ def _collect(tree: object, name: str, classes: list[str], found: dict[str, list[
     members = []
     for one in tree if isinstance(tree, Sequence) and not isinstance(tree, str) else [tree]:
         if str(one) not in classes:
-            raise ValueError(
-                f"`data.categories.{name}` must list classes of the data set ({', '.join(classes)}); got {one}."
-            )
+            key = f"data.categories.{name}".rstrip(".")
+            raise ValueError(f"`{key}` must list classes of the data set ({', '.join(classes)}); got {one}.")
         members.append(classes.index(str(one)))
     return members
-
-
-def _hypernyms(wnids: Sequence[str]) -> dict[str, list[int]]:
-    try:
-        from nltk.corpus import wordnet
-
-        wordnet.ensure_loaded()
-    except (ImportError, LookupError):
-        return {}
-    found: dict[str, list[int]] = {}
-    for number, wnid in enumerate(wnids):
-        synset = wordnet.synset_from_pos_and_offset(wnid[0], int(wnid[1:]))
-        for name in {above.name() for path in synset.hypernym_paths() for above in path[:-1]}:
-            found.setdefault(name, []).append(number)
-    kept = {name: members for name, members in found.items() if 3 <= len(members) < len(wnids)}
-    short = {name: name.partition(".")[0].replace("_", " ") for name in kept}
-    alone = Counter(short.values())
-    return {short[name] if alone[short[name]] == 1 else name: members for name, members in kept.items()}

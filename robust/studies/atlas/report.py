@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from robust.experiment.build import build_splits
 from robust.measure import NATURAL
 from robust.measure.intervals import student, wilson
 from robust.report.attacks import attack_title, succeeded
@@ -18,7 +17,7 @@ from robust.report.figures import Drawing
 from robust.report.section import Section, Table
 from robust.report.studies import if_possible
 from robust.report.tables import percent
-from robust.report.titles import disambiguate, run_titles
+from robust.report.titles import disambiguate, run_title
 from robust.runs import RunFolder
 from robust.studies.atlas.figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
 from robust.studies.atlas.rates import (
@@ -62,15 +61,14 @@ class Atlas:
         return self.attacks[0]["image"].nunique()
 
 
-def read_atlases(folders: Sequence[Path], *, images: bool = True) -> list[Atlas]:
-    """One for each kind of network and attack that led every class to every other; with the few images that were kept,
-    or without."""
+def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
+    """One for each kind of network and attack that led every class to every other."""
     found: dict[tuple[object, ...], list[tuple[Path, pd.DataFrame, np.ndarray]]] = {}
     for folder in folders:
         files = RunFolder(folder)
         if not (files.attacks.is_file() and files.samples.is_file()):
             continue
-        attacks = files.read_attacks(images=images)
+        attacks = files.read_attacks()
         assert attacks is not None
         about = tuple(files.read_rows()[_ABOUT].iloc[0])
         classes = _classes(folder)
@@ -80,9 +78,12 @@ def read_atlases(folders: Sequence[Path], *, images: bool = True) -> list[Atlas]
                 found.setdefault((*about, name, settings), []).append(
                     (folder, group, success_matrix(group, len(classes)))
                 )
+    if not found:
+        return []
     about = pd.DataFrame(list(found), columns=[*_ABOUT, "attack", "settings"])
     kinds = dict(zip(about["kind"], (folder for (folder, *_), *_ in found.values()), strict=True))
-    trained = disambiguate(run_titles(about), about["kind"], about["data"], about["model"], folders=kinds)
+    titles = about.apply(run_title, axis=1)
+    trained = disambiguate(titles, about["kind"], about["data"], about["model"], folders=kinds)
     return [
         _atlas(one, title, found[key]) for key, one, title in zip(found, about.to_dict("records"), trained, strict=True)
     ]
@@ -122,21 +123,6 @@ def _classes(folder: Path) -> tuple[str, ...]:
     return tuple(map(str, samples.classes))
 
 
-def _tree(folder: Path) -> object:
-    """What the run's configuration says of categories."""
-    return RunFolder(folder).read_config().data.get("categories")
-
-
-def _categories(atlas: Atlas) -> dict[str, list[int]]:
-    folder = atlas.folders[0]
-    if (tree := _tree(folder)) != "wordnet":
-        return read_categories(tree, atlas.classes)
-    try:
-        return read_categories(tree, atlas.classes, build_splits(RunFolder(folder).read_config().data).wnids)
-    except (OSError, ValueError):  # the images are elsewhere by now
-        return {}
-
-
 def atlas_sections(atlases: Sequence[Atlas]) -> list[Section]:
     """A section for each atlas."""
     return [_section(one, f"-{place}" if len(atlases) > 1 else "") for place, one in enumerate(atlases, 1)]
@@ -166,14 +152,15 @@ def _section(atlas: Atlas, end: str) -> Section:
         "Intervals: over images (Wilson), or over seeds for several (Student)."
     )
     tables = {f"atlas{end}": Table(pd.DataFrame(shown), table, note)}
-    if categories := _categories(atlas):
+    tree = RunFolder(atlas.folders[0]).read_config().data.get("categories")
+    if categories := read_categories(tree, atlas.classes):
         groups = category_rates(atlas.matrix, categories)
         rates = {f"{name}, %": groups[name.replace(" ", "_")].map(percent) for name in _CATEGORY_RATES}
         written = pd.DataFrame({"category": groups["category"], "classes": groups["classes"], **rates})
         about = "The same by category; within: of attacks from its classes to others of it, out of: to none of it."
         tables[f"atlas-categories{end}"] = Table(written, groups, about)
     title = f"The atlas: {atlas.data} {atlas.model}, {atlas.trained}"
-    return Section(title, _sentences(atlas, table, categorised=bool(categories)), drawings, tables)
+    return Section(title, _sentences(atlas, table), drawings, tables)
 
 
 _CATEGORY_RATES = ("modification", "mimicked", "within", "out of")
@@ -204,7 +191,7 @@ def _over_images(attacks: pd.DataFrame, label: int) -> tuple[float, float]:
     return wilson(mine["success"].mean(), mine["image"].nunique()) if len(mine) else (float("nan"), float("nan"))
 
 
-def _sentences(atlas: Atlas, table: pd.DataFrame, *, categorised: bool) -> str:
+def _sentences(atlas: Atlas, table: pd.DataFrame) -> str:
     def ends(ordered: pd.DataFrame, column: str) -> tuple[str, str]:
         named = [f"{row['class']} ({percent(row[column])} %)" for _, row in ordered.iterrows()]
         return ", ".join(named[:_NAMED]), ", ".join(named[::-1][:_NAMED])
@@ -214,15 +201,10 @@ def _sentences(atlas: Atlas, table: pd.DataFrame, *, categorised: bool) -> str:
     found = _correlation(table)
     correlation = f" Rank correlation of a class's two rates: {found:+.2f}." if np.isfinite(found) else ""
     several = f", {len(atlas.matrices)} seeds" if len(atlas.matrices) > 1 else ""
-    missing = (
-        ""
-        if categorised or _tree(atlas.folders[0]) != "wordnet"
-        else " No categories: WordNet is missing (pip install robust[wordnet]; python -m nltk.downloader wordnet)."
-    )
     return (
         f"{atlas.title}, from each of {atlas.images:,} images toward every other class{several}: "
         f"{percent(float(np.nanmean(atlas.matrix)))} % of the attacks succeeded. Hardest to modify: {hardest}; "
-        f"easiest: {easiest}. Hardest to mimic: {least}; easiest: {most}.{correlation}{missing}"
+        f"easiest: {easiest}. Hardest to mimic: {least}; easiest: {most}.{correlation}"
     )
 
 

@@ -151,7 +151,7 @@ def gains(rows: pd.DataFrame, layers: Mapping[str, str]) -> pd.DataFrame:
 
 def layer_table(moved: pd.DataFrame, won: pd.DataFrame) -> pd.DataFrame:
     """A line for each perturbation and layer: test_perturbation, test_level, layer, place, moved and moved_overall
-    (means over seeds), rank (1 is moved furthest overall) and won (NaN where nobody tried)."""
+    (means over seeds), rank (1 is moved furthest overall) and won (NaN where it was not tried)."""
     by = ["test_perturbation", "test_level", "layer", "place"]
     table = moved.groupby(by, sort=False, as_index=False)[_MOVED].mean()
     condition = table.groupby(["test_perturbation", "test_level"], sort=False)["moved_overall"]

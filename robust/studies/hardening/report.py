@@ -9,7 +9,7 @@ from robust.measure import CALIBRATION, NATURAL, TEST_KEY, condition_title
 from robust.report.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.report.section import Section, Table
 from robust.report.tables import calibration_columns, percent, seeds_line, with_interval
-from robust.report.titles import NO_FOLDERS, KindFolders, disambiguate, kind_folders
+from robust.report.titles import KindFolders, disambiguate, kind_folders
 from robust.runs import RunFolder
 
 _FIGURES = ["natural", "perturbed", "half", *CALIBRATION]
@@ -52,7 +52,7 @@ def hardening_claims(rows: pd.DataFrame) -> pd.DataFrame:
     """A line for each claim about residual networks on Tiny-ImageNet, hardened against `environment` at level 1, of at
     least 3 seeds and in one kind of settings. What was published is of a network with ImageNet weights and all 200
     classes."""
-    runs = _runs(rows, {})
+    runs = _runs(rows, {}, {})
     if runs.empty:
         return decide([], [])
     claimed = (
@@ -110,7 +110,7 @@ def _figures_of(runs: pd.DataFrame, uncertain: Sequence[str]) -> dict[str, float
     return {"seeds": len(runs), **runs.mean(), **seeds_line(runs, uncertain)}
 
 
-def _runs(rows: pd.DataFrame, layers: Mapping[str, str], folders: KindFolders = NO_FOLDERS) -> pd.DataFrame:
+def _runs(rows: pd.DataFrame, layers: Mapping[str, str], folders: KindFolders) -> pd.DataFrame:
     """A line for each run that was trained on a perturbation and tested on it and on natural images, as its natural run
     was: what it is, `_FIGURES`, and the natural run's in the same trials, `_before`. `layers` says which a run trained,
     where several kinds of one technique trained others. A run that went on with natural images alone (`retrain`) stands

@@ -9,21 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from robust.report.section import Section
+    from robust.report.studies import Findings
 
 
-def sections(folders: Sequence[Path], rows: "pd.DataFrame") -> "list[Section]":  # noqa: ARG001, the folders say it all
+def findings(folders: Sequence[Path], rows: "pd.DataFrame") -> "Findings":  # noqa: ARG001, the folders say it all
     """Errors, poses, drawings and attacks, where a mind's eye is among the runs."""
+    from robust.report.studies import Findings
+    from robust.studies.minds_eye.measured import minds_eye_claims
     from robust.studies.minds_eye.results import read_networks
     from robust.studies.minds_eye.section import minds_eye_section
 
     networks = read_networks(folders)
-    return [minds_eye_section(networks)] if networks else []
-
-
-def claims(folders: Sequence[Path], rows: "pd.DataFrame") -> "pd.DataFrame":  # noqa: ARG001, as above
-    """What was published of a mind's eye and of the networks beside it."""
-    from robust.studies.minds_eye.measured import minds_eye_claims
-    from robust.studies.minds_eye.results import read_networks
-
-    return minds_eye_claims(read_networks(folders))
+    return Findings([minds_eye_section(networks)], minds_eye_claims(networks)) if networks else Findings()

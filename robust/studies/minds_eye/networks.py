@@ -147,22 +147,6 @@ class View(NamedTuple):
     score: Tensor
 
 
-class Autoencoder(nn.Module):
-    """The first two stages, to be trained end to end; `options` are those of the `Estimator`."""
-
-    hands_on: ClassVar = Estimator
-
-    def __init__(
-        self, *, image_shape: tuple[int, int, int], num_classes: int, parameters: Sequence[str], **options: Any
-    ):
-        super().__init__()
-        shared: dict[str, Any] = {"image_shape": image_shape, "num_classes": num_classes, "parameters": parameters}
-        self.estimator, self.projector = Estimator(**shared, **options), Projector(**shared)
-
-    def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-        return self.projector(self.estimator(images, classes), classes)
-
-
 class TripleStaged(nn.Module):
     """The three stages joined: from images in [0, 1], shape (batch, 1, height, width), to the score of each class and,
     as that of the last, which is no object, the `threshold`: shape (batch, num_classes). So the greatest is the
@@ -175,13 +159,21 @@ class TripleStaged(nn.Module):
     gives_logits: ClassVar[bool] = False
     hands_on: ClassVar = Estimator
 
-    def __init__(self, *, num_classes: int, parameters: Sequence[str], threshold: float = 0.45, **options: Any):
+    def __init__(
+        self,
+        *,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        parameters: Sequence[str],
+        threshold: float = 0.45,
+        **options: Any,
+    ):
         super().__init__()
         self.threshold = threshold
         self.num_objects = num_classes - 1
         self.pose = tuple(parameters)
-        stages = Autoencoder(num_classes=self.num_objects, parameters=parameters, **options)
-        self.estimator, self.projector = stages.estimator, stages.projector
+        shared: dict[str, Any] = {"image_shape": image_shape, "num_classes": self.num_objects, "parameters": parameters}
+        self.estimator, self.projector = Estimator(**shared, **options), Projector(**shared)
         self.comparator = Comparator()
 
     @property

@@ -11,7 +11,7 @@ from robust.data import Batch, ImageSet, to_float
 from robust.errors import check
 from robust.learn.classifier import guessed, judged
 from robust.learn.task import Guess, Task
-from robust.studies.minds_eye.networks import PATCH, AlexNetWithPose, Autoencoder, Estimator, Projector, TripleStaged
+from robust.studies.minds_eye.networks import PATCH, AlexNetWithPose, Estimator, Projector, TripleStaged
 from robust.studies.minds_eye.stages import STAGES, VIEWS, measure_stages, take_views
 from robust.values.numbers import is_whole
 
@@ -77,39 +77,11 @@ class Rendering(_SceneTask):
     sees_images, background_class = False, False
 
     def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        return drawn(self.model, batch.extras["parameters"], batch)
-
-
-class EndToEnd(_SceneTask):
-    """Trains the first two stages end to end: the projector's loss on what the estimator gives it, and `weight` times
-    the estimator's."""
-
-    networks, needs = (Autoencoder,), ("parameters", "drawing", "alpha")
-    background_class = False
-
-    def __init__(self, *arguments: Any, weight: float = 1000.0, **options: Any):
-        super().__init__(*arguments, **options)
-        if not weight > 0:
-            raise ValueError(
-                f"`task.module.weight` must be above 0; got {weight}. Without it the parameters would leave [0, 1]."
-            )
-        self.weight = weight
-
-    def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        parameters = self.model.estimator.raw(batch.images, batch.labels)
-        loss, shown = drawn(self.model.projector, parameters, batch)
-        error = parameters - batch.extras["parameters"]
-        shown = {**shown, "pose_error": error.detach().abs().mean(1).sum()}
-        return loss + self.weight * error.square().sum(1).mean(), shown
-
-
-def drawn(projector: Projector, parameters: Tensor, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """The loss of a projector's drawings, and their mean squared error."""
-    drawing, alpha = projector.raw(parameters, batch.labels)
-    squares = (drawing - to_float(batch.extras["drawing"])).square()
-    entropy = functional.binary_cross_entropy_with_logits(alpha, to_float(batch.extras["alpha"]), reduction="none")
-    loss = (_DRAWING_WEIGHT * squares + entropy).sum((1, 2, 3)).mean()
-    return loss, {"drawing_error": squares.detach().mean((1, 2, 3)).sum()}
+        drawing, alpha = self.model.raw(batch.extras["parameters"], batch.labels)
+        squares = (drawing - to_float(batch.extras["drawing"])).square()
+        entropy = functional.binary_cross_entropy_with_logits(alpha, to_float(batch.extras["alpha"]), reduction="none")
+        loss = (_DRAWING_WEIGHT * squares + entropy).sum((1, 2, 3)).mean()
+        return loss, {"drawing_error": squares.detach().mean((1, 2, 3)).sum()}
 
 
 class PatchComparison(_SceneTask):

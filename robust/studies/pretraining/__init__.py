@@ -6,15 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.report.section import Section
+from robust.report.studies import Findings
 from robust.studies.pretraining.report import pretraining_claims, pretraining_sections, read_pretraining
 
 
-def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
+def findings(folders: Sequence[Path], rows: pd.DataFrame) -> Findings:
     """How well networks were pretrained, and what starts from them, where runs were or do."""
-    return list(pretraining_sections(read_pretraining(folders, rows), folders))
-
-
-def claims(folders: Sequence[Path], rows: pd.DataFrame) -> pd.DataFrame:
-    """What the tasks, and training from them with few labels, are to reach."""
-    return pretraining_claims(read_pretraining(folders, rows))
+    found = read_pretraining(folders, rows)
+    return Findings(list(pretraining_sections(found, folders)), pretraining_claims(found))

@@ -16,7 +16,7 @@ from robust.experiment.build import build, build_perturbation, build_splits
 from robust.experiment.compose import compose
 from robust.measure import NATURAL, Condition, features
 from robust.perturb import ImageRandom, key
-from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, bare, show_image
+from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, bare, legend_below, show_image
 from robust.runs import Config, RunFolder, load
 from robust.studies.pretraining.tables import PretrainingRun
 
@@ -122,8 +122,7 @@ def labels_figure(table: pd.DataFrame) -> Drawing:
             axis.set_xticks([100 * share for share in shares], [f"{100 * share:g}" for share in shares])
             axis.minorticks_off()
             axis.set(title=name, xlabel="labels, %", ylabel="accuracy, %")
-        handles = axes[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside lower center", ncols=4, frameon=False)
+        legend_below(figure, columns=4)
     caption = "Accuracy against the share of labels; bars: 95 % intervals over seeds. Grey: from the start."
     return Drawing(figure, caption, table)
 
@@ -182,6 +181,5 @@ def _draw_maps(numbers: pd.DataFrame, classes: Sequence[str], networks: Sequence
                 bare(axis)
                 axis.set_title(f"{name}, {kind}", fontsize=8)
         if len(classes) <= _FEW:
-            handles = axes[0][0].get_legend_handles_labels()
-            figure.legend(*handles, loc="outside lower center", ncols=5, frameon=False, markerscale=3)
+            legend_below(figure, columns=5, markerscale=3)
     return figure

@@ -11,11 +11,11 @@ import pandas as pd
 
 from robust.measure import NATURAL, condition_title, summarize
 from robust.measure.intervals import normal, student
-from robust.report.choice import comparable, select_kind
 from robust.report.claims import Comparison, Figure, Subject, decide, read_claims
 from robust.report.pairs import correct_images
 from robust.report.titles import run_title
 from robust.runs import RunFolder
+from robust.studies.strategies.choice import comparable, select_kind
 from robust.studies.strategies.paper import DATA_TITLES, MODELS, TECHNIQUES
 from robust.studies.strategies.quantities import REFERENCE, Quantity, Setting, read_figure
 

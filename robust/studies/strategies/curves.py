@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from robust.measure import NATURAL
-from robust.report.choice import comparable, select_kind
-from robust.report.figures import COLOURS, MARKERS, STYLE, UNITS, Drawing
+from robust.measure import NATURAL, UNITS
+from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing
+from robust.studies.strategies.choice import comparable, select_kind
 from robust.studies.strategies.paper import DATA_TITLES, FAMILIES, TECHNIQUES, Family, in_order, numbered
 
 _POINT = ["data", "technique", "train_perturbation", "train_level", "test_perturbation", "test_level"]
@@ -32,8 +32,9 @@ class _Panel:
     levels: dict[str, tuple[float, str]] = field(default_factory=dict)
 
 
-def curve_figures(rows: pd.DataFrame) -> dict[str, Drawing]:
-    """The paper's figures 4, 6, 8 (impact study) and A1 to C3 (training), those for which there are rows.
+def curve_figures(rows: pd.DataFrame, *, levels: int = 1) -> dict[str, Drawing]:
+    """The paper's figures 4, 6, 8 (impact study) and A1 to C3 (training), those for which there are rows of so many
+    `levels`, of training or of tests.
 
     Their numbers: one line for each point that is drawn, accuracies as fractions; `trials` are those of a seed,
     `std` is over all trials of all seeds, NaN for a single one. Of runs that differ by more than their seed one kind
@@ -41,14 +42,18 @@ def curve_figures(rows: pd.DataFrame) -> dict[str, Drawing]:
     where that leaves two, none.
     """
     rows = comparable(rows)
-    drawings = {number: _impact(rows, family) for number, family in zip("468", FAMILIES, strict=True)}
+    drawings = {number: _impact(rows, family, levels) for number, family in zip("468", FAMILIES, strict=True)}
     for letter, technique in zip("ABC", TECHNIQUES, strict=True):
         for number, family in enumerate(FAMILIES, 1):
-            drawings[f"{letter}.{number}"] = _training(rows, technique, family)
+            drawings[f"{letter}.{number}"] = _training(rows, technique, family, levels)
     return numbered(drawings)
 
 
-def _impact(rows: pd.DataFrame, family: Family) -> Drawing | None:
+def _has(numbers: pd.DataFrame, levels: int) -> bool:
+    return max(numbers["train_level"].nunique(), numbers["test_level"].nunique()) >= levels
+
+
+def _impact(rows: pd.DataFrame, family: Family, levels: int) -> Drawing | None:
     """The natural models' accuracy against the level of each perturbation of the family."""
     tests = rows[(rows["technique"] == NATURAL) & rows["test_perturbation"].isin([*family.names, NATURAL])]
     natural = tests[tests["run"].isin(tests.loc[tests["test_perturbation"] != NATURAL, "run"])]
@@ -58,14 +63,16 @@ def _impact(rows: pd.DataFrame, family: Family) -> Drawing | None:
     if chosen.empty:
         return None
     points = _points(chosen)
+    if not _has(points, levels):
+        return None
     panels = []
     for data in in_order(points["data"]):
         own = points[points["data"] == data].sort_values("test_level")
         start = own[own["test_perturbation"] == NATURAL]
         tests = {name: own[own["test_perturbation"] == name] for name in family.names}
         lines = {name: pd.concat([start, test]) for name, test in tests.items() if len(test)}
-        levels = {} if start.empty else {"natural images": (start["mean"].iloc[0], "--")}
-        panels.append(_Panel(0, data, "", "test_level", f"test level: {UNITS[family.names[0]]}", lines, levels))
+        across = {} if start.empty else {"natural images": (start["mean"].iloc[0], "--")}
+        panels.append(_Panel(0, data, "", "test_level", f"test level: {UNITS[family.names[0]]}", lines, across))
     caption = (
         f"Impact of {family.title}: test accuracy of networks trained on natural images, against the level that "
         f"they are tested at (0: natural images). {_bars(points)}{_left_out(natural, chosen)}"
@@ -74,7 +81,7 @@ def _impact(rows: pd.DataFrame, family: Family) -> Drawing | None:
     return Drawing(_draw(panels, places), caption, points)
 
 
-def _training(rows: pd.DataFrame, technique: str, family: Family) -> Drawing | None:
+def _training(rows: pd.DataFrame, technique: str, family: Family, levels: int) -> Drawing | None:
     """Accuracy in the paper's tests against the level trained on, a panel for each perturbation and data set."""
     tests = [(name, *test) for name in family.names for test in [(NATURAL, 0.0), *family.tests(name)]]
     wanted = pd.DataFrame(tests, columns=["train_perturbation", "test_perturbation", "test_level"])
@@ -96,18 +103,21 @@ def _training(rows: pd.DataFrame, technique: str, family: Family) -> Drawing | N
         present = [name for name in family.names if name in set(chosen["train_perturbation"])]
         for place, name in enumerate(trained):
             row = present.index(name) if family.together else place
-            levels = {"natural model": (before[data], ":")} if data in before else {}
+            across = {"natural model": (before[data], ":")} if data in before else {}
             lines = _test_lines(own[own["train_perturbation"] == name], name, family)
             title = f"trained on {name}{' pixels' if family.together else ''}"
-            panels.append(_Panel(row, data, title, "train_level", f"training level: {UNITS[name]}", lines, levels))
+            panels.append(_Panel(row, data, title, "train_level", f"training level: {UNITS[name]}", lines, across))
     drawn = pd.concat([line for panel in panels for line in panel.lines.values()])
+    numbers = pd.concat([_points(natural), drawn], ignore_index=True)
+    if not _has(numbers, levels):
+        return None
     caption = (
         f"{technique.capitalize()} learning with {family.title}: test accuracy against the level trained on; "
         "dotted, the natural model's on natural images. "
         f"{_bars(drawn)}{_left_out(ours, chosen)}"
     )
     labels = {family.label(*test): place for name in family.names for place, test in enumerate(family.tests(name))}
-    return Drawing(_draw(panels, labels), caption, pd.concat([_points(natural), drawn], ignore_index=True))
+    return Drawing(_draw(panels, labels), caption, numbers)
 
 
 def _test_lines(points: pd.DataFrame, trained: str, family: Family) -> dict[str, pd.DataFrame]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from robust.measure import NATURAL, condition_title
 from robust.measure.suites import comparable_tests
-from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing
+from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, legend_below
 from robust.report.lettering import legend_label
 from robust.report.tables import percent, summary_table
 
@@ -116,10 +116,7 @@ def ranking_figure(table: pd.DataFrame) -> Drawing:
             _draw_panel(axis, table[table["data"] == name], techniques)
         for axis in axes[len(names) :]:
             axis.set_visible(False)
-        handles = {
-            label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False)
+        legend_below(figure, columns=3)
     caption = (
         "Each point is a model, averaged over its seeds: accuracy on natural images against its worst accuracy over "
         "natural images and the nine perturbed conditions of the grid (upwards the scale stretches, where models "

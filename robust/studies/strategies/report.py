@@ -14,19 +14,15 @@ from robust.studies.strategies.curves import curve_figures
 from robust.studies.strategies.examples import example_figures
 from robust.studies.strategies.ranking import one_for_all, ranking, ranking_figure
 
-_LEVELS = 4  # besides the first, that make a figure of the paper's
+_LEVELS = 5  # that make a figure of the paper's
 
 
 def figures_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     """The paper's figures, by their numbers; those with too few levels are left out."""
-    examples, curves = example_figures(_natural_samples(folders, rows)), curve_figures(rows)
-    if not any(len(one.numbers) > _LEVELS for one in examples.values()):
+    examples = example_figures(_natural_samples(folders, rows))
+    if not any(len(one.numbers) >= _LEVELS for one in examples.values()):
         examples = {}
-    curves = {
-        name: one
-        for name, one in curves.items()
-        if max(one.numbers["train_level"].nunique(), one.numbers["test_level"].nunique()) > _LEVELS
-    }
+    curves = curve_figures(rows, levels=_LEVELS)
     text = "The figures of Strategies for Robust Image Classification (arXiv 2004.03452), in its arrangement."
     return Section("Strategies for robust image classification", text, dict(sorted({**examples, **curves}.items())))
 
@@ -63,5 +59,7 @@ def ablation_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     table = ablation_table(rows, curves)
     if table.empty:
         return Section("")
-    note = "Accuracy in percent (arXiv 2004.03452, Table I); train: of the last epoch, while learning."
-    return Section("What the network's parts contribute", "", {}, {"ablation": Table(percentages(table), table, note)})
+    titles = {name: f"{name.replace('_', ' ')}, %" for name in ("train", "test", "published_train", "published_test")}
+    shown = percentages(table.dropna(axis="columns", how="all")).rename(columns=titles)
+    note = "Accuracy on natural images (arXiv 2004.03452, Table I); train: of the last epoch, while learning."
+    return Section("What the network's parts contribute", "", {}, {"ablation": Table(shown, table, note)})

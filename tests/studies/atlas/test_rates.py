@@ -1,7 +1,5 @@
 """The atlas: which classes become which."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,33 +54,3 @@ def test_a_tree_names_categories_at_every_height() -> None:
     assert read_categories(None, classes) == {}
     with pytest.raises(ValueError, match=r"`data.categories.things` must list classes .*cat, cup, dog, oak.*; got mug"):
         read_categories({"things": ["mug"]}, classes)
-
-
-def test_without_wordnet_there_are_no_hypernyms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "nltk", None)
-    monkeypatch.setitem(sys.modules, "nltk.corpus", None)
-    assert read_categories("wordnet", ["goldfish"], ["n01443537"]) == {}
-
-
-def test_hypernyms_hold_three_classes_and_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Synset:
-        def __init__(self, *path: str):
-            self.path = path
-
-        def name(self) -> str:
-            return f"{self.path[-1]}.n.01" if "." not in self.path[-1] else self.path[-1]
-
-        def hypernym_paths(self) -> list[list["Synset"]]:
-            return [[Synset(name) for name in self.path]]
-
-    above = {1: ["thing", "cat"], 2: ["thing", "pet_animal", "dog"], 3: ["thing", "pet_animal", "hen"],
-             4: ["thing", "pet_animal", "fish"]}  # fmt: skip
-    wordnet = type("WordNet", (), {})
-    wordnet.ensure_loaded = staticmethod(lambda: None)
-    wordnet.synset_from_pos_and_offset = staticmethod(lambda _, offset: Synset(*above[offset]))
-    monkeypatch.setitem(sys.modules, "nltk", type(sys)("nltk"))
-    corpus = type(sys)("nltk.corpus")
-    corpus.wordnet = wordnet
-    monkeypatch.setitem(sys.modules, "nltk.corpus", corpus)
-    wnids = [f"n0000000{number}" for number in above]
-    assert read_categories("wordnet", list("abcd"), wnids) == {"pet animal": [1, 2, 3]}

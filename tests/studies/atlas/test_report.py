@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.report import sections
@@ -16,7 +17,7 @@ from robust.studies.atlas.report import atlas_claims, atlas_sections, read_atlas
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three natural networks of the digits, two images of each class led to every other in three steps."""
     folder, found = tmp_path_factory.mktemp("runs"), []
-    settings = ["technique=natural", "evaluation=natural", "trainer.max_epochs=2"]
+    settings = ["technique=natural", "evaluation=natural", "trainer.max_epochs=2", "data.source.size=14"]
     attack = ["attack=atlas", "attack.images=2", "attack.max_steps=3"]
     for seed in range(3):
         run = prepare([*settings, *attack, f"seed={seed}", f"runs_dir={folder}", "trainer.threads=1"])
@@ -65,3 +66,8 @@ def test_the_page_shows_it_and_its_claims(runs: list[Path]) -> None:
     assert {"The atlas: digits convnet_mnist, natural", "Attacks"} <= set(found)
     claims = found["Published claims"].tables["claims"].numbers
     assert "atlas-digits-convnet_mnist-median" in set(claims["id"])
+
+
+def test_its_choices_compose() -> None:
+    config = compose(["sweep=atlas"])
+    assert (config.data.name, config.attack.name) == ("mnist", "atlas")

@@ -20,7 +20,7 @@ from robust.studies.hardening.layers import gains, layer_sections, layer_table, 
 LAYERS = ["features.0", "features.5", "features.10", "head"]
 NETWORK = ["model.units=[8,8,8]", "model.kernel_size=3", "model.padding=1", "model.stride=1"]
 SETTINGS = ["trainer.max_epochs=2", "parent.trainer.max_epochs=2", "trainer.threads=1", "trainer.accelerator=cpu"]
-TESTS = ["evaluation=environment", "evaluation.trials=1"]
+TESTS = ["evaluation=environment", "evaluation.trials=1", "data.source.size=14"]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def few_images() -> Iterator[None]:
 
 def of_layers(folders: list[Path]) -> list[Section]:
     """What the ordinary page says of layers."""
-    sections = hardening.sections(folders, collect(folders))
+    sections = hardening.findings(folders, collect(folders)).sections
     return [section for section in sections if section.title.startswith("Which layers?")]
 
 

@@ -57,7 +57,7 @@ def rows(
 
 
 def table_of(rows: pd.DataFrame) -> pd.DataFrame:
-    return hardening_table(_runs(rows, {}))
+    return hardening_table(_runs(rows, {}, {}))
 
 
 def test_each_way_of_training_stands_beside_its_natural_network() -> None:

@@ -46,11 +46,11 @@ def test_every_task_is_trained_by_every_recipe(task: str, recipe: str) -> None:
     assert config.trainer.max_epochs > 0
 
 
-@pytest.mark.parametrize(("sweep", "trained"), [("minds_eye", 0), ("minds_eye_open", 2)])
-def test_every_sweep_has_the_models_it_says(sweep: str, trained: int) -> None:
-    products = compose([f"sweep={sweep}"]).sweep.products
+def test_its_sweep_trains_five_natural_networks() -> None:
+    products = compose(["sweep=minds_eye"]).sweep.products
     jobs = list_jobs(products, [], OverridesParser.create().parse_overrides)
-    assert sum("technique=natural" not in job for job in jobs) == trained
+    assert len(jobs) == 5
+    assert all("technique=natural" in job for job in jobs)
 
 
 def test_what_is_composed_is_what_hydra_composes() -> None:
@@ -63,7 +63,7 @@ def test_what_is_composed_is_what_hydra_composes() -> None:
 def test_scenes_are_shuffled_and_their_recipe_has_a_schedule() -> None:
     assert all(compose([f"data={name}"]).data.shuffle for name in choices("data"))
     assert compose(["data=scenes"]).lr_scheduler["_target_"] == "robust.learn.Cosine"
-    assert compose(["data=scenes", "lr_scheduler=none"]).lr_scheduler is None
+    assert compose(["data=scenes", "lr_scheduler=constant"]).lr_scheduler["_target_"] == "robust.learn.Constant"
 
 
 def test_a_stage_of_a_network_is_trained_as_its_own_command_says() -> None:

@@ -7,7 +7,6 @@ from robust.models import AlexNet, Thresholded, gives_logits
 from robust.studies.minds_eye.networks import (
     PATCH,
     AlexNetWithPose,
-    Autoencoder,
     Comparator,
     Estimator,
     Projector,
@@ -118,18 +117,6 @@ def test_a_threshold_is_between_0_and_1(eye, threshold):
         eye.threshold = threshold
     with pytest.raises(ValueError, match="`threshold` must be above 0 and below 1; got "):
         TripleStaged(image_shape=SHAPE, num_classes=4, parameters=NAMES, threshold=threshold)
-
-
-def test_the_autoencoder_is_the_first_two_stages(images):
-    network = Autoencoder(image_shape=SHAPE, num_classes=3, parameters=NAMES).eval()
-    classes = torch.tensor([0, 1, 2, 0, 1])
-    drawing, alpha = network(images, classes)
-    wanted = network.projector(network.estimator(images, classes), classes)
-    assert torch.equal(drawing, wanted[0])
-    assert torch.equal(alpha, wanted[1])
-    eye = TripleStaged(image_shape=SHAPE, num_classes=4, parameters=NAMES)
-    eye.estimator.load_state_dict(network.estimator.state_dict())
-    eye.projector.load_state_dict(network.projector.state_dict())
 
 
 def test_an_attack_leads_it_to_scores(eye):

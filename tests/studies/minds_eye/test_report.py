@@ -19,7 +19,7 @@ from robust.studies.minds_eye.tables import best_error, effort_table, error_tabl
 
 RESULTS = Path(__file__).parents[3] / "results" / "minds_eye"
 SETTINGS = [
-    *("data=scenes", "technique=natural", "evaluation=natural", "data.train=32", "data.test=8"),
+    *("data=scenes", "technique=natural", "evaluation=natural", "data.train=16", "data.test=8"),
     *(
         "data.batch_size=32",
         "trainer.max_epochs=1",
@@ -28,7 +28,7 @@ SETTINGS = [
         "trainer.threads=1",
         "trainer.accelerator=cpu",
     ),
-    *("attack=gradient_sign", "attack.images=2", "attack.max_steps=4"),
+    *("attack=gradient_sign", "attack.images=2", "attack.max_steps=2"),
 ]
 
 

@@ -22,7 +22,7 @@ from robust.studies.pretraining.tables import (
 
 SHORT = [f"recipe.{name}.max_epochs=1" for name in ("scratch", "pretrain", "finetune", "probe")]
 QUICK = ["trainer.threads=1", "trainer.accelerator=cpu", "evaluation=environment", "evaluation.trials=1"]
-QUICK += ["evaluation.conditions.environment=[1.0]"]
+QUICK += ["evaluation.conditions.environment=[1.0]", "data.source.size=14"]
 
 
 def lines() -> pd.DataFrame:
@@ -91,7 +91,7 @@ def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
     folders = find_runs([tmp_path])
     rows = collect(folders)
     runs = pretraining_runs(folders, started_runs(folders, rows))
-    sections = pretraining.sections(folders, rows)
+    sections = pretraining.findings(folders, rows).sections
     tasks = sections[0].tables["pretext"].numbers.set_index("task")
     (rotation,) = (RunFolder(run.folder).read_rows() for run in runs if run.task == "rotation")
     each = rotation[rotation["test_perturbation"] != "natural"]["accuracy"]
@@ -108,8 +108,10 @@ def test_the_page_holds_tasks_curves_labels_and_maps(tmp_path: Path) -> None:
     page = write_report(folders, tmp_path / "page", sections)
     assert f"{len(folders) + 1} models" in page.with_name("README.md").read_text()
     others = [one for one in folders if "natural" in one.name and "rotation" not in one.name]
-    assert pretraining.sections(others, collect(others)) == [], "none starts from pretraining"
-    (alone,) = pretraining.sections([one for one in folders if "rotation" in one.name and "natural" in one.name], rows)
+    assert pretraining.findings(others, collect(others)).sections == [], "none starts from pretraining"
+    (alone,) = pretraining.findings(
+        [one for one in folders if "rotation" in one.name and "natural" in one.name], rows
+    ).sections
     assert set(alone.tables["pretext"].numbers["task"]) == {"rotation"}
 
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from robust.studies.strategies.ablation import ablation_table
+from robust.studies.strategies.report import ablation_section
 
 VARIANTS = ["", " activation=tanh", " batch_norm=False dropout=0.0", " dropout=0.0", " dropout=0.5", " activation=gelu"]
 
@@ -60,3 +61,8 @@ def test_settings_that_nothing_tells_apart_leave_no_line() -> None:
         ["yes", "yes", "tanh"],
         ["no", "no", "ReLU"],
     ]
+
+
+def test_the_page_shows_no_column_that_is_empty() -> None:
+    shown = ablation_section([], ablated("mnist")).tables["ablation"].shown
+    assert list(shown) == ["data", "batch norm", "dropout", "activation", "test, %", "seeds"]

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from robust.data.cache import digest, digest_of_images
 from robust.data.images import fixed_order
+from robust.errors import notify
 from robust.perturb.random import ImageRandom, key
 from robust.studies.minds_eye.scenes.backgrounds import Backgrounds
 from robust.studies.minds_eye.scenes.composition import NONE, RANGES, over
@@ -87,6 +88,8 @@ def draw(
     place = fixed_order(total).argsort() if part == "train" else torch.arange(total)
     images, drawings, alphas = (torch.zeros(total, 1, size, size, dtype=torch.uint8) for _ in range(3))
     labels, values = torch.empty(total, dtype=torch.int64), torch.zeros(total, len(parameters))
+    if total >= _WORTH_WORKERS:
+        notify(f"{total:,} scenes ({part}) are drawn first, which takes minutes; data.cache_dir keeps them.")
     jobs = []
     for label, name in enumerate([*(one.name for one in shown), NONE]):
         for start in range(0, count, _DRAWINGS_A_JOB):

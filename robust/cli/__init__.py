@@ -6,10 +6,21 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from robust.cli.command import (
+    COMMANDS,
+    PICTURES,
+    Parser,
+    argument,
+    command,
+    key_values,
+    to_folder,
+    to_picture,
+    to_table,
+)
 from robust.errors import check, loading, run_command, started, suggest
 from robust.experiment.search_path import CONF, at_home, project_folders, take_project, trust_projects
 
@@ -21,10 +32,7 @@ _HELP = """usage: robust COMMAND ... [--config-dir FOLDER] [--debug]
 tracebacks, --config-dir FOLDER adds choices of your own (FOLDER/perturb/mine.yaml) and the modules beside that folder.
 Exit status: 0 all went well; 1 a run failed; 2 the command was wrong, and nothing was started; 130 stopped (Ctrl-C)."""
 _ENVIRONMENT = "shift,zoom,shear,rotate,perspective,erase,mesh,texture,pixel_dropout"
-_PICTURES = (".png", ".svg", ".pdf")
 _NOW_REPORT = ("layers", "pretext")  # commands that there were
-_Argument = tuple[str, dict[str, Any]]  # as `add_argument` takes it
-_commands: dict[str, tuple[Callable[..., None], Sequence[_Argument]]] = {}
 
 
 def main() -> None:
@@ -36,7 +44,7 @@ def main() -> None:
 def _call(words: Sequence[str]) -> None:
     name, *others = words or ["--help"]
     if name in ("-h", "--help", "help"):
-        lines = (f"  {one:<10} {inspect.getdoc(called)}".partition("\n")[0] for one, (called, _) in _commands.items())
+        lines = (f"  {one:<10} {inspect.getdoc(called)}".partition("\n")[0] for one, (called, _) in COMMANDS.items())
         print(_HELP.format(commands="\n".join(lines)))
     elif name == "--version":
         print(importlib.metadata.version("robust"))
@@ -46,77 +54,27 @@ def _call(words: Sequence[str]) -> None:
         raise ValueError(
             f"`{name}` is not a command: what it showed stands on the page of the runs, robust report RUNS."
         )
-    elif name not in _commands:
-        raise ValueError(f"`{name}` is not a command.{suggest(name, _commands)} There are {', '.join(_commands)}.")
+    elif name not in COMMANDS:
+        raise ValueError(f"`{name}` is not a command.{suggest(name, COMMANDS)} There are {', '.join(COMMANDS)}.")
     elif name == "train":
         sys.argv[0] = "robust train"
         _train(others)
     else:
-        function, arguments = _commands[name]
-        parser = _Parser(prog=f"robust {name}", description=inspect.getdoc(function), allow_abbrev=False)
+        function, arguments = COMMANDS[name]
+        parser = Parser(prog=f"robust {name}", description=inspect.getdoc(function), allow_abbrev=False)
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        for argument, options in arguments:
-            parser.add_argument(argument, **options)
+        for word, options in arguments:
+            parser.add_argument(word, **options)
         given = vars(parser.parse_intermixed_args([*map(at_home, others)]))
         trust_projects()
         function(**given)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are raised, to be shown as all others are."""
-
-    def error(self, message: str) -> NoReturn:
-        unknown = re.match(r"unrecognized arguments: (\S+)", message)
-        near = suggest(unknown[1], self._option_string_actions) if unknown else ""
-        raise ValueError(f"{message[0].upper()}{message[1:]}.{near} `{self.prog} --help` lists the arguments.")
+_RUNS = argument("runs", nargs="+", metavar="RUNS", help="runs' folders, or folders that hold some")
+_OUT = argument("--out", type=to_folder, help="the folder to write to (default: beside the runs)")
 
 
-def _command(*arguments: _Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a function a command: its name, its docstring as the help, and its parameters from these arguments."""
-
-    def register(function: Callable[..., None]) -> Callable[..., None]:
-        _commands[function.__name__.strip("_")] = function, arguments
-        return function
-
-    return register
-
-
-def _folder(text: str) -> Path:
-    """A folder to write to, there or to be made."""
-    nearest = next(one for one in (Path(text), *Path(text).absolute().parents) if one.exists())
-    if not nearest.is_dir():
-        raise argparse.ArgumentTypeError(f"must be a folder; {nearest} is a file")
-    return Path(text)
-
-
-def _picture(text: str) -> Path:
-    """A picture to write."""
-    if Path(text).suffix not in _PICTURES or Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file that ends in {', '.join(_PICTURES)}; got {text}")
-    return _folder(str(Path(text).parent)) / Path(text).name
-
-
-def _table(text: str) -> Path:
-    """A table to write, without the suffix."""
-    path = Path(text).with_suffix("") if Path(text).suffix in (".parquet", ".csv") else Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"must name a table, not a folder; for one in it: {path / 'rows'}")
-    return _folder(str(path.parent)) / path.name
-
-
-def _argument(name: str, **options: Any) -> _Argument:
-    return name, options
-
-
-def _settings(nargs: str, such: str) -> _Argument:
-    return _argument("settings", nargs=nargs, default=[], metavar="KEY=VALUE", help=f"such as {such}")
-
-
-_RUNS = _argument("runs", nargs="+", metavar="RUNS", help="runs' folders, or folders that hold some")
-_OUT = _argument("--out", type=_folder, help="the folder to write to (default: beside the runs)")
-
-
-@_command()
+@command()
 def train() -> None:
     """Train and measure a run, or with -m many."""
     run_command(lambda: _train(take_project(sys.argv[1:])))
@@ -146,13 +104,13 @@ def _complete(words: Sequence[str]) -> None:
     line = os.environ.get("COMP_LINE", "")
     after_train = re.sub(r"^(\s*\S+)\s+train\s", r"\1 ", line)
     if " ".join(words).startswith("query=") and after_train == line:
-        print(" ".join(_commands))
+        print(" ".join(COMMANDS))
     else:
         os.environ["COMP_LINE"] = after_train
         _train(["-sc", *words])
 
 
-@_command(_settings("+", "run=FOLDER,... attack=pgd attack.eps=8/255 trainer.threads=1"))
+@command(key_values("+", "run=FOLDER,... attack=pgd attack.eps=8/255 trainer.threads=1"))
 def _attack(settings: list[str]) -> None:
     """Attack the models of finished runs; report robust accuracy.
 
@@ -171,7 +129,7 @@ def _attack(settings: list[str]) -> None:
     print_attacks(attack_runs(runs, [one for one in settings if not one.startswith("run=")]))
 
 
-@_command(_RUNS, _OUT, _argument("--formats", default="", help="further ones: some of svg, png, pdf, tex, md (none)"))
+@command(_RUNS, _OUT, argument("--formats", default="", help="further ones: some of svg, png, pdf, tex, md (none)"))
 def _report(runs: list[str], out: Path | None, formats: str) -> None:
     """Print the results of finished runs and write their page.
 
@@ -186,7 +144,7 @@ def _report(runs: list[str], out: Path | None, formats: str) -> None:
         print("page:", write_report(folders, out, formats=[one for one in formats.split(",") if one]))
 
 
-@_command(_RUNS, _argument("--out", type=_table, default="rows", help="the table's name, without suffix (rows)"))
+@command(_RUNS, argument("--out", type=to_table, default="rows", help="the table's name, without suffix (rows)"))
 def _collect(runs: list[str], out: Path) -> None:
     """Gather the rows of finished runs into one table, as Parquet and CSV.
 
@@ -202,11 +160,11 @@ def _collect(runs: list[str], out: Path) -> None:
     print(f"{len(rows)} rows of {rows['run'].nunique()} runs: {', '.join(map(str, paths))}")
 
 
-@_command(
-    _argument("folder", type=_folder, metavar="FOLDER", help="where images go: FOLDER/{train,test}/CLASS/*.png"),
-    _settings("*", "data=tiny_imagenet perturb=shift,zoom perturb.level=1 seed=1 (default: perturb=environment)"),
-    _argument("--share", type=float, default=1.0, help="of the images that are perturbed, from 0 to 1 (1)"),
-    _argument("--held-out", type=float, help="share of the training images that becomes the test images"),
+@command(
+    argument("folder", type=to_folder, metavar="FOLDER", help="where images go: FOLDER/{train,test}/CLASS/*.png"),
+    key_values("*", "data=tiny_imagenet perturb=shift,zoom perturb.level=1 seed=1 (default: perturb=environment)"),
+    argument("--share", type=float, default=1.0, help="of the images that are perturbed, from 0 to 1 (1)"),
+    argument("--held-out", type=float, help="share of the training images that becomes the test images"),
 )
 def _store(folder: Path, settings: list[str], share: float, held_out: float | None) -> None:
     """Store a perturbed data set as PNG images.
@@ -232,31 +190,38 @@ def _store(folder: Path, settings: list[str], share: float, held_out: float | No
     print(f"{', '.join(f'{count} in {part}' for part, count in counts.items())}: {folder}")
 
 
-@_command(
+@command(
     _RUNS,
-    _argument("--out", type=_folder, default="exported", help="the folder to write to (exported)"),
-    _argument("--formats", default="robustbench,onnx,safetensors", help="some of robustbench, onnx, safetensors (all)"),
-    _argument("--threat", default="Linf", help="RobustBench's name of the threat: Linf (default), L2 or corruptions"),
+    argument("--out", type=to_folder, default="exported", help="the folder to write to (exported)"),
+    argument(
+        "--formats",
+        default="robustbench,onnx,safetensors",
+        help="some of robustbench, onnx, safetensors, onnx-int8, bf16 (the first three)",
+    ),
+    argument("--threat", default="Linf", help="RobustBench's name of the threat: Linf (default), L2 or corruptions"),
 )
 def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
     """Export models: ONNX, safetensors, RobustBench.
 
-    Each file is read back, and its logits are compared. All of them take images in [0, 1].
+    Each file is read back, and its logits are compared. All of them take images in [0, 1]. onnx-int8 computes in 8
+    bits, calibrated on training images; bf16 is safetensors in bfloat16. `robust check` says what that costs.
 
     $ robust export runs
     $ robust export runs --formats safetensors
     """
+    from robust.experiment.ship import training_images
     from robust.runs import find_runs
     from robust.runs.export import export_all
 
-    for path, differs in export_all(find_runs(runs), out, formats=formats.split(","), threat=threat):
+    asked = {"formats": formats.split(","), "threat": threat, "training": training_images}
+    for path, differs in export_all(find_runs(runs), out, **asked):
         print(f"{path}: read back, logits differ by at most {differs:.1g} of the greatest")
 
 
-@_command(
-    _argument("file", type=_picture, metavar="FILE", help=f"where it goes; it ends in {', '.join(_PICTURES)}"),
-    _settings("*", "data=tiny_imagenet perturb=noise,blur (default: all that perturb=environment draws from)"),
-    _argument("--images", type=int, default=3, help="how many images, each of another class (3)"),
+@command(
+    argument("file", type=to_picture, metavar="FILE", help=f"where it goes; it ends in {', '.join(PICTURES)}"),
+    key_values("*", "data=tiny_imagenet perturb=noise,blur (default: all that perturb=environment draws from)"),
+    argument("--images", type=int, default=3, help="how many images, each of another class (3)"),
 )
 def _sheet(file: Path, settings: list[str], images: int) -> None:
     """Draw a contact sheet: test images under each perturbation at three strengths.
@@ -266,20 +231,21 @@ def _sheet(file: Path, settings: list[str], images: int) -> None:
     """
     from robust.experiment.build import build_splits
     from robust.experiment.perturbed import named_perturbations
+    from robust.experiment.sheet import STRENGTHS, contact_sheet
     from robust.files import atomic_write
-    from robust.report.sheet import STRENGTHS, contact_sheet
+    from robust.report import draw
 
     config, rows = named_perturbations(settings, usual=_ENVIRONMENT, shares=list(STRENGTHS.values()))
     figure = contact_sheet(build_splits(config.data).test, rows, images=images, seed=config.seed)
     with started():
         file.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(file, lambda opened: figure.savefig(opened, format=file.suffix[1:].lower(), dpi=100))
+        atomic_write(file, draw(figure, file.suffix[1:].lower()))
     print(file)
 
 
-@_command(
-    _argument("--entity", required=True, help="whose project: a user or a team"),
-    _argument("--project", default="robust", help="as logger.project (default: robust)"),
+@command(
+    argument("--entity", required=True, help="whose project: a user or a team"),
+    argument("--project", default="robust", help="as logger.project (default: robust)"),
 )
 def _dashboard(entity: str, project: str) -> None:
     """Save the dashboard of a W&B project, and print its address.
@@ -290,3 +256,6 @@ def _dashboard(entity: str, project: str) -> None:
     from robust.track.dashboard import save_dashboard
 
     print("dashboard:", save_dashboard(entity, project))
+
+
+from robust.cli import given  # noqa: E402, F401, its commands come last

@@ -1,8 +1,8 @@
 """Which runs one line of a figure stands for, where several kinds claim it."""
 
-import re
-
 import pandas as pd
+
+from robust.report.titles import changes
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
@@ -40,21 +40,8 @@ def select_kind(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _in_the_same_settings(kinds: pd.DataFrame) -> pd.DataFrame:
     """Of each data set the kinds in the settings that most runs share, one line's points and its natural model alike;
-    and those whose settings nobody knows."""
+    and those whose settings are unknown."""
     known = kinds[kinds["settings"] != ""]
     most = known[known["company"] == known.groupby("data")["company"].transform("max")]
     alone = most[most.groupby("data")["settings"].transform("nunique") == 1]
     return pd.concat([alone, kinds[kinds["settings"] == ""]])
-
-
-def changes(model: str) -> dict[str, str]:
-    """What was changed of a network, from its name such as "convnet_mnist dropout=0.0"."""
-    return dict(re.findall(r" (\w+)=(.*?)(?= \w+=|$)", model))
-
-
-def short_models(models: pd.Series) -> pd.Series:
-    """The names of networks less what was changed of all of them alike, such as "dropout=0.0"."""
-    shared = set.intersection(*(set(changes(model).items()) for model in models.unique())) if len(models) else ()
-    for name, value in shared:
-        models = models.str.replace(f" {name}={value}", "", regex=False)
-    return models

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from robust.experiment.build import build_perturbation, build_splits
 from robust.experiment.compose import compose
 from robust.experiment.perturbed import named_perturbations
-from robust.report.sheet import STRENGTHS, contact_sheet
+from robust.experiment.sheet import STRENGTHS, contact_sheet
 
 
 def sheet(*settings: str, images: int = 3) -> Figure:

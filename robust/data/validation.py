@@ -1,0 +1,26 @@
+"""A part of the training images that is set aside."""
+
+from dataclasses import replace
+
+import torch
+
+from robust.data.images import Splits
+from robust.perturb.random import ImageRandom, key
+
+
+def hold_out(splits: Splits, share: float, *, seed: int) -> Splits:
+    """The same images, of which this `share` of the training images of each class, drawn by the seed, is set aside as
+    `validation`: at least one of each class that has two, and never all of it. Raises ValueError where no class has
+    two."""
+    train = splits.train
+    order = ImageRandom(key("validation", seed), train.places).uniform().argsort(stable=True)
+    held = torch.zeros(len(train), dtype=torch.bool)
+    for label in train.labels.unique():
+        mine = order[train.labels[order] == label]
+        held[mine[: min(max(1, round(share * len(mine))), len(mine) - 1)]] = True
+    if not held.any():
+        raise ValueError(
+            f"`data.validation` must be left out where no class has two training images; got {share}. There is nothing "
+            "to set aside."
+        )
+    return replace(splits, train=train[~held], validation=train[held])

@@ -1,0 +1,115 @@
+"""Anyone's model, measured on anyone's images from Python: `robust.evaluate`."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from robust.data import ImageSet, as_image_set, to_float
+from robust.errors import notify
+from robust.experiment.build import build_conditions, build_splits
+from robust.experiment.compose import compose
+from robust.experiment.specs import data_overrides
+from robust.experiment.validate import check_values
+from robust.measure import Condition, measure, preflight
+from robust.models import OutputError, ask, device_of, evaluating
+from robust.runs import Identity
+from robust.runs.config import Config
+from robust.runs.tables import complete_rows
+
+
+def evaluate(
+    model: nn.Module,
+    *,
+    data: Any,
+    evaluation: str | Sequence[Condition] = "grid",
+    name: str | None = None,
+    overrides: Sequence[str] = (),
+) -> pd.DataFrame:
+    """The rows of `model`, any module from images in [0, 1], shape (batch, channels, height, width), to logits, shape
+    (batch, classes), under an evaluation, on the device it is on; in eval mode for the while.
+
+    `data` is a choice of `conf/data`, a folder of images or an .npz file (of each the test images are used), or what
+    `robust.data.as_image_set` takes: a torch `Dataset`, arrays (images, labels), an `ImageSet`. `evaluation` is a
+    choice of `conf/evaluation` or conditions of your own, and `overrides` are further settings as on the command line,
+    such as "evaluation.trials=5", "data.dir=/images", or of a folder "data.size=224". `name` is what the rows call the
+    model (default: its class). Columns as in `rows.csv`; accuracy is a fraction. A Notice says what
+    `robust.measure.preflight` finds. Raises ValueError or FileNotFoundError for what cannot be tested.
+    """
+    _check_model(model)
+    named = isinstance(data, str | os.PathLike)
+    chosen = data_overrides(os.fspath(data)) if named else []
+    if isinstance(evaluation, str):
+        chosen = [*chosen, f"evaluation={evaluation}"]
+    config = compose([*chosen, *overrides])
+    check_values(config)
+    if config.evaluation.natural_adversarial is not None:
+        raise ValueError(
+            "`evaluation.natural_adversarial` must be left out here; give it to train.py, which tests runs on it, or "
+            "call robust.measure.measure_natural_adversarial."
+        )
+    images = build_splits(config.data).test if named else _as_many_classes(model, data)
+    settings = config.evaluation
+    conditions = build_conditions(settings, images.shape) if isinstance(evaluation, str) else list(evaluation)
+    if conditions:
+        for finding in preflight(model, images, batch_size=min(settings.batch_size, 100)):
+            notify(str(finding))
+    name = name or type(model).__name__
+    measured = measure(
+        model,
+        images,
+        conditions,
+        trials=settings.trials,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        title=f"testing {name}",
+    )
+    identity = Identity(_source(config, named), name, "given", perturbation="none", level=0, seed=0, digest="", kind="")
+    return complete_rows(measured.rows, identity, reference="").assign(run=name)
+
+
+def _source(config: Config, named: bool) -> str:
+    """What the rows call the data."""
+    if not named:
+        return "given"
+    path = config.data.get("path")
+    return Path(path).name if path else str(config.data.name)
+
+
+def _check_model(model: object) -> None:
+    """Raises ValueError for what is no network, with what to do."""
+    if isinstance(model, nn.Module):
+        return
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        advice = f"Make one: {model.__name__}(...)."
+    elif isinstance(model, str | os.PathLike):
+        advice = "Load it: robust.load(run_folder); or on the command line: robust evaluate MODEL DATA."
+    elif isinstance(model, dict):
+        advice = "Make the network, and give it these weights: model.load_state_dict(...)."
+    elif callable(model):
+        advice = (
+            "Put it into one: class Wrapped(nn.Module), whose forward(self, images) returns what the function does for "
+            "images in [0, 1]."
+        )
+    else:
+        advice = "Load the network that it is of."
+    raise ValueError(
+        f"`model` must be a torch.nn.Module; got {getattr(model, '__name__', type(model).__name__)}. {advice}"
+    )
+
+
+def _as_many_classes(model: nn.Module, data: Any) -> ImageSet:
+    """Given images; where their classes have no names, as many as the model has outputs."""
+    images = as_image_set(data)
+    if data is images or images.classes != tuple(map(str, range(len(images.classes)))):
+        return images
+    try:
+        with evaluating(model):
+            outputs = ask(model, to_float(images.images[:2]).to(device_of(model))).shape[1]
+    except OutputError:
+        return images  # whatever is wrong is said when it is measured
+    return replace(images, classes=tuple(map(str, range(max(outputs, len(images.classes))))))
