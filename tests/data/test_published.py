@@ -197,15 +197,8 @@ def test_imagenets_validation_images_alone_are_tested_on(root: Path) -> None:
 
 
 def test_imagenet_is_chosen_by_name(root: Path) -> None:
-    words = [
-        "data=imagenet",
-        f"data.path={root}",
-        "data.size=32",
-        "data.resize=36",
-        "data.classes=[n01440764,n02012849]",
-    ]
-    run = prepare(
-        [*words, "model=convnet_tiny_imagenet", "technique=natural", f"runs_dir={root}", "data.cache_dir=null"]
-    )
+    part = ["data.size=32", "data.resize=36", "data.classes=[n01440764,n02012849]", "data.cache_dir=null"]
+    given = ["data=imagenet", f"data.path={root}", *part, "model=convnet_tiny_imagenet", "technique=natural"]
+    run = prepare([*given, f"runs_dir={root}"])
     assert run.splits.test.shape == (3, 32, 32)
     assert run.identity.data == "imagenet"
