@@ -19,7 +19,7 @@ _ROOMS = {"evaluate": "robust.experiment.anyone", "register": "robust.models"}
 
 def load(run_folder: "str | Path", *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":
     """The trained model of a run, in eval mode, on the CPU: from images in [0, 1], shape (batch, channels, height,
-    width), to logits, shape (batch, classes).
+    width), to logits, shape (batch, classes). Called with anything else than such images it raises ValueError.
 
     It may be a network of `robust.models`, one that was registered (`robust.register`, or an installed package's entry
     point), one that the choices in ROBUST_CONF name, or one of these `networks`: classes, or their dotted names.
@@ -27,10 +27,13 @@ def load(run_folder: "str | Path", *, networks: "Sequence[Network | str]" = ()) 
     file is damaged, names another network, or holds the weights of another.
     """
     from robust.experiment.search_path import trust_projects
+    from robust.models.inputs import check_inputs
     from robust.runs import load as load_run
 
     trust_projects()
-    return load_run(run_folder, networks=networks)
+    model = load_run(run_folder, networks=networks)
+    model.register_forward_pre_hook(check_inputs)
+    return model
 
 
 def __getattr__(name: str) -> Any:  # torch takes seconds to import: not before it is needed

@@ -11,6 +11,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from robust.values.secrets import masked
@@ -95,7 +96,8 @@ def explain_override(text: str, known_keys: Callable[[], Iterable[str]]) -> str:
     if found := re.search(r"Could not find '([^']+)'\s+Available options in '[^']+':\n((?:\t.*\n?)+)", text):
         group, _, choice = found[1].rpartition("/")
         options = [one for one in found[2].split() if not one.startswith("_")]  # bases are no choices
-        return f"`{group}={choice}` is not a choice.{suggest(choice, options)} There are {', '.join(options)}."
+        near = _beside(group, choice) or suggest(choice, options)
+        return f"`{group}={choice}` is not a choice.{near} There are {', '.join(options)}."
     if found := re.search(r"Could not override '([^']+)'", text):
         within = re.search(r"is not in struct\s+full_key: (\S+)", text)
         name = found[1].split("@")[0]
@@ -111,6 +113,15 @@ def explain_override(text: str, known_keys: Callable[[], Iterable[str]]) -> str:
     if found := re.search(r"Error merging override (.+?)=(.*)", text):
         return f"`{found[1].lstrip('+')}` must be a mapping such as {{name: value}}; got {found[2]}."
     return re.sub(r"'([^']+)'", r"`\1`", " ".join(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def _beside(group: str, choice: str) -> str:
+    """' It lies in conf: ...', where a folder of choices in the working folder, which was not given, has this one."""
+    with contextlib.suppress(OSError):
+        for folder in sorted(Path().iterdir()):
+            if (folder / group / f"{choice}.yaml").is_file():
+                return f" It lies in {shown(folder)}: add --config-dir {shown(folder)}."
+    return ""
 
 
 @contextlib.contextmanager

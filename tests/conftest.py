@@ -29,12 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
+def one_thread() -> Iterator[None]:
     import torch
 
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()  # what was imported is not searched for garbage again and again
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -146,7 +146,8 @@ def test_the_shell_completes_commands_and_what_follows_train(command: Command, m
         (["train", "perturb=nosie"], "`perturb=nosie` is not a choice. Did you mean `noise`?"),
         (
             ["train", "--config-dir", "MISSING"],
-            "`--config-dir` must be a folder of choices, such as conf/",
+            "`--config-dir` must be a folder of choices, such as conf with conf/perturb/mine.yaml in it; got MISSING, "
+            "which is not there.",
         ),
     ],
 )

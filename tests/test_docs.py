@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from PIL import Image
 
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
@@ -118,6 +119,7 @@ def test_python_blocks_run(page: Path, trained: Path, tmp_path: Path, monkeypatc
     monkeypatch.chdir(trained)
     given = "import torch\nfrom torch import Tensor\nfrom robust.perturb import Perturbation\n"
     given += "images, indices = torch.rand(4, 1, 28, 28), torch.arange(4)\n"
+    Image.new("L", (28, 28)).save(trained / "digit.png")
     namespace: dict[str, object] = {"__name__": "page"}
     for block in [given, *blocks(page, "python")]:
         exec(block.replace("runs/digits-convnet_mnist-natural-seed0-...", str(run)), namespace)
@@ -131,7 +133,7 @@ def test_the_guide_says_what_each_key_takes() -> None:
     assert {name: words for name, words in takes.items() if rows.get(name) != words} == {}
     choices = [[], ["data=folder", "data.path=images"], ["data=imagenet"], ["attack=table"]]
     known = {name for choice in choices for name, _ in leaves(compose(choice))}
-    assert set(rows) - set(takes) - known - {"recipe", "sweep", "evaluation"} == set()
+    assert set(rows) - set(takes) - known - {"augment", "recipe", "sweep", "evaluation"} == set()
 
 
 @pytest.mark.parametrize("group", ["attack", "logger"])

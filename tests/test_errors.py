@@ -35,6 +35,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     [
         (["perturb=nosie"], "error: `perturb=nosie` is not a choice. Did you mean `noise`? There are blur, "),
         (["model=alexnets"], "error: `model=alexnets` is not a choice. Did you mean `alexnet`? There are alexnet, "),
+        (["evaluation.conditions.nose=[0.1]"], "error: `evaluation.conditions` names what is no perturbation: "),
         (["perturb.levl=3"], "error: `perturb.levl` is not a key. Did you mean `perturb.level`? "),
         (["trainr.max_epochs=3"], "error: `trainr.max_epochs` is not a key. Did you mean `trainer.max_epochs`? "),
         (["perturb=hot", "perturb.level=-1"], "error: `perturb.level` must be a number >= 0; got -1."),
@@ -81,7 +82,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (["recipe.scratch.lr=abc"], "error: `recipe.scratch.lr` must be a number > 0; got abc."),
         (["data=[1,2]"], "error: `data` must be the name of a choice; got [1, 2]."),
         (["~technique.share"], "error: `technique.share` must be given: a mapping that names by `_target_` "),
-        (["optimizer=adamw"], "error: `optimizer` must be a mapping that names by `_target_` what is made; got adamw."),
+        (["optimizer=adamx"], "error: `optimizer=adamx` is not a choice. Did you mean `adam"),
         (["attack=autoattack"], "error: `attack=autoattack` needs the package torchattacks "),
         (["parent.optimizer.lr=x"], "error: `parent.optimizer.lr` must be a number > 0; got x. That is of the run "),
         (["seed=${nope}"], "error: `seed` refers to `nope`, and there is no such key."),
@@ -165,6 +166,17 @@ def test_wrong_input_is_explained_in_one_line(
     assert said.startswith(message), said
     assert len(said.splitlines()) == 1
     assert not list((tmp_path / "runs").glob("*")) if (tmp_path / "runs").exists() else True
+
+
+def test_a_choice_that_lies_in_the_working_folder_is_pointed_out(
+    call: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf" / "perturb").mkdir(parents=True)
+    (tmp_path / "conf" / "perturb" / "mine.yaml").touch()
+    for words in (["perturb=mine"], ["perturb=mine,noise", "--multirun"]):
+        said = call(*words)
+        assert "`perturb=mine` is not a choice. It lies in conf: add --config-dir conf." in said
 
 
 def test_every_fault_of_a_sweep_is_named_before_it_starts(call: Callable[..., str], tmp_path: Path) -> None:

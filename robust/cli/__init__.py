@@ -144,9 +144,15 @@ def _report(runs: list[str], out: Path | None, formats: str) -> None:
         print("page:", write_report(folders, out, formats=[one for one in formats.split(",") if one]))
 
 
-@command(_RUNS, argument("--out", type=to_table, default="rows", help="the table's name, without suffix (rows)"))
+@command(
+    _RUNS, argument("--out", type=to_table, default="rows", help="what to call the files: OUT.parquet, OUT.csv (rows)")
+)
 def _collect(runs: list[str], out: Path) -> None:
     """Gather the rows of finished runs into one table, as Parquet and CSV.
+
+    Writes rows.parquet and rows.csv into the working folder, or what --out names: tables/digits.parquet and
+    tables/digits.csv. A row is a trial: accuracy of one model under one condition, with the settings in which runs
+    differ.
 
     $ robust collect runs
     $ robust collect runs --out tables/digits
@@ -213,8 +219,8 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
     from robust.runs import find_runs
     from robust.runs.export import export_all
 
-    asked = {"formats": formats.split(","), "threat": threat, "training": training_images}
-    for path, differs in export_all(find_runs(runs), out, **asked):
+    found = export_all(find_runs(runs), out, formats=formats.split(","), threat=threat, training=training_images)
+    for path, differs in found:
         print(f"{path}: read back, logits differ by at most {differs:.1g} of the greatest")
 
 

@@ -11,7 +11,7 @@ from robust.perturb.random import ImageRandom, key
 def hold_out(splits: Splits, share: float, *, seed: int) -> Splits:
     """The same images, of which this `share` of the training images of each class, drawn by the seed, is set aside as
     `validation`: at least one of each class that has two, and never all of it. Raises ValueError where no class has
-    two."""
+    two, and for more than memory holds."""
     train = splits.train
     order = ImageRandom(key("validation", seed), train.places).uniform().argsort(stable=True)
     held = torch.zeros(len(train), dtype=torch.bool)
@@ -23,4 +23,5 @@ def hold_out(splits: Splits, share: float, *, seed: int) -> Splits:
             f"`data.validation` must be left out where no class has two training images; got {share}. There is nothing "
             "to set aside."
         )
-    return replace(splits, train=train[~held], validation=train[held])
+    trained, aside = ((held == whether).nonzero()[:, 0] for whether in (False, True))
+    return replace(splits, train=train[trained], validation=train[aside])

@@ -45,8 +45,9 @@ def readable(word: str) -> str:
 
 
 def tidy(word: str) -> str:
-    """A word of the command line as Hydra reads it: what is said of a parent may add to it, and `~/` is home."""
-    if word.startswith("parent."):
+    """A word of the command line as Hydra reads it: what is said of a parent, and a condition to test under, may be
+    added, and `~/` is home."""
+    if word.startswith(("parent.", "evaluation.conditions.")):
         word = f"++{word}"
     if found := _HOME.fullmatch(word):
         return f"{found[1]}={_text(at_home(found[2]))}"

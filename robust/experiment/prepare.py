@@ -42,7 +42,6 @@ from robust.experiment.validate import (
     check_size,
     check_task,
     check_technique,
-    check_training,
     check_values,
     check_writable,
 )
@@ -60,12 +59,12 @@ _QUIET = {
     "evaluation.natural_adversarial": None,
     "logger": {"_target_": "robust.track.Tracker"},
 }
-
-
 _OTHER = "the run that this one"
 #: what changes nothing of a network that does not learn
 _OF_TRAINING = ("label_smoothing", "lr_scheduler", "optimizer", "trainer")
-_OF_BATCHES = tuple(f"data.{name}" for name in ("augment", "batch_size", "drop_last", "labels", "shuffle", "validation"))
+_OF_BATCHES = tuple(
+    f"data.{name}" for name in ("augment", "batch_size", "drop_last", "labels", "shuffle", "validation")
+)
 
 
 class Preparation:
@@ -96,7 +95,6 @@ class Preparation:
         check_pretrained(config)
         splits = self._splits(config)
         check_task(config, splits, perturbation, task_of(config))
-        check_training(config, task_of(config))
         conditions, attack_plans, others = _tests(config, splits)
         self._check_surroundings(config)
         identity = _identify(config, perturbation, splits, {})
@@ -224,8 +222,8 @@ def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Attack
 def _learns(run: Experiment) -> list[Any]:
     """What says which network learns, and how; less the optimiser."""
     config = run.config
-    settings = [config.lr_scheduler, config.label_smoothing, config.weights]
-    return [run.architecture(), config.task, config.technique, *settings]
+    training = [config.lr_scheduler, config.label_smoothing, config.weights]
+    return [run.architecture(), config.task, config.technique, *training]
 
 
 def _check_network(run: Experiment) -> None:

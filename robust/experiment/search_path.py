@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from robust.errors import suggest
 from robust.files.choices import called_by, installed_choices
 
 VARIABLE = "ROBUST_CONF"
@@ -34,7 +35,12 @@ def use_project(folder: str | Path) -> None:
     there is none."""
     path = Path(at_home(str(folder))).absolute()
     if not path.is_dir():
-        raise ValueError(f"`--config-dir` must be a folder of choices, such as conf/perturb/mine.yaml; got {folder}.")
+        others = [one.name for one in path.parent.iterdir() if one.is_dir()] if path.parent.is_dir() else []
+        is_what = "a file" if path.exists() else "not there"
+        raise ValueError(
+            f"`--config-dir` must be a folder of choices, such as conf with conf/perturb/mine.yaml in it; got "
+            f"{folder}, which is {is_what}.{suggest(path.name, others)}"
+        )
     given = [str(path), *(str(one) for one in project_folders() if one != path)]
     os.environ[VARIABLE] = os.pathsep.join(given)
     import_from_projects()

@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from robust.data import PerturbedData
 from robust.experiment.build import build_schedule, build_splits, build_task, build_trainer
 from robust.experiment.experiment import Experiment
 from robust.experiment.keys import BEST
@@ -30,6 +31,7 @@ from robust.learn import (
     KnnAccuracy,
     Task,
     Validation,
+    as_trained,
     doubts,
     has_finite_weights,
 )
@@ -93,7 +95,7 @@ def fit(
         except ProcessRaisedException as error:
             raise _as_raised(error) from error
     if trainer.is_global_zero:
-        _tell_doubts(run, task, files)
+        _tell_doubts(run, task, data, files)
     return trainer
 
 
@@ -118,13 +120,17 @@ def _check_checkpoint(path: Path, run: str) -> None:
         raise damaged(path, ValueError("it is of another run"))
 
 
-def _tell_doubts(run: Experiment, task: Task, files: RunFolder) -> None:
+def _tell_doubts(run: Experiment, task: Task, data: PerturbedData, files: RunFolder) -> None:
     """Warns of a network that may have learnt nothing."""
     curve, labels = files.read_metrics(), run.splits.train.labels
     assert curve is not None
     constant = isinstance(build_schedule(run.config), Constant)
-    rows = curve.to_dict("records")
-    for doubt in doubts(rows, task.guess(labels), count=len(labels), constant=constant):
+    rows, guess = curve.to_dict("records"), task.guess(labels)
+    found = doubts(rows, guess, count=len(labels), constant=constant)
+    if found and guess is not None and "train_accuracy" in rows[-1]:
+        last, count = as_trained(task, data)
+        found = doubts([*rows[:-1], {**rows[-1], **last}], guess, count=count, constant=constant)
+    for doubt in found:
         _log.warning("%s", doubt)
 
 

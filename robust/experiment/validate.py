@@ -74,7 +74,7 @@ def check_pretrained(config: Config) -> None:
 
 def check_task(config: Config, splits: Splits, perturbation: Perturbation | None, learnt: type[Task]) -> None:
     """Raises ValueError where the images lack classes or what else the task that is `learnt` must know of them, a batch
-    holds too few, or a perturbation would make another answer right."""
+    holds too few, a perturbation would make another answer right, or settings of the training do not suit it."""
     task, data = config.task, config.data
     if missing := [name for name in learnt.needs if name not in splits.train.extras]:
         raise ValueError(
@@ -105,9 +105,10 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
             f"`task={task.name}` asks where things are, and needs pictures that are not moved; got "
             f"`perturb={perturbation.name}`. Choose noise, blur or faulty pixels, or leave it out."
         )
+    _check_training(config, learnt)
 
 
-def check_training(config: Config, learnt: type[Task]) -> None:
+def _check_training(config: Config, learnt: type[Task]) -> None:
     """Raises ValueError where settings of the training do not go together, or do not suit the task that is `learnt`."""
     task, trainer, optimizer, rate = config.task, config.trainer, config.optimizer, config.lr_scheduler or Config()
     classifies = issubclass(learnt, Classifier) and not is_self_supervised(task)

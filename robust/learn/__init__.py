@@ -5,7 +5,7 @@ from robust.learn.averaging import Averaging
 from robust.learn.callbacks import EpochLogger, LastCheckpoint, Progress
 from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, OneCycle, Schedule, Steps, lr_factor
-from robust.learn.doubts import doubts
+from robust.learn.doubts import as_trained, doubts
 from robust.learn.objective import Adversarial, JSDConsistency, Objective, Trades
 from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xent
 from robust.learn.start import NEW, FrozenNorms, copy_weights, freeze
@@ -40,6 +40,7 @@ __all__ = [
     "Task",
     "Trades",
     "Validation",
+    "as_trained",
     "copy_weights",
     "count_devices",
     "doubts",

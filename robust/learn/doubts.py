@@ -3,10 +3,18 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from robust.learn.task import Guess
+import torch
+
+from robust.data import PerturbedData
+from robust.learn.task import Guess, Task
+from robust.models import evaluating
 
 _SIGMAS = 2  # by which an accuracy must be above chance to be more than chance
-_ADVICE = "Look at the labels and at the perturbation, and try a smaller learning rate (optimizer.lr)."
+_ENOUGH = 1000  # images that tell whether there is something learnt
+_ADVICE = (
+    "Look at the labels and at the perturbation, train longer (trainer.max_epochs), or try a smaller learning rate "
+    "(optimizer.lr)."
+)
 
 
 def doubts(curve: Sequence[Mapping[str, float]], guess: Guess | None, *, count: int, constant: bool) -> list[str]:
@@ -39,3 +47,20 @@ def doubts(curve: Sequence[Mapping[str, float]], guess: Guess | None, *, count: 
             f"{_ADVICE}"
         ]
     return []
+
+
+def as_trained(task: Task, data: PerturbedData) -> tuple[dict[str, float], int]:
+    """`train_loss` and `train_accuracy` of the trained network, in eval mode, on about a thousand training images as
+    the last epoch showed them, and on how many. A curve's last row was measured while the network still learnt."""
+    count, loss, right = 0, 0.0, 0.0
+    with torch.inference_mode(), evaluating(task.model):
+        for loaded in data.batches(drop_last=False):
+            batch = data.on_after_batch_transfer(loaded, 0)
+            batch = batch._replace(images=batch.images.to(task.device), labels=batch.labels.to(task.device))
+            mean, shown = task.compute_loss(batch)
+            count += len(batch.labels)
+            loss += float(mean) * len(batch.labels)
+            right += float(shown["accuracy"])
+            if count >= _ENOUGH:
+                break
+    return {"train_loss": loss / count, "train_accuracy": right / count}, count

@@ -44,7 +44,7 @@ class Validation(pl.Callback):
         self._weights: dict[str, Tensor] = {}
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
-        self.images = self.images.to(module.device)
+        self.images = self.images.near(module.device)
         self._stop_in_time(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
@@ -52,7 +52,7 @@ class Validation(pl.Callback):
             measured = self.measure(module.model) if trainer.is_global_zero else None
         found = trainer.strategy.broadcast(measured)  # of the network that is saved: the processes' norms may differ
         assert found is not None
-        module.log_dict(found, rank_zero_only=True)
+        module.log_dict(found, sync_dist=True)
         self._judge([*found.values()][-1], trainer.current_epoch, module.model)
         self._stop_in_time(trainer)
         if trainer.is_global_zero:
@@ -72,7 +72,8 @@ class Validation(pl.Callback):
             for name, condition in self.conditions.items():
                 try:
                     predicted, _ = predict(model, self.images, condition, 0, seed=self.seed, batch_size=self.batch_size)
-                    found[name] = (predicted == self.images.labels).double().mean().item()
+                    right = predicted == self.images.labels.to(predicted.device)
+                    found[name] = right.double().mean().item()
                 except OutputError:  # the task says that it diverged
                     found[name] = 0.0
         return found

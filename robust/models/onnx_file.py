@@ -55,8 +55,8 @@ def input_shape(file: str) -> list[int | None]:
 
 
 class OnnxGraph(nn.Module):
-    """What an ONNX file computes of a batch: its `output`, of the input's type and device. One whose batches have one
-    size is given that many at a time. Its bytes are its state."""
+    """What an ONNX file computes of a batch of images: its `output`, shape (batch, classes), of the input's type and
+    device. One whose batches have one size is given that many at a time. Its bytes are its state."""
 
     gives_gradients = False
 

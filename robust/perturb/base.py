@@ -176,11 +176,13 @@ def check_images(images: Tensor) -> None:
         )
 
 
-def check_level(name: str, value: Any, unit: str, *, whole: bool = False) -> float:
+def check_level(name: str, value: Any, unit: str, *, most: float = math.inf, whole: bool = False) -> float:
     """A level as a number. Raises ValueError, with the `name` of the argument and its `unit`, for one that is not
-    finite, below 0 or, if `whole`, no integer."""
+    finite, below 0, above `most` or, if `whole`, no integer."""
     value = plain(value)
     if not is_number(value) or value < 0 or (whole and value != int(value)):
         rule = "a whole number >= 0" if whole else "a number >= 0"
         raise ValueError(f"`{name}` must be {rule}; got {value!r}. It is {unit}.")
+    if value > most:
+        raise ValueError(f"`{name}` must be at most {most:g}; got {value:g}. It is {unit}.")
     return int(value) if whole else float(value)

@@ -40,10 +40,7 @@ class OneOf(Perturbation):
 
     def __init__(self, *, ranges: Mapping[str, tuple[float, float]], level: float = 1.0):
         super().__init__()
-        unit = "the share of each range that is used"
-        self.level = check_level("level", level, unit)
-        if self.level > 1:
-            raise ValueError(f"`level` must be from 0 to 1; got {level}. It is {unit}.")
+        self.level = check_level("level", level, "the share of each range that is used", most=1)
         if not ranges:
             raise ValueError("`ranges` must name at least one perturbation; got none.")
         self.ways = [_levels(name, bounds, scale=self.level) for name, bounds in ranges.items()]

@@ -101,10 +101,8 @@ class GaussianNoise(Perturbation):
     def __init__(self, *, std: float):
         super().__init__()
         self.std = self.level = check_level(
-            "std", std, "the noise's standard deviation as a fraction of [0, 1], e.g. 0.05"
+            "std", std, "the noise's standard deviation as a fraction of [0, 1], e.g. 0.05", most=1
         )
-        if self.std > 1:
-            raise ValueError(f"`std` must be at most 1, the range of images; got {std}. Noise levels are e.g. 0.05.")
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
         return {"noise": random.normal(*shape).mul_(self.std)}

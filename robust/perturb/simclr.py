@@ -27,10 +27,7 @@ class SimCLRAugmentation(Perturbation):
 
     def __init__(self, *, level: float = 0.5, smallest: float = 0.2):
         super().__init__()
-        unit = "the strength of views, from 0 to 1, e.g. 0.5"
-        self.level = check_level("level", level, unit)
-        if self.level > 1:
-            raise ValueError(f"`level` must be at most 1; got {level}. It is {unit}.")
+        self.level = check_level("level", level, "the strength of views, from 0 to 1, e.g. 0.5", most=1)
         if not (is_number(smallest) and 0 < smallest <= 1):
             raise ValueError(
                 f"`smallest` must be above 0 and at most 1; got {smallest}. It is the least "

@@ -27,18 +27,34 @@ def attacks_section(folders: Sequence[Path]) -> Section:
     if table.empty:
         return Section("")
     note = (
-        "Natural and robust accuracy: of the attacked images, those that are recognised, and those that are so in "
-        "spite of the attacker (of all targets). Perturbed: the mean over the perturbed conditions that all of these "
-        "networks were tested under, of all test images. What an attack does through a perturbation is seen through "
-        "it before and after. Intervals: over images (Wilson) for one seed, over seeds (Student) for several. Medians: "
-        "over the attacks that succeeded."
+        f"{_note(table)} Median distortion (root mean square over an image's values), steps and queries (of the "
+        "network): of the attacks that succeeded. What an attack does through a perturbation is seen through it before "
+        "and after."
     )
+    return Section("Attacks", "", {}, {"attacks": Table(_shown(table), table, note)})
+
+
+def _note(table: pd.DataFrame) -> str:
+    """What the columns are, and what fills the empty ones."""
+    said = [
+        "Toward: the class that an attack is after. Images: those attacked, of each seed. Natural accuracy: the share "
+        "of them that is recognised; robust accuracy: recognised before the attack and after it (toward every class, "
+        "where it is after each), with its 95 % interval: over images (Wilson) for one seed, over seeds (Student) for "
+        "several."
+    ]
+    if table["perturbed"].notna().any():
+        said.append("Perturbed: the mean over the perturbed conditions that all of these networks were tested under.")
+    if table["perturbed"].isna().any():
+        said.append(
+            "Perturbed accuracy is left out where they share none: evaluation=camera in the robust train command of "
+            "each tests all under the same."
+        )
     if table["faults"].any():
-        note += (
-            " No result: for so many images what came back was no image within the budget, or no answer of use, and "
+        said.append(
+            "No result: for so many images what came back was no image within the budget, or no answer of use, and "
             "counts as an attack that failed; attacks.parquet says why (fault)."
         )
-    return Section("Attacks", "", {}, {"attacks": Table(_shown(table), table, note)})
+    return " ".join(said)
 
 
 def print_attacks(folders: Sequence[Path]) -> None:
@@ -48,7 +64,8 @@ def print_attacks(folders: Sequence[Path]) -> None:
         shown = _shown(table)
         same = [name for name in ("model", "toward", "seeds", "images") if shown[name].nunique() == 1]
         kept = [name for name in shown if not name.startswith("median") and name not in same]
-        print_table(shown[kept], "; ".join(["attacks", *(f"{name}: {shown[name].iloc[0]}" for name in same)]))
+        title = "; ".join(["attacks", *(f"{name}: {shown[name].iloc[0]}" for name in same)])
+        print_table(shown[kept], title, _note(table))
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,31 +1,36 @@
 """What every kind of run comes to: the report's first table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from robust.measure import NATURAL, SUITES, condition_title
 from robust.measure.suites import comparable_suites
-from robust.report.tables import percent, seeds_line, varying, with_interval
+from robust.report.tables import intervals_note, percent, seeds_line, varying, with_half, with_interval
 from robust.report.titles import short_models
 
 _LINE = ["title", "kind", "data", "model"]
+_TEST = ["test_perturbation", "test_level"]
 _FAMILIES_OF_CAMERA = ("pixel", "noise", "blur")
 _UNTESTED = "not tested"
-_MOST_MISSING = 3  # lines that a sentence names
+_MOST_NAMED = 3  # lines that a sentence names
 _ENDS = ("", "_low", "_high", "_before")
-_ARROWS = (
-    "a → b: accuracy of the natural model → of this model, in the same trials. Worst condition: where the natural "
-    "model is least accurate, among what this model was tested under. "
+_ARROWS = "a → b: accuracy of the natural model → of this model, in the same trials."
+_WORST = (
+    "Worst condition: where the natural model (or, without one, this model) is least accurate, of all that this model "
+    "was tested under; worst accuracy: there."
 )
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A line for each kind of run, the suites that have a column there, and what is to be said of them."""
+    """A line for each kind of run, the suites and the other conditions that have a column there, and what is to be said
+    of them."""
 
     lines: pd.DataFrame
     suites: tuple[str, ...]
+    conditions: tuple[str, ...]
     note: str
 
 
@@ -38,24 +43,41 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame) -> Scores:
     natural runs that they are held against. Each has `_low` and `_high`, the 95 % interval over seeds (Student), NaN
     for one seed. The hardest condition is the one that the natural model (`before`) fails most under, or where that was
     not measured there, the one that the runs themselves fail most under; `won` is the difference. Suites have a column
-    where some line has all of it; the families of `camera` have none where `camera` says it.
+    where some line has all of it; the families of `camera` have none where `camera` says it. So has a condition that
+    some run was trained on, by its title, where no suite that is shown has such (of a perturbation of one's own, say).
     """
     suites = comparable_suites(rows)
-    means = suite_columns(suites)
-    lines = _lines(summary, means)
+    means, own = suite_columns(suites), _trained_conditions(summary)
+    under_own = own.groupby(["run", "condition"])[["mean", "before"]].first()
+    means = means.join(under_own["mean"].unstack(), how="outer")
+    runs = summary.drop_duplicates("run").set_index("run")
+    before = means.reindex(runs["reference"]).set_axis(runs.index)
+    for condition, known in under_own["before"].groupby("condition"):  # in the same trials
+        before[condition] = known.droplevel("condition")
+    lines = _lines(summary, means, before)
     shown = shown_suites(lines)
-    hidden = [f"{suite}{end}" for suite in SUITES if suite not in shown for end in _ENDS]
-    lines = lines.drop(columns=hidden, errors="ignore")
-    arrows = _ARROWS if lines["won"].notna().any() else ""
-    return Scores(lines, shown, f"{arrows}{_note(suites, lines, summary, shown)}".strip())
+    said = {name for suite in shown for name, _ in SUITES[suite]}
+    conditions = tuple(own.loc[~own["test_perturbation"].isin(said), "condition"].unique())
+    hidden = {*SUITES, *own["condition"]} - {*shown, *conditions}
+    lines = lines.drop(columns=[f"{name}{end}" for name in hidden for end in _ENDS], errors="ignore")
+    note = [
+        _ARROWS if lines["won"].notna().any() else "",
+        "" if (summary["test_perturbation"] == NATURAL).all() else _WORST,
+        _note(suites, lines, summary, shown) if shown or not conditions else "",
+        _untested(summary),
+        _baselines(summary),
+        intervals_note(lines["seeds"]),
+    ]
+    return Scores(lines, shown, conditions, " ".join(filter(None, note)))
 
 
 def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
-    """The lines as one reads them, in percent: `67.2 → 98.1` is the natural model's accuracy and this model's."""
-    lines = scores.lines
+    """The lines as one reads them, in percent: `67.2 → 98.1` is the natural model's accuracy and this model's. Means
+    over seeds have their interval, or with `intervals` false half its width (±)."""
+    lines, cell = scores.lines, with_interval if intervals else with_half
 
     def cells(name: str) -> list[str]:
-        found = [with_interval(line, name) if intervals else percent(line[name]) for _, line in lines.iterrows()]
+        found = [cell(line, name) for _, line in lines.iterrows()]
         return _from_to(lines.get(f"{name}_before"), found)
 
     before = lines["before"].where(lines["won"].notna())
@@ -64,7 +86,7 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
             "trained": lines["title"],
             **{name: short_models(lines[name]) if name == "model" else lines[name] for name in varying(lines)},
             **({"seeds": lines["seeds"]} if (lines["seeds"] > 1).any() else {}),
-            **{f"{name}, %": cells(name) for name in ("natural", *scores.suites)},
+            **{f"{name}, %": cells(name) for name in ("natural", *scores.suites, *scores.conditions)},
             "worst condition": lines["hardest"],
             "worst accuracy, %": _from_to(before, [percent(value) for value in lines["after"]]),
         }
@@ -95,15 +117,22 @@ def shown_suites(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(suite for suite in found if suite != "camera")
 
 
-def _lines(summary: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
-    """A line for each kind of run, in their order; `means` of each run and suite."""
+def _trained_conditions(summary: pd.DataFrame) -> pd.DataFrame:
+    """The lines of the summary under a condition that some run was trained on, with its title, `condition`."""
+    trained = {*zip(summary["train_perturbation"], summary["train_level"].astype(float), strict=True)}
+    tests = [*zip(summary["test_perturbation"], summary["test_level"].astype(float), strict=True)]
+    found = summary[[test in trained and test[0] != NATURAL for test in tests]]
+    return found.assign(condition=[condition_title(*test) for test in found[_TEST].itertuples(False, None)])
+
+
+def _lines(summary: pd.DataFrame, means: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+    """A line for each kind of run, in their order; `means` of each run and suite, and of its natural run, `before`."""
     runs = summary.drop_duplicates("run").set_index("run")
     natural = summary[summary["test_perturbation"] == NATURAL].drop_duplicates("run").set_index("run")["mean"]
     kinds = runs.groupby(_LINE, sort=False, dropna=False)
     lines = kinds["technique"].agg(technique="first", seeds="size")
     trained = lines.pop("technique") != NATURAL
-    before = means.reindex(runs["reference"]).set_axis(runs.index).add_suffix("_before")
-    figures = means.reindex(runs.index).assign(natural=natural).join(before)
+    figures = means.reindex(runs.index).assign(natural=natural).join(before.add_suffix("_before"))
     of_kinds = figures.groupby([runs[name] for name in _LINE], sort=False, dropna=False)
     lines = lines.join(of_kinds.apply(lambda mine: pd.Series(seeds_line(mine, figures))))
     for name in means:
@@ -125,20 +154,25 @@ def _hardest(summary: pd.DataFrame) -> pd.DataFrame:
     runs = grouped.size()
     tests = tests[runs == runs.groupby(_LINE, dropna=False).transform("max")].reset_index()
     order = tests["before"].fillna(tests["mean"])
-    least = tests.loc[order.groupby([tests[name] for name in _LINE], sort=False, dropna=False).idxmin()]
-    titles = [condition_title(*test) for test in least[["test_perturbation", "test_level"]].itertuples(False, None)]
+    kinds = order.groupby([tests[name] for name in _LINE], sort=False, dropna=False)
+    least, ties = tests.loc[kinds.idxmin()], kinds.transform(lambda one: (one == one.min()).sum())
+    titles = [
+        condition_title(*test) + (f" (tie of {tied})" if tied > 1 else "")
+        for test, tied in zip(least[_TEST].itertuples(False, None), ties[least.index], strict=True)
+    ]
     least = least.assign(hardest=titles).rename(columns={"mean": "after"}).set_index(_LINE)
     return least[["hardest", "after", "before"]]
 
 
 def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, shown: tuple[str, ...]) -> str:
-    """Over what the means are, and where they are missing and why; nothing where natural images alone were tested."""
+    """Over what the means are, and where they are missing, why, and what fills them; nothing where natural images alone
+    were tested."""
     if (summary["test_perturbation"] == NATURAL).all():
         return ""
     if not shown:
         return (
-            "No mean: it is over a suite of tests (evaluation=camera or environment), and of none were all made in the "
-            "same trials."
+            "No mean: it is over a whole suite of tests in the same trials, and none was made. The same command with "
+            "evaluation=camera, environment or all makes one."
         )
     titles = summary.drop_duplicates("run").set_index("run")["title"]
     said, untested = [], False
@@ -152,7 +186,44 @@ def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, show
         why = {title: reasons.get(title, _UNTESTED) for title in lines.loc[lines[suite].isna(), "title"]}
         untested |= _UNTESTED in why.values()
         if named := [f"{title} ({reason})" for title, reason in why.items() if reason != _UNTESTED]:
-            more = f", and {len(named) - _MOST_MISSING} more" if len(named) > _MOST_MISSING else ""
-            said.append(f"Empty: {', '.join(named[:_MOST_MISSING])}{more}.")
-    last = ["Other empty cells: not tested."] if untested else []
+            said.append(f"Empty: {_named(named)}.")
+    cells = "Other empty" if any(one.startswith("Empty") for one in said) else "Empty"
+    last = [f"{cells} cells: not tested{_cure(shown)}."] * untested
     return " ".join(["Mean accuracy over each suite of tests.", *said, *last])
+
+
+def _cure(suites: Sequence[str]) -> str:
+    """Which evaluation tests a model under all of these suites, where there is one."""
+    evaluations = {"camera": ("camera", *_FAMILIES_OF_CAMERA), "all": ("camera", *_FAMILIES_OF_CAMERA, "environment")}
+    whole = next((name for name, tests in evaluations.items() if {*suites} <= {*tests}), None)
+    return f"; evaluation={whole} tests every model under all of these" if whole else ""
+
+
+def _untested(summary: pd.DataFrame) -> str:
+    """Which kinds were not tested under the perturbation of one's own that they were trained on, and what does it."""
+    known = {"none", *SUITES, *(name for tests in SUITES.values() for name, _ in tests)}
+    own = summary[~summary["train_perturbation"].isin(known)]
+    tested = (own["test_perturbation"] == own["train_perturbation"]).groupby(own["run"]).transform("any")
+    own = own[~tested].drop_duplicates("title")
+    return " ".join(
+        f"{one.title} was not tested under what it was trained on: add "
+        f"evaluation.conditions.{one.train_perturbation}=[{one.train_level:g}]."
+        for one in own.head(_MOST_NAMED).itertuples()
+    )
+
+
+def _baselines(summary: pd.DataFrame) -> str:
+    """Which natural run each kind is compared with, where there are several of the same data and model."""
+    runs = summary.drop_duplicates("run").set_index("run")
+    natural = runs["technique"] == NATURAL
+    if natural.all() or not (runs[natural].groupby(["data", "model"])["kind"].nunique() > 1).any():
+        return ""
+    against = runs["reference"].map(runs["title"])[~natural].astype(object).fillna("one that is not here")
+    said = [f"{name} for {_named([*mine.unique()])}" for name, mine in runs["title"].groupby(against, sort=False)]
+    return f"Natural model (trained with the same settings, or what the model starts from): {'; '.join(said)}."
+
+
+def _named(names: Sequence[str]) -> str:
+    """The first of these names, and how many there are more."""
+    more = f", and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"

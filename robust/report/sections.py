@@ -46,6 +46,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         natural_adversarial_section(folders),
         _confusions(folders, rows),
         _conditions(summary),
+        _runs(summary, folders),
     ]
     return [section for section in found if section.drawings or section.tables]
 
@@ -68,12 +69,10 @@ def run_drawings(folder: Path) -> dict[str, Drawing]:
 
 def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
     scores, lines = score_table(summary, rows), over_seeds(summary)
-    several = " Intervals: 95 %, over seeds (Student)." if (scores.lines["seeds"] > 1).any() else ""
-    note = f"{scores.note}{several}".strip()
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = accuracy_figure(lines)
-    return Section("Models", "", drawings, {"models": Table(shown_scores(scores), scores.lines, note)})
+    return Section("Models", "", drawings, {"models": Table(shown_scores(scores), scores.lines, scores.note)})
 
 
 def _claims(decided: Sequence[pd.DataFrame]) -> Section:
@@ -174,3 +173,14 @@ def _conditions(summary: pd.DataFrame) -> Section:
         "summary.json."
     )
     return Section("Every condition", "", {}, {"conditions": Table(shown, lines, note)})
+
+
+def _runs(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
+    """Where each run lies, and which natural run it is compared with."""
+    runs = summary.drop_duplicates("run")
+    runs = runs[runs["run"].isin([folder.name for folder in folders])]
+    table = runs[["title", "data", "model", "seed", "run", "reference"]].reset_index(drop=True)
+    shown = table.rename(columns={"title": "trained", "run": "folder", "reference": "compared with"})
+    shown["compared with"] = shown["compared with"].where(shown["compared with"] != shown["folder"], "")
+    note = "Compared with: the natural run that was trained with the same settings, or that the run starts from."
+    return Section("Runs", "", {}, {"runs": Table(shown, table, note)} if len(table) else {})

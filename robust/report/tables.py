@@ -11,6 +11,7 @@ from robust.report.titles import KindFolders, disambiguate, kind_folders, run_ti
 
 _TEST = ["test_perturbation", "test_level"]
 _RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed", "kind", "reference"]
+_SAME = 1e-9  # an interval as narrow as that is none: all seeds gave the same
 
 
 def summary_table(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> pd.DataFrame:
@@ -102,13 +103,28 @@ def percentages(table: pd.DataFrame) -> pd.DataFrame:
 def with_interval(line: pd.Series, name: str, *, sign: bool = False) -> str:
     """What a table shows of a figure of `seeds_line`: a percentage, and its interval where there is one."""
     low, high = line[f"{name}_low"], line[f"{name}_high"]
-    interval = "" if pd.isna(low) else f" [{percent(low, sign=sign)}, {percent(high, sign=sign)}]"
+    interval = f" [{percent(low, sign=sign)}, {percent(high, sign=sign)}]" if high - low > _SAME else ""
     return percent(line[name], sign=sign) + interval
 
 
+def with_half(line: pd.Series, name: str) -> str:
+    """The same, with half the interval's width: `98.1 ±0.2`."""
+    half = max(line[f"{name}_high"] - line[name], line[name] - line[f"{name}_low"])  # one end may be cut off
+    return percent(line[name]) + (f" ±{percent(half)}" if half > _SAME else "")
+
+
 def interval_column(table: pd.DataFrame) -> dict[str, list[str]]:
-    """What a table shows of `low` and `high`."""
-    return {"95 % interval": [f"{percent(low)} to {percent(high)}" for low, high in table[["low", "high"]].values]}
+    """What a table shows of `low` and `high`; nothing where all seeds gave the same, which tells nothing of others."""
+    ends = table[["low", "high"]].values
+    return {"95 % interval": [f"{percent(low)} to {percent(high)}" if high - low > _SAME else "" for low, high in ends]}
+
+
+def intervals_note(seeds: pd.Series) -> str:
+    """What to say of the intervals of lines over so many `seeds`; nothing where each is of one."""
+    if not (seeds > 1).any():
+        return ""
+    few = " From 2 seeds they are rough: a third helps most." if (seeds == 2).any() else ""
+    return f"± or [low, high]: 95 % intervals over seeds (Student); none where all seeds gave the same.{few}"
 
 
 def calibration_columns(table: pd.DataFrame) -> dict[str, pd.Series]:

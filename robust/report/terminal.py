@@ -11,19 +11,26 @@ from rich.text import Text
 
 from robust.report.scores import score_table, shown_scores
 from robust.report.tables import summary_table
+from robust.report.titles import run_title
 from robust.values.text import plain
 
 _MOST = 40  # lines in a terminal
+_MOST_FOLDERS = 12  # that are named; the page names all
 _WIDE = 160  # characters of a line in a file
 _LONGEST = 60  # characters of a name
 
 
 def print_results(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> None:
-    """The scores of every kind of run. Titles name the settings in which kinds differ from the configurations in
-    `folders`."""
-    scores = score_table(summary_table(rows, folders), rows)
+    """The scores of every kind of run. Titles name the settings in which kinds differ, from the configurations in
+    `folders`; of such the folders are named below."""
+    summary = summary_table(rows, folders)
+    scores = score_table(summary, rows)
     shown = shown_scores(scores, intervals=False).rename(columns=lambda name: name.removesuffix(", %"))
     print_table(shown, "test accuracy, %", scores.note)
+    runs = summary.drop_duplicates("run")
+    told_apart = runs[runs["title"] != runs.apply(run_title, axis=1)].drop_duplicates("kind")
+    for title, run in told_apart.head(_MOST_FOLDERS)[["title", "run"]].itertuples(index=False, name=None):
+        Console().print(plain(f"{title}: {run}"), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_table(shown: pd.DataFrame, title: str, caption: str = "") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure import condition_title
-from robust.runs import differing_settings
+from robust.runs import beside_recipe, differing_settings, read_settings
 
 _MOST = 6  # settings that a title names
 KindFolders = Mapping[str, Path]  # of a run of each kind
@@ -31,15 +31,31 @@ def kind_folders(folders: Iterable[Path], rows: pd.DataFrame) -> dict[str, Path]
 def disambiguate(titles: pd.Series, kinds: pd.Series, *within: pd.Series, folders: KindFolders) -> pd.Series:
     """Titles, and behind those that several kinds bear in one place (of the same data, say) the settings in which these
     differ, such as "natural lr=0.01", from the configurations in `folders`; where these are not there or say nothing,
-    the kind itself. No configuration is read where titles differ anyway."""
+    the kind itself. What a kind's training has that its recipe has not is named too, unless all have it."""
     by = [titles, *within]
     named = titles.copy()
+    known = {kind: folders[kind] for kind in kinds.unique() if kind in folders}
     for _, mine in kinds[_collide(by, kinds)].groupby([one.to_numpy()[_collide(by, kinds)] for one in by], sort=False):
-        known = {kind: folders[kind] for kind in mine.unique() if kind in folders}
-        words = _settings_in_words(differing_settings(known.values()).set_axis(list(known)))
+        read = {kind: read_settings(known[kind]) for kind in mine.unique() if kind in known}
+        words = _settings_in_words(differing_settings(read))
         named[mine.index] += [words.get(kind, "") for kind in mine]
+    named = _with_training(named, kinds, known)
     still = _collide([named, *within], kinds)
     return named.where(~still, named + " (" + kinds + ")")
+
+
+def _with_training(titles: pd.Series, kinds: pd.Series, folders: KindFolders) -> pd.Series:
+    """Titles, and what each kind's training has that its recipe has not, unless all have it or the title says so."""
+    trained = {kind: {_word(key, value) for key, value in beside_recipe(one).items()} for kind, one in folders.items()}
+    shared = set.intersection(*trained.values()) if trained else set()
+    return pd.Series(
+        [
+            " ".join([title, *sorted(trained.get(kind, set()) - shared - {*title.split()})])
+            for title, kind in zip(titles, kinds, strict=True)
+        ],
+        index=titles.index,
+        dtype=object,
+    )
 
 
 def _collide(by: Sequence[pd.Series], kinds: pd.Series) -> pd.Series:
@@ -53,14 +69,18 @@ def _settings_in_words(table: pd.DataFrame) -> pd.Series:
     words = {name: _short(name) for name in columns}
     names = {name: word if list(words.values()).count(word) == 1 else name for name, word in words.items()}
     lines = [
-        "".join(
-            f" {names[name]}={value.rpartition('.')[2] if name.endswith('_target_') else value}"
-            for name, value in zip(columns, line, strict=True)
-            if value
-        )
+        "".join(f" {names[name]}={_value(name, value)}" for name, value in zip(columns, line, strict=True) if value)
         for line in table[columns].itertuples(index=False, name=None)
     ]
     return pd.Series(lines, index=table.index, dtype=object)
+
+
+def _word(name: str, value: str) -> str:
+    return f"{_short(name)}={_value(name, value)}"
+
+
+def _value(name: str, value: str) -> str:
+    return value.rpartition(".")[2] if name.endswith("_target_") else value
 
 
 def _short(name: str) -> str:

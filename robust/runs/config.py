@@ -10,9 +10,9 @@ CALLED = ("_target_", "search", "network")
 #: what a configuration that lay somewhere may have called: what our own choices name, or could
 _OURS = re.compile(
     r"robust\.(learn|models|perturb|track)\.[A-Z][A-Za-z]+|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
-    r"|robust\.data\.(Augmentation|CutMix|Mixup|RandAugment|TrivialAugment|patch_pairs|rotation_dataset)"
-    r"|robust\.data\.(cifar10|cifar100|digits|emnist|fashion_mnist|folder|huggingface|imagenet|mnist|npz|stl10|svhn)"
-    r"|robust\.data\.(tiny_imagenet|torchvision)"
+    r"|robust\.data\.(Augmentation|CutMix|Mixup|RandAugment|TrivialAugment)"
+    r"|robust\.data\.(cifar10|cifar100|digits|emnist|fashion_mnist|folder|huggingface|imagenet|mnist|npz)"
+    r"|robust\.data\.(patch_pairs|rotation_dataset|stl10|svhn|tiny_imagenet|torchvision)"
     r"|robust\.attack\.(AttackPlan|fgsm|gradient_sign|one_pixel|patch|pgd|universal|worst_of)"
     r"|robust\.attack\.libraries\.(foolbox|torchattacks)"
 )

@@ -148,7 +148,7 @@ def _to_int8(
 
     path = _place(out, f"{run_folder.name}.int8.onnx")
     with tempfile.TemporaryDirectory() as aside, _quiet():
-        plain, _ = _to_onnx(model, run_folder, Path(aside))
+        plain = _to_onnx(model, run_folder, Path(aside))[0]
         prepared = Path(aside) / "prepared.onnx"
         quant_pre_process(plain, prepared)
         kinds = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8, "quant_format": QuantFormat.QDQ}

@@ -1,5 +1,6 @@
 """The settings of runs: in which of them runs differ."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,14 @@ _MOST_BYTES = 1_000_000  # of a configuration
 _MOST = 2000  # settings of one, and values of a list
 _SEED = "seed"
 _NAMED = ("data", "model", "technique", "perturb")
+_OF_RECIPE = {  # settings that a recipe has, and what it calls them
+    "trainer.max_epochs": "max_epochs",
+    "data.batch_size": "batch_size",
+    "optimizer._target_": "optimizer",
+    "optimizer.lr": "lr",
+    "optimizer.momentum": "momentum",
+    "optimizer.weight_decay": "weight_decay",
+}
 
 
 def is_setting(key: str, config: Mapping[str, Any]) -> bool:
@@ -23,30 +32,55 @@ def is_setting(key: str, config: Mapping[str, Any]) -> bool:
     return counts(key, config) and key not in (_SEED, *(f"{group}.name" for group in _NAMED), "perturb.level")
 
 
-def read_settings(folder: Path) -> dict[str, str]:
+def read_settings(folder: Path) -> Mapping[str, str]:
     """The settings of a run that make it what it is, as text, by their dotted names; none where there is no
     configuration that can be read. They are not resolved, and nothing is made of them."""
+    return _read_once(folder)[0]
+
+
+def beside_recipe(folder: Path) -> Mapping[str, str]:
+    """Of a run's settings those of its training that are other than its recipe's, such as {"trainer.max_epochs":
+    "2"}."""
+    return _read_once(folder)[1]
+
+
+def _read_once(folder: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
     path = RunFolder(folder).config
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return {}
+        stat = path.stat()
+        return _read(path, stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        return {}, {}
+
+
+@functools.lru_cache(maxsize=1024)  # a page's sections ask for the same ones
+def _read(path: Path, size: int, _: int) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What is in a file of this size that was written at this time."""
+    if size > _MOST_BYTES:
+        return {}, {}
+    try:
         config = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506, both are safe
         if not isinstance(config, Mapping):
-            return {}
+            return {}, {}
         found = dict(_settings(config))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return {}
-    return {name: value for name, value in found.items() if counts(name, config) and name != _SEED}
+        return {}, {}
+    counted = {name: value for name, value in found.items() if counts(name, config) and name != _SEED}
+    return counted, _beside_recipe(found)
 
 
-def differing_settings(folders: Iterable[Path]) -> pd.DataFrame:
-    """The settings in which these runs differ: a column for each, by its dotted name, a row for each of `folders`; ""
-    where a run has no such setting."""
-    folders = list(folders)
-    read = {folder: read_settings(folder) for folder in folders}
+def _beside_recipe(settings: Mapping[str, str]) -> dict[str, str]:
+    stage = f"recipe.{settings.get('task.stage')}"
+    usual = {key: settings.get(f"{stage}.{name}", settings.get(key)) for key, name in _OF_RECIPE.items()}
+    return {key: settings[key] for key, value in usual.items() if key in settings and settings[key] != value}
+
+
+def differing_settings(read: Mapping[Any, Mapping[str, str]]) -> pd.DataFrame:
+    """The settings in which runs differ: a column for each, by its dotted name, a row for each run that was `read` (see
+    `read_settings`), by the same keys; "" where a run has no such setting."""
     names = dict.fromkeys(name for one in read.values() for name in one)
     differing = [name for name in names if len({one.get(name, "null") for one in read.values()}) > 1]  # none: as null
-    return pd.DataFrame([[read[folder].get(name, "") for name in differing] for folder in folders], folders, differing)
+    return pd.DataFrame([[one.get(name, "") for name in differing] for one in read.values()], [*read], differing)
 
 
 def with_settings(rows: pd.DataFrame, folders: Iterable[Path]) -> pd.DataFrame:
@@ -54,8 +88,7 @@ def with_settings(rows: pd.DataFrame, folders: Iterable[Path]) -> pd.DataFrame:
     runs that differ by their seed alone one configuration is read."""
     places = {folder.name: folder for folder in folders}
     runs = rows[rows["run"].isin(places)].drop_duplicates("kind")
-    found = differing_settings(places[run] for run in runs["run"])
-    found.index = pd.Index(runs["kind"])
+    found = differing_settings({run.kind: read_settings(places[run.run]) for run in runs.itertuples()})
     known = [name for name in found if name not in rows]
     return pd.concat([rows, found[known].reindex(rows["kind"]).set_axis(rows.index)], axis=1)
 

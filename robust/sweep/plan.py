@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -107,6 +107,7 @@ def print_plan(statuses: Mapping[Experiment, Status]) -> None:
     console.print(table)
     if again := len(made_again(statuses)):
         console.print(f"of those that are done {again} are made again (force=true)")
+    _print_baselines(statuses)
     shown = {run.folder for run in statuses}
     others = {one.folder: one for run in statuses for one in ancestors(run) if one.folder not in shown}
     if others:
@@ -116,6 +117,22 @@ def print_plan(statuses: Mapping[Experiment, Status]) -> None:
         if status.state is State.FAILED:
             said = f"failed: {run.title} (seed {run.identity.seed}): {status.reason}"
             console.print(said, markup=False, soft_wrap=True)
+
+
+def _print_baselines(runs: Iterable[Experiment]) -> None:
+    """Says which natural run each is compared with, where there are several of the same data, model and seed."""
+    compared: defaultdict[Path, list[str]] = defaultdict(list)
+    references: dict[Path, Experiment] = {}
+    for run in runs:
+        if run.reference:
+            references[run.reference.folder] = run.reference
+            compared[run.reference.folder].append(_kind(run))
+    alike = Counter((one.identity.data, one.identity.model, one.identity.seed) for one in references.values())
+    for folder, kinds in compared.items():
+        natural = references[folder]
+        if alike[natural.identity.data, natural.identity.model, natural.identity.seed] > 1:
+            said = f"compared with {natural.title} [{folder.name}]: {', '.join(dict.fromkeys(kinds))}"
+            Console().print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def ancestors(run: Experiment) -> Iterator[Experiment]:

@@ -103,8 +103,15 @@ def one_thread(job: Sequence[str]) -> list[str]:
 def _throughput(job: Sequence[str], *, count: int, seconds: float) -> Throughput:
     """How fast one of so many trains."""
     with tempfile.TemporaryDirectory() as folder:
-        endless = ["trainer.progress=false", f"trainer.max_epochs={10**6}", f"runs_dir={folder}"]  # the clock ends it
-        run, clock = prepare([*job, *endless, *(one_thread(job) if count > 1 else [])]), _Clock(_start, seconds)
+        endless = [
+            "trainer.progress=false",
+            f"trainer.max_epochs={10**6}",
+            "trainer.patience=null",
+        ]  # the clock ends it
+        run, clock = (
+            prepare([*job, *endless, f"runs_dir={folder}", *(one_thread(job) if count > 1 else [])]),
+            _Clock(_start, seconds),
+        )
         try:
             with computing(run):
                 fit(run, run.build_network(), Path(folder), callbacks=[clock])

@@ -69,7 +69,7 @@ CHOICES = {
     "model/mine.yaml": "name: mine\n_target_: mine.Net\nscale: 2.0\n",
     "data/mine.yaml": "name: mine\ncount: 40\nsource: {_target_: mine.pictures, count: '${data.count}'}\n",
 }
-MINE = ["perturb=mine", "model=mine", "data=mine", "evaluation.families=[mine]", "+evaluation.conditions.mine=[1,3]"]
+MINE = ["perturb=mine", "model=mine", "data=mine", "evaluation.families=[mine]", "evaluation.conditions.mine=[1,3]"]
 SHORT = ["trainer.max_epochs=2", "parent.trainer.max_epochs=2", "trainer.accelerator=cpu", "data.batch_size=20"]
 
 
@@ -135,5 +135,10 @@ def test_ones_own_network_that_does_not_fit_is_refused_before_training(used: Pat
 
 
 def test_a_folder_that_is_not_there_is_named() -> None:
-    with pytest.raises(ValueError, match=r"`--config-dir` must be a folder of choices, .*; got nowhere"):
+    with pytest.raises(ValueError, match=r"`--config-dir` must be a folder of choices, .*; got nowhere, which is not"):
         use_project("nowhere")
+
+
+def test_a_misspelt_folder_is_answered_with_the_right_one(project: Path) -> None:
+    with pytest.raises(ValueError, match=r"got .*cnof, which is not there\. Did you mean `conf`\?"):
+        use_project(project / "cnof")

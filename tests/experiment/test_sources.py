@@ -49,7 +49,7 @@ TESTED = [
     "technique=natural",
     "perturb=none",
     "evaluation.families=[shade,noise]",
-    "+evaluation.conditions.shade=[1,3]",
+    "evaluation.conditions.shade=[1,3]",
 ]
 
 

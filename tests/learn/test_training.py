@@ -13,7 +13,7 @@ from robust.data import Batch, Splits, digits, to_float
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute, train
 from robust.experiment.experiment import Experiment
-from robust.learn import Classifier, Constant, DivergedError, Guess, doubts
+from robust.learn import Classifier, Constant, DivergedError, Guess, as_trained, doubts
 from robust.perturb import ImageRandom, key
 from robust.runs import State, load
 
@@ -257,6 +257,27 @@ def test_doubts_are_of_chance_and_of_losses_that_never_fell(
     for row, accuracy in zip(curve, accuracies or [], strict=False):
         row["train_accuracy"] = accuracy
     assert bool(doubts(curve, guess, count=count, constant=constant)) is doubtful
+
+
+def test_a_short_training_is_judged_by_the_network_that_came_of_it(make_run: Callable[..., Experiment]) -> None:
+    """One step from chance: what it recognised on the way is what the untrained network did."""
+    data, module = make_run("technique=natural").build_data(), torch.nn.Sequential(torch.nn.Flatten(), Brightest())
+    labels = data._train.labels
+    data._train = replace(data._train, images=torch.zeros(len(labels), 1, 1, 10, dtype=torch.uint8))
+    data._train.images[torch.arange(len(labels)), 0, 0, labels] = 255
+    last, count = as_trained(Classifier(module, optimizer=torch.optim.SGD), data)
+    assert last["train_accuracy"] == 1
+    assert 1000 <= count <= 1100
+    curve = [{"train_loss": 2.3, "train_accuracy": 0.1}]
+    assert doubts(curve, Guess(0.1), count=count, constant=True)
+    assert not doubts([{**curve[0], **last}], Guess(0.1), count=count, constant=True)
+
+
+class Brightest(torch.nn.Module):
+    """Names the brightest of ten pixels."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images
 
 
 def test_data_in_the_order_of_its_classes_are_learnt_where_they_are_shuffled(

@@ -52,7 +52,7 @@ def test_the_configurations_ranges_are_the_grids() -> None:
         ({"hot": (1.5, 2.5)}, 1, "`ranges.hot` must be two whole numbers"),
         ({"noise": (0.3,)}, 1, r"`ranges.noise` must be two levels, the lower one first, from 0; got \(0.3,\)"),
         ({"noise": 0.3}, 1, "`ranges.noise` must be two levels, the lower one first, from 0; got 0.3"),
-        (RANGES, 1.5, "`level` must be from 0 to 1; got 1.5"),
+        (RANGES, 1.5, "`level` must be at most 1; got 1.5"),
     ],
 )
 def test_what_cannot_be_drawn_from_is_refused(

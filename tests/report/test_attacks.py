@@ -40,6 +40,13 @@ def test_perturbed_is_what_all_were_tested_under(tmp_path: Path) -> None:
     assert attacks_table(folders)["perturbed"].isna().all()
 
 
+def test_what_fills_an_empty_cell_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    print_attacks([attacked_run(tmp_path, "natural", tests=["natural"])])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "evaluation=camera" in said
+    assert "robust accuracy: recognised before the attack and after it" in said
+
+
 def test_perturbed_is_a_mean_over_conditions_however_many_trials_each_had(tmp_path: Path) -> None:
     folder = attacked_run(tmp_path, "natural", tests=["natural", "noise", "blur"])
     rows = pd.read_csv(folder / "rows.csv", index_col=0, keep_default_na=False)
@@ -70,3 +77,4 @@ def test_settings_of_one_technique_are_told_apart(tmp_path: Path, capsys: pytest
     title, *lines = capsys.readouterr().out.strip().splitlines()
     assert " ".join(title.split()) == "attacks; model: convnet; toward: any other class; seeds: 2; images: 2"
     assert "convnet" not in " ".join(lines)
+    assert "to 50.0" not in " ".join(lines), "seeds that agree have no interval"

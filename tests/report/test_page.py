@@ -70,7 +70,7 @@ def test_the_page_holds_every_figure_and_needs_no_network(folders: list[Path], p
 
 def test_each_table_is_there_for_pandas(page: Path) -> None:
     tables = page.parent / "tables"
-    names = ("conditions", "confidence", "confusion-digits", "models")
+    names = ("conditions", "confidence", "confusion-digits", "models", "runs")
     assert sorted(path.name for path in tables.iterdir()) == [f"{name}.csv" for name in names]
     assert pd.read_csv(tables / "conditions.csv").iloc[0]["title"] == "natural"
 

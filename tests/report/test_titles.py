@@ -14,10 +14,12 @@ from robust.runs import collect, settings, with_settings
 Make = Callable[..., pd.DataFrame]
 CONFIG = """
 seed: 0
+task: {{stage: scratch}}
 runs_dir: runs
 data: {{name: digits, batch_size: 100}}
 optimizer: {{_target_: torch.optim.{name}, lr: {lr}, momentum: null}}
 trainer: {{max_epochs: {epochs}, threads: {threads}}}
+recipe: {{scratch: {{max_epochs: 1}}}}
 evaluation: {{trials: {threads}}}
 """
 
@@ -76,19 +78,24 @@ def test_the_terminal_shows_a_line_for_each_setting(
     folders = sweep({"lr": 0.1}, {"lr": 0.01})
     print_results(collect(folders), folders)
     lines = [line.split()[:3] for line in capsys.readouterr().out.splitlines() if line.strip().startswith("natural ")]
-    assert lines == [["natural", "lr=0.1", "2"], ["natural", "lr=0.01", "2"]]
+    assert lines[:2] == [["natural", "lr=0.1", "2"], ["natural", "lr=0.01", "2"]]
 
 
-def test_no_configuration_is_read_where_titles_differ_anyway(
-    sweep: Callable[..., list[Path]], rows_of: Make, suites_of: Make, monkeypatch: pytest.MonkeyPatch
+def test_a_training_other_than_its_recipe_s_is_named_where_titles_differ_anyway(
+    sweep: Callable[..., list[Path]], rows_of: Make, suites_of: Make, write: Callable[..., Path], tmp_path: Path
 ) -> None:
-    folders, read = sweep({"lr": 0.1}, {"lr": 0.01}), []
-    monkeypatch.setattr(settings, "read_settings", lambda folder: read.append(folder) or {})
-    rows = pd.concat([collect(folders), rows_of("other", suites_of("noise"), technique="transfer")], ignore_index=True)
-    summary_table(rows[rows["kind"] != "kind1"], folders)
-    assert read == []
-    summary_table(rows, folders)
-    assert len(read) == 2, "one of each kind"
+    config = CONFIG.format(name="Adam", lr=0.01, epochs=2, threads=1)
+    other = write(tmp_path / "other", rows_of("other", suites_of("noise"), technique="transfer"), config)
+    assert titles([*sweep({}), other]) == ["natural", "transfer max_epochs=2"]
+    assert titles([other]) == ["transfer"], "all are trained so"
+
+
+def test_the_terminal_names_the_folders_of_runs_that_settings_tell_apart(
+    sweep: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = sweep({"epochs": 2}, {"epochs": 40})
+    print_results(collect(folders), folders)
+    assert "natural max_epochs=40: run1-0" in capsys.readouterr().out.splitlines()
 
 
 def test_a_configuration_that_grows_without_end_is_passed_over(tmp_path: Path) -> None:

@@ -36,6 +36,24 @@ def test_a_saved_model_comes_back_equal_and_in_eval_mode(tmp_path: Path) -> None
     assert torch.equal(loaded(images), model(images))
 
 
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (
+            torch.rand(1, 12, 12),
+            r"of shape \(batch, channels, .*; got \(1, 12, 12\)\. Add a batch dim.*: image\[None\]",
+        ),
+        (torch.full((2, 1, 12, 12), 255.0), r"in \[0, 1\]; got values from 255 to 255\. Divide them by 255"),
+        (torch.full((2, 1, 12, 12), 7, dtype=torch.uint8), r"floats in \[0, 1\]; got torch.uint8\. Divide them by 255"),
+        (torch.randn(50, 1, 12, 12), "Leave out your own normalisation"),
+    ],
+)
+def test_a_loaded_model_says_what_images_it_takes(tmp_path: Path, images: torch.Tensor, said: str) -> None:
+    save_small(tmp_path)
+    with pytest.raises(ValueError, match=said):
+        robust.load(tmp_path)(images)
+
+
 def test_no_model_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=f"There is no trained model in {tmp_path}"):
         robust.load(tmp_path)

@@ -103,6 +103,20 @@ def test_a_natural_run_that_was_asked_for_is_there_once(tmp_path: Path) -> None:
     assert titles("technique=natural", runs_dir=tmp_path) == ["natural 0"]
 
 
+def test_a_plan_says_which_natural_run_each_is_compared_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, lines in (("technique=constant,transfer", 2), ("technique=constant,incremental", 0)):
+        planned = plan([[*job, f"runs_dir={tmp_path}"] for job in jobs(arguments, "trainer.max_epochs=2")])
+        capsys.readouterr()
+        print_plan({run: run.status() for run in planned})
+        said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("compared with ")]
+        assert len(said) == lines
+        if said:
+            assert said[0].startswith("compared with natural max_epochs=2 [digits-")
+            assert said[0].endswith(": constant noise")
+
+
 def test_a_plan_says_how_many_attacks_there_are_to_make(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("technique=natural", "attack=fgsm", "attack.images=3", "seed=0,1")
     planned = plan([[*job, f"runs_dir={tmp_path}"] for job in jobs(*arguments)])

@@ -146,7 +146,7 @@ def _draw_panel(axis: Axes, table: pd.DataFrame, techniques: list[str]) -> None:
     # the square root of the error: most models crowd where little is wrong
     axis.set_yscale("function", functions=(lambda y: -np.sqrt((100 - y).clip(0)), lambda root: 100 - root**2))
     lowest, highest = 100 * table["worst"].min(), 100 * max(table["worst"].max(), base)
-    bottom, top = max(0, lowest - 0.1 * (100 - lowest)), highest + 0.4 * (100 - highest)
+    bottom, top = max(0, min(lowest - 0.1 * (100 - lowest), 99)), highest + 0.4 * (100 - highest)
     axis.set_ylim(bottom, top)
     axis.set_yticks([tick for tick in _TICKS if bottom <= tick <= top])
     axis.yaxis.set_major_formatter("{x:g}")

@@ -17,7 +17,7 @@ from robust.studies.atlas.report import atlas_claims, atlas_sections, read_atlas
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three natural networks of the digits, two images of each class led to every other in three steps."""
     folder, found = tmp_path_factory.mktemp("runs"), []
-    settings = ["technique=natural", "evaluation=natural", "trainer.max_epochs=2", "data.source.size=14"]
+    settings = ["technique=natural", "evaluation=natural", "trainer.max_epochs=2"]
     attack = ["attack=atlas", "attack.images=2", "attack.max_steps=3"]
     for seed in range(3):
         run = prepare([*settings, *attack, f"seed={seed}", f"runs_dir={folder}", "trainer.threads=1"])
