@@ -79,6 +79,30 @@ WORDS = [
     ),
 ]
 
+LONG = "a" * 30_000
+#: what a campaign found wrong once
+FOUND = [
+    *(["logger._target_=" + LONG], ["perturb=" + LONG], [LONG + "=1"], [f"recipe.{LONG}=1"]),
+    ["recipe.retrain=0.17", "recipe.retrain.lr=-4.0"],
+    ["recipe.retrain.optimizer=2e16", "recipe.retrain=180.0"],
+    *(
+        ["recipe.scratch.optimizer=none"],
+        ["recipe.scratch.optimizer=torch.nn.Linear"],
+        ["optimizer._target_=os.getcwd"],
+    ),
+    ["++evaluation.conditions.hot._partial_=~"],
+    *(["evaluation.conditions.hot.a.b=1"], ["~evaluation.conditions.hot.0"], ["++evaluation.conditions.hot.7=1"]),
+    *(
+        ["attack=eot", "~attack.perturbation.level"],
+        ["attack=table", "+attack.several.x={}"],
+        ["+attack.several={a: 1}"],
+    ),
+    *(["+task.start.a=1"], ["parent.seed=" + "9" * 400], ["task=simclr", "task.module.views=3"]),
+    ["task=rotation", "task.images._target_=builtins.list"],
+    ["technique=trades", "technique.objective._target_=builtins.dict"],
+    *([f"{key}._target_=builtins.dict"] for key in ("model", "perturb.transform", "logger", "task.module")),
+]
+
 
 def keys_of(file: Path) -> list[str]:
     """The dotted keys that a file of choices sets, itself or through what it begins with."""
@@ -162,16 +186,7 @@ def test_whatever_is_typed_is_a_run_or_refused_in_one_sentence(monkeypatch: pyte
     fixed = [f"runs_dir={tmp_path / 'runs'}", "trainer.accelerator=cpu"]
     preparation, counts, wrong = Preparation(), collections.Counter[str](), []
 
-    @settings(
-        max_examples=CASES,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(cases)
-    def check(overrides: list[str]) -> None:
+    def tried(overrides: list[str]) -> None:
         start = time.process_time()
         try:
             preparation.prepare([*fixed, *overrides])
@@ -188,8 +203,22 @@ def test_whatever_is_typed_is_a_run_or_refused_in_one_sentence(monkeypatch: pyte
             wrong.append(f"{overrides}: took {took:.0f} s")
         if len(wrong) > counts["wrong"]:
             counts["wrong"] = len(wrong)
-            print(wrong[-1], flush=True)
+            print(wrong[-1][:1000], flush=True)
 
+    @settings(
+        max_examples=CASES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases)
+    def check(overrides: list[str]) -> None:
+        tried(overrides)
+
+    for one in FOUND:
+        tried(one)
     check()
     print(f"\n{dict(counts)}")
     assert not wrong, "\n".join(wrong)
