@@ -49,7 +49,7 @@ from robust.measure import Condition
 from robust.models import evaluating, published_digest, trunk_of
 from robust.perturb import Perturbation
 from robust.runs import Config, DamagedError, Identity, RunFolder, State, identify, read_status
-from robust.runs.config import leaves
+from robust.runs.config import check_targets, leaves
 from robust.track import TrackedRun
 
 #: of a run that is there: nothing is tested, attacked or tracked again
@@ -186,14 +186,14 @@ def prepare(overrides: Sequence[str], *, elsewhere: bool = False) -> Experiment:
 
 def reopen(folder: Path, changes: Mapping[str, Any] | None = None) -> Experiment:
     """The finished run in a folder as it is, with nothing to test; `changes` give other values by dotted key to what
-    does not make it another run, such as `attack`. Raises ValueError where it is not finished, or of an older
-    version."""
+    does not make it another run, such as `attack`. Raises ValueError where it is not finished, or too old."""
     files = RunFolder(folder.absolute())
     if read_status(files.path).state is not State.DONE:
         raise ValueError(f"{folder} must be the folder of a finished run; it is {read_status(files.path).state}.")
     if (identity := files.identity()) is None:
         raise ValueError(f"{folder} was made by an older version of robust, which this one does not go on from.")
-    config: Config = Config.of(files.read_config()).changed({"runs_dir": str(files.path.parent), **_QUIET})
+    check_targets(read := files.read_config(), files.config)
+    config: Config = read.changed({"runs_dir": str(files.path.parent), **_QUIET})
     try:
         check_values(config)
         perturbation = build_perturbation(config.perturb)

@@ -9,7 +9,7 @@ from robust.experiment.overrides import as_overrides, parse
 from robust.experiment.parents import is_run
 from robust.experiment.search_path import choice_folders
 from robust.runs import RunFolder
-from robust.runs.config import Config
+from robust.runs.config import check_targets
 
 _LIBRARIES = ("timm", "torchvision", "robustbench")
 _MODEL = (
@@ -92,7 +92,9 @@ def data_overrides(word: str) -> list[str]:
 
 def _of_run(folder: Path) -> list[str]:
     """The network of a run, and its weights."""
-    model = Config.of(RunFolder(folder).read_config()).model
+    files = RunFolder(folder)
+    check_targets(config := files.read_config(), files.config)
+    model = config.model
     others = as_overrides({"model": model.without(["name", "_target_"])})
     return [f"model={model.name}", *others, *as_overrides({"technique": {"start": str(folder)}})]
 

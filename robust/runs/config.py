@@ -7,6 +7,7 @@ from typing import Any
 
 #: keys whose values name what is called
 CALLED = ("_target_", "search", "network")
+_OWN_NETWORK = "model.network._target_"
 #: what a configuration that lay somewhere may have called: what our own choices name, or could
 _OURS = re.compile(
     r"robust\.(learn|models|perturb|track)\.[A-Z][A-Za-z]+|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
@@ -65,10 +66,11 @@ class Config(dict[str, Any]):
         return Config({name: value for name, value in self.items() if name not in names})
 
 
-def check_targets(config: Config, path: Path) -> None:
+def check_targets(config: Config, path: Path, *, reads: bool = False) -> None:
     """Raises ValueError where a configuration that lay somewhere, at `path`, would have other things made than parts of
-    this library and of what the user's own choices name: what is named is called. Nor may a value refer to another, to
-    the environment for example: a run's values are as they are."""
+    this library and of what the user's own choices name: what is named is called. Who `reads` it alone, and makes
+    nothing, may read of a network of anybody's (model=own). Nor may a value refer to another, to the environment for
+    example: a run's values are as they are."""
     from robust.models.registry import is_allowed  # torch comes with it, which rows are read without
 
     for name, value in everything(config):
@@ -78,6 +80,8 @@ def check_targets(config: Config, path: Path) -> None:
             )
         named = name.rpartition(".")[2]
         if named not in CALLED or value is None or (named != "_target_" and isinstance(value, Mapping)):
+            continue
+        if reads and name == _OWN_NETWORK and isinstance(value, str):
             continue
         if not (isinstance(value, str) and (_OURS.fullmatch(value) or is_allowed(value))):
             raise ValueError(

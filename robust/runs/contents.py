@@ -45,11 +45,11 @@ def if_sound(read: Callable[[], _Read]) -> _Read | None:
 
 
 def read_config(path: Path) -> Config:
-    """A run's configuration. Raises OSError where there is none, ValueError where it would call what was not
-    named."""
+    """A run's configuration, to be read: before anything is made of it, `check_targets` looks at it again. Raises
+    OSError where there is none, ValueError where it would call what was not named."""
     sums.check(path)
     config: Config = Config.of(formats.read_yaml(path))
-    check_targets(config, path)
+    check_targets(config, path, reads=True)
     if missing := [name for name in _SETTINGS if not isinstance(config.get(name), Config)]:
         raise DamagedError(path, f"it has no settings of `{missing[0]}`")
     return config

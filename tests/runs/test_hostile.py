@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import reopen
 from robust.experiment.search_path import choice_folders
+from robust.experiment.specs import model_overrides
 from robust.measure import TEST_KEY
 from robust.runs import VERSION, RunFolder, State, find_runs, formats, logged, read_status
 from robust.runs.config import Config, check_targets, leaves
@@ -286,6 +288,21 @@ def test_all_that_our_own_choices_name_may_stand_in_a_runs_folder() -> None:
     assert len(named) > 60
     for one in named:
         check_targets(Config.of(one), Path("config.yaml"))
+
+
+def test_a_network_of_anybodys_may_be_read_of_and_is_not_made(
+    make_run: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("technique=natural", "trainer.max_epochs=1", "evaluation=natural")
+    assert execute(run).state is State.DONE
+    config = run.files.read_config().changed({"model.network": {"_target_": "antigravity:fly"}})
+    (run.folder / "config.yaml").write_text(json.dumps(config.plain()))
+    (run.folder / "sums.json").unlink()
+    assert run.files.read_config().model.network["_target_"] == "antigravity:fly"
+    for make in (lambda: reopen(run.folder), lambda: model_overrides(str(run.folder))):
+        with pytest.raises(ValueError, match=r"names antigravity:fly .*is not called"):
+            make()
+    assert "antigravity" not in sys.modules
 
 
 def test_no_command_calls_what_the_folder_of_a_run_names(
