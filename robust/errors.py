@@ -20,6 +20,9 @@ from robust.values.text import plain
 _DEBUG = "ROBUST_DEBUG"
 _usual_format = warnings.formatwarning
 _LONGEST = 200  # characters of a value that an error shows
+_LONGEST_LINE = 2000  # characters of what an error says
+#: how Hydra and OmegaConf speak of a key within a list
+WITHIN_LIST = re.compile(r"is not an int|list (?:assignment )?ind(?:ex|ices)|invalid literal for int\(\)")
 _PATHS = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
@@ -84,10 +87,11 @@ def _printable(text: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception says, in one line."""
+    """What an exception says, in one line, not endless."""
     text = str(error).strip() or type(error).__name__
     line = " ".join(" ".join(line.split()) for line in text.splitlines() if "HYDRA_FULL_ERROR" not in line)
     line = _printable(line)
+    line = line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE // 2]} ... {line[-_LONGEST_LINE // 2 :]}"
     return line if _is_explained(error) else f"{type(error).__name__}: {line}"
 
 
@@ -110,6 +114,8 @@ def explain_override(text: str, known_keys: Callable[[], Iterable[str]]) -> str:
             choose = f"{beside.rpartition('.')[2]}=NAME"
             return f"`{name}` is a key of some choices, and none of those was made: choose one first: {choose}."
         return f"`{name}` is not a key.{suggest(name, known)} `robust train --cfg job` lists all."
+    if (found := re.search(r"Error merging override [+~]*([\w.]+)", text)) and WITHIN_LIST.search(text):
+        return explain_within_list(found[1])
     if found := re.search(r"Error merging override (.+?)=(.*)", text):
         return f"`{found[1].lstrip('+')}` must be a mapping such as {{name: value}}; got {found[2]}."
     return re.sub(r"'([^']+)'", r"`\1`", " ".join(line.strip() for line in text.splitlines() if line.strip()))
@@ -122,6 +128,11 @@ def _beside(group: str, choice: str) -> str:
             if (folder / group / f"{choice}.yaml").is_file():
                 return f" It lies in {shown(folder)}: add --config-dir {shown(folder)}."
     return ""
+
+
+def explain_within_list(key: str) -> str:
+    """What to say of a key that is within a list."""
+    return f"`{key}` cannot be set: it is within a list, which is given as a whole."
 
 
 @contextlib.contextmanager

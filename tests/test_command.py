@@ -114,7 +114,7 @@ def test_help_lists_the_choices(command: Command) -> None:
     assert done.returncode == 0
     for words in (
         "blur, blur_channels, camera, dead",
-        "data: cifar10, digits, folder, mnist",
+        "data: cifar10, cifar100, digits, emnist, fashion_mnist, folder",
         "technique: adversarial, adversarial_fgsm, adversarial_pgd, augmix, constant, finetune, harden, harden_all",
     ):
         assert words in done.stdout

@@ -43,7 +43,10 @@ perturbation_choices(names["perturb"])
 for place in range(max(len(names[group]) for group in together)):
     chosen = [group + "=" + names[group][place % len(names[group])] for group in together]
     needed = dict([("data=folder", "data.path=x"), ("data=npz", "data.path=x"), ("data=huggingface", "data.path=x"),
-                   ("data=torchvision", "data.dataset=x"), ("attack=foolbox", "attack.method=x"),
+                   ("data=torchvision", "data.dataset=x"), ("model=own", "model.path=torch.nn:Linear"),
+                   ("model=huggingface", "model.path=x"), ("model=onnx", "model.file=x"),
+                   *(("model=" + one, "model.architecture=x") for one in ("robustbench", "timm", "torchvision")),
+                   ("attack=foolbox", "attack.method=x"),
                    ("attack=torchattacks", "attack.method=x")])
     compose([*chosen, *(needed[one] for one in chosen if one in needed)])
 for alone in [*("task=" + one for one in names["task"]), *("sweep=" + one.stem for one in SWEEPS.glob("*.yaml"))]:

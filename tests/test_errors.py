@@ -112,7 +112,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             "error: `evaluation.families` must be a list such as [noise, blur]; got noise.",
         ),
         (["model.dropout=abc"], "error: `model.dropout` must be a number; got abc."),
-        (["model.pool_every=0"], "error: robust.models.ConvNet cannot be made with kernel_size="),
+        (["model.pool_every=0"], "error: `model.pool_every` must be a whole number >= 1; got 0."),
         (["runs_dir=null"], "error: `runs_dir` must be a folder; got None."),
         (["data.shuffle=no"], "error: `data.shuffle` must be true or false; got no."),
         (

@@ -174,12 +174,13 @@ class PerturbedData(pl.LightningDataModule):
             start += size
             if order is not None:
                 chosen = order[chosen]
-                read_ahead(train.images, chosen)
             yield {**self._rows(chosen), "split": len(range(process, natural, processes))}
 
     def _rows(self, chosen: Any) -> dict[str, Any]:
         """What there is of some of the training images: as `batches` gives it, but for `split`."""
         train = self._train
+        if isinstance(chosen, Tensor):
+            read_ahead(train.images, chosen)
         columns = {"natural": train.images, "labels": train.labels, "indices": train.places}
         if self._kept is not None:
             columns["perturbed"] = self._kept

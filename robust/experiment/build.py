@@ -52,10 +52,12 @@ def make(description: Mapping[str, Any], *, _partial_: bool = False, **arguments
 def _call(target: str, called: Callable[..., Any], *others: Any, **given: Any) -> Any:
     try:
         return called(*others, **given)
-    except (ValueError, OSError):
+    except OSError:
         raise
     except Exception as error:  # of any kind: it may be somebody else's
-        values = ", ".join(f"{name}={shown(repr(value))}" for name, value in given.items())
+        if isinstance(error, ValueError) and "`" in str(error):  # which names what is wrong
+            raise
+        values = ", ".join(f"{name}={shown(repr(masked(value, name)))}" for name, value in given.items())
         raise ValueError(f"{target} cannot be made with {values} ({one_line(error)}).") from error
 
 
@@ -87,7 +89,10 @@ def build_splits(data: Config, *, images: Config | None = None, seed: int = 0) -
 @functools.lru_cache(maxsize=4)
 def _read_splits(source: str, *, images: str | None = None, shares: str = "{}", seed: int = 0) -> Splits:
     if images is not None:
-        return make(json.loads(images), _partial_=True)(_read_splits(source))
+        splits = make(json.loads(images), _partial_=True)(_read_splits(source))
+        if not isinstance(splits, Splits):
+            raise ParameterError("task.images._target_", "a function that returns Splits", type(splits).__name__)
+        return splits
     if chosen := json.loads(shares):
         splits = _read_splits(source)
         splits = hold_out(splits, chosen["validation"], seed=seed) if "validation" in chosen else splits
@@ -240,6 +245,9 @@ def build_task(config: Config, network: nn.Module) -> Task:
             f"`model={config.model.name}`. Leave `task` out: a model brings its own."
         )
     objective = build(config.technique.objective) if "objective" in config.technique else None
+    if objective is not None and not (hasattr(objective, "of_logits") and hasattr(objective, "moves")):
+        target = config.technique.objective["_target_"]
+        raise ParameterError("technique.objective._target_", "an Objective, which has `of_logits` and `moves`", target)
     if objective and not (issubclass(task, Classifier) if objective.of_logits else task.sees_images):
         raise ValueError(
             f"`technique={config.technique.name}` must be left out with `task={config.task.name}`, which "
@@ -259,8 +267,8 @@ def build_task(config: Config, network: nn.Module) -> Task:
         "label_smoothing": config.label_smoothing or 0,
         "objective": objective,
     }
-    views = config.task.module.get("views") or {}
-    with _renamed({str(name): f"task.module.views.{name}" for name in views}):
+    views = config.task.module.get("views")
+    with _renamed({str(name): f"task.module.views.{name}" for name in (views if isinstance(views, Mapping) else ())}):
         return build(config.task.module, **parts, keep_standardization=keep_standardization, seed=config.seed)
 
 

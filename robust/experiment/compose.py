@@ -21,6 +21,7 @@ from robust.experiment.search_path import CONF, groups, project_folders
 from robust.runs.config import Config, leaves
 
 _MISSING = "???"
+_CALLED = ("._target_", ".network", ".optimizer", ".search")  # what is called says which keys there are
 _VARIABLE = re.compile(r"oc\.env:(\w+)")
 _SAME = re.compile(r"\$\{(\.*)([\w.]+)\}")
 _WORD = re.compile(r"(\.*)([A-Za-z_]\w*(?:\.\w+)*)")
@@ -39,8 +40,8 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     set_first = [one.key_or_group for one in parsed if not _may_be_set(one) and not _chooses(one)]
     free = [one for one in parsed if _may_be_set(one) and not any(_overlap(one.key_or_group, key) for key in set_first)]
     base = _up_to_date(tuple(str(one.input_line) for one in parsed if one not in free))
-    if not all(base.has(one.key_or_group) for one in free):
-        free = [one for one in free if base.has(one.key_or_group)]
+    if absent := [one.key_or_group for one in free if not base.has(one.key_or_group)]:
+        free = [one for one in free if not any(_overlap(one.key_or_group, key) for key in absent)]
         base = _up_to_date(tuple(str(one.input_line) for one in parsed if one not in free))
     return base.with_values({one.key_or_group: cleaned(one.value()) for one in free})
 
@@ -55,9 +56,7 @@ def _may_be_set(override: Override) -> bool:
     if override.type is not OverrideType.CHANGE or override.package is not None or override.is_sweep_override():
         return False
     key = override.key_or_group
-    if (
-        key.endswith(("._target_", ".network", ".search")) or key in groups()
-    ):  # what is called says which keys there are
+    if key.endswith(_CALLED) or key in groups():
         return False
     return ("." in key or _up_to_date(()).has(key)) and _is_plain(override.value())
 

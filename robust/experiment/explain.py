@@ -4,13 +4,15 @@ import contextlib
 import io
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from robust.errors import explain_override, one_line
+from robust.errors import WITHIN_LIST, explain_override, explain_within_list, one_line
 from robust.experiment.overrides import explain_unreadable
 
 _STAGE = re.compile(r"'recipe\.(\w+)\.")
@@ -26,6 +28,12 @@ def explained(known_keys: Callable[[], Iterable[str]]) -> Iterator[None]:
         raise ValueError(explain_unreadable(error.override)) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(explain_override(f"{error}\n{error.__cause__ or ''}", known_keys)) from error
+    except (ValueError, TypeError) as error:  # which Hydra lets through where a key is within a list
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        given = [one for frame in frames if isinstance(one := frame.f_locals.get("override"), Override)]
+        if not (given and WITHIN_LIST.search(str(error))):
+            raise
+        raise ValueError(explain_within_list(given[0].key_or_group)) from error
 
 
 @contextlib.contextmanager

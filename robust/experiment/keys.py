@@ -36,6 +36,19 @@ _CALLED = Rule(
 )
 _WORDS = list_of(WORD, "a list of words")
 _WIDTHS = list_of(whole(1, 2**20), "a list of whole numbers from 1 to 1048576")
+_ATTACK = Rule(
+    "a mapping that names by `_target_` what is made, or `several` of such",
+    lambda value: isinstance(value, Mapping) and ("_target_" in value or isinstance(value.get("several"), Mapping)),
+)
+_CHOICE_OF_PERTURB = Rule(
+    "a mapping with the `transform` and the `level` of a choice of perturb",
+    lambda value: isinstance(value, Mapping) and {"transform", "level"} <= value.keys(),
+    "Choose one: perturb@attack.perturbation=noise.",
+)
+_STARTS = Rule(
+    "networks by the part that starts from them, such as {trunk: convnet_mnist.trunk}",
+    lambda value: isinstance(value, Mapping) and all(map(is_word, value.values())),
+)
 _LEVELS = Rule(
     "lists of levels by the name of a perturbation, such as {noise: [0.05]}, or null",
     lambda value: value is None or isinstance(value, Mapping),
@@ -60,10 +73,10 @@ class Key(NamedTuple):
 
 #: the keys that our own code reads; `*` is any name
 KEYS = {
-    "attack": Key(MAPPING),
-    "attack.perturbation": Key(MAPPING, needed=False),
+    "attack": Key(_ATTACK),
+    "attack.perturbation": Key(_CHOICE_OF_PERTURB, needed=False),
     "attack.several": Key(MAPPING, needed=False),
-    "attack.several.*": Key(MAPPING.or_null(), needed=False),
+    "attack.several.*": Key(_CALLED.or_null(), needed=False),
     "data.augment": Key(_CALLED.or_null()),
     "data.batch_size": Key(whole(1)),
     "data.cache_dir": Key(_FOLDER.or_null()),
@@ -136,7 +149,7 @@ KEYS = {
     "task.outputs": Key(Rule("a whole number >= 1, of the head", whole(1, 2**20).holds), needed=False),
     "task.shuffle": Key(SWITCH, needed=False),
     "task.stage": Key(_NAME),
-    "task.start": Key(MAPPING),
+    "task.start": Key(_STARTS),
     "task.tested": Key(SWITCH),
     "task.trainable": Key(_WORDS.or_null()),
     "technique.head": Key(_WIDTHS.or_null()),

@@ -30,6 +30,7 @@ _RENAMED = {  # what was called otherwise: keys, and choices of a group
     "perturb=world": "perturb=environment",
 }
 _LONGEST = 100_000  # characters
+_LONGEST_NAME = 200  # bytes of a key or a choice, which may be a file's name
 
 
 def readable(word: str) -> str:
@@ -69,6 +70,8 @@ def parse(override: str) -> Override:
         raise ValueError(explain_unreadable(override)) from error
     if not parsed.key_or_group:
         raise ValueError(f"`{shown(override)}` sets no key: write KEY=VALUE.")
+    if len(parsed.key_or_group) > _LONGEST_NAME:
+        raise ValueError(f"`{shown(override)}` is not a key, which has at most {_LONGEST_NAME} characters.")
     return parsed
 
 
@@ -95,7 +98,7 @@ def check_override(override: Override) -> None:
     if (choice := f"{key}={value}") in _RENAMED:
         raise ValueError(f"`{choice}` is not a choice any more. It is `{_RENAMED[choice]}`.")
     if place is not None or key in groups():
-        check(key, value, "the name of a choice", isinstance(value, str))
+        check(key, value, "the name of a choice", isinstance(value, str) and len(value.encode()) <= _LONGEST_NAME)
         if str(value).startswith("_"):
             raise ValueError(f"`{key}={value}` is not a choice, but what others have in common.")
     if key == "schedule" and not str(place).endswith("share"):

@@ -13,7 +13,7 @@ from torch import nn
 
 from robust.attack import AttackPlan
 from robust.data import Augmentation, DrawnOperations, Mixing
-from robust.errors import ParameterError, one_line
+from robust.errors import ParameterError, one_line, shown
 from robust.experiment.keys import KEYS
 from robust.experiment.rules import (
     ANYTHING,
@@ -42,7 +42,8 @@ _GIVEN = {
     ),
     "trainer": ("title", "checkpoint", "callbacks", "logger"),
 }
-#: what is to be made, where it is of robust's or torch's own; others' need only do the same
+#: what is to be made; what is neither of robust nor of torch need only do the same where that is no base class
+_BASES = (AttackPlan, Perturbation, Task, Tracker, nn.Module, torch.optim.Optimizer)
 _KINDS: dict[str, tuple[type, ...]] = {
     "attack": (AttackPlan,),
     "attack.several.*": (AttackPlan,),
@@ -161,7 +162,7 @@ def _check_kind(name: str, target: str, kinds: tuple[type, ...]) -> None:
     called = locate(target)
     own = not str(getattr(called, "__module__", "")).startswith(("robust.", "torch."))
     fits = issubclass(called, kinds) if isinstance(called, type) else own or kinds == (object,)
-    if not own and not fits:
+    if not fits and not (own and {*kinds}.isdisjoint(_BASES)):
         known = " or ".join(one.__name__ for one in kinds)
         raise ParameterError(name, f"the name of a class such as {known}", target)
 
@@ -175,7 +176,7 @@ def _parameters(name: str, target: object) -> tuple[dict[str, inspect.Parameter]
     try:
         return _signature(target)
     except Exception as error:  # of any kind: it imports what others wrote
-        raise ParameterError(name, rule, target, f"It says: {one_line(error)}.") from error
+        raise ParameterError(name, rule, target, f"It says: {shown(one_line(error))}.") from error
 
 
 @functools.lru_cache(maxsize=512)

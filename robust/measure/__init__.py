@@ -22,8 +22,8 @@ from robust.measure.evaluate import (
     planned_tests,
     predict,
 )
+from robust.measure.findings import Finding, preflight
 from robust.measure.knn import features, knn_accuracy
-from robust.measure.preflight import Finding, preflight
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
 from robust.measure.suites import SUITES, UNITS, suite_scores, suite_tests

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from robust.errors import check
 from robust.models.cpu import max_pool
 from robust.models.standardize import Per, Standardize
 
@@ -42,6 +43,9 @@ class ConvNet(nn.Module):
         head: Sequence[int] = (),
     ):
         super().__init__()
+        for name, value in {"kernel_size": kernel_size, "stride": stride, "pool_every": pool_every}.items():
+            check(f"model.{name}", value, "a whole number >= 1", value >= 1)
+        check("model.units", units, "a list of whole numbers >= 1", min(units, default=1) >= 1)
         if activation not in _ACTIVATIONS:
             raise ValueError(f"`model.activation` must be one of {', '.join(_ACTIVATIONS)}; got {activation!r}.")
         if not 0 <= dropout < 1:

@@ -139,7 +139,7 @@ def _make(value: Any, networks: Mapping[str, Network]) -> Any:
         values = ", ".join(f"{key}={one!r}" for key, one in arguments.items())
         raise ValueError(f"{name} cannot be made with {values} ({error}).") from error
     if not isinstance(made, nn.Module):
-        raise ValueError(f"{name} must be an nn.Module, or return one; got {type(made).__name__}.")
+        raise ValueError(f"`{name}` must be an nn.Module, or return one; got {type(made).__name__}.")
     return made
 
 

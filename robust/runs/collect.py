@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.files import atomic_write
-from robust.runs import sums
+from robust.runs import contents, sums
 from robust.runs.folder import RunFolder
 from robust.runs.identity import VERSION
 from robust.runs.sound import sound_rows
@@ -82,13 +82,13 @@ def _lines(table: pd.DataFrame) -> set[tuple[str, ...]]:
 def collect(folders: Iterable[Path]) -> pd.DataFrame:
     """The rows of all these runs, in their order. Raises ValueError with the path of rows that are not what tests come
     to, and where two folders hold the same run."""
-    tables = {folder: RunFolder(folder).read_rows() for folder in folders}
-    rows = sound_rows({RunFolder(folder).rows: table for folder, table in tables.items()})
+    files = {RunFolder(folder).rows: folder for folder in folders}
+    rows = sound_rows(contents.read_many_rows([*files]), [*files])
     names: dict[str, Path] = {}
-    for folder, table in tables.items():
-        if (other := names.setdefault(table["run"].iloc[0], folder)) != folder:
+    for folder, name in zip(files.values(), rows["run"].groupby(level=0).first(), strict=True):
+        if (other := names.setdefault(name, folder)) != folder:
             raise ValueError(f"{other} and {folder} hold rows of the same run. Leave one of them out.")
-    return rows
+    return rows.reset_index(drop=True)
 
 
 def find_older(runs_dir: Path, names: Iterable[str]) -> dict[Path, int]:

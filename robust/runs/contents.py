@@ -29,6 +29,7 @@ _SAMPLES = {"names": 1, "levels": 1, "images": 5, "labels": 1, "predicted": 2, "
 _SETTINGS = ("data", "model", "perturb", "technique", "task", "optimizer", "trainer", "evaluation", "attack", "logger")
 #: empty where a model gives no logits
 _MAY_LACK = {name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")}
+_AT_ONCE = 500  # files of rows
 _Read = TypeVar("_Read")
 
 
@@ -66,7 +67,43 @@ def config_text(config: Config) -> str:
 def read_rows(path: Path) -> pd.DataFrame:
     """Rows of tests. Perturbation "none" is a word, not a missing value, and a hash of digits is no number."""
     sums.check(path)
-    rows = formats.read_csv(path, _ROWS, words=_WORDS, keep_default_na=False, na_values=_MAY_LACK)
+    return _parse_rows(path, formats.read_text(path))
+
+
+def read_many_rows(paths: Sequence[Path]) -> pd.DataFrame:
+    """The same of many files, the index of a row says of which. They are parsed together, which is ten times as fast;
+    where something is wrong one by one, to name the file."""
+    chunks = [range(start, min(start + _AT_ONCE, len(paths))) for start in range(0, len(paths), _AT_ONCE)]
+    return pd.concat(table for places in chunks for table in _read_together(paths, places)).sort_index(kind="stable")
+
+
+def _read_together(paths: Sequence[Path], places: Sequence[int]) -> list[pd.DataFrame]:
+    """The rows of the files at these places, those with the same columns in one table."""
+    alike: dict[str, dict[int, str]] = {}
+    for place in places:
+        sums.check(paths[place])
+        text = formats.read_text(paths[place])
+        alike.setdefault(text.partition("\n")[0], {})[place] = text
+    try:
+        return [_parse_together(paths, texts, skipped=len(head) + 1) for head, texts in alike.items()]
+    except DamagedError:
+        tables = {place: read_rows(paths[place]) for place in places}
+        return [rows.set_axis([place] * len(rows)) for place, rows in tables.items()]
+
+
+def _parse_together(paths: Sequence[Path], texts: Mapping[int, str], *, skipped: int) -> pd.DataFrame:
+    """The rows of files that begin with the same line, of so many characters. Raises DamagedError where a file has no
+    rows, or not as many as lines."""
+    first, counts = next(iter(texts)), [text.count("\n") - 1 for text in texts.values()]
+    joined = "".join(text[skipped * (place != first) :] for place, text in texts.items())
+    rows = _parse_rows(paths[first], joined)
+    if min(counts) < 1 or sum(counts) != len(rows) or not all(text.endswith("\n") for text in texts.values()):
+        raise DamagedError(paths[first], "")
+    return rows.set_axis(np.repeat([*texts], counts))
+
+
+def _parse_rows(path: Path, text: str) -> pd.DataFrame:
+    rows = formats.parse_csv(path, text, _ROWS, words=_WORDS, keep_default_na=False, na_values=_MAY_LACK)
     if not rows["accuracy"].between(0, 1).all():
         raise DamagedError(path, "not every accuracy is from 0 to 1")
     return rows.reindex(columns=rows.columns.union(list(_MAY_LACK), sort=False))

@@ -135,11 +135,17 @@ def yaml_text(settings: Mapping[str, Any]) -> str:
 
 def read_csv(path: Path, needed: Collection[str], *, words: Collection[str] = (), **options: Any) -> pd.DataFrame:
     """A table with these columns; `words` are those that hold no numbers, and all others do."""
-    text = read_text(path)
+    return parse_csv(path, read_text(path), needed, words=words, **options)
+
+
+def parse_csv(
+    path: Path, text: str, needed: Collection[str], *, words: Collection[str] = (), **options: Any
+) -> pd.DataFrame:
+    """The same of the `text` of a file."""
     if text and not text.endswith("\n"):
         raise DamagedError(path, "its last line is cut")
     try:
-        table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(words, str), **options)
+        table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(words, str), low_memory=False, **options)
     except (ValueError, pd.errors.ParserError, OverflowError) as error:
         raise DamagedError(path, error) from error
     check_columns(path, table, needed)

@@ -11,6 +11,7 @@ from typing import Any, Self
 #: of what makes an identity; raised where the same settings come to mean another run
 VERSION = 3
 
+_MOST = 2**1023  # of an integer that a float can hold
 # Where things lie, how fast it is computed, what is measured afterwards: none of it changes what is learnt. All
 # else does, also a key that somebody adds. (`recipe` offers values; what was taken from it stands in its place in
 # `optimizer`, `trainer` and `data`.)
@@ -138,4 +139,6 @@ def _prune(value: Any, left_out: frozenset[str], path: str = "") -> Any:
         }
     if isinstance(value, list):
         return [_prune(inner, left_out, path) for inner in value]
-    return float(value) + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return value
+    return float(value) + 0.0 if isinstance(value, float) or abs(value) < _MOST else value

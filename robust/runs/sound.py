@@ -1,6 +1,6 @@
 """Whether rows are what a run wrote."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,16 @@ _TEST = ["test_perturbation", "test_level", "trial", "evaluation_seed"]
 _WHOLE = ["n", "trial", "seed", "evaluation_seed"]
 
 
-def sound_rows(tables: Mapping[Path, pd.DataFrame]) -> pd.DataFrame:
-    """The rows of these files, each of one run, as one table, numbers as numbers. Raises ValueError with the path of
-    those that are none of one run, or not what tests come to."""
-    for path, rows in tables.items():
-        missing = [name for name in [*_ABOUT, *_TEST, "n", "accuracy"] if name not in rows]
-        if missing:
-            raise ValueError(f"{path} must have the columns {', '.join(missing)}; it has not. Measure the run again.")
-        if rows.empty:
-            raise ValueError(f"{path} must hold rows; it holds none. Measure the run again.")
-    joined = pd.concat(tables.values(), ignore_index=True)
-    numbers = _numbers(joined)
-    place = np.repeat(np.arange(len(tables)), [len(rows) for rows in tables.values()])
-    if any(_faults(joined.assign(_place=place), numbers)):
-        for path, rows in tables.items():  # one by one, to name it
-            for rule, value in _faults(rows.assign(_place=0), _numbers(rows)):
-                raise ValueError(f"{path} must hold {rule}; got {value}. Measure the run again.")
+def sound_rows(rows: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
+    """The rows of these `files`, each of one run, numbers as numbers; their index is the place of their file. Raises
+    ValueError with the path of those that are not of one run, or not what tests come to."""
+    numbers = _numbers(rows)
+    if any(_faults(rows, numbers)):
+        for place, group in rows.groupby(level=0):  # one by one, to name it
+            for rule, value in _faults(group, _numbers(group)):
+                raise ValueError(f"{files[place]} must hold {rule}; got {value}. Measure the run again.")
     whole = {name: numbers[name].astype(np.int64) for name in _WHOLE}
-    return joined.assign(**numbers | whole)
+    return rows.assign(**numbers | whole)
 
 
 def _numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
@@ -38,7 +30,8 @@ def _numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _faults(rows: pd.DataFrame, numbers: dict[str, pd.Series]) -> Iterator[tuple[str, Any]]:
-    """The rules that the rows break, and a value that does; `_place` tells the rows of runs apart."""
+    """The rules that the rows break, and a value that does; their index tells the rows of runs apart."""
+    rows = rows.assign(_place=rows.index)
     for name, values in numbers.items():
         if not (fine := np.isfinite(values)).all():
             yield f"numbers as `{name}`", repr(rows.loc[~fine, name].iloc[0])

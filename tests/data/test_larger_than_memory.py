@@ -12,6 +12,7 @@ from PIL import Image
 
 from robust.data import ImageSet, PerturbedData, Splits, folder
 from robust.data.memory import free_memory
+from robust.experiment.prepare import prepare
 from robust.perturb import GaussianNoise
 
 DECODE = importlib.import_module("robust.data.decode")
@@ -149,3 +150,13 @@ def test_a_part_that_memory_does_not_hold_is_refused(monkeypatch: pytest.MonkeyP
     assert len(images[torch.tensor([0, 1])]) == 2
     with pytest.raises(ValueError, match="must fit into memory; got 3 of 4"):
         images[torch.tensor([0, 1, 3])]
+
+
+def test_a_run_is_the_same_one_on_a_machine_with_less_memory(root: Path, tmp_path: Path) -> None:
+    given = ["data=folder", f"data.path={root}", "data.size=8", "technique=natural", f"runs_dir={tmp_path}"]
+    runs = [prepare([*given, f"data.memory={one}", f"data.cache_dir={tmp_path / one}"]) for one in ("null", "1e-9")]
+    assert list((tmp_path / "1e-9").glob("*.images"))
+    assert runs[0].folder == runs[1].folder
+    assert torch.equal(runs[0].splits.train.images, runs[1].splits.train.images)
+    with pytest.raises(ValueError, match=r"`data\.memory` must be a number > 0, or null; got 0"):
+        prepare([*given, "data.memory=0"])

@@ -15,6 +15,7 @@ from torchvision import datasets, transforms
 
 from robust.data import Splits, cifar100, emnist, fashion_mnist, imagenet, stl10, svhn
 from robust.errors import Notice
+from robust.experiment.prepare import prepare
 
 WNIDS = ["n01440764", "n01443537", "n02007558", "n02012849"]
 
@@ -193,3 +194,11 @@ def test_imagenets_validation_images_alone_are_tested_on(root: Path) -> None:
     (root / "val").mkdir()
     with pytest.raises(FileNotFoundError, match="holds no classes' folders"):
         read(root)
+
+
+def test_imagenet_is_chosen_by_name(root: Path) -> None:
+    part = ["data.size=32", "data.resize=36", "data.classes=[n01440764,n02012849]", "data.cache_dir=null"]
+    given = ["data=imagenet", f"data.path={root}", *part, "model=convnet_tiny_imagenet", "technique=natural"]
+    run = prepare([*given, f"runs_dir={root}"])
+    assert run.splits.test.shape == (3, 32, 32)
+    assert run.identity.data == "imagenet"

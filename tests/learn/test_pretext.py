@@ -397,7 +397,7 @@ def test_what_starts_from_it_takes_its_trunk_and_a_new_head(tmp_path: Path) -> N
     [
         (
             ["technique=probe", "technique.start=jigsaw"],
-            "natural, a self-supervised task .patches, rotation, simclr. or the folder of a run; got jigsaw",
+            "a self-supervised task .patches, rotation, simclr. or the folder of a run; got jigsaw",
         ),
         (["technique=probe", "technique.start=rotatoin"], "got rotatoin. Did you mean `rotation`"),
         (["task=simclr", "task.module.views.level=2"], "`task.module.views.level` must be at most 1; got 2"),

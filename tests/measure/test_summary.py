@@ -37,8 +37,8 @@ def test_one_trial_has_no_spread() -> None:
 
 
 def test_scores_are_over_all_conditions() -> None:
-    tests = rows(natural=[0.9], hot=[0.5, 0.7], dead=[0.9])
-    found = scores(tests, summarize(tests))
+    made = rows(natural=[0.9], hot=[0.5, 0.7], dead=[0.9])
+    found = scores(made, summarize(made))
     assert found == {
         "natural": pytest.approx(0.9),
         "worst": pytest.approx(0.6),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.measure import CALIBRATION, TEST_KEY, Measurement
 from robust.runs import VERSION, Identity, RunFolder, State, find_older, find_runs, write_status
+from robust.runs.contents import read_many_rows, read_rows
 from robust.runs.tables import COLUMNS
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -126,3 +128,32 @@ def test_a_run_whose_record_or_rows_are_gone_is_named(tmp_path: Path, caplog: py
         with pytest.raises(FileNotFoundError):
             find_runs([lacking.parent])
         assert f"{lacking / name} was written, and is gone" in caplog.text
+
+
+def test_files_of_rows_read_together_are_as_read_one_by_one_and_a_wrong_one_is_named(tmp_path: Path) -> None:
+    text = (measured(tmp_path / "one", trials=2) / "rows.csv").read_text()
+    whole, line = tmp_path / "whole.csv", text.splitlines(keepends=True)[1]
+    whole.write_text(text)
+    others = {
+        "name": text.replace("digits", '"a, b"'),
+        "name-in-two-lines": text.replace("digits", '"a\nb"'),
+        "more": "\n".join(f"{one},{place or 'place'}" for place, one in enumerate(text.splitlines())) + "\n",
+        "no-rows": text.splitlines(keepends=True)[0],
+        "cut": text[:-1],
+        "empty": "",
+        "no-number": text + line.replace("0.5", "half"),
+        "too-much": text + line.replace("0.5", "1.5"),
+        "open-quote": text + line.replace("digits", '"digits'),
+    }
+    for name, other in others.items():
+        path = tmp_path / f"{name}.csv"
+        path.write_text(other)
+        try:
+            single = pd.concat([read_rows(whole), read_rows(path), read_rows(whole)])
+        except ValueError as error:
+            with pytest.raises(type(error), match=re.escape(str(error))):
+                read_many_rows([whole, path, whole])
+        else:
+            found = read_many_rows([whole, path, whole])
+            assert list(found.index) == sorted(found.index)
+            pd.testing.assert_frame_equal(found.reset_index(drop=True), single.reset_index(drop=True))
