@@ -47,8 +47,7 @@ def _check(exported: Path, run: Path | None) -> None:
     $ robust check exported/RUN.int8.onnx --run runs/RUN
     """
     with loading():
-        from robust.experiment.ship import ship_check
-        from robust.report.ship import print_ship_check
+        from robust.experiment.ship import print_ship_check, ship_check
 
     done = ship_check(exported, run)
     print_ship_check(done.table, exported)

@@ -35,6 +35,7 @@ _REPEATS = 9
 _SAME = 0.01  # by which the logits of a float file may differ, of the greatest
 _FALL = 0.01  # of accuracy, that fewer bits may cost
 _SIGNIFICANT = 0.05  # the p-value, times the number of conditions
+_KIB = 1024
 _FEW = 3  # kinds of flips that are named
 
 
@@ -183,3 +184,26 @@ def _faults(table: pd.DataFrame, exported: Exported) -> list[str]:
 
 def _percent(row: Any) -> str:
     return f"{100 * row.before:.1f} → {100 * row.after:.1f} %"
+
+
+def print_ship_check(table: pd.DataFrame, file: Path) -> None:
+    """What an exported `file` does, condition by condition, beside the run's network: `table` as `ShipCheck` has it."""
+    from robust.report.terminal import print_table  # with all of the report: a second that the check need not wait for
+
+    shown = pd.DataFrame(
+        {
+            "condition": table["condition"],
+            "images": table["n"],
+            "accuracy, %": [f"{100 * row.before:.1f} → {100 * row.after:.1f}" for row in table.itertuples()],
+            "flips": table["changed"],
+            "lost": table["lost"],
+            "gained": table["gained"],
+            "p": [f"{one:.2g}" for one in table["p"]],
+            "logits differ by": [f"{100 * one:.2g} %" for one in table["logits"]],
+            "classes that flip": table["flipped"],
+        }
+    )
+    first = table.iloc[0]
+    size = f"{first['bytes_before'] / _KIB:,.0f} → {first['bytes_after'] / _KIB:,.0f} KiB"
+    caption = f"Size {size}; latency {first['ms_before']:.3g} → {first['ms_after']:.3g} ms for an image."
+    print_table(shown, f"ship check of {file.name}", caption)

@@ -37,6 +37,35 @@ def expected_calibration_error(bin_counts: np.ndarray, bin_right: np.ndarray, bi
     return float(gaps.sum() / bin_counts.sum())
 
 
+def answered(counts: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The share of images that a network answers for, if it abstains below each bin of confidence from the greatest to
+    the least, rising, and how many of its answers are then right, both fractions. `counts` and `right` are those of
+    `confidence_bins`, shape (bins,)."""
+    total, hits = np.cumsum(counts[::-1]), np.cumsum(right[::-1])
+    some = total > 0
+    return total[some] / counts.sum(), hits[some] / total[some]
+
+
+def confidence_figures(
+    bin_counts: np.ndarray, bin_right: np.ndarray, bin_confidence: np.ndarray, *, share: float
+) -> dict[str, float]:
+    """What `confidence_bins` counted, three arrays of shape (60,), comes to: images, accuracy, confidence (its mean)
+    and confidence_wrong (its mean where the network is wrong, NaN where it never is), expected_calibration_error, and
+    accuracy_answered, on that `share` of the images that the network is surest of, NaN where its greatest bin alone
+    holds more. All but the first in [0, 1]."""
+    middle = np.divide(bin_confidence, bin_counts, out=np.zeros(len(bin_counts)), where=bin_counts > 0)
+    wrong = bin_counts - bin_right
+    answers, accuracy = answered(bin_counts, bin_right)
+    return {
+        "images": int(bin_counts.sum()),
+        "accuracy": bin_right.sum() / bin_counts.sum(),
+        "confidence": bin_confidence.sum() / bin_counts.sum(),
+        "confidence_wrong": (wrong * middle).sum() / wrong.sum() if wrong.sum() else np.nan,
+        "expected_calibration_error": expected_calibration_error(bin_counts, bin_right, bin_confidence),
+        "accuracy_answered": np.interp(share, answers, accuracy) if answers[0] <= share else np.nan,
+    }
+
+
 def rms_calibration_error(confidence: np.ndarray, right: np.ndarray, *, bin_size: int = _BIN) -> float:
     """The root of the mean squared difference between confidence and accuracy, in bins of `bin_size` predictions of
     neighbouring confidence; the last bin takes what is left over.

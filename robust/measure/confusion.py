@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from robust.measure.conditions import condition_title
+from robust.measure.conditions import NATURAL, condition_title
 
 
 def confusion_counts(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -26,3 +26,71 @@ def confusion_counts(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.Da
         }
         tables.append(pd.DataFrame({"condition": condition_title(name, level), **named, "count": counts[pairs]}))
     return pd.concat(tables, ignore_index=True)
+
+
+def confusion_shares(counts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """How often models of one kind took each class for which, over all of their `confusion_counts`: condition, true,
+    predicted, count, share.
+
+    Counts are summed over seeds and trials; `share` is the fraction of all images of the true class. Pairs that never
+    came up are left out. Classes stand in their own order.
+    """
+    names = ["condition", "true", "predicted"]
+    if not counts:
+        return pd.DataFrame(columns=[*names, "count", "share"])
+    table = pd.concat(counts).groupby(names, sort=False, as_index=False)["count"].sum()
+    classes = {name: place for place, name in enumerate(_classes(table))}
+    tested = {name: place for place, name in enumerate(counts[0]["condition"].unique())}
+    order = {"condition": tested, "true": classes, "predicted": classes}
+    table = table.sort_values(names, key=lambda column: column.map(order[column.name]), ignore_index=True)
+    table["share"] = table["count"] / table.groupby(["condition", "true"])["count"].transform("sum")
+    return table
+
+
+def merged_pairs(table: pd.DataFrame, *, most: int = 5) -> pd.DataFrame:
+    """The confusions that grew most from natural images to each condition, the greatest first, `most` of each.
+
+    Columns: condition, true, predicted, natural, perturbed, gained. A pair has a direction: `true` was taken for
+    `predicted`; 4 for 9 and 9 for 4 are two. All three figures are fractions of the true class. `table` is that of
+    `confusion_shares`. Raises ValueError where it has no natural images.
+    """
+    natural = natural_matrix(table)
+    lines = []
+    for condition in table["condition"].unique():
+        if condition != NATURAL:
+            pairs = pd.DataFrame({"natural": natural.stack(), "perturbed": matrix_of(table, condition).stack()})
+            pairs = pairs.assign(gained=pairs["perturbed"] - pairs["natural"]).reset_index()
+            pairs = pairs[(pairs["true"] != pairs["predicted"]) & (pairs["gained"] > 0)]
+            pairs = pairs.sort_values("gained", ascending=False, kind="stable").head(most)
+            lines.append(pairs.assign(condition=condition))
+    columns = ["condition", "true", "predicted", "natural", "perturbed", "gained"]
+    return pd.concat(lines, ignore_index=True)[columns] if lines else pd.DataFrame(columns=columns)
+
+
+def _classes(table: pd.DataFrame) -> list[str]:
+    """The classes in their own order: runs write them so, and each has test images."""
+    return list(dict.fromkeys([*table["true"], *table["predicted"]]))
+
+
+def matrix_of(table: pd.DataFrame, condition: str) -> pd.DataFrame:
+    """The shares under one condition: a row for each true class, a column for each predicted one."""
+    classes = _classes(table)
+    matrix = table[table["condition"] == condition].pivot(index="true", columns="predicted", values="share")
+    return matrix.reindex(index=classes, columns=classes).fillna(0.0)
+
+
+def natural_matrix(table: pd.DataFrame) -> pd.DataFrame:
+    """The shares on natural images. Raises ValueError where there are none."""
+    if NATURAL not in set(table["condition"]):
+        raise ValueError("`table` must hold natural images, to compare with; measure these runs on them first.")
+    return matrix_of(table, NATURAL)
+
+
+def hardest_levels(table: pd.DataFrame) -> list[str]:
+    """Of each perturbation the condition with the fewest images recognised."""
+    perturbed = table[table["condition"] != NATURAL]
+    right = perturbed["count"].where(perturbed["true"] == perturbed["predicted"], 0)
+    accuracy = right.groupby(perturbed["condition"], sort=False).sum()
+    accuracy /= perturbed.groupby("condition", sort=False)["count"].sum()
+    names = accuracy.index.str.rsplit(" ", n=1).str[0]
+    return list(accuracy.groupby(names, sort=False).idxmin())

@@ -1,12 +1,14 @@
 """What the rows of a run come to."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 from robust.measure.calibration import CALIBRATION
 from robust.measure.conditions import NATURAL
-from robust.measure.intervals import wilson
+from robust.measure.evaluate import TEST_KEY
+from robust.measure.intervals import student, wilson
 from robust.measure.suites import suite_scores
 
 
@@ -48,3 +50,25 @@ def scores(rows: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Any]:
         "worst_condition": [worst["test_perturbation"], float(worst["test_level"])] if worst is not None else None,
         "suites": suites[suites["mean"].notna()].set_index("suite")[figures].to_dict("index"),
     }
+
+
+def perturbed_accuracy(rows: pd.DataFrame) -> pd.Series:
+    """The accuracy of each run in the perturbed tests that all runs of its data went through, the same conditions in
+    the same trials: a mean over conditions, each a mean over its trials; none for a run without any."""
+    tests = rows[rows["test_perturbation"] != NATURAL]
+    runs = tests["data"].map(rows.groupby("data")["run"].nunique())
+    key = ["data", *(name for name in TEST_KEY if name in rows)]
+    shared = tests[tests.groupby(key)["run"].transform("nunique") == runs]
+    return shared.groupby(["run", "data", "test_perturbation", "test_level"])["accuracy"].mean().groupby("run").mean()
+
+
+def seeds_line(runs: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
+    """What runs, a line for each seed, come to: of each named column its mean, and its 95 % interval, `_low` and
+    `_high`, Student's over the seeds, NaN for one seed. Columns are fractions, or differences of such where their names
+    end in "won"; their intervals end where these do."""
+    line: dict[str, float] = {}
+    for name in names:
+        middle, low, high = student(runs[name])
+        least = -1 if name.endswith("won") else 0
+        line |= {name: middle, f"{name}_low": max(low, least), f"{name}_high": min(high, 1)}
+    return line

@@ -9,11 +9,12 @@ import pandas as pd
 
 from robust.measure import NATURAL
 from robust.measure.intervals import student, wilson
+from robust.measure.summary import perturbed_accuracy
 from robust.report.section import Section, Table
-from robust.report.tables import interval_column, percent, perturbed_accuracy
+from robust.report.tables import interval_column, percent
 from robust.report.terminal import print_table
-from robust.report.titles import disambiguate, kind_folders, run_title
 from robust.runs import RunFolder
+from robust.runs.titles import disambiguate, kind_folders, run_title
 
 _ABOUT = ["data", "model", "technique", "train_perturbation", "train_level", "kind", "seed"]
 _ATTACK = ["name", "settings", "attack", "targeted"]

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from robust.measure import NATURAL, SUITES, TEST_KEY, expected_calibration_error
+from robust.measure import NATURAL, SUITES, TEST_KEY
+from robust.measure.calibration import answered, confidence_figures
 from robust.measure.suites import comparable_suites, comparable_tests
 from robust.report.figures import COLOURS, STYLE, Drawing, legend_below, line_styles
 from robust.report.scores import shown_suites, suite_columns
 from robust.report.section import Section, Table
 from robust.report.tables import percent, varying
-from robust.report.titles import disambiguate, kind_folders, run_title
 from robust.runs import RunFolder
+from robust.runs.titles import disambiguate, kind_folders, run_title
 
 _KIND = ["data", "model", "trained", "technique", "kind"]
 _BINS = ["bin_counts", "bin_right", "bin_confidence"]
@@ -75,30 +75,9 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
 def _figures(bins: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for about, group in bins.groupby([*_KIND, "tested"], sort=False):
-        counts, right, confidence = (group[name].to_numpy() for name in _BINS)
-        middle = np.divide(confidence, counts, out=np.zeros_like(counts), where=counts > 0)
-        wrong = counts - right
-        share, accuracy = answered(counts, right)
-        lines.append(
-            {
-                **dict(zip([*_KIND, "tested"], about, strict=True)),
-                "images": int(counts.sum()),
-                "accuracy": right.sum() / counts.sum(),
-                "confidence": confidence.sum() / counts.sum(),
-                "confidence_wrong": (wrong * middle).sum() / wrong.sum() if wrong.sum() else np.nan,
-                "expected_calibration_error": expected_calibration_error(counts, right, confidence),
-                "accuracy_answered": np.interp(_ANSWERED, share, accuracy) if share[0] <= _ANSWERED else np.nan,
-            }
-        )
+        figures = confidence_figures(*(group[name].to_numpy() for name in _BINS), share=_ANSWERED)
+        lines.append({**dict(zip([*_KIND, "tested"], about, strict=True)), **figures})
     return pd.DataFrame(lines)
-
-
-def answered(counts: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The share of images that a network answers for, if it abstains below each bin of confidence from the greatest to
-    the least, rising, and how many of its answers are then right."""
-    total, hits = np.cumsum(counts[::-1]), np.cumsum(right[::-1])
-    some = total > 0
-    return total[some] / counts.sum(), hits[some] / total[some]
 
 
 def _drawing(bins: pd.DataFrame) -> Drawing:

@@ -12,6 +12,7 @@ from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
 from robust.measure import NATURAL
+from robust.measure.confusion import confusion_shares, hardest_levels, matrix_of, natural_matrix
 from robust.report.figures import MOST_NUMBERS, STYLE, Drawing, heat_map
 from robust.runs import RunFolder
 
@@ -20,41 +21,9 @@ _CONFUSION_COLOURS, _CHANGES = "Oranges", "PuOr_r"
 
 
 def confusion_matrix(folders: Sequence[Path]) -> pd.DataFrame:
-    """How often these runs, of one kind, took each class for which: condition, true, predicted, count, share.
-
-    Counts are summed over seeds and trials; `share` is the fraction of all images of the true class. Pairs that never
-    came up are left out. Classes stand in their own order. Runs whose confusion was not kept are passed over.
-    """
-    names = ["condition", "true", "predicted"]
-    tables = [own for folder in folders if (own := RunFolder(folder).read_confusion()) is not None]
-    if not tables:
-        return pd.DataFrame(columns=[*names, "count", "share"])
-    table = pd.concat(tables).groupby(names, sort=False, as_index=False)["count"].sum()
-    classes = {name: place for place, name in enumerate(_classes(table))}
-    tested = {name: place for place, name in enumerate(tables[0]["condition"].unique())}
-    order = {"condition": tested, "true": classes, "predicted": classes}
-    table = table.sort_values(names, key=lambda column: column.map(order[column.name]), ignore_index=True)
-    table["share"] = table["count"] / table.groupby(["condition", "true"])["count"].transform("sum")
-    return table
-
-
-def merged_pairs(table: pd.DataFrame, *, most: int = 5) -> pd.DataFrame:
-    """The confusions that grew most from natural images to each condition, the greatest first, `most` of each.
-
-    Columns: condition, true, predicted, natural, perturbed, gained. A pair has a direction: `true` was taken for
-    `predicted`; 4 for 9 and 9 for 4 are two. All three figures are fractions of the true class.
-    """
-    natural = _natural(table)
-    lines = []
-    for condition in table["condition"].unique():
-        if condition != NATURAL:
-            pairs = pd.DataFrame({"natural": natural.stack(), "perturbed": _matrix(table, condition).stack()})
-            pairs = pairs.assign(gained=pairs["perturbed"] - pairs["natural"]).reset_index()
-            pairs = pairs[(pairs["true"] != pairs["predicted"]) & (pairs["gained"] > 0)]
-            pairs = pairs.sort_values("gained", ascending=False, kind="stable").head(most)
-            lines.append(pairs.assign(condition=condition))
-    columns = ["condition", "true", "predicted", "natural", "perturbed", "gained"]
-    return pd.concat(lines, ignore_index=True)[columns] if lines else pd.DataFrame(columns=columns)
+    """How often these runs, of one kind, took each class for which (see `confusion_shares`). Runs whose confusion was
+    not kept are passed over."""
+    return confusion_shares([own for folder in folders if (own := RunFolder(folder).read_confusion()) is not None])
 
 
 def confusion_figure(table: pd.DataFrame, title: str) -> Drawing:
@@ -63,8 +32,8 @@ def confusion_figure(table: pd.DataFrame, title: str) -> Drawing:
     `table` as `confusion_matrix` makes it. The diagonal is grey, so that what goes wrong has the colours to itself.
     Of more than 50 classes, those 50 whose confusion grows most are drawn.
     """
-    natural = _natural(table)
-    matrices = {condition: _matrix(table, condition) for condition in _hardest(table)}
+    natural = natural_matrix(table)
+    matrices = {condition: matrix_of(table, condition) for condition in hardest_levels(table)}
     classes, total = _shown(natural, matrices), len(natural)
     natural = natural.loc[classes, classes]
     matrices = {condition: matrix.loc[classes, classes] for condition, matrix in matrices.items()}
@@ -81,34 +50,6 @@ def confusion_figure(table: pd.DataFrame, title: str) -> Drawing:
         table["condition"].isin([NATURAL, *matrices]) & table["true"].isin(classes) & table["predicted"].isin(classes)
     )
     return Drawing(figure, caption, table[shown].reset_index(drop=True))
-
-
-def _classes(table: pd.DataFrame) -> list[str]:
-    """The classes in their own order: runs write them so, and each has test images."""
-    return list(dict.fromkeys([*table["true"], *table["predicted"]]))
-
-
-def _matrix(table: pd.DataFrame, condition: str) -> pd.DataFrame:
-    """The shares under one condition: a row for each true class, a column for each predicted one."""
-    classes = _classes(table)
-    matrix = table[table["condition"] == condition].pivot(index="true", columns="predicted", values="share")
-    return matrix.reindex(index=classes, columns=classes).fillna(0.0)
-
-
-def _natural(table: pd.DataFrame) -> pd.DataFrame:
-    if NATURAL not in set(table["condition"]):
-        raise ValueError("`table` must hold natural images, to compare with; measure these runs on them first.")
-    return _matrix(table, NATURAL)
-
-
-def _hardest(table: pd.DataFrame) -> list[str]:
-    """Of each perturbation the condition with the fewest images recognised."""
-    perturbed = table[table["condition"] != NATURAL]
-    right = perturbed["count"].where(perturbed["true"] == perturbed["predicted"], 0)
-    accuracy = right.groupby(perturbed["condition"], sort=False).sum()
-    accuracy /= perturbed.groupby("condition", sort=False)["count"].sum()
-    names = accuracy.index.str.rsplit(" ", n=1).str[0]
-    return list(accuracy.groupby(names, sort=False).idxmin())
 
 
 def _shown(natural: pd.DataFrame, matrices: dict[str, pd.DataFrame]) -> list[str]:

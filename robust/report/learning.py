@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from robust.report.figures import COLOURS, STYLE, Drawing
+from robust.report.figures import COLOURS, STYLE, Drawing, legend_below
 from robust.report.section import Section
 from robust.runs import RunFolder
 
@@ -60,8 +60,5 @@ def _figure(curve: pd.DataFrame) -> Figure:
             axis.set_visible(False)
         for axis in axes[::columns]:
             axis.set_ylabel("accuracy, %")
-        handles = {
-            label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False)
+        legend_below(figure, columns=3)
     return figure

@@ -7,8 +7,8 @@ import pandas as pd
 
 from robust.report.section import Section, Table
 from robust.report.tables import calibration_columns, interval_column, percent
-from robust.report.titles import run_title
 from robust.runs import RunFolder
+from robust.runs.titles import run_title
 
 
 def natural_adversarial_section(folders: Sequence[Path]) -> Section:

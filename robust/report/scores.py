@@ -7,8 +7,9 @@ import pandas as pd
 
 from robust.measure import NATURAL, SUITES, condition_title
 from robust.measure.suites import comparable_suites
-from robust.report.tables import intervals_note, percent, seeds_line, varying, with_half, with_interval
-from robust.report.titles import short_models
+from robust.measure.summary import seeds_line
+from robust.report.tables import intervals_note, percent, varying, with_half, with_interval
+from robust.runs.titles import short_models
 
 _LINE = ["title", "kind", "data", "model"]
 _TEST = ["test_perturbation", "test_level"]

@@ -6,14 +6,16 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure import NATURAL, condition_title
+from robust.measure.confusion import merged_pairs
+from robust.measure.paired import MEAN
 from robust.report.attacks import attacks_section
 from robust.report.claims import claims_summary
 from robust.report.confidence import confidence_section
-from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
+from robust.report.confusion import confusion_figure, confusion_matrix
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
 from robust.report.learning import learning_section
 from robust.report.natural_adversarial import natural_adversarial_section
-from robust.report.pairs import MEAN, technique_differences
+from robust.report.pairs import technique_differences
 from robust.report.scores import score_table, shown_scores
 from robust.report.section import Section, Table
 from robust.report.studies import studies

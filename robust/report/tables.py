@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure import CALIBRATION, NATURAL, TEST_KEY, summarize
-from robust.measure.intervals import student, student_half
-from robust.report.titles import KindFolders, disambiguate, kind_folders, run_title, short_models
+from robust.measure import CALIBRATION, NATURAL, summarize
+from robust.measure.intervals import student_half
+from robust.runs.titles import kind_folders, run_titles
 
 _TEST = ["test_perturbation", "test_level"]
 _RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed", "kind", "reference"]
@@ -22,32 +22,12 @@ def summary_table(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> pd.DataFr
     """
     runs = rows.drop_duplicates("run")[["run", *_RUN]]
     runs = runs.sort_values("technique", key=lambda names: names != NATURAL, kind="stable")
-    runs["title"] = _titles(runs, kind_folders(folders, runs))
+    runs["title"] = run_titles(runs, kind_folders(folders, runs))
     trials = pd.util.hash_pandas_object(rows.reindex(columns=["trial", "evaluation_seed"]), index=False)
     same = trials.groupby([rows["run"], *(rows[name] for name in _TEST)]).sum().rename("trials")  # of a set
     summary = runs.merge(summarize(rows), on="run").merge(same, on=["run", *_TEST], suffixes=("", "_made"))
     natural = summary[["run", *_TEST, "mean", "trials_made"]].rename(columns={"run": "reference", "mean": "before"})
     return summary.merge(natural, on=["reference", *_TEST, "trials_made"], how="left").drop(columns="trials_made")
-
-
-def _titles(runs: pd.DataFrame, folders: KindFolders) -> pd.Series:
-    """What each run is called: alike for runs that differ by their seed alone, and only for those."""
-    titles = runs.apply(run_title, axis=1)
-    for names in (runs["data"], short_models(runs["model"])):
-        ambiguous = runs["kind"].groupby(titles).transform("nunique") > 1
-        differs = names.groupby(titles).transform("nunique") > 1
-        titles = titles.where(~(ambiguous & differs), titles + " (" + names + ")")
-    return disambiguate(titles, runs["kind"], folders=folders)
-
-
-def perturbed_accuracy(rows: pd.DataFrame) -> pd.Series:
-    """The accuracy of each run in the perturbed tests that all runs of its data went through, the same conditions in
-    the same trials: a mean over conditions, each a mean over its trials; none for a run without any."""
-    tests = rows[rows["test_perturbation"] != NATURAL]
-    runs = tests["data"].map(rows.groupby("data")["run"].nunique())
-    key = ["data", *(name for name in TEST_KEY if name in rows)]
-    shared = tests[tests.groupby(key)["run"].transform("nunique") == runs]
-    return shared.groupby(["run", "data", *_TEST])["accuracy"].mean().groupby("run").mean()
 
 
 def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
@@ -71,18 +51,6 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
     lines.loc[several, "low"] = (lines["mean"] - half).clip(0)[several]
     lines.loc[several, "high"] = (lines["mean"] + half).clip(None, 1)[several]
     return lines.drop(columns="std")
-
-
-def seeds_line(runs: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
-    """What runs, a line for each seed, come to: of each named column its mean, and its 95 % interval, `_low` and
-    `_high`, Student's over the seeds, NaN for one seed. Columns are fractions, or differences of such where their names
-    end in "won"; their intervals end where these do."""
-    line: dict[str, float] = {}
-    for name in names:
-        middle, low, high = student(runs[name])
-        least = -1 if name.endswith("won") else 0
-        line |= {name: middle, f"{name}_low": max(low, least), f"{name}_high": min(high, 1)}
-    return line
 
 
 def varying(scores: pd.DataFrame) -> list[str]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from robust.report.scores import score_table, shown_scores
 from robust.report.tables import summary_table
-from robust.report.titles import run_title
+from robust.runs.titles import run_title
 from robust.values.text import plain
 
 _MOST = 40  # lines in a terminal

@@ -8,7 +8,7 @@ from robust.runs.folder import RunFolder, load
 from robust.runs.formats import DamagedError
 from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
-from robust.runs.settings import beside_recipe, differing_settings, is_setting, read_settings, with_settings
+from robust.runs.settings import is_setting, with_settings
 from robust.runs.state import (
     State,
     Status,
@@ -33,12 +33,10 @@ __all__ = [
     "RunFolder",
     "State",
     "Status",
-    "beside_recipe",
     "claimed",
     "clear",
     "code_version",
     "collect",
-    "differing_settings",
     "failed_since",
     "find_older",
     "find_runs",
@@ -49,7 +47,6 @@ __all__ = [
     "load",
     "logged",
     "read_end",
-    "read_settings",
     "read_status",
     "scheduler",
     "wait_for_one",

@@ -17,6 +17,7 @@ from robust.measure import (
     measure,
     rms_calibration_error,
 )
+from robust.measure.calibration import answered
 
 RANDOM = np.random.default_rng(0)
 
@@ -85,3 +86,9 @@ def test_every_test_of_a_model_says_how_sure_it_is() -> None:
     assert row["expected_calibration_error"] == pytest.approx(0, abs=1e-6)
     assert row["rms_calibration_error"] == pytest.approx(0, abs=1e-6)
     assert row["aurra"] == pytest.approx(0.75, abs=0.2), "it is as sure of all"
+
+
+def test_who_abstains_answers_for_the_surest_first() -> None:
+    share, accuracy = answered(np.array([4, 0, 6]), np.array([1, 0, 6]))
+    np.testing.assert_allclose(share, [0.6, 0.6, 1.0])
+    np.testing.assert_allclose(accuracy, [1, 1, 0.7])

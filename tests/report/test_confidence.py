@@ -9,7 +9,7 @@ import pytest
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
-from robust.report.confidence import answered, confidence_section, confidence_table
+from robust.report.confidence import confidence_section, confidence_table
 from robust.runs import State
 
 
@@ -28,9 +28,3 @@ def test_confidence_is_of_all_tests(make_run: Callable[..., Experiment]) -> None
     accuracy = [one.query("test_perturbation == 'natural'")["accuracy"].item() for one in rows]
     assert shown.loc["natural", "accuracy"] == pytest.approx(np.mean(accuracy))
     assert 0 < shown.loc["camera", "confidence_wrong"] < 1
-
-
-def test_who_abstains_answers_for_the_surest_first() -> None:
-    share, accuracy = answered(np.array([4, 0, 6]), np.array([1, 0, 6]))
-    np.testing.assert_allclose(share, [0.6, 0.6, 1.0])
-    np.testing.assert_allclose(accuracy, [1, 1, 0.7])

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from robust.measure import confusion_counts
-from robust.report.confusion import confusion_figure, confusion_matrix, merged_pairs
+from robust.measure.confusion import merged_pairs
+from robust.report.confusion import confusion_figure, confusion_matrix
 from robust.report.figures import draw
 
 CLASSES = ["4", "9", "None"]

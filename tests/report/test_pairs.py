@@ -4,7 +4,8 @@ import pytest
 from scipy.stats import norm, t
 
 from robust.measure import CALIBRATION
-from robust.report.pairs import MEAN, technique_differences
+from robust.measure.paired import MEAN
+from robust.report.pairs import technique_differences
 from robust.runs.tables import COLUMNS
 
 IMAGES = 400

@@ -17,8 +17,8 @@ from robust.report.figures import Drawing
 from robust.report.section import Section, Table
 from robust.report.studies import if_possible
 from robust.report.tables import percent
-from robust.report.titles import disambiguate, run_title
 from robust.runs import RunFolder
+from robust.runs.titles import disambiguate, run_title
 from robust.studies.atlas.figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
 from robust.studies.atlas.rates import (
     category_rates,

@@ -23,8 +23,8 @@ from robust.report.figures import STYLE, Drawing, bare, heat_map, show_image
 from robust.report.section import Section, Table
 from robust.report.studies import if_possible
 from robust.report.tables import percent
-from robust.report.titles import disambiguate
 from robust.runs import RunFolder, load
+from robust.runs.titles import disambiguate
 
 _MOVED = ["moved", "moved_overall"]
 _IMAGES = 200  # test images that are measured

@@ -6,11 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure import CALIBRATION, NATURAL, TEST_KEY, condition_title
+from robust.measure.summary import seeds_line
 from robust.report.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.report.section import Section, Table
-from robust.report.tables import calibration_columns, percent, seeds_line, with_interval
-from robust.report.titles import KindFolders, disambiguate, kind_folders
+from robust.report.tables import calibration_columns, percent, with_interval
 from robust.runs import RunFolder
+from robust.runs.titles import KindFolders, disambiguate, kind_folders
 
 _FIGURES = ["natural", "perturbed", "half", *CALIBRATION]
 _RETRAINED = "retrain"  # on natural images alone, for comparison

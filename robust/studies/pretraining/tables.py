@@ -9,10 +9,10 @@ import pandas as pd
 
 from robust.experiment.parents import is_self_supervised
 from robust.measure import NATURAL
+from robust.measure.summary import perturbed_accuracy, seeds_line
 from robust.report.attacks import attack_lines
-from robust.report.tables import perturbed_accuracy, seeds_line
-from robust.report.titles import disambiguate
 from robust.runs import Config, Identity, RunFolder, State, read_status
+from robust.runs.titles import disambiguate
 
 SCRATCH = "from the start"
 #: what tells networks apart

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from robust.measure import NATURAL
-from robust.report.titles import changes
+from robust.runs.titles import changes
 from robust.studies.strategies.choice import comparable, select_kind
 from robust.studies.strategies.paper import in_order
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from robust.report.titles import changes
+from robust.runs.titles import changes
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:

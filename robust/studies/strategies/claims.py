@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from robust.measure import NATURAL, condition_title, summarize
+from robust.measure import NATURAL, TEST_KEY, condition_title, summarize
 from robust.measure.intervals import normal, student
+from robust.measure.paired import correct_images
 from robust.report.claims import Comparison, Figure, Subject, decide, read_claims
-from robust.report.pairs import correct_images
-from robust.report.titles import run_title
 from robust.runs import RunFolder
+from robust.runs.titles import run_title
 from robust.studies.strategies.choice import comparable, select_kind
 from robust.studies.strategies.paper import DATA_TITLES, MODELS, TECHNIQUES
 from robust.studies.strategies.quantities import REFERENCE, Quantity, Setting, read_figure
@@ -68,7 +68,9 @@ class _Predictions:
         if run not in self.folders:
             return None
         if run not in self.tables:
-            self.tables[run] = correct_images(self.folders[run])[1]
+            predictions = RunFolder(self.folders[run]).read_predictions([*TEST_KEY, "label", "predicted"])
+            assert predictions is not None
+            self.tables[run] = correct_images(predictions)[1]
         return self.tables[run].loc[condition_title(setting.test, setting.test_level)].to_numpy()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure import condition_title
-from robust.runs import beside_recipe, differing_settings, read_settings
+from robust.runs.settings import beside_recipe, differing_settings, read_settings
 
 _MOST = 6  # settings that a title names
 KindFolders = Mapping[str, Path]  # of a run of each kind
@@ -19,6 +19,17 @@ def run_title(row: pd.Series) -> str:
     return (
         row["technique"] if trained == "none" else f"{row['technique']} {condition_title(trained, row['train_level'])}"
     )
+
+
+def run_titles(runs: pd.DataFrame, folders: KindFolders) -> pd.Series:
+    """What each of these runs, a row for each, is called: alike for runs that differ by their seed alone, and only for
+    those. `folders`: where their configurations are."""
+    titles = runs.apply(run_title, axis=1)
+    for names in (runs["data"], short_models(runs["model"])):
+        ambiguous = runs["kind"].groupby(titles).transform("nunique") > 1
+        differs = names.groupby(titles).transform("nunique") > 1
+        titles = titles.where(~(ambiguous & differs), titles + " (" + names + ")")
+    return disambiguate(titles, runs["kind"], folders=folders)
 
 
 def kind_folders(folders: Iterable[Path], rows: pd.DataFrame) -> dict[str, Path]:
