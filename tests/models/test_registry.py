@@ -163,7 +163,7 @@ def test_an_installed_package_registers_networks(own: str, tmp_path: Path) -> No
 
 
 def test_what_is_no_network_is_said(own: str) -> None:
-    with pytest.raises(ValueError, match=r"builtins\.dict must be an nn\.Module, or return one; got dict"):
+    with pytest.raises(ValueError, match=r"`builtins\.dict` must be an nn\.Module, or return one; got dict"):
         make_network({"_target_": "builtins.dict"}, [dict])  # type: ignore[list-item]
     with pytest.raises(ValueError, match=rf"The network {own}\.number must be a class or a function; got 3"):
         find(f"{own}.number", [f"{own}.number"])
