@@ -98,7 +98,7 @@ def test_the_last_of_two_values_holds_whatever_was_prepared_before(tmp_path: Pat
 def test_what_does_not_fit_is_refused_every_time(tmp_path: Path) -> None:
     preparation = Preparation()
     for seed in range(3):
-        with pytest.raises(ValueError, match="`model.pool_every` must be a whole number >= 1; got 0"):
+        with pytest.raises(ValueError, match=r"`model\.pool_every` must be a whole number >= 1; got 0"):
             preparation.prepare([f"runs_dir={tmp_path}", "technique=natural", "model.pool_every=0", f"seed={seed}"])
         with pytest.raises(ValueError, match="`trainer` cannot be made"):
             preparation.prepare([f"runs_dir={tmp_path}", "technique=natural", "trainer.precision=odd", f"seed={seed}"])
