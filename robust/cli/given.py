@@ -14,7 +14,7 @@ from robust.errors import FailedError, loading
     key_values("*", "weights=FILE evaluation=camera data.size=224 attack=pgd"),
 )
 def _evaluate(model: str, data: str, settings: list[str]) -> None:
-    """Measure a model of anyone's on data of anyone's, as it is.
+    """Measure any model on any data, as it is.
 
     MODEL: timm:NAME, torchvision:NAME, robustbench:NAME (weights=FILE), an ONNX file, a folder of Hugging Face's,
     package.module:name (a class, a function or a network), the folder of a run, or a choice of model. DATA: a choice of

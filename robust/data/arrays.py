@@ -48,10 +48,11 @@ def npz(*, path: str, num_classes: int | None = None) -> Splits:
     if pairs["test"] is None:
         raise ParameterError("data.path", f"a .npz file with {_KEYS}", f"{path} with {', '.join(found) or 'nothing'}")
     try:
-        labels = {part: _labels(found[pair[1]]) for part, pair in pairs.items() if pair and part != "val"}
+        used = {part: pair for part, pair in pairs.items() if pair and part != "val"}
+        labels = {part: _labels(found[name]) for part, (_, name) in used.items()}
         classes = _classes(found, labels, num_classes)
-        images = {part: channels_first(found[pair[0]]) for part, pair in pairs.items() if pair and part != "val"}
-        sets = {part: ImageSet(images[part], labels[part], classes) for part in labels}  # type: ignore[arg-type]
+        images = {part: channels_first(found[name], strict=True) for part, (name, _) in used.items()}
+        sets = {part: ImageSet(images[part], labels[part], classes) for part in used}  # type: ignore[arg-type]
         splits = Splits(sets.get("train", sets["test"][:0]), sets["test"])
     except ParameterError:
         raise

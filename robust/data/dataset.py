@@ -10,11 +10,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 from tqdm.auto import tqdm
 
-from robust.data.given import as_images, as_labels
+from robust.data.given import as_images, as_labels, channels_first
 from robust.data.images import ImageSet
 from robust.errors import one_line
 
-_CHANNELS = (1, 3)
 _NO_DATASETS = (str, bytes, Mapping, Tensor, np.ndarray)
 
 
@@ -42,7 +41,7 @@ def as_image_set(data: Any) -> ImageSet:
             "`data` must be a choice of data, a folder, a .npz file, a torch Dataset, arrays (images, labels) or a "
             f"robust.data.ImageSet; got {type(data).__name__}."
         )
-    images = as_images(_channels_first(images))
+    images = as_images(channels_first(images))
     labels = as_labels(labels, len(images))
     if not len(images):
         raise ValueError("`data` must hold images; got none.")
@@ -93,17 +92,9 @@ def _image(image: Any, place: int) -> Tensor:
         image = np.array(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
     try:
         pixels = torch.as_tensor(image)
-        return as_images(_channels_first(pixels[None]))[0]
+        return as_images(channels_first(pixels[None]))[0]
     except (TypeError, ValueError, RuntimeError, IndexError) as error:
         advice = ""
         if isinstance(image, Tensor) and image.is_floating_point():
             advice = " If they are normalised: take Normalize out of the transform and put it into the model, in front."
         raise ValueError(f"The images of `data` cannot be read at place {place}: {one_line(error)}{advice}") from error
-
-
-def _channels_first(images: Any) -> Any:
-    """Images with their channels before height and width, where the last of four numbers can mean channels alone."""
-    shape = tuple(getattr(images, "shape", ()))
-    if len(shape) == 4 and shape[3] in _CHANNELS and shape[1] not in _CHANNELS:
-        return torch.as_tensor(images).permute(0, 3, 1, 2)
-    return images

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from robust.data.mapping import map_images
+from robust.data.memory import GB
 from robust.data.picture import LONG, Style, fitted, read_picture, shown
 from robust.errors import ParameterError
 from robust.files import atomic_write
@@ -24,7 +25,6 @@ from robust.files.claiming import claimed_in_turn
 
 _IMAGES_A_JOB = 256
 _WORTH_WORKERS = 5_000  # images; to start the workers takes some seconds
-_GB = 1e9
 
 #: something to be said of a file, and its path
 Note = tuple[str, str]
@@ -167,6 +167,6 @@ def _check_room(file: Path, shape: tuple[int, ...]) -> None:
         rule = "a folder that can be written to, for images that do not fit into memory"
         raise ParameterError("data.cache_dir", rule, str(file.parent), f"{error.strerror}: name another.") from error
     if free < (size := math.prod(shape)):
-        rule = f"a folder with room for {size / _GB:.1f} GB of decoded images, which do not fit into memory"
-        advice = f"{free / _GB:.1f} GB are free there: name another, or take fewer or smaller images."
+        rule = f"a folder with room for {size / GB:.1f} GB of decoded images, which do not fit into memory"
+        advice = f"{free / GB:.1f} GB are free there: name another, or take fewer or smaller images."
         raise ParameterError("data.cache_dir", rule, str(file.parent), advice)

@@ -76,13 +76,15 @@ def _as_tensor(what: str, values: Any) -> Tensor:
         raise ValueError(f"{what} must be a tensor or an array of numbers; got {came}.") from None
 
 
-def channels_first(images: np.ndarray) -> np.ndarray:
-    """The same array, of shape (n, channels, height, width) where it was (n, height, width, channels), with 1 or 3
-    channels; any other is given back as it is. Raises ValueError where it could be either."""
-    if images.ndim != 4 or images.shape[3] not in _CHANNELS:
+def channels_first(images: Any, *, strict: bool = False) -> Any:
+    """An array or tensor of images, of shape (n, channels, height, width) where it was (n, height, width, channels),
+    with 1 or 3 channels; any other is given back as it is, also one that could be either, unless that is to be an error
+    (`strict`). Raises ValueError."""
+    shape = tuple(getattr(images, "shape", ()))
+    if len(shape) != 4 or shape[3] not in _CHANNELS:
         return images
-    if images.shape[1] in _CHANNELS:
-        raise ValueError(
-            f"Images must have their channels first or last; got shape {images.shape}, which may be either."
-        )
-    return images.transpose(0, 3, 1, 2)
+    if shape[1] not in _CHANNELS:
+        return _as_tensor("Images", images).permute(0, 3, 1, 2)
+    if strict:
+        raise ValueError(f"Images must have their channels first or last; got shape {shape}, which may be either.")
+    return images

@@ -1,4 +1,4 @@
-"""Anyone's model, measured on anyone's images from Python: `robust.evaluate`."""
+"""Any model, measured on any images from Python: `robust.evaluate`."""
 
 import os
 from collections.abc import Sequence

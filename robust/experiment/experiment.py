@@ -18,7 +18,7 @@ from robust.experiment.build import (
     build_splits,
 )
 from robust.experiment.given import described, mapped_classes
-from robust.experiment.parents import is_self_supervised
+from robust.experiment.parents import is_self_supervised, learns
 from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test, planned_tests
@@ -111,7 +111,7 @@ class Experiment:
     @property
     def learns(self) -> bool:
         """Whether any layer of its network learns; else it is measured as it is given."""
-        return self.config.technique.trainable != []
+        return learns(self.config)
 
     @property
     def processes(self) -> int:

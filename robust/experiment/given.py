@@ -1,9 +1,8 @@
 """What a network of others brings: files that say what it is, the classes that its outputs mean."""
 
 import functools
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,11 @@ from robust.runs.config import Config
 #: the keys of a model that name a file or a folder: where it lies changes nothing, what it holds does
 FILES = ("classes", "file", "path")
 _FEW = 3  # names that are told
+#: by network: the key of the file or folder that says what it is, the file in it, and what reads it
+_DESCRIBED: dict[str, tuple[str, str, Callable[[str], dict[str, Any]]]] = {
+    "robust.models.HuggingFaceNetwork": ("path", "config.json", read_description),
+    "robust.models.OnnxNetwork": ("file", "", lambda file: {"shape": input_shape(file)}),
+}
 
 
 def given_files(model: Config) -> dict[str, Path]:
@@ -31,37 +35,17 @@ def given_files(model: Config) -> dict[str, Path]:
 def described(model: Config) -> dict[str, Any]:
     """What the files that a model names say of it, as its constructor takes it. Raises FileNotFoundError or ValueError
     for what is not there, or no such file."""
-    target = str(model["_target_"])
-    if target == "robust.models.HuggingFaceNetwork":
-        return _described(str(model.path), _stamp(Path(str(model.path)) / "config.json"))
-    if target == "robust.models.OnnxNetwork":
-        return _shaped(str(model.file), _stamp(Path(str(model.file))))
-    return {}
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
+    key, file, read = _DESCRIBED.get(str(model["_target_"]), ("", "", dict))
+    if not key:
+        return {}
+    path = Path(str(model[key])) / file
+    stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else ()
+    return _read(read, str(model[key]), stamp)
 
 
 @functools.lru_cache(maxsize=64)
-def _described(path: str, stamp: tuple[int, int]) -> dict[str, Any]:  # noqa: ARG001, another one is read again
-    return read_description(path)
-
-
-@functools.lru_cache(maxsize=64)
-def _shaped(path: str, stamp: tuple[int, int]) -> dict[str, Any]:  # noqa: ARG001, as above
-    return {"shape": input_shape(path)}
-
-
-@functools.lru_cache(maxsize=64)
-def digest_of_files(path: Path) -> str:
-    """A hash of what a file holds, or of all that lies in a folder."""
-    if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    files = sorted(one for one in path.rglob("*") if one.is_file())
-    return hashlib.sha256(
-        json.dumps([[str(one.relative_to(path)), digest_of_files(one)] for one in files]).encode()
-    ).hexdigest()
+def _read(read: Callable[[str], dict[str, Any]], path: str, _: tuple[int, ...]) -> dict[str, Any]:
+    return read(path)
 
 
 def mapped_classes(path: str, splits: Splits) -> tuple[int, list[list[int]]]:

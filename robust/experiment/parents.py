@@ -69,6 +69,11 @@ def is_run(start: object) -> bool:
     return isinstance(start, str) and os.path.isfile(RunFolder(Path(start)).config)  # noqa: PTH113, of any name
 
 
+def learns(config: Config) -> bool:
+    """Whether any layer of a run's network learns; else it is measured as it is given."""
+    return bool(config.technique.trainable != [])
+
+
 def is_self_supervised(task: Config) -> bool:
     """Whether a task is self-supervised: it makes its own labels of the images."""
     return bool(task.stage == PRETRAIN)

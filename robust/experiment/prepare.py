@@ -30,8 +30,8 @@ from robust.experiment.build import (
 )
 from robust.experiment.compose import compose, model_title
 from robust.experiment.experiment import Experiment
-from robust.experiment.given import digest_of_files, given_files
-from robust.experiment.parents import NATURAL, is_run, is_self_supervised, natural, starts
+from robust.experiment.given import given_files
+from robust.experiment.parents import NATURAL, is_run, is_self_supervised, learns, natural, starts
 from robust.experiment.search_path import trust_projects
 from robust.experiment.sources import named_sources
 from robust.experiment.start import init_from_parents, start_title
@@ -45,6 +45,7 @@ from robust.experiment.validate import (
     check_values,
     check_writable,
 )
+from robust.files.digest import digest_of
 from robust.measure import Condition
 from robust.models import evaluating, published_digest, trunk_of
 from robust.perturb import Perturbation
@@ -130,7 +131,7 @@ class Preparation:
 
     def _reference(self, overrides: tuple[str, ...], config: Config) -> Experiment | None:
         """The natural run that a run is compared with; None for itself, as it is for a network that does not learn."""
-        if config.technique.name == NATURAL or config.technique.trainable == []:
+        if config.technique.name == NATURAL or not learns(config):
             return None
         with _of_another("is compared with", config):
             return self.prepare(natural(overrides, config))
@@ -280,11 +281,11 @@ def _identify(
         settings = settings.changed({"data.name": f"{config.data.name}_{config.task.name}"})
     if is_run(config.technique.start):  # which one its own identity says
         settings = settings.changed({"technique.start": "run"})
-    if config.technique.trainable == []:
+    if not learns(config):
         settings = settings.without(_OF_TRAINING).changed(dict.fromkeys(_OF_BATCHES))
     if settings.weights is not None:
         settings = settings.changed({"weights": published_digest(str(settings.weights))})
-    files = {f"model.{name}": digest_of_files(path) for name, path in given_files(config.model).items()}
+    files = {f"model.{name}": digest_of(path) for name, path in given_files(config.model).items()}
     settings = settings.changed(files) if files else settings
     return identify(
         settings,

@@ -7,10 +7,11 @@ from torch import nn
 
 from robust.data import Mixing, Splits
 from robust.errors import check
-from robust.experiment.parents import is_self_supervised
+from robust.experiment.parents import is_self_supervised, learns
 from robust.experiment.rules import locate
 from robust.experiment.schema import survey
 from robust.learn import Classifier, Task
+from robust.models import Adapted
 from robust.perturb import Perturbation
 from robust.runs.config import Config
 
@@ -60,16 +61,26 @@ def check_technique(config: Config, perturbation: Perturbation | None) -> None:
 
 
 def check_pretrained(config: Config) -> None:
-    """Raises ValueError where a network that does not learn would be measured with weights that nobody trained."""
-    target = str(config.model["_target_"])
-    brings = (
-        target == "robust.models.OnnxNetwork" or not target.startswith("robust.models.") or "network" in config.model
-    )
-    if config.technique.trainable == [] and config.weights is config.technique.start is None and not brings:
+    """Raises ValueError where a network that does not learn would be measured with weights, a head or statistics that
+    it has not learnt before."""
+    if learns(config) or config.technique.start is not None:
+        return
+    technique, model, target = config.technique.name, config.model, str(config.model["_target_"])
+    network = locate(target)
+    adapted = isinstance(network, type) and issubclass(network, Adapted)
+    if target.startswith("robust.models.") and not adapted:
         raise ValueError(
-            f"`technique={config.technique.name}` measures a network as it is given; `model={config.model.name}` has "
-            "new weights. Give trained ones: weights=FILE."
+            f"`technique={technique}` measures a network as it is given; `model={model.name}` would have a new head. "
+            "Take the model of a library (model=torchvision, timm, ...), or start from a run: technique.start=FOLDER."
         )
+    if adapted and config.weights is None and not network.brings_weights:
+        raise ValueError(
+            f"`technique={technique}` measures a network as it is given; `model={model.name}` has new weights. Give "
+            "trained ones: weights=FILE."
+        )
+    if adapted:
+        rule = f"own or none with `technique={technique}`, which learns no statistics"
+        check("model.standardize", model.standardize, rule, model.standardize != "channel")
 
 
 def check_task(config: Config, splits: Splits, perturbation: Perturbation | None, learnt: type[Task]) -> None:
@@ -88,7 +99,7 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
             "Networks learn without classes too: task=rotation, patches or simclr."
         )
     if not len(splits.train):
-        if config.technique.trainable != []:
+        if learns(config):
             raise ValueError(
                 f"`data={data.name}` must have images to train on, unless nothing learns; it has {len(splits.test)} to "
                 "test on alone. technique=pretrained measures a network as it is."

@@ -1,6 +1,6 @@
 """Networks: images in [0, 1] in, logits out."""
 
-from robust.models.adapted import Adapted
+from robust.models.adapted import Adapted, Wants
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, ImagesTooSmallError, linear_head
 from robust.models.inference import device_of, evaluating, folded, is_training, preserved
@@ -37,6 +37,7 @@ __all__ = [
     "TimmNetwork",
     "TorchvisionNetwork",
     "UnknownNetworkError",
+    "Wants",
     "ask",
     "device_of",
     "evaluating",

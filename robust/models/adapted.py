@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robust.errors import check, one_line
+from robust.errors import check
 from robust.models.convnet import linear_head
+from robust.models.heads import asked, find_head, taken_out
 from robust.models.outputs import opened
 from robust.models.standardize import Standardize
 
@@ -21,14 +22,25 @@ Size = int | Sequence[int] | Literal["data"] | None
 _GREY = (0.299, 0.587, 0.114)  # the share of red, green and blue in the luma of ITU-R BT.601
 _COLOURS = 3
 _LARGEST = 4096  # pixels a side
+_Numbers = float | Sequence[float] | None
 _STATISTICS = (("mu", "sigma"), ("normalize.mean", "normalize.std"), ("mean", "std"))  # as files call them
 _UNUSED = ("sub_block1.",)  # weights that some of RobustBench's files hold for nothing
 _PREFIXES = ("module.", "model.", "network.", "_orig_mod.")  # that wrappers put before a weight's name
 
 
+class Wants(NamedTuple):
+    """The images that a network was made for, which its attribute `wants` may say: their size, the mean and standard
+    deviation that it standardises by, and the order of dimensions (see `Adapted`)."""
+
+    size: Size = None
+    mean: _Numbers = None
+    std: _Numbers = None
+    layout: Layout = "channels_first"
+
+
 class Adapted(nn.Module):
-    """A `network` of anybody's, as all else here expects one: it takes images in [0, 1], shape (batch, channels,
-    height, width), and returns logits, shape (batch, num_classes).
+    """Any `network`, as all else here expects one: it takes images in [0, 1], shape (batch, channels, height, width),
+    and returns logits, shape (batch, num_classes).
 
     On their way in, images are resized to `size`, a number of pixels or (height, width) (bilinear, antialiased; None:
     as they are), given the `channels` the network takes (None: as many as they have; grey images become colour ones of
@@ -37,8 +49,10 @@ class Adapted(nn.Module):
     training images ("channel"); or not ("none"). `layout="channels_last"` gives the network (batch, height, width,
     channels).
 
-    On their way out, the logits are taken out of a tuple, a mapping or an object that holds them as `logits`, and the
-    logarithm is taken of `outputs="probabilities"`. `classes` says, for each class of the data, which of the network's
+    What is not said of size, `mean`, `std` and layout the network's `wants` say, where it has them.
+
+    On their way out, the logits are taken out of a mapping or an object that holds them as `logits`, and the logarithm
+    is taken of `outputs="probabilities"`. `classes` says, for each class of the data, which of the network's
     outputs mean it: its logit is theirs, of several the logarithm of their summed exponentials. The others are left
     out.
 
@@ -48,6 +62,8 @@ class Adapted(nn.Module):
 
     mean: Tensor
     std: Tensor
+    #: whether it has trained weights without a file of them
+    brings_weights = True
 
     def __init__(
         self,
@@ -58,17 +74,20 @@ class Adapted(nn.Module):
         size: Size = None,
         channels: Channels | None = None,
         range: float = 1.0,
-        mean: float | Sequence[float] | None = None,
-        std: float | Sequence[float] | None = None,
+        mean: _Numbers = None,
+        std: _Numbers = None,
         standardize: Standardization = "own",
-        layout: Layout = "channels_first",
+        layout: Layout | None = None,
         outputs: Outputs = "logits",
         classes: Sequence[Sequence[int]] | None = None,
         head: Sequence[int] | None = None,
     ):
         super().__init__()
-        self.size = _as_size(size)
-        self.channels, self.layout, self.outputs = channels, layout, outputs
+        said = getattr(network, "wants", None)
+        wants = said if isinstance(said, Wants) else Wants()
+        mean, std = wants.mean if mean is None else mean, wants.std if std is None else std
+        self.size = _as_size(wants.size if size is None else size)
+        self.channels, self.layout, self.outputs = channels, layout or wants.layout, outputs
         self.range = range
         check("model.range", range, "1 or 255", range in (1, 255))
         self._taken = count = channels_of(channels, image_shape)
@@ -85,8 +104,8 @@ class Adapted(nn.Module):
             self.standardize = Standardize(image_shape=(count, 1, 1), per="channel")
         self.network = network
         shape = (count, *(self.size or image_shape[1:]))
-        found = _find_head(network, shape, layout)
-        self.head = None if found is None else _taken_out(network, found)
+        found = find_head(network, _example(shape, self.layout))
+        self.head = None if found is None else taken_out(network, found)
         self._head_name = found
         if head is not None:
             if not isinstance(self.head, nn.Linear):
@@ -192,7 +211,7 @@ class Adapted(nn.Module):
 
     def _check_outputs(self, shape: tuple[int, int, int], num_classes: int) -> None:
         """Raises ValueError where the network cannot be asked, or has other outputs than there are classes."""
-        given = _asked(self.network, _example(shape, self.layout))
+        given = asked(self.network, _example(shape, self.layout))
         if given is None:
             return
         outputs = (self.head(given) if self.head is not None else given).shape[1]
@@ -230,62 +249,6 @@ def _of_each_channel(name: str, value: float | Sequence[float], count: int) -> l
 def _example(shape: tuple[int, int, int], layout: Layout) -> Tensor:
     images = torch.zeros(2, *shape)
     return images.permute(0, 2, 3, 1) if layout == "channels_last" else images
-
-
-def _asked(network: nn.Module, images: Tensor) -> Tensor | None:
-    """What a network says of images; None where it cannot be asked without numbers, on the `meta` device, or has none
-    yet. Raises ValueError where it cannot at all."""
-    if getattr(network, "waits", False):
-        return None
-    training = [(part, part.training) for part in network.modules()]
-    try:
-        with torch.no_grad():
-            given = opened(network.eval()(images))
-    except Exception as error:
-        if images.device.type == "meta":
-            return None
-        raise ValueError(
-            f"{type(network).__name__} cannot be called with images of shape {tuple(images.shape)}: "
-            f"{one_line(error)} `model.size`, `model.channels` and `model.layout` say what it takes."
-        ) from error
-    finally:
-        for part, was in training:
-            part.training = was
-    if not isinstance(given, Tensor) or given.dim() != 2:
-        shown = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
-        raise ValueError(
-            f"{type(network).__name__} must return logits, shape (batch, classes); got {shown} for a batch of 2."
-        )
-    return given
-
-
-def _find_head(network: nn.Module, shape: tuple[int, int, int], layout: Layout) -> str | None:
-    """The name of the linear layer whose output is the network's; None where there is none."""
-    seen: list[tuple[str, Tensor]] = []
-    hooks = [
-        layer.register_forward_hook(lambda _, __, given, name=name: seen.append((name, given)))
-        for name, layer in network.named_modules()
-        if isinstance(layer, nn.Linear) and name
-    ]
-    try:
-        given = _asked(network, _example(shape, layout))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if given is None:
-        return next(
-            (name for name, layer in reversed([*network.named_modules()]) if isinstance(layer, nn.Linear)), None
-        )
-    return next((name for name, made in reversed(seen) if made is given), None)
-
-
-def _taken_out(network: nn.Module, name: str) -> nn.Module:
-    """A layer of a network, in whose place nothing is done any more."""
-    holder, _, last = name.rpartition(".")
-    parent = network.get_submodule(holder)
-    layer = getattr(parent, last)
-    setattr(parent, last, nn.Identity())
-    return layer
 
 
 def _without_prefix(weights: Mapping[str, Tensor], wanted: set[str]) -> Mapping[str, Tensor]:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from torch import nn
 
 from robust.errors import check, one_line, require, suggest
-from robust.models.adapted import Adapted, Channels, Size, channels_of
+from robust.models.adapted import Adapted, Channels, Wants, channels_of
 from robust.models.robustbench import ARCHITECTURES
 
 _COLOURS = 3
@@ -19,15 +19,6 @@ _FETCHING = frozenset(
         *("weights", "weights_backbone"),
     )
 )
-_Numbers = float | Sequence[float] | None
-
-
-class _Wants(NamedTuple):
-    """The images that a network was made for."""
-
-    size: Size = None
-    mean: _Numbers = None
-    std: _Numbers = None
 
 
 class _Named(Adapted):
@@ -38,6 +29,7 @@ class _Named(Adapted):
     """
 
     library: ClassVar[str]
+    brings_weights = False
 
     def __init__(
         self,
@@ -47,9 +39,6 @@ class _Named(Adapted):
         num_classes: int,
         arguments: Mapping[str, Any] | None = None,
         channels: Channels | None = None,
-        size: Size = None,
-        mean: _Numbers = None,
-        std: _Numbers = None,
         **options: Any,
     ):
         known = self.names()
@@ -61,9 +50,8 @@ class _Named(Adapted):
         given = {"num_classes": num_classes, **(arguments or {})}
         fetching = sorted({*given} & _FETCHING)
         check("model.arguments", ", ".join(fetching), "without what reads weights", not fetching, "Set weights=FILE.")
-        count = channels_of(channels, image_shape)
         try:
-            network, wants = self.make(architecture, channels=count, **given)
+            network = self.make(architecture, channels=channels_of(channels, image_shape), **given)
         except ValueError:
             raise
         except Exception as error:
@@ -72,14 +60,7 @@ class _Named(Adapted):
                 f"{self.library}'s {architecture} cannot be made with {values} ({one_line(error)})."
             ) from error
         super().__init__(
-            network=network,
-            image_shape=image_shape,
-            num_classes=num_classes,
-            channels=channels,
-            size=wants.size if size is None else size,
-            mean=wants.mean if mean is None else mean,
-            std=wants.std if std is None else std,
-            **options,
+            network=network, image_shape=image_shape, num_classes=num_classes, channels=channels, **options
         )
 
     @staticmethod
@@ -88,8 +69,8 @@ class _Named(Adapted):
         raise NotImplementedError
 
     @staticmethod
-    def make(architecture: str, *, channels: int, **given: Any) -> tuple[nn.Module, _Wants]:
-        """The network, and the images that it was made for."""
+    def make(architecture: str, *, channels: int, **given: Any) -> nn.Module:
+        """The network, with what it `wants`."""
         raise NotImplementedError
 
 
@@ -105,12 +86,12 @@ class TimmNetwork(_Named):
         return found
 
     @staticmethod
-    def make(architecture: str, *, channels: int, **given: Any) -> tuple[nn.Module, _Wants]:
+    def make(architecture: str, *, channels: int, **given: Any) -> nn.Module:
         timm = require("timm", what="`model=timm`", extra="timm")
         network = timm.create_model(architecture, pretrained=False, in_chans=channels, **given)
         wanted = network.pretrained_cfg
-        size = given.get("img_size") or list(wanted["input_size"][1:])
-        return network, _Wants(size, list(wanted["mean"]), list(wanted["std"]))
+        network.wants = Wants(given.get("img_size") or wanted["input_size"][1:], wanted["mean"], wanted["std"])
+        return network
 
 
 class TorchvisionNetwork(_Named):
@@ -127,14 +108,15 @@ class TorchvisionNetwork(_Named):
         return found
 
     @staticmethod
-    def make(architecture: str, *, channels: int, **given: Any) -> tuple[nn.Module, _Wants]:
+    def make(architecture: str, *, channels: int, **given: Any) -> nn.Module:
         from torchvision import models
 
         _check_colours("torchvision", channels)
         network = models.get_model(architecture, weights=None, **given)
         wanted = models.get_model_weights(architecture).DEFAULT.transforms()
         side = wanted.crop_size[0] if isinstance(wanted.crop_size, Sequence) else wanted.crop_size
-        return network, _Wants(side, list(wanted.mean), list(wanted.std))
+        network.wants = Wants(side, wanted.mean, wanted.std)
+        return network
 
 
 class RobustBenchNetwork(_Named):
@@ -149,9 +131,11 @@ class RobustBenchNetwork(_Named):
         return list(ARCHITECTURES)
 
     @staticmethod
-    def make(architecture: str, *, channels: int, **given: Any) -> tuple[nn.Module, _Wants]:
+    def make(architecture: str, *, channels: int, **given: Any) -> nn.Module:
         _check_colours("robustbench", channels)
-        return ARCHITECTURES[architecture](**given), _Wants(32)
+        network = ARCHITECTURES[architecture](**given)
+        network.wants = Wants(32)  # type: ignore[assignment]
+        return network
 
 
 class HuggingFaceNetwork(Adapted):
@@ -162,17 +146,14 @@ class HuggingFaceNetwork(Adapted):
     Raises ValueError where these describe no image classifier, and as `Adapted` does.
     """
 
+    brings_weights = False
+
     def __init__(
         self,
         *,
         described: Mapping[str, Any],
-        image_shape: tuple[int, int, int],
-        num_classes: int,
         prepared: Mapping[str, Any] | None = None,
         path: str | None = None,
-        size: Size = None,
-        mean: _Numbers = None,
-        std: _Numbers = None,
         **options: Any,
     ):
         transformers = require("transformers", what="`model=huggingface`", extra="huggingface")
@@ -184,16 +165,8 @@ class HuggingFaceNetwork(Adapted):
                 f"`model.path` must be the folder of an image classifier of Hugging Face's; got {path} "
                 f"({one_line(error)})."
             ) from error
-        wants = _wants_of(prepared or {}, getattr(config, "image_size", None))
-        super().__init__(
-            network=network,
-            image_shape=image_shape,
-            num_classes=num_classes,
-            size=wants.size if size is None else size,
-            mean=wants.mean if mean is None else mean,
-            std=wants.std if std is None else std,
-            **options,
-        )
+        network.wants = _wants_of(prepared or {}, getattr(config, "image_size", None))
+        super().__init__(network=network, **options)
 
     def take_folder(self, path: str, *, keep_head: bool) -> None:
         """Takes the weights in the folder `path`, as `take_weights` does. Raises ValueError where they cannot be
@@ -226,7 +199,7 @@ def read_description(path: str) -> dict[str, Any]:
     return found
 
 
-def _wants_of(prepared: Mapping[str, Any], usual: Any) -> _Wants:
+def _wants_of(prepared: Mapping[str, Any], usual: Any) -> Wants:
     """The images that a Hugging Face network was made for."""
     size = prepared.get("crop_size") if prepared.get("do_center_crop") else prepared.get("size")
     if isinstance(size, Mapping):
@@ -234,7 +207,7 @@ def _wants_of(prepared: Mapping[str, Any], usual: Any) -> _Wants:
         size = sides if all(isinstance(one, int) for one in sides) else None
     normal = prepared.get("do_normalize", True)
     mean, std = (prepared.get(name) if normal else None for name in ("image_mean", "image_std"))
-    return _Wants(usual if size is None else size, mean, std)
+    return Wants(usual if size is None else size, mean, std)
 
 
 def _check_colours(library: str, channels: int) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robust.errors import check, one_line, require
-from robust.models.adapted import Adapted, Layout, Size
+from robust.models.adapted import Adapted, Layout, Wants
 
 _TYPES = {"tensor(float)": torch.float32, "tensor(double)": torch.float64, "tensor(float16)": torch.float16}
 _LARGEST = 2**31  # bytes of a file: what a protocol buffer holds
@@ -25,27 +25,12 @@ class OnnxNetwork(Adapted):
     """
 
     def __init__(
-        self,
-        *,
-        file: str,
-        image_shape: tuple[int, int, int],
-        num_classes: int,
-        output: str | None = None,
-        shape: Sequence[int | None] | None = None,
-        layout: Layout | None = None,
-        size: Size = None,
-        **options: Any,
+        self, *, file: str, output: str | None = None, shape: Sequence[int | None] | None = None, **options: Any
     ):
         network = OnnxGraph(file, output)
-        found, sides = _layout_of(network.shape if shape is None else shape)
-        super().__init__(
-            network=network,
-            image_shape=image_shape,
-            num_classes=num_classes,
-            layout=layout or found,
-            size=sides if size is None else size,
-            **options,
-        )
+        layout, sides = _layout_of(network.shape if shape is None else shape)
+        network.wants = Wants(sides, layout=layout)  # type: ignore[assignment]
+        super().__init__(network=network, **options)
 
 
 def input_shape(file: str) -> list[int | None]:

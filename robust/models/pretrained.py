@@ -1,6 +1,5 @@
 """Weights that others trained, for networks of this project."""
 
-import hashlib
 import urllib.error
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robust.errors import one_line, require
+from robust.files.digest import digest_of
 from robust.models.adapted import Adapted
 from robust.models.libraries import HuggingFaceNetwork
 from robust.models.resnet import ResNet
@@ -68,12 +68,9 @@ def published_digest(weights: str) -> str:
     """What tells these weights from others: a hash of the file's content, or the word."""
     if weights == IMAGENET:
         return weights
-    path = Path(weights)
-    files = sorted(path.glob("*.safetensors")) or sorted(path.glob("*.bin")) if path.is_dir() else [path]
-    if not files or not files[0].is_file():
+    if not (path := Path(weights)).exists():
         raise FileNotFoundError(f"`weights` must be imagenet or a file of weights; {path} is not there.")
-    digests = [hashlib.sha256(one.read_bytes()).hexdigest() for one in files]
-    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return digest_of(path)
 
 
 def _read_any(path: Path) -> Mapping[str, Tensor]:

@@ -69,7 +69,7 @@ class Config(dict[str, Any]):
 def check_targets(config: Config, path: Path, *, reads: bool = False) -> None:
     """Raises ValueError where a configuration that lay somewhere, at `path`, would have other things made than parts of
     this library and of what the user's own choices name: what is named is called. Who `reads` it alone, and makes
-    nothing, may read of a network of anybody's (model=own). Nor may a value refer to another, to the environment for
+    nothing, may read of any network (model=own). Nor may a value refer to another, to the environment for
     example: a run's values are as they are."""
     from robust.models.registry import is_allowed  # torch comes with it, which rows are read without
 

@@ -1,4 +1,4 @@
-"""Anyone's model on anyone's images: short words, data of any make, models of any make."""
+"""Any model on any images: short words, data of any make, models of any make."""
 
 import copy
 from pathlib import Path

@@ -222,3 +222,18 @@ def test_probabilities_are_told_from_logits(make_run, tmp_path):
     images = torch.rand(4, 1, 28, 28) / 50
     wanted = (images.flatten(1) @ weight).softmax(1)
     assert torch.allclose(robust.load(run.folder)(images).softmax(1), wanted, atol=1e-5)
+
+
+def test_a_network_that_would_have_a_new_head_or_no_statistics_is_not_measured_as_it_is_given(make_run, timm_weights):
+    with pytest.raises(ValueError, match=r"`model=resnet18` would have a new head.*technique\.start=FOLDER"):
+        make_run(*PRETRAINED, "model=resnet18")
+    with pytest.raises(ValueError, match=r"`model\.standardize` must be own or none.*got channel"):
+        make_run(*PRETRAINED, *timm_weights, "model.standardize=channel")
+
+
+def test_a_file_of_the_same_name_and_other_content_is_another_run(make_run, tmp_path):
+    path = tmp_path / "net.onnx"
+    write_onnx(path)
+    first = make_run(*PRETRAINED, "model=onnx", f"model.file={path}")
+    write_onnx(path, softmax=True)
+    assert make_run(*PRETRAINED, "model=onnx", f"model.file={path}").folder != first.folder

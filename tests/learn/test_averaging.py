@@ -5,44 +5,22 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch.nn import functional
+from bare import bare_steps, trained
 
-from robust.data import to_float
-from robust.experiment.execute import train
 from robust.experiment.experiment import Experiment
 from robust.learn import Constant, OneCycle, lr_factor
-from robust.perturb import key
-from robust.runs import load
-
-
-def trained(run: Experiment) -> dict[str, torch.Tensor]:
-    run.folder.mkdir(parents=True, exist_ok=True)
-    train(run)
-    return load(run.folder).state_dict()
 
 
 def test_the_average_is_that_of_a_bare_loop(make_run: Callable[..., Experiment]) -> None:
     run = make_run("technique=natural", "trainer.ema=0.8")
     found = trained(run)
 
-    model = run.build_network()
-    images, labels = to_float(run.splits.train.images), run.splits.train.labels
-    model.standardize.fit([images])
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     average: dict[str, torch.Tensor] = {}
-    steps = 0
-    for epoch in range(2):
-        torch.manual_seed(key("epoch", 0, epoch))
-        for start in range(0, 1300, 100):
-            loss = functional.cross_entropy(model(images[start : start + 100]), labels[start : start + 100])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            decay = min(0.8, (1 + steps) / (10 + steps)) if steps else 0
-            for name, value in model.state_dict().items():
-                if value.is_floating_point():
-                    average[name] = decay * average.get(name, value) + (1 - decay) * value
-            steps += 1
+    for steps, model in enumerate(bare_steps(run, epochs=2)):
+        decay = min(0.8, (1 + steps) / (10 + steps)) if steps else 0
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                average[name] = decay * average.get(name, value) + (1 - decay) * value
     for name, value in average.items():
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(found["features.0.weight"], model.state_dict()["features.0.weight"], atol=1e-4)

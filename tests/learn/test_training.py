@@ -7,14 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from torch.nn import functional
+from bare import bare_steps, trained
 
 from robust.data import Batch, Splits, digits, to_float
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute, train
 from robust.experiment.experiment import Experiment
 from robust.learn import Classifier, Constant, DivergedError, Guess, as_trained, doubts
-from robust.perturb import ImageRandom, key
 from robust.runs import State, load
 
 
@@ -22,30 +21,12 @@ def weights(run: Experiment) -> dict[str, torch.Tensor]:
     return load(run.folder).state_dict()
 
 
-def trained(run: Experiment) -> dict[str, torch.Tensor]:
-    run.folder.mkdir(parents=True, exist_ok=True)
-    train(run)
-    return weights(run)
-
-
 @pytest.mark.parametrize("technique", [["technique=natural"], ["technique=constant", "perturb=hot"]])
 def test_training_is_the_arithmetic_of_a_bare_loop(make_run: Callable[..., Experiment], technique: list[str]) -> None:
     run = make_run(*technique, "trainer.max_epochs=3")
     found = trained(run)
 
-    model = run.build_network()
-    images, labels = to_float(run.splits.train.images), run.splits.train.labels
-    if run.perturbation:
-        images = run.perturbation.perturb(images, ImageRandom(key("train", 0), torch.arange(len(images))))
-    model.standardize.fit([images])
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    for epoch in range(3):
-        torch.manual_seed(key("epoch", 0, epoch))
-        for start in range(0, 1300, 100):
-            loss = functional.cross_entropy(model(images[start : start + 100]), labels[start : start + 100])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    *_, model = bare_steps(run, epochs=3)
     for name, value in model.state_dict().items():
         torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
 

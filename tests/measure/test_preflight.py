@@ -158,7 +158,7 @@ SOUND = {
     "untrained": lambda seed: trained(seed, epochs=0),
     "half trained": lambda seed: trained(seed, epochs=2),
     "trained": lambda seed: trained(seed),
-    "trained to withstand all": lambda seed: trained(seed, augmented=True),
+    "trained on all of them": lambda seed: trained(seed, augmented=True),
     "at chance": lambda seed: trained(seed, shuffled=True),
 }
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from robust.models import Adapted, make_network
+from robust.models import Adapted, Wants, make_network
 from robust.models.pretrained import load_pretrained
 
 SHAPE = (3, 8, 8)
@@ -82,6 +82,18 @@ def test_probabilities_become_logits_whose_softmax_they_are():
     with torch.no_grad():
         wanted = network(images)
         assert torch.allclose(adapted(network, outputs="probabilities")(images).softmax(1), wanted, atol=1e-6)
+
+
+def test_a_network_may_say_what_images_it_was_made_for_and_is_overruled_by_what_is_set():
+    class Said(Small):
+        wants = Wants(size=12, mean=0.5, std=[0.1, 0.2, 0.4])
+
+    images = torch.rand(2, *SHAPE)
+    model = adapted(Said())
+    assert model.size == (12, 12)
+    assert torch.allclose(model.mean, torch.full((3, 1, 1), 0.5))
+    shown = adapted(Said(), size="data", mean=0, std=1).prepare(images)
+    assert torch.equal(shown, images)
 
 
 def test_a_class_has_the_logit_of_its_output_or_the_summed_ones_of_several():
