@@ -174,15 +174,17 @@ def run_command(command: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Says what the next seconds go to, before torch is imported inside; nothing is garbage there to be collected, and
-    looking for it would take a second more."""
-    if "torch" not in sys.modules:
+    """Says what the next seconds go to, before torch is imported inside; nothing is garbage there to be collected, then
+    or later: looking for it would take a second more here, and one for every hundred runs that are checked."""
+    first, collects = "torch" not in sys.modules, gc.isenabled()
+    if first:
         print("loading torch and reading the configuration ...", file=sys.stderr, flush=True)
-    collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if first:
+            gc.freeze()
         if collects:
             gc.enable()
 

@@ -139,7 +139,7 @@ def test_the_shell_completes_commands_and_what_follows_train(command: Command, m
         (["evaluate", "resnet81", "digits"], "MODEL must be timm:NAME, "),
         (["evaluate", "EMPTY", "digits"], "is a folder with neither a config.json nor a run"),
         (["evaluate", "resnet18", "MISSING"], "`data` must be a choice of data, a folder of images or an .npz file"),
-        (["evaluate", "resnet18", "digits"], "has new weights. Give trained ones: weights=FILE"),
+        (["evaluate", "resnet18", "digits"], "would have a new head"),
         (["evaluate", "resnet18", "digits", "technique=harden"], "`technique` must be left out of robust evaluate"),
         (["check", "MISSING.onnx"], "EXPORTED must be a file that robust export wrote; there is no MISSING.onnx"),
         (["check", "FILE"], "EXPORTED must be a file that ends in .onnx or .safetensors; got FILE"),
