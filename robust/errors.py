@@ -1,5 +1,6 @@
 """Errors as a user reads them: one line with what to do, and the exit status of a command."""
 
+import atexit
 import contextlib
 import difflib
 import gc
@@ -185,6 +186,7 @@ def loading() -> Iterator[None]:
     finally:
         if first:
             gc.freeze()
+            atexit.register(gc.unfreeze)  # else what is left says at the end that it was left
         if collects:
             gc.enable()
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from robust.data import Batch, ImageSet
 from robust.learn.curriculum import Schedule, lr_factor
 from robust.learn.objective import Objective
-from robust.models import Standardize
+from robust.models import Fitted
 from robust.perturb import ImageRandom, Perturbation, key
 
 
@@ -130,12 +130,12 @@ class Task(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_start(self) -> None:
-        """Fits the standardisation to the training images as the first epoch shows them: constant learning's are
-        perturbed, natural's are not."""
+        """Fits standardisation and whitening to the training images as the first epoch shows them: constant learning's
+        are perturbed, natural's are not."""
         if self.trainer.global_step or self.keep_standardization:
             return  # they came with the weights
         for layer in self.trainable_module.modules():
-            if isinstance(layer, Standardize):
+            if isinstance(layer, Fitted):
                 layer.fit(self.trainer.datamodule.training_images())  # type: ignore[attr-defined]
 
     def on_train_epoch_start(self) -> None:

@@ -3,6 +3,7 @@
 from robust.models.adapted import Adapted, Wants
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet, ImagesTooSmallError, linear_head
+from robust.models.fast import FastNet
 from robust.models.inference import device_of, evaluating, folded, is_training, preserved
 from robust.models.libraries import (
     HuggingFaceNetwork,
@@ -17,13 +18,15 @@ from robust.models.pretrained import IMAGENET, load_pretrained, published_digest
 from robust.models.registry import UnknownNetworkError, make_network, register
 from robust.models.resnet import ResNet
 from robust.models.siamese import Siamese, trunk_of
-from robust.models.standardize import Standardize
+from robust.models.standardize import Fitted, Standardize
 
 __all__ = [
     "IMAGENET",
     "Adapted",
     "AlexNet",
     "ConvNet",
+    "FastNet",
+    "Fitted",
     "HuggingFaceNetwork",
     "ImagesTooSmallError",
     "OnnxGraph",

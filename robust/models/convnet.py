@@ -98,14 +98,14 @@ class MaxPool(nn.MaxPool2d):
         return max_pool(maps, _window(maps))
 
 
-def linear_head(inputs: int, num_classes: int, *, hidden: Sequence[int] = ()) -> nn.Sequential:
+def linear_head(inputs: int, num_classes: int, *, hidden: Sequence[int] = (), bias: bool = True) -> nn.Sequential:
     """Linear layers from features, shape (batch, inputs), to logits, shape (batch, num_classes), with a ReLU behind
-    each of the `hidden` ones, whose widths these are."""
+    each of the `hidden` ones, whose widths these are. The last one has a `bias` or none."""
     layers: list[nn.Module] = []
     for width in hidden:
         layers += [nn.Linear(inputs, width), nn.ReLU()]
         inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, num_classes))
+    return nn.Sequential(*layers, nn.Linear(inputs, num_classes, bias=bias))
 
 
 class ImagesTooSmallError(ValueError):

@@ -13,12 +13,12 @@ of its constructor. To load it is to call what it names, so only these are calle
 
 **A network of one's own** is an `nn.Module`, or a function that returns one. It is called with keywords alone:
 `image_shape`, (channels, height, width) in pixels; `num_classes`, how many logits it gives; where the technique puts a
-new head on, or the task has one, `head`, the widths of hidden linear layers before the logits; for tasks without labels
-`standardize`, which is "channel"; and what else its file in `conf/model` says, as plain values. It takes images,
+new head on, or the task has one, `head`, the widths of hidden linear layers before the logits; for self-supervised
+tasks `standardize`, which is "channel"; and what else its file in `conf/model` says, as plain values. It takes images,
 floating-point in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes). Its
-part `head` is what transfer learning makes anew; every `Standardize` within it is fitted to the training images. What
-it returns may be scores that are no logits, and mean other predictions at other thresholds: see
-`robust.models.outputs`.
+part `head` is what transfer learning makes anew; every `Fitted` layer within it, such as `Standardize`, is fitted to
+the training images. What it returns may be scores that are no logits, and mean other predictions at other thresholds:
+see `robust.models.outputs`.
 """
 
 import copy
@@ -34,6 +34,7 @@ from robust.files.choices import called_by_packages
 from robust.models.adapted import Adapted
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet
+from robust.models.fast import FastNet
 from robust.models.libraries import HuggingFaceNetwork, RobustBenchNetwork, TimmNetwork, TorchvisionNetwork
 from robust.models.onnx_file import OnnxNetwork
 from robust.models.resnet import ResNet
@@ -46,7 +47,7 @@ _Any = TypeVar("_Any", bound=Network)
 
 _ADAPTED = (Adapted, HuggingFaceNetwork, OnnxNetwork, RobustBenchNetwork, TimmNetwork, TorchvisionNetwork)
 _OURS: dict[str, Network] = {
-    f"robust.models.{network.__name__}": network for network in (AlexNet, ConvNet, ResNet, Siamese, *_ADAPTED)
+    f"robust.models.{network.__name__}": network for network in (AlexNet, ConvNet, FastNet, ResNet, Siamese, *_ADAPTED)
 }
 _registered: dict[str, Network] = {}
 _allowed: set[str] = set()

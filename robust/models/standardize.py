@@ -11,7 +11,15 @@ Per = Literal["feature", "channel", "none"]
 _AXES: dict[Per, tuple[int, ...]] = {"feature": (0,), "channel": (0, 2, 3), "none": (0, 1, 2, 3)}
 
 
-class Standardize(nn.Module):
+class Fitted(nn.Module):
+    """A layer that holds what `fit` takes from training images, once, before anything is learnt."""
+
+    def fit(self, batches: Iterable[Tensor]) -> None:
+        """Takes it from all `batches` of images in [0, 1], each of shape (batch, channels, height, width)."""
+        raise NotImplementedError
+
+
+class Standardize(Fitted):
     """Gives images, shape (batch, channels, height, width), zero mean and unit variance over those it was fitted to.
 
     `per="feature"`: each channel of each pixel position has its own statistics, and one that never varied becomes 0;
