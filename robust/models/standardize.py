@@ -12,10 +12,11 @@ _AXES: dict[Per, tuple[int, ...]] = {"feature": (0,), "channel": (0, 2, 3), "non
 
 
 class Fitted(nn.Module):
-    """A layer that holds what `fit` takes from training images, once, before anything is learnt."""
+    """A layer for images, shape (batch, channels, height, width), that holds what `fit` takes from those to be trained
+    on, before anything is learnt."""
 
     def fit(self, batches: Iterable[Tensor]) -> None:
-        """Takes it from all `batches` of images in [0, 1], each of shape (batch, channels, height, width)."""
+        """Takes it from `batches` of images in [0, 1], each of such a shape."""
         raise NotImplementedError
 
 

@@ -80,8 +80,11 @@ def test_a_new_head_has_the_hidden_layers_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("given", "rule"),
-    [({"widths": []}, "`model.widths` must be"), ({"widths": [8, 0]}, "`model.widths` must be")]
-    + [({"standardize": "none"}, "`model.standardize` must be channel")],
+    [
+        ({"widths": []}, "`model.widths` must be"),
+        ({"widths": [8, 0]}, "`model.widths` must be"),
+        ({"standardize": "none"}, "`model.standardize` must be channel"),
+    ],
 )
 def test_what_it_cannot_be_made_of_is_named(given: dict[str, object], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
