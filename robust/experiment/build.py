@@ -194,8 +194,9 @@ def _build_conditions(
         raise ValueError(f"`evaluation.conditions` names what is no perturbation: {error}") from error
     known = {choice.family for choice in choices.values()}
     if unknown := set(families) - known:
+        theirs = "".join(f" {one} is of {choices[one].family}." for one in sorted(unknown & {*choices}))
         raise ValueError(
-            f"`evaluation.families` must be among {', '.join(sorted(known))}; got {', '.join(sorted(unknown))}."
+            f"`evaluation.families` must be among {', '.join(sorted(known))}; got {', '.join(sorted(unknown))}.{theirs}"
         )
     chosen = [own_family] if own_family in known else families
     conditions = [Condition()]
