@@ -7,7 +7,7 @@ from robust.models import Wants
 
 
 class Patches(nn.Module):
-    """Embeds patches of 4x4 pixels, mixes them with their neighbours, and takes the mean (in the manner of ConvMixer)."""
+    """Embeds patches of 4x4 pixels, mixes them with their neighbours, takes the mean (after ConvMixer)."""
 
     wants = Wants(mean=(0.49, 0.48, 0.45), std=(0.25, 0.24, 0.26))
 

@@ -211,7 +211,7 @@ class Experiment:
         torch.manual_seed(key("weights", self.config.seed))
         network = self._make_network()
         if self.config.weights is not None:
-            load_pretrained(network, str(self.config.weights), keep_head=self.config.technique.stage == "scratch")
+            load_pretrained(network, str(self.config.weights), keep_head=not self.learns)
         self._freeze(network)
         return network
 

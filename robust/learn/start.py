@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 from torch import Tensor, nn
 
 _FEW = 3  # names that are told
+OTHERS = "network."  # before the names of the weights that others have in `Adapted`
 _NORMS = nn.modules.batchnorm._NormBase
 
 
@@ -29,18 +30,20 @@ def copy_weights(network: nn.Module, weights: Mapping[str, Tensor], *, new: Sequ
 
 
 def freeze(network: nn.Module, trainable: Sequence[str]) -> None:
-    """Freezes every parameter whose name matches none of the patterns `trainable`, such as "head.*" or "*.bias".
+    """Freezes every parameter whose name matches none of the patterns `trainable`, such as "head.*" or "*.bias"; those
+    of others' networks go by the names that they have there.
 
     Raises ValueError for a pattern that matches none.
     """
-    names = [name for name, _ in network.named_parameters()]
+    parameters = {name.removeprefix(OTHERS): parameter for name, parameter in network.named_parameters()}
     for pattern in trainable:
-        if not any(fnmatchcase(name, pattern) for name in names):
+        if not any(fnmatchcase(name, pattern) for name in parameters):
+            parts = dict.fromkeys(f"{name.partition('.')[0]}.*" for name in parameters)
             raise ValueError(
                 f"`technique.trainable` must match parameters of the network; {pattern!r} matches none. "
-                f"There are {', '.join(names)}."
+                f"There are {', '.join(parts)}."
             )
-    for name, parameter in network.named_parameters():
+    for name, parameter in parameters.items():
         parameter.requires_grad_(any(fnmatchcase(name, pattern) for pattern in trainable))
 
 

@@ -164,7 +164,8 @@ class Adapted(nn.Module):
             there, here = (next((one[0] for name, one in each.items() if name in heads), 0) for each in (theirs, mine))
             raise ValueError(
                 f"`weights={source}` have a head of {there} outputs where the data has {here} classes. "
-                "`model.classes=FILE` says which outputs mean them; technique=finetune puts a new head on."
+                "`model.classes=FILE` says which outputs mean them; a technique that trains from these weights "
+                "(technique=natural, or finetune with technique.start=null) puts a new head on."
             )
         left = heads if other_head else set()
         differ = sorted(name for name in {*mine, *theirs} - left if mine.get(name) != theirs.get(name))
@@ -172,7 +173,12 @@ class Adapted(nn.Module):
         if differ:
             more = f" and {len(differ) - 5} more" if len(differ) > 5 else ""
             names = ", ".join(name.removeprefix("network.") for name in differ[:5])
-            raise ValueError(f"`weights={source}` are of another network: {names}{more} differ.")
+            there, here = (shapes.get(differ[0], "none") for shapes in (theirs, mine))
+            advice = " They take images in colour: model.channels=rgb." if _differ_in_colour(there, here) else ""
+            raise ValueError(
+                f"`weights={source}` are of another network: {names}{more} differ (the first: {there} there, {here} "
+                f"here).{advice}"
+            )
         self.load_state_dict({name: value for name, value in given.items() if name not in left}, strict=False)
 
     def _without_statistics(self, weights: Mapping[str, Tensor], source: str) -> Mapping[str, Tensor]:
@@ -221,6 +227,12 @@ class Adapted(nn.Module):
                 f"The network has {outputs} outputs where {there.format(num_classes)}. `model.classes=FILE` says which "
                 "class each output means, a line each."
             )
+
+
+def _differ_in_colour(there: object, here: object) -> bool:
+    """Whether these shapes of weights are those of a convolution of three channels, and of one."""
+    shapes = [one for one in (there, here) if isinstance(one, tuple) and len(one) > 1]
+    return len(shapes) == 2 and [one[1] for one in shapes] == [_COLOURS, 1]
 
 
 def channels_of(channels: Channels | None, image_shape: Sequence[int]) -> int:

@@ -21,11 +21,13 @@ class Whitening(Fitted):
     learnt bias to each map.
 
     Returns maps, shape (batch, `outputs`, height - 1, width - 1), `outputs` being 8 times the channels. Fresh, before
-    it was fitted, its directions are the single pixels. Source: Jordan 2024 (arXiv 2404.00498), section 3.2.
+    it was fitted, its directions are the single pixels. It is fitted once: what a network learns hangs on each
+    direction. Source: Jordan 2024 (arXiv 2404.00498), section 3.2.
     """
 
     mean: Tensor
     weight: Tensor
+    fitted: Tensor
 
     def __init__(self, channels: int):
         super().__init__()
@@ -33,6 +35,7 @@ class Whitening(Fitted):
         pixels = torch.eye(self.outputs // 2).view(-1, channels, _SIDE, _SIDE)
         self.register_buffer("mean", torch.zeros(channels, 1, 1))
         self.register_buffer("weight", torch.cat([pixels, -pixels]))
+        self.register_buffer("fitted", torch.tensor(False))
         self.bias = nn.Parameter(torch.zeros(self.outputs))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -41,7 +44,9 @@ class Whitening(Fitted):
     @torch.no_grad()
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Takes mean and directions of the first 5,000 images of `batches`, each of shape (batch, channels, height,
-        width), in float64. Raises ValueError where there are none."""
+        width), in float64; changes nothing if it was fitted. Raises ValueError where there are none."""
+        if self.fitted:
+            return
         found: list[Tensor] = []
         for batch in filter(len, batches):
             found.append(batch[: _IMAGES - sum(map(len, found))].to("cpu", torch.float64))
@@ -57,6 +62,7 @@ class Whitening(Fitted):
         white = (directions / torch.where(spread > 0, spread, 1)).T.flip(0).reshape(-1, *self.weight.shape[1:])
         self.mean.copy_(mean)
         self.weight.copy_(torch.cat([white, -white]))
+        self.fitted.fill_(True)
 
 
 def _products(images: Tensor) -> Tensor:

@@ -35,6 +35,8 @@ def test_it_is_fitted_to_the_first_five_thousand_images_in_any_batches() -> None
     two.fit([images[:5000]])
     assert torch.equal(one.weight, two.weight)
     assert one.outputs == 8
+    one.fit([1 - images])
+    assert torch.equal(one.weight, two.weight), "a network that was trained keeps its directions"
     with pytest.raises(ValueError, match="no images"):
         one.fit([])
 
