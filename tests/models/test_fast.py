@@ -38,7 +38,7 @@ def test_it_is_fitted_to_the_first_five_thousand_images_in_any_batches() -> None
     one.fit([1 - images])
     assert torch.equal(one.weight, two.weight), "a network that was trained keeps its directions"
     with pytest.raises(ValueError, match="no images"):
-        one.fit([])
+        Whitening(1).fit([])
 
 
 def test_images_that_never_vary_are_whitened_to_finite_numbers() -> None:
