@@ -9,7 +9,7 @@ from robust.measure.conditions import NATURAL, condition_title
 #: the common corruptions (Hendrycks and Dietterich 2019, arXiv 1903.12261)
 CORRUPTIONS = (
     *("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "gaussian_blur", "defocus_blur", "motion_blur"),
-    *("zoom_blur", "brightness", "contrast", "saturate", "pixelate"),
+    *("glass_blur", "zoom_blur", "fog", "brightness", "contrast", "saturate", "elastic_transform", "pixelate"),
 )
 _FAMILIES = {
     "pixel": tuple((fault, 2.0) for fault in ("stuck", "hot", "dead")),

@@ -14,6 +14,7 @@ from robust.perturb import ImageRandom, common
 from robust.perturb.common.blur import disk
 from robust.perturb.common.constants import TABLES
 from robust.perturb.common.noise import poisson
+from robust.perturb.common.weather import plasma
 
 SIZES = (32, 64, 224)
 LEVEL = 1 / 255
@@ -201,6 +202,89 @@ def test_shot_noise_counts_photons_as_scipy_does(size: int, severity: int) -> No
     off = np.abs(corrupted("shot_noise", severity, images, chance=chance) - wanted.clip(0, 1)) * photons
     assert (off > 0.01).mean() < 0.015
     assert off.max() < 1.01
+
+
+@at_every_severity
+@at_every_size
+def test_glass_blur_copies_pixel_after_pixel(size: int, severity: int) -> None:
+    sigma, near, times = published("glass_blur", severity, size)
+    images = photos(size, count=1)
+    drawn = CLASSES["glass_blur"](severity=severity).sample(ImageRandom(3, torch.arange(1)), (3, size, size))
+    moves = drawn["moves"][0].numpy()
+    assert (moves.min(), moves.max()) == (-near, near - 1)
+    wanted = filters.gaussian(rows(images)[0], sigma, mode="nearest", truncate=4, channel_axis=-1)
+    for time in range(times):
+        for row in range(size - near, near, -1):
+            for column in range(size - near, near, -1):
+                down, across = moves[time, :, row, column]
+                wanted[row, column] = wanted[row + down, column + across]
+    wanted = filters.gaussian(wanted, sigma, mode="nearest", truncate=4, channel_axis=-1)
+    assert_near(corrupted("glass_blur", severity, images, **drawn), wanted[None])
+
+
+@at_every_severity
+@at_every_size
+def test_elastic_transform_is_scipys_sampling(size: int, severity: int) -> None:
+    far, alike, affine = (size * one for one in published("elastic_transform", severity, size))
+    images = photos(size, count=1)
+    drawn = CLASSES["elastic_transform"](severity=severity).sample(ImageRandom(4, torch.arange(1)), (3, size, size))
+    half = size // 3
+    before = size // 2 + np.array([[half, half], [half, -half], [-half, -half]], float)
+    after = before + affine * drawn["points"][0].double().numpy()
+    back = np.linalg.solve(np.c_[after, np.ones(3)], before)
+    y, x = np.mgrid[:size, :size].astype(float)
+    columns, lines = (np.stack([x, y, np.ones_like(x)], -1) @ back).transpose(2, 0, 1)
+    image = rows(images)[0]
+    wanted = [
+        ndimage.map_coordinates(one, [lines, columns], order=1, mode="mirror") for one in image.transpose(2, 0, 1)
+    ]
+    if far:
+        field = drawn["field"][0].double().numpy()
+        down, across = (far * ndimage.gaussian_filter(one, alike, mode="reflect", truncate=3) for one in field)
+        wanted = [ndimage.map_coordinates(one, [y + down, x + across], order=1, mode="reflect") for one in wanted]
+    assert_near(corrupted("elastic_transform", severity, images, **drawn), np.stack(wanted, -1)[None])
+
+
+@at_every_severity
+@pytest.mark.parametrize("size", [32, 64])
+def test_fog_is_a_fractal_of_means(size: int, severity: int) -> None:
+    thick, decay = published("fog", severity, size)
+    images = photos(size, count=1)
+    drawn = CLASSES["fog"](severity=severity).sample(ImageRandom(5, torch.arange(1)), (3, size, size))
+    field = drawn["field"][0].double().numpy()
+    clouds, step, wobble = np.zeros((size, size)), size, 100.0
+
+    def put(row: int, column: int, near: list[tuple[int, int]]) -> None:
+        mean = np.mean([clouds[one % size, other % size] for one, other in near])
+        clouds[row, column] = mean + wobble * wobble * field[row, column]
+
+    while step >= 2:
+        half = step // 2
+        for row in range(half, size, step):
+            for column in range(half, size, step):
+                put(row, column, [(row + a, column + b) for a in (-half, half) for b in (-half, half)])
+        for row in range(0, size, half):
+            for column in range(half if row % step == 0 else 0, size, step):
+                put(
+                    row,
+                    column,
+                    [(row - half, column), (row + half, column), (row, column - half), (row, column + half)],
+                )
+        step, wobble = half, wobble / decay
+    clouds = (clouds - clouds.min()) / (clouds.max() - clouds.min())
+    most = rows(images).max()
+    wanted = (rows(images) + thick * clouds[None, :, :, None]) * most / (most + thick)
+    assert_near(corrupted("fog", severity, images, **drawn), wanted)
+
+
+@pytest.mark.parametrize(("size", "decay", "deviation", "near"), [(32, 3, 0.145, 0.984), (64, 2, 0.16, 0.996)])
+def test_fog_has_the_published_statistics(size: int, decay: float, deviation: float, near: float) -> None:
+    field = 2 * torch.rand(300, size, size, generator=torch.Generator().manual_seed(0)) - 1
+    clouds = plasma(field, decay).numpy()
+    assert clouds.mean() == pytest.approx(0.5, abs=0.03)
+    assert clouds.std((1, 2)).mean() == pytest.approx(deviation, abs=0.02)
+    pairs = [np.corrcoef(one[:, 1:].ravel(), one[:, :-1].ravel())[0, 1] for one in clouds]
+    assert np.mean(pairs) == pytest.approx(near, abs=0.003)
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.05, 1.0, 4.0, 11.99, 12.0, 30.0, 500.0])

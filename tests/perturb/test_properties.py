@@ -104,7 +104,8 @@ def some_images(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 def assert_same(name: str, left: Tensor, right: Tensor) -> None:
     """Random perturbations to the last bit; what is computed by matrix products up to their rounding."""
-    torch.testing.assert_close(left, right, rtol=0, atol=0 if name in RANDOM else 1e-6)
+    exact = name in RANDOM and name not in ("elastic_transform", "glass_blur")
+    torch.testing.assert_close(left, right, rtol=0, atol=0 if exact else 1e-6)
 
 
 @every_perturbation

@@ -4,7 +4,9 @@ from robust.perturb.common.base import Corruption
 from robust.perturb.common.blur import CommonBlur, DefocusBlur, MotionBlur, ZoomBlur
 from robust.perturb.common.colour import Brightness, Contrast, Pixelate, Saturate
 from robust.perturb.common.constants import SEVERITIES, SIZES, constants
+from robust.perturb.common.moved import ElasticTransform, GlassBlur
 from robust.perturb.common.noise import CommonNoise, ImpulseNoise, ShotNoise, SpeckleNoise
+from robust.perturb.common.weather import Fog
 
 __all__ = [
     "SEVERITIES",
@@ -15,6 +17,9 @@ __all__ = [
     "Contrast",
     "Corruption",
     "DefocusBlur",
+    "ElasticTransform",
+    "Fog",
+    "GlassBlur",
     "ImpulseNoise",
     "MotionBlur",
     "Pixelate",

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,20 +17,24 @@ _TINY = 1e-4  # of the weight of a pixel, that is left out
 _ANGLE = 45.0  # degrees, of motion, at most
 
 
-def mirrored(places: Tensor, size: int) -> Tensor:
-    """Places outside of a row of so many pixels, mirrored about its first and last (d c b | a b c d | c b a)."""
-    if size == 1:
-        return torch.zeros_like(places)
-    period = 2 * size - 2
+Outside = Literal["nearest", "mirror", "reflect"]
+
+
+def within(places: Tensor, size: int, outside: Outside) -> Tensor:
+    """Where in a row of so many pixels lies what is at these places: beyond its ends the last pixel (`nearest`), or the
+    row mirrored about its last pixel (`mirror`) or about that one's edge (`reflect`)."""
+    if outside == "nearest" or size == 1:
+        return places.clamp(0, size - 1)
+    last = 2 * size - (1 if outside == "reflect" else 2)
+    period = last + (outside == "reflect")
     places = places % period
-    return torch.where(places < size, places, period - places)
+    return torch.where(places < size, places, last - places)
 
 
-def shifts_matrix(weights: Tensor, first: int, size: int, *, mirror: bool) -> Tensor:
+def shifts_matrix(weights: Tensor, first: int, size: int, *, outside: Outside) -> Tensor:
     """The float64 matrix, shape (size, size), that gives each pixel of a row the sum of its neighbours from `first` on,
-    by these `weights`; beyond the ends lies the mirror image of the row, or with `mirror` false its last pixel."""
-    places = torch.arange(size)[:, None] + torch.arange(first, first + len(weights))
-    sources = mirrored(places, size) if mirror else places.clamp(0, size - 1)
+    by these `weights`; `outside` as in `within`."""
+    sources = within(torch.arange(size)[:, None] + torch.arange(first, first + len(weights)), size, outside)
     return torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, sources, weights.expand(size, -1))
 
 
@@ -53,7 +58,7 @@ class CommonBlur(Corruption):
 @functools.lru_cache(maxsize=64)
 def _gaussian_matrix(size: int, sigma: float) -> Tensor:
     radius = int(_CUT * sigma + 0.5)
-    return shifts_matrix(gaussian_weights(sigma, radius), -radius, size, mirror=False)
+    return shifts_matrix(gaussian_weights(sigma, radius), -radius, size, outside="nearest")
 
 
 class DefocusBlur(Corruption):
@@ -79,8 +84,8 @@ def _defocus_matrices(radius: float, alias: float, height: int, width: int) -> l
     columns, sizes, rows = torch.linalg.svd(kernel)
     return [
         (
-            shifts_matrix(columns[:, one] * sizes[one], -reach, height, mirror=True),
-            shifts_matrix(rows[one], -reach, width, mirror=True),
+            shifts_matrix(columns[:, one] * sizes[one], -reach, height, outside="mirror"),
+            shifts_matrix(rows[one], -reach, width, outside="mirror"),
         )
         for one in range(len(sizes))
         if sizes[one] > _EXACT
@@ -93,9 +98,8 @@ def disk(radius: float, alias: float) -> Tensor:
     reach = _WIDE if radius <= _WIDE else math.ceil(radius)
     places = torch.arange(-reach, reach + 1).double()
     inside = (places.square()[:, None] + places.square() <= radius**2).double()
-    smooth = shifts_matrix(
-        gaussian_weights(alias, near := 1 if radius <= _WIDE else 2), -near, len(places), mirror=True
-    )
+    near = 1 if radius <= _WIDE else 2
+    smooth = shifts_matrix(gaussian_weights(alias, near), -near, len(places), outside="mirror")
     return smooth @ (inside / inside.sum()) @ smooth.T
 
 

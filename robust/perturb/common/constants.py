@@ -24,6 +24,11 @@ def _each(*values: float) -> _Table:
     return tuple((value,) for value in values)
 
 
+def _of_224(*values: Constants) -> _Table:
+    """Of shares of 244 pixels, which is what pictures of 224 pixels were given, those of 224."""
+    return tuple(tuple(one * 244 / 224 for one in each) for each in values)
+
+
 _ZOOM_SMALL = ((1.06, 0.01), (1.11, 0.01), (1.15, 0.01), (1.20, 0.01), (1.25, 0.01))
 #: by corruption and size, for each severity
 TABLES: dict[str, dict[int, _Table]] = {
@@ -57,6 +62,11 @@ TABLES: dict[str, dict[int, _Table]] = {
         64: ((0.5, 0.6), (1, 0.1), (1.5, 0.1), (2.5, 0.01), (3, 0.1)),
         224: ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
     },
+    "glass_blur": {  # standard deviation, and how far pixels move, in pixels, and how often
+        32: ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)),
+        64: ((0.1, 1, 1), (0.5, 1, 1), (0.6, 1, 2), (0.7, 2, 1), (0.9, 2, 2)),
+        224: ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
+    },
     "motion_blur": {  # radius and standard deviation, pixels
         32: ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)),
         64: ((10, 1), (10, 1.5), (10, 2), (10, 2.5), (12, 3)),
@@ -66,6 +76,11 @@ TABLES: dict[str, dict[int, _Table]] = {
         32: _ZOOM_SMALL,
         64: _ZOOM_SMALL,
         224: ((1.11, 0.01), (1.15, 0.01), (1.20, 0.02), (1.24, 0.02), (1.30, 0.03)),
+    },
+    "fog": {  # how thick it is, and by what its features shrink
+        32: ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)),
+        64: ((0.4, 3), (0.7, 3), (1, 2.5), (1.5, 2), (2, 1.75)),
+        224: ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)),
     },
     "brightness": {  # added
         32: _each(0.05, 0.1, 0.15, 0.2, 0.3),
@@ -81,6 +96,11 @@ TABLES: dict[str, dict[int, _Table]] = {
         32: ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)),
         64: ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (30, 0.2)),
         224: ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)),
+    },
+    "elastic_transform": {  # how far pixels move, over which distance alike, and corners; shares of a side
+        32: ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)),
+        64: ((0, 0, 0.08), (0.05, 0.3, 0.06), (0.1, 0.08, 0.06), (0.1, 0.03, 0.03), (0.16, 0.03, 0.02)),
+        224: _of_224((2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02)),
     },
     "pixelate": {  # share of a side's pixels that are left
         32: _each(0.95, 0.9, 0.85, 0.75, 0.65),
