@@ -1,5 +1,6 @@
 """The common corruptions against other people's parts: SciPy, scikit-image, Pillow, plain loops."""
 
+import io
 import math
 
 import numpy as np
@@ -28,7 +29,7 @@ at_every_size = pytest.mark.parametrize("size", SIZES)
 at_every_severity = pytest.mark.parametrize("severity", range(1, 6))
 
 
-def photos(size: int, *, width: int | None = None, count: int = 2, channels: int = 3) -> Tensor:
+def photos(size: int, *, width: int | None = None, count: int = 1, channels: int = 3) -> Tensor:
     """Pictures with large and small features, edges, black, white and grey, as 8 bits have them."""
     random = np.random.default_rng(size)
     shape = (count, channels, size, width or size)
@@ -106,19 +107,22 @@ def test_motion_blur_is_a_line_of_pixels(size: int, severity: int) -> None:
     radius, sigma = published("motion_blur", severity, size)
     angles = torch.tensor([-44.0, 0.0, 17.0])
     images = photos(size, count=3)
-    weights = np.exp(-(np.arange(2 * radius + 1) ** 2) / (2 * sigma**2))
-    weights /= weights.sum()
-    wanted = []
-    for image, angle in zip(rows(images), np.deg2rad(angles.numpy()), strict=True):
-        across, down = (
-            -np.ceil(np.arange(2 * radius + 1) * one - 0.5).astype(int) for one in (np.cos(angle), np.sin(angle))
-        )
-        y, x = np.mgrid[:size, :size]
-        moved = [
-            image[(y + dy).clip(0, size - 1), (x + dx).clip(0, size - 1)] for dy, dx in zip(down, across, strict=True)
-        ]
-        wanted.append(np.tensordot(weights, np.stack(moved), 1))
+    wanted = [
+        line_blurred(image, radius, sigma, angle)
+        for image, angle in zip(rows(images), np.deg2rad(angles.numpy()), strict=True)
+    ]
     assert_near(corrupted("motion_blur", severity, images, angle=angles), np.stack(wanted))
+
+
+def line_blurred(image: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndarray:
+    """ImageMagick's rule, in a loop; `angle` in radians."""
+    weights = np.exp(-(np.arange(2 * radius + 1) ** 2) / (2 * sigma**2))
+    y, x = np.mgrid[: len(image), : image.shape[1]]
+    moved = []
+    for step in range(2 * radius + 1):
+        across, down = (-math.ceil(step * one - 0.5) for one in (math.cos(angle), math.sin(angle)))
+        moved.append(image[(y + down).clip(0, len(image) - 1), (x + across).clip(0, image.shape[1] - 1)])
+    return np.tensordot(weights / weights.sum(), np.stack(moved), 1)
 
 
 @at_every_severity
@@ -174,6 +178,39 @@ def test_pixelate_is_pillows(size: int, width: int, severity: int) -> None:
         small = picture.resize((int((size + width) * share), int(size * share)), Image.Resampling.BOX)
         wanted.append(np.asarray(small.resize(picture.size, Image.Resampling.BOX)) / 255)
     assert_near(corrupted("pixelate", severity, images), np.stack(wanted), most=LEVEL + 1e-6)
+
+
+@at_every_severity
+@at_every_size
+def test_jpeg_is_pillows(size: int, severity: int) -> None:
+    (quality,) = published("jpeg_compression", severity, size)
+    images = photos(size)
+    with io.BytesIO() as file:
+        Image.fromarray((rows(images)[0] * 255).round().astype(np.uint8)).save(file, "JPEG", quality=quality)
+        wanted = np.asarray(Image.open(file)) / 255
+    assert_near(corrupted("jpeg_compression", severity, images), wanted[None])
+
+
+@at_every_severity
+@at_every_size
+def test_snow_is_blurred_flakes_from_both_sides(size: int, severity: int) -> None:
+    mean, deviation, factor, least, radius, sigma, mix = published("snow", severity, size)
+    images = photos(size)
+    drawn = CLASSES["snow"](severity=severity).sample(ImageRandom(6, torch.arange(1)), (3, size, size))
+    kept = math.ceil(size / factor)
+    top = (size - kept) // 2
+    flakes = (mean + deviation * drawn["field"][0].double().numpy())[top : top + kept, top : top + kept]
+    flakes = ndimage.zoom(flakes, factor, order=1)
+    cut = (len(flakes) - size) // 2
+    flakes = flakes[cut : cut + size, cut : cut + size]
+    flakes = (np.where(flakes < least, 0, flakes).clip(0, 1) * 255).astype(np.uint8) / 255
+    layer = line_blurred(flakes[..., None], radius, sigma, math.radians(drawn["angle"][0]))[..., 0]
+    image = rows(images)[0]
+    grey = (image @ [0.299, 0.587, 0.114])[..., None]
+    wanted = mix * image + (1 - mix) * np.maximum(image, 1.5 * grey + 0.5)
+    wanted += (layer + np.rot90(layer, 2))[..., None]
+    assert_near(corrupted("snow", severity, images, **drawn), wanted[None], most=LEVEL + 1e-6)
+    assert -135 <= drawn["angle"][0] <= -45
 
 
 @at_every_severity
@@ -326,7 +363,7 @@ def test_any_size_down_to_a_pixel_is_corrupted(name: str) -> None:
 def test_gradients_go_through(name: str) -> None:
     images = photos(32).clamp(0.2, 0.8).requires_grad_()
     perturbation = CLASSES[name](severity=3)
-    drawn = perturbation.sample(ImageRandom(0, torch.arange(2)), (3, 32, 32))
+    drawn = perturbation.sample(ImageRandom(0, torch.arange(1)), (3, 32, 32))
     perturbation.apply_transform(images, **drawn).sum().backward()
     assert images.grad is not None
     assert images.grad.isfinite().all()

@@ -2,11 +2,12 @@
 
 from robust.perturb.common.base import Corruption
 from robust.perturb.common.blur import CommonBlur, DefocusBlur, MotionBlur, ZoomBlur
-from robust.perturb.common.colour import Brightness, Contrast, Pixelate, Saturate
+from robust.perturb.common.colour import Brightness, Contrast, Saturate
 from robust.perturb.common.constants import SEVERITIES, SIZES, constants
+from robust.perturb.common.digital import JpegCompression, Pixelate
 from robust.perturb.common.moved import ElasticTransform, GlassBlur
 from robust.perturb.common.noise import CommonNoise, ImpulseNoise, ShotNoise, SpeckleNoise
-from robust.perturb.common.weather import Fog
+from robust.perturb.common.weather import Fog, Snow
 
 __all__ = [
     "SEVERITIES",
@@ -21,10 +22,12 @@ __all__ = [
     "Fog",
     "GlassBlur",
     "ImpulseNoise",
+    "JpegCompression",
     "MotionBlur",
     "Pixelate",
     "Saturate",
     "ShotNoise",
+    "Snow",
     "SpeckleNoise",
     "ZoomBlur",
     "constants",

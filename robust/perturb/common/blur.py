@@ -148,13 +148,13 @@ class ZoomBlur(Corruption):
         count = round((greatest - 1) / step) + 1
         step = (1 + step) - 1  # rounded as NumPy's `arange` rounds it: it decides about a pixel
         for factor in (1 + step * one for one in range(count)):
-            height, width = (_zoom_matrix(size, factor).to(images) for size in images.shape[2:])
+            height, width = (zoom_matrix(size, factor).to(images) for size in images.shape[2:])
             total += height @ (images @ width.T)
         return total / (count + 1)
 
 
 @functools.lru_cache(maxsize=256)
-def _zoom_matrix(size: int, factor: float) -> Tensor:
+def zoom_matrix(size: int, factor: float) -> Tensor:
     """The float64 matrix, shape (size, size), that makes the middle of a row as long as all of it: between pixels
     linearly, the ends staying ends, and what is too long cut off evenly."""
     kept = math.ceil(size / factor)

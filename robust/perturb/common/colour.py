@@ -1,7 +1,4 @@
-"""What changes every pixel by itself, or makes them larger: the corruptions brightness, contrast, saturate and
-pixelate."""
-
-import functools
+"""What changes the values of all pixels alike: the corruptions brightness, contrast and saturate."""
 
 import torch
 from torch import Tensor
@@ -51,35 +48,3 @@ class Saturate(Corruption):
         red = value.new_tensor([0, 1, 1])[:, None, None]
         away = torch.where(span > 0, (value - images) / span.clamp_min(1e-12), red)
         return value * (1 - after * away)
-
-
-class Pixelate(Corruption):
-    """Makes a picture smaller and as large again, so that it has fewer pixels: `pixelate`."""
-
-    name = "pixelate"
-    random = False
-
-    def corrupt(self, images: Tensor, share: float) -> Tensor:
-        height, width = (_pixelate_matrix(size, max(int(size * share), 1)).to(images) for size in images.shape[2:])
-        return height @ (images @ width.T)
-
-
-@functools.lru_cache(maxsize=64)
-def _pixelate_matrix(size: int, fewer: int) -> Tensor:
-    """The float64 matrix, shape (size, size), that has a row of pixels made shorter and as long again."""
-    return _box_matrix(fewer, size) @ _box_matrix(size, fewer)
-
-
-def _box_matrix(before: int, after: int) -> Tensor:
-    """The float64 matrix, shape (after, before), of Pillow's filter BOX: a pixel is the mean of those whose middles it
-    covers."""
-    scale = before / after
-    reach = max(scale, 1.0) / 2
-    middles = (torch.arange(after).double()[:, None] + 0.5) * scale
-    first, end = (
-        (middles + side + 0.5).floor() for side in (-reach, reach)
-    )  # rounded as there, which decides at edges
-    places = torch.arange(before)
-    away = (places - middles + 0.5) / (2 * reach)
-    inside = ((places >= first) & (places < end) & (away > -0.5) & (away <= 0.5)).double()
-    return inside / inside.sum(1, keepdim=True)

@@ -1,12 +1,41 @@
-"""Weather: the corruption fog."""
+"""Weather: the corruptions snow and fog."""
 
 import torch
 from torch import Tensor
 
 from robust.perturb.common.base import Corruption
+from robust.perturb.common.blur import motion_blur, zoom_matrix
 from robust.perturb.random import ImageRandom
 
+_GREY = (0.299, 0.587, 0.114)  # of red, green and blue, in how bright a pixel is
 _FIRST = 100.0  # of the largest features: the root of how high they are
+
+
+class Snow(Corruption):
+    """Makes a picture paler and lets flakes fall over it, in two directions: `snow`."""
+
+    name = "snow"
+
+    def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
+        return {"field": random.normal(*shape[1:]), "angle": random.uniform() * 90 - 135}
+
+    def corrupt(
+        self,
+        images: Tensor,
+        *constants: float,
+        field: Tensor,
+        angle: Tensor,
+    ) -> Tensor:
+        mean, deviation, size, least, radius, sigma, mix = constants
+        rows, columns = (zoom_matrix(side, size).to(field) for side in images.shape[2:])
+        flakes = rows @ (mean + deviation * field) @ columns.T
+        flakes = torch.where(flakes < least, 0, flakes).clamp(0, 1).mul(255).floor() / 255
+        fallen = motion_blur(flakes[:, None], round(radius), sigma, angle).to(images.dtype)
+        grey = images.mean(1, keepdim=True)
+        if images.shape[1] == len(_GREY):
+            grey = (images * images.new_tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
+        pale = mix * images + (1 - mix) * torch.maximum(images, 1.5 * grey + 0.5)
+        return pale + fallen + fallen.rot90(2, (2, 3))
 
 
 class Fog(Corruption):
