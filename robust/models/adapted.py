@@ -151,6 +151,9 @@ class Adapted(nn.Module):
     def take_weights(self, weights: Mapping[str, Tensor], source: str, *, keep_head: bool) -> None:
         """Takes the weights of the network, by their names in it, with the head's or, with `keep_head` false, without
         where that has other outputs. Raises ValueError, calling them `source`, where they are another network's."""
+        ours = self.state_dict().keys() & weights.keys()
+        if any(name.startswith("network.") for name in ours):  # as `robust export` wrote them
+            weights = {self._theirs_of(name) if name in ours else name: value for name, value in weights.items()}
         known = self._without_statistics(_without_prefix(weights, self._theirs()), source)
         given = {self._ours(name): value for name, value in known.items() if not name.startswith(_UNUSED)}
         wanted = {name: value for name, value in self.state_dict().items() if not name.startswith("standardize.")}

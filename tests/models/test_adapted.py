@@ -214,3 +214,11 @@ def test_what_reads_weights_is_no_argument_that_a_checkpoint_may_name(argument):
     described = {"_target_": "robust.models.TorchvisionNetwork", "architecture": "resnet18", **SIZES}
     with pytest.raises(ValueError, match=r"weights=FILE"):
         make_network({**described, "arguments": {argument: "somewhere"}})
+
+
+def test_weights_are_found_by_the_names_that_an_export_gives_them(tmp_path):
+    other = adapted(Small())
+    model = adapted(Small())
+    load_pretrained(model, saved(tmp_path, other.state_dict()))
+    images = torch.rand(4, *SHAPE)
+    assert torch.equal(model(images), other(images))
