@@ -548,4 +548,4 @@ def test_what_was_warned_of_in_runs_is_said_once_when_they_are_done(
     finish(runs)
     (said,) = [line for line in capsys.readouterr().err.splitlines() if "It has learnt nothing" in line]
     assert said.startswith("warning: constant dead 784, seed 0: It has learnt nothing: ")
-    assert said.endswith(f"[{runs[0].folder}] And so 1 more.")
+    assert said.endswith(f"[{runs[0].folder.name}] And so 1 more.")
