@@ -114,7 +114,7 @@ def huggingface(
     if not root.is_dir():
         raise FileNotFoundError(f"`data.path` must be the folder of a data set of Hugging Face's; {path} is not there.")
     library = require("datasets", what="data=huggingface", extra="huggingface")
-    parts = _splits(_loaded(library, root))
+    parts = _splits(_loaded(library, root, cache_dir))
     names = _columns(parts["test"].features, columns)
     files = sorted((str(one), one.stat().st_size, one.stat().st_mtime_ns) for one in root.rglob("*") if one.is_file())
     listing = digest([_VERSION, files, names, wanted])
@@ -127,14 +127,14 @@ def huggingface(
     return read_items(items, classes, wanted, f"`data.path` ({path})", cache=cache, listing=listing)
 
 
-def _loaded(library: Any, root: Path) -> Mapping[str, Any]:
+def _loaded(library: Any, root: Path, cache_dir: str | None) -> Mapping[str, Any]:
     """The splits in a folder, by name."""
     rule = "the folder of a data set of Hugging Face's"
     if programs := sorted(root.glob("*.py")):
         raise ParameterError("data.path", f"{rule} without a program of its own", str(programs[0]), "None is run.")
     try:
         saved = any((root / name).is_file() for name in ("dataset_dict.json", "state.json"))
-        found = library.load_from_disk(str(root)) if saved else library.load_dataset(str(root))
+        found = library.load_from_disk(str(root)) if saved else library.load_dataset(str(root), cache_dir=cache_dir)
     except Exception as error:  # of any of its builders
         raise ParameterError("data.path", rule, str(root), f"It says: {one_line(error)}.") from error
     return found if isinstance(found, Mapping) else {"test": found}

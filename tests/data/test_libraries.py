@@ -1,9 +1,8 @@
 """Data of others: arrays in a file, torchvision's classes, Hugging Face's folders: right, or refused in a sentence."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -177,97 +176,82 @@ def test_a_class_of_torchvisions_that_cannot_be_read_is_named(
         torchvision(dataset=dataset, dir=str(tmp_path))
 
 
-# Hugging Face: `datasets` is an extra, so a module as small as what is used of it stands in its place
-
-
-class ClassLabel(SimpleNamespace):
-    names: list[str]
-
-
-class Value:
-    pass
-
-
-Picture = type("Image", (), {})
-
-
-class Table:
-    """Rows of columns, as `datasets.Dataset` is used."""
-
-    def __init__(self, features: dict[str, object], rows: list[dict[str, object]]):
-        self.features, self.rows = features, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[dict[str, object]]:
-        return iter(self.rows)
-
-    def select_columns(self, names: list[str]) -> "Table":
-        return Table(self.features, [{name: row[name] for name in names} for row in self.rows])
-
-
-def table(count: int, seed: int, **more: object) -> Table:
-    features = {"img": Picture(), "fine_label": ClassLabel(names=["ant", "bee"]), **more}
-    rows = [
-        {
-            "img": Image.fromarray(some_bytes(5, 5, 3, seed=seed + row)),
-            "fine_label": row % 2,
-            **dict.fromkeys(more, "b"),
-        }
-        for row in range(count)
-    ]
-    return Table(features, rows)
+# Hugging Face
 
 
 @pytest.fixture
-def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
-    held = SimpleNamespace(found={"train": table(4, 0), "validation": table(2, 50), "test": table(3, 90)}, calls=[])
-
-    def load(kind: str, path: str) -> object:
-        held.calls.append(kind)
-        return held.found
-
-    module = ModuleType("datasets")
-    module.load_dataset = lambda path: load("files", path)  # type: ignore[attr-defined]
-    module.load_from_disk = lambda path: load("saved", path)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "datasets", module)
-    return held
+def library() -> ModuleType:
+    found = pytest.importorskip("datasets", reason="the extra huggingface is not installed")
+    found.disable_progress_bars()
+    return found
 
 
-def test_hugging_faces_columns_are_found_by_their_types(library: SimpleNamespace, tmp_path: Path) -> None:
-    splits = huggingface(path=str(tmp_path))
+def table(library: ModuleType, count: int, seed: int, **more: object) -> Any:
+    """Rows of a picture, whether it is an ant or a bee, and "b" for each of the columns `more`."""
+    features = {"img": library.Image(), "fine_label": library.ClassLabel(names=["ant", "bee"]), **more}
+    columns = {
+        "img": [Image.fromarray(some_bytes(5, 5, 3, seed=seed + row)) for row in range(count)],
+        "fine_label": [row % 2 for row in range(count)],
+        **{name: ["b"] * count for name in more},
+    }
+    return library.Dataset.from_dict(columns, features=library.Features(features))
+
+
+@pytest.mark.parametrize("form", ["saved", "parquet"])
+def test_hugging_faces_columns_are_found_by_their_types(library: ModuleType, tmp_path: Path, form: str) -> None:
+    parts = {"train": table(library, 4, 0), "validation": table(library, 2, 50), "test": table(library, 3, 90)}
+    if form == "saved":
+        library.DatasetDict(parts).save_to_disk(tmp_path / "set")
+    for name, part in parts.items() if form == "parquet" else ():
+        part.to_parquet(tmp_path / "set" / f"{name}-00000-of-00001.parquet")
+    splits = huggingface(path=str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
     assert (len(splits.train), len(splits.test)) == (4, 3)
     assert splits.train.classes == ("ant", "bee")
     assert np.array_equal(splits.test.images[1].permute(1, 2, 0), some_bytes(5, 5, 3, seed=91))
-    (tmp_path / "dataset_dict.json").write_text("{}")
-    library.found.pop("test")
-    assert len(huggingface(path=str(tmp_path)).test) == 2
-    assert library.calls == ["files", "saved"]
-    library.found = table(3, 90)
-    assert (len(huggingface(path=str(tmp_path)).train), len(huggingface(path=str(tmp_path)).test)) == (0, 3)
 
 
-def test_hugging_faces_columns_are_named_where_types_do_not_tell(library: SimpleNamespace, tmp_path: Path) -> None:
-    library.found = {"test": table(4, 0, species=Value(), coarse_label=ClassLabel(names=["b"]))}
+def test_hugging_faces_validation_or_only_split_is_tested_on(library: ModuleType, tmp_path: Path) -> None:
+    library.DatasetDict(train=table(library, 4, 0), validation=table(library, 2, 50)).save_to_disk(tmp_path / "two")
+    assert len(huggingface(path=str(tmp_path / "two")).test) == 2
+    table(library, 3, 90).save_to_disk(tmp_path / "one")
+    splits = huggingface(path=str(tmp_path / "one"))
+    assert (len(splits.train), len(splits.test)) == (0, 3)
+
+
+def test_hugging_faces_pictures_in_folders_are_read(library: ModuleType, tmp_path: Path) -> None:
+    for part, count in (("train", 4), ("test", 2)):
+        for row in range(count):
+            folder = tmp_path / "set" / part / ("ant", "bee")[row % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(some_bytes(5, 5, 3, seed=row)).save(folder / f"{row}.png")
+    with pytest.warns(UserWarning, match="2 of the 2 test images are training images too"):
+        splits = huggingface(path=str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
+    assert (len(splits.train), splits.test.classes, splits.test.labels.tolist()) == (4, ("ant", "bee"), [0, 1])
+
+
+def test_hugging_faces_columns_are_named_where_types_do_not_tell(library: ModuleType, tmp_path: Path) -> None:
+    more = {"species": library.Value("string"), "coarse_label": library.ClassLabel(names=["b"])}
+    table(library, 4, 0, **more).save_to_disk(tmp_path / "set")
+    path = str(tmp_path / "set")
     with pytest.raises(ValueError, match=r"`data\.columns` must be the columns .*; got nothing\. There are img"):
-        huggingface(path=str(tmp_path))
-    splits = huggingface(path=str(tmp_path), columns=["img", "species"])
-    assert splits.test.classes == ("b",)
+        huggingface(path=path)
+    assert huggingface(path=path, columns=["img", "species"]).test.classes == ("b",)
     with pytest.raises(ValueError, match=r"`data\.columns` must be the columns .*; got \['img', 'kind'\]"):
-        huggingface(path=str(tmp_path), columns=["img", "kind"])
+        huggingface(path=path, columns=["img", "kind"])
 
 
-def test_what_hugging_face_cannot_read_or_would_run_is_refused(library: SimpleNamespace, tmp_path: Path) -> None:
+def test_what_hugging_face_cannot_read_or_would_run_is_refused(library: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"`data\.path` must be the folder of a data set .*is not there"):
         huggingface(path=str(tmp_path / "none"))
-    library.found = {"train": table(1, 0), "extra": table(1, 0)}
+    library.DatasetDict(train=table(library, 1, 0), extra=table(library, 1, 0)).save_to_disk(tmp_path / "set")
     with pytest.raises(ValueError, match=r"`data\.path` must be a data set with a split test .*; got train, extra"):
-        huggingface(path=str(tmp_path))
-    (tmp_path / "mine.py").write_text("raise SystemExit")
+        huggingface(path=str(tmp_path / "set"))
+    (tmp_path / "set" / "mine.py").write_text("raise SystemExit")
     with pytest.raises(ValueError, match=r"without a program of its own; got .*mine\.py\. None is run\."):
-        huggingface(path=str(tmp_path))
-    assert library.calls == ["files"]
+        huggingface(path=str(tmp_path / "set"))
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(ValueError, match=r"`data\.path` must be the folder of a data set .*It says: "):
+        huggingface(path=str(tmp_path / "bare"), cache_dir=str(tmp_path / "cache"))
 
 
 def test_without_its_package_hugging_faces_data_say_what_installs_it(

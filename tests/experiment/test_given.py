@@ -87,6 +87,25 @@ def test_hardening_and_finetuning_start_from_it(make_run, timm_weights):
     assert (finetuned.folder / "metrics.csv").is_file()
 
 
+def test_weights_of_other_classes_are_trained_further_with_a_new_head(make_run, tmp_path):
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(1)
+    others = timm.create_model("lcnet_035", num_classes=7, in_chans=1).state_dict()
+    torch.save(others, tmp_path / "seven.pt")
+    given = ["data=digits", "evaluation=natural", "model=timm", "model.architecture=lcnet_035", "model.size=data"]
+    given.append(f"weights={tmp_path / 'seven.pt'}")
+    for technique in (["technique=natural"], ["technique=probe", "technique.start=null"]):
+        network = make_run(*technique, *given).build_network().state_dict()
+        assert torch.equal(network["network.conv_stem.weight"], others["conv_stem.weight"])
+        assert {len(value) for name, value in network.items() if name.startswith("head.")} == {10}
+    layers = "technique.trainable=[blocks.5.*,head.*]"
+    hardened = make_run("technique=harden", "technique.start=null", layers, "perturb=noise", *given).build_network()
+    learning = {name for name, weight in hardened.named_parameters() if weight.requires_grad}
+    assert {name.removeprefix("network.")[:8] for name in learning} == {"blocks.5", "head.wei", "head.bia"}
+    with pytest.raises(ValueError, match=r"head of 7 outputs where the data has 10 classes.*puts a new head on"):
+        make_run("technique=pretrained", *given)
+
+
 def test_new_weights_are_not_measured_as_if_somebody_had_trained_them(make_run):
     with pytest.raises(ValueError, match=r"has new weights. Give trained ones: weights=FILE"):
         make_run(*PRETRAINED, "model=torchvision", "model.architecture=resnet18", "model.channels=rgb")

@@ -78,7 +78,8 @@ def _errors(networks: Sequence[Network]) -> dict[tuple[str, str], Figure]:
 def _stages(networks: Sequence[Network], eye: Network) -> dict[tuple[str, str], Figure]:
     """How well the stages do what the whole needs."""
     assert eye.stages is not None
-    found = {("error at best", EYE): _share(best_error(eye)[1], len(eye.stages))}
+    _, wrong, count = best_error(eye)
+    found = {("error at best", EYE): _share(wrong / count, count)}
     for name, errors in pose_errors(eye).groupby("parameter")["error"]:
         found["pose", str(name)] = Figure(*student(errors.abs()), 1)
     for line in recognition_table(networks, eye).itertuples():

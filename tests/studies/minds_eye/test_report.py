@@ -80,9 +80,18 @@ def test_errors_are_those_of_the_runs(networks: list[Network]) -> None:
     assert (table["low"] <= table["error"]).all()
     assert (table["error"] <= table["high"]).all()
     assert (table["n"] == 32).all()
-    threshold, error = best_error(eye)
-    assert error <= table["error"].iloc[2:].min()
-    assert error == (predictions(eye, threshold) != eye.stages["label"]).mean()
+
+
+def test_the_best_threshold_is_not_chosen_on_the_images_that_it_is_measured_on(networks: list[Network]) -> None:
+    eye = networks[-1]
+    label = eye.stages["label"].to_numpy()
+    threshold, wrong, count = best_error(eye)
+    assert count == len(label) - len(label) // 2
+    measured = np.random.default_rng(0).permutation(len(label))[len(label) // 2 :]
+    told = predictions(eye, threshold) != label
+    assert wrong == told[measured].sum()
+    others = np.setdiff1d(np.arange(len(label)), measured)
+    assert all(told[others].sum() <= (predictions(eye, one) != label)[others].sum() for one in (0.01, 0.2, 0.45, 0.99))
 
 
 def test_poses_are_compared_in_their_own_units(networks: list[Network]) -> None:
