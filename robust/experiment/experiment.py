@@ -75,7 +75,7 @@ class Experiment:
         """What its command sets that makes it the run that it is and that its identity does not say, such as
         "optimizer=sgd"; the last of each key."""
         given = {
-            one.input_line.partition("=")[0]: masked_word(str(one.input_line).lstrip("+"))
+            str(one.input_line).partition("=")[0]: masked_word(str(one.input_line).lstrip("+"))
             for one in map(parse, self.overrides)
             if not one.is_delete() and one.key_or_group not in _SAID and is_setting(one.key_or_group, self.config)
         }

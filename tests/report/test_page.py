@@ -158,7 +158,7 @@ def test_titles_leave_out_what_all_networks_share(make_run: Callable[..., Experi
     readme = (page.parent / "README.md").read_text()
     assert f"| {shown} " in readme
     svg = (page.parent / "figures" / "accuracy.svg").read_text()
-    assert all(re.search(rf">{re.escape(word)}\b|\b{re.escape(word)}", svg) for word in shown.split())  # in two lines
+    assert all(word in svg for word in shown.split())  # in two lines
     for text in (page.read_text(), readme.replace("\\_", "_")):
         assert all(network in text for network in networks)
     assert set(pd.read_csv(page.parent / "tables" / "models.csv")["model"]) == set(networks)
@@ -212,7 +212,9 @@ def test_the_page_of_a_network_that_is_only_measured_says_so_and_warns(
     folder.mkdir()
     rows = rows_of("net", suites_of("noise"), technique="pretrained", reference="net", data="folder")
     rows.to_csv(folder / "rows.csv", index=False)
-    (folder / "config.yaml").write_text("data: {name: folder, path: /images/pics}")
+    parts = "".join(f"{name}: {{}}\n" for name in ("model", "perturb", "technique", "task", "optimizer", "trainer"))
+    others = "evaluation: {}\nattack: {}\nlogger: {}\ndata: {name: folder, path: /images/pics}\n"
+    (folder / "config.yaml").write_text(parts + others)
     record = {"state": "done", "warnings": ["Preflight: the network is right on 3. Set model.range=255."]}
     (folder / "status.json").write_text(json.dumps(record))
     page = write_report([folder], tmp_path / "out")

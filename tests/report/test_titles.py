@@ -116,7 +116,8 @@ def test_what_commands_set_stands_with_the_results(sweep: Callable[..., list[Pat
     found = score_table(summary_table(collect(folders), folders), collect(folders), folders)
     assert "Set for all: lr_scheduler=cosine label_smoothing=0.1." in found.note
     assert found.settings == ["", ""], "titles say the rest"
-    (folders[0] / "status.json").write_text(json.dumps({"state": "done", "settings": ["trainer.ema=0.9"]}))
+    for folder in folders[:2]:
+        (folder / "status.json").write_text(json.dumps({"state": "done", "settings": ["trainer.ema=0.9"]}))
     found = score_table(summary_table(collect(folders), folders), collect(folders), folders)
     assert shown_scores(found)["settings"].tolist() == ["trainer.ema=0.9", "lr_scheduler=cosine label_smoothing=0.1"]
 
