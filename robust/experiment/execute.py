@@ -104,7 +104,8 @@ def _complete(run: Experiment, warned: Sequence[str]) -> None:
     durations: dict[str, float] = {}
     files = run.files
     parents = {part: one.identity.kind for part, one in run.parents.items()}
-    about: dict[str, Any] = {"identity": run.identity.as_dict(), "parents": parents, "warnings": warned}
+    about: dict[str, Any] = {"identity": run.identity.as_dict(), "parents": parents}
+    about |= {"settings": run.settings, "warnings": warned}
     try:
         if not run.where:  # else it is as it was
             files.write_config(_from_anywhere(run.config))

@@ -18,6 +18,7 @@ from robust.experiment.build import (
     build_splits,
 )
 from robust.experiment.given import described, mapped_classes
+from robust.experiment.overrides import parse
 from robust.experiment.parents import is_self_supervised, learns
 from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
@@ -28,6 +29,15 @@ from robust.perturb import Perturbation, key
 from robust.runs import Identity, RunFolder, State, Status, is_setting, read_status
 from robust.runs.config import Config, leaves
 from robust.track import tracking_key
+from robust.values.secrets import masked_word
+
+#: what a run's identity says in words: groups, and keys
+_SAID = frozenset(
+    {
+        *("data", "model", "perturb", "technique", "technique.start"),
+        *("model.architecture", "model.file", "model.path"),
+    }
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +69,17 @@ class Experiment:
         said = (one.lstrip("+").split("=", 1) for one in self.overrides if "=" in one)
         settings = ((key, value) for key, value in said if "." in key and is_setting(key, self.config))
         return " ".join([self.identity.title, *(f"{key.rpartition('.')[2]}={value}" for key, value in settings)])
+
+    @property
+    def settings(self) -> list[str]:
+        """What its command sets that makes it the run that it is and that its identity does not say, such as
+        "optimizer=sgd"; the last of each key."""
+        given = {
+            str(one.input_line).partition("=")[0]: masked_word(str(one.input_line).lstrip("+"))
+            for one in map(parse, self.overrides)
+            if not one.is_delete() and one.key_or_group not in _SAID and is_setting(one.key_or_group, self.config)
+        }
+        return [*given.values()]
 
     @property
     def files(self) -> RunFolder:

@@ -32,7 +32,8 @@ def attacks_section(folders: Sequence[Path]) -> Section:
         "network): of the attacks that succeeded. What an attack does through a perturbation is seen through it before "
         "and after."
     )
-    return Section("Attacks", "", {}, {"attacks": Table(_shown(table), table, note)})
+    same, shown = _shown(table)
+    return Section("Attacks", same and f"Of all: {same}.", {}, {"attacks": Table(shown, table, note)})
 
 
 def _note(table: pd.DataFrame) -> str:
@@ -59,18 +60,17 @@ def _note(table: pd.DataFrame) -> str:
 
 
 def print_attacks(folders: Sequence[Path]) -> None:
-    """The same table, in the terminal, without how much it took; what is the same of all stands above it."""
+    """The same table, in the terminal, without how much it took."""
     table = attacks_table(folders)
     if len(table):
-        shown = _shown(table)
-        same = [name for name in ("model", "toward", "seeds", "images") if shown[name].nunique() == 1]
-        kept = [name for name in shown if not name.startswith("median") and name not in same]
-        title = "; ".join(["attacks", *(f"{name}: {shown[name].iloc[0]}" for name in same)])
-        print_table(shown[kept], title, _note(table))
+        same, shown = _shown(table)
+        kept = [name for name in shown if not name.startswith("median")]
+        print_table(shown[kept], f"attacks; {same}" if same else "attacks", _note(table))
 
 
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
+def _shown(table: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """What is the same of all networks and attacks, in words, and the table without it."""
+    shown = pd.DataFrame(
         {
             **({"data": table["data"]} if table["data"].nunique() > 1 else {}),
             "model": table["model"],
@@ -90,6 +90,8 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             },
         }
     )
+    same = [name for name in ("model", "toward", "seeds", "images") if shown[name].nunique() == 1]
+    return "; ".join(f"{name}: {shown[name].iloc[0]}" for name in same), shown.drop(columns=same)
 
 
 def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:

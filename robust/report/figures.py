@@ -32,6 +32,7 @@ STYLE: Any = {
 MOST_NUMBERS = 12
 _MOST_MARKS = 2000  # of a drawing of lines
 _LABEL = 42  # characters below a panel
+_PER_INCH, _HANDLE = 13, 8  # characters of a legend: that fit into an inch, and that a line's sign takes
 _SHORT = 12  # of a class's name that fits above an image
 
 
@@ -117,11 +118,14 @@ def accuracy_figure(lines: pd.DataFrame) -> Drawing:
 
 
 def legend_below(figure: Figure, *, columns: int, **options: Any) -> None:
-    """One legend for all panels, below them."""
+    """One legend for all panels, below them, in at most so many columns: as many as fit."""
     found = (axis.get_legend_handles_labels() for axis in figure.axes)
     entries = {label: handle for one in found for handle, label in zip(*one, strict=True)}
-    below: Any = {"loc": "outside lower center", "ncols": columns, "frameon": False}
-    figure.legend(entries.values(), entries.keys(), **below, **options)
+    width, longest = int(_PER_INCH * figure.get_figwidth()), max(map(len, entries), default=0)
+    fitting = max(1, min(columns, width // (longest + _HANDLE)))
+    names = [label if len(label) + _HANDLE <= width else textwrap.fill(label, width - _HANDLE) for label in entries]
+    below: Any = {"loc": "outside lower center", "ncols": fitting, "frameon": False}
+    figure.legend(entries.values(), names, **below, **options)
 
 
 def line_styles(lines: pd.DataFrame) -> dict[str, Any]:
@@ -155,27 +159,30 @@ def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, An
 
 
 def samples_figure(samples: Samples, title: str) -> Drawing:
-    """The same images under each condition, a row each; above each the predicted class, bold where wrong."""
+    """The same images under each condition, a row each, their true classes above all; above each the predicted class,
+    bold where wrong."""
     rows, columns = samples.predicted.shape
     height, width = samples.images.shape[-2:]
     cell_height, cell_width = round(1.4 * height), round(1.15 * width)
-    sheet = np.full((rows * cell_height, columns * cell_width, 3), 255, dtype=np.uint8)
+    above = cell_height - height  # for a line of names
+    sheet = np.full((above + rows * cell_height, columns * cell_width, 3), 255, dtype=np.uint8)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(0.95 * columns + 1.1, 1.15 * rows + 0.4), layout="constrained")
+        figure = Figure(figsize=(0.95 * columns + 1.1, 1.15 * rows + 0.7), layout="constrained")
         axis = figure.subplots()
         for row, column in np.ndindex(rows, columns):
-            top, left = (row + 1) * cell_height - height, column * cell_width
+            top, left = above + (row + 1) * cell_height - height, column * cell_width
             image = samples.images[row, column].transpose(1, 2, 0)
             sheet[top : top + height, left : left + width] = image  # grey ones in all three colours
             label, predicted = samples.labels[column], samples.predicted[row, column]
             right: Any = {"color": "0.35"} if predicted == label else {"color": COLOURS[1], "weight": "bold"}
-            name = str(samples.classes[predicted])
-            right |= {"ha": "center", "fontsize": 8 if len(name) <= _SHORT else 6, "in_layout": False}
-            axis.text(left + width / 2, top - 1, name, **right)
+            _write_class(axis, (left + width / 2, top - 1), str(samples.classes[predicted]), **right)
+            if row == 0:
+                _write_class(axis, (left + width / 2, above - 1), str(samples.classes[label]), color="black")
+        axis.text(-0.15 * width, above - 1, "true class", ha="right", va="bottom")
         for row in range(rows):
             name = condition_title(str(samples.names[row]), float(samples.levels[row]))
             name = name.replace("_", " ").replace(" ", "\n")
-            axis.text(-0.15 * width, (row + 1) * cell_height - height / 2, name, ha="right", va="center")
+            axis.text(-0.15 * width, above + (row + 1) * cell_height - height / 2, name, ha="right", va="center")
         axis.imshow(sheet, interpolation="none")  # in SVG and PDF pixel by pixel
         axis.axis("off")
         figure.suptitle(title, x=0.02, ha="left")
@@ -183,7 +190,13 @@ def samples_figure(samples: Samples, title: str) -> Drawing:
     predictions = pd.DataFrame(names, columns=["test_perturbation", "test_level"])
     predictions["label"] = np.tile(np.take(samples.classes, samples.labels), rows)
     predictions["predicted"] = np.take(samples.classes, samples.predicted).ravel()
-    return Drawing(figure, f"The predicted class above each image, bold where it is wrong ({title}).", predictions)
+    caption = f"The true classes above all, the predicted class above each image, bold where it is wrong ({title})."
+    return Drawing(figure, caption, predictions)
+
+
+def _write_class(axis: Axes, place: tuple[float, float], name: str, **style: Any) -> None:
+    """A class's name above an image, small where it is long."""
+    axis.text(*place, name, ha="center", fontsize=8 if len(name) <= _SHORT else 6, in_layout=False, **style)
 
 
 def usual_format(figure: Figure) -> str:

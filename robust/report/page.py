@@ -18,7 +18,9 @@ from robust.report.figures import Drawing, draw, usual_format
 from robust.report.place import check_place, write_files
 from robust.report.section import Section, Table, figure_files, numbers, table_files
 from robust.report.sections import sections
-from robust.runs import collect, read_status
+from robust.runs import collect, read_status, warnings_of
+from robust.runs.settings import setting
+from robust.runs.titles import only_measured
 from robust.values.text import csv, markdown, plain
 
 #: what figures and tables are written as where that is asked for, and what it is called
@@ -59,9 +61,11 @@ def write_report(
     texts = numbers(found)
     described = _described(found, {text: file for file, text in texts.items()}, formats)
     content = {
-        "data": ", ".join(rows["data"].unique()),
+        "data": ", ".join(dict.fromkeys(_data_names(rows, folders))),
         "networks": rows["model"].unique(),
         "models": rows["run"].nunique() + len(beside),
+        "warnings": warnings_of([*folders, *beside]),
+        "trained": not only_measured(rows).all(),
         "sections": described,
         **_circumstances([*folders, *beside]),
     }
@@ -77,6 +81,12 @@ def write_report(
         },
     )
     return out / "index.html"
+
+
+def _data_names(rows: pd.DataFrame, folders: Sequence[Path]) -> list[str]:
+    """What the data of each run is called: of one's own images, by the folder or file that they lie in."""
+    lies = {folder.name: Path(setting(folder, "data.path")).name for folder in folders}
+    return [lies.get(run) or data for run, data in rows[["run", "data"]].drop_duplicates().to_numpy()]
 
 
 def _described(found: Sequence[Section], places: dict[str, str], formats: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -9,7 +10,8 @@ from robust.measure import NATURAL, SUITES, condition_title
 from robust.measure.suites import comparable_suites
 from robust.measure.summary import seeds_line
 from robust.report.tables import intervals_note, percent, varying, with_half, with_interval
-from robust.runs.titles import short_models
+from robust.runs.settings import kept_epoch
+from robust.runs.titles import given_beside, kind_folders, only_measured, short_models
 
 _LINE = ["title", "kind", "data", "model"]
 _TEST = ["test_perturbation", "test_level"]
@@ -18,26 +20,26 @@ _UNTESTED = "not tested"
 _MOST_NAMED = 3  # lines that a sentence names
 _ENDS = ("", "_low", "_high", "_before")
 _ARROWS = "a → b: accuracy of the natural model → of this model, in the same trials."
-_WORST = (
-    "Worst condition: where the natural model (or, without one, this model) is least accurate, of all that this model "
-    "was tested under; worst accuracy: there."
-)
+_WORST = "Worst condition: where {} is least accurate, of all that this model was tested under; worst accuracy: there."
+_WHOSE = {True: "the natural model (or, without one, this model)", False: "this model"}
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A line for each kind of run, the suites and the other conditions that have a column there, and what is to be said
-    of them."""
+    """A line for each kind of run, the suites and the other conditions that have a column there, what the command of
+    each line set and not of all, and what is to be said of them."""
 
     lines: pd.DataFrame
     suites: tuple[str, ...]
     conditions: tuple[str, ...]
+    settings: list[str]
     note: str
 
 
-def score_table(summary: pd.DataFrame, rows: pd.DataFrame) -> Scores:
+def score_table(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path] = ()) -> Scores:
     """One line for each kind of run (`title`), over its `seeds`: accuracy on natural images, its mean over each suite
-    of tests, and how it does in the `hardest` one. `summary` as `summary_table` makes it of these rows.
+    of tests, and how it does in the `hardest` one. `summary` as `summary_table` makes it of these rows. `folders` say
+    what commands set.
 
     A mean is over a suite (see `suite_scores`): it stands where all of it was measured, of every seed, in the trials
     that most runs of the data have; else it is NaN and `note` says what is missing. `<suite>_before` is the same of the
@@ -51,7 +53,7 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame) -> Scores:
     means, own = suite_columns(suites), _trained_conditions(summary)
     under_own = own.groupby(["run", "condition"])[["mean", "before"]].first()
     means = means.join(under_own["mean"].unstack(), how="outer")
-    runs = summary.drop_duplicates("run").set_index("run")
+    runs = summary.drop_duplicates("run").set_index("run", drop=False)
     before = means.reindex(runs["reference"]).set_axis(runs.index)
     for condition, known in under_own["before"].groupby("condition"):  # in the same trials
         before[condition] = known.droplevel("condition")
@@ -61,15 +63,20 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame) -> Scores:
     conditions = tuple(own.loc[~own["test_perturbation"].isin(said), "condition"].unique())
     hidden = {*SUITES, *own["condition"]} - {*shown, *conditions}
     lines = lines.drop(columns=[f"{name}{end}" for name in hidden for end in _ENDS], errors="ignore")
+    shared, settings = given_beside(runs.set_index("kind")["title"].to_dict(), kind_folders(folders, runs))
+    compared = bool(lines["won"].notna().any())
     note = [
-        _ARROWS if lines["won"].notna().any() else "",
-        "" if (summary["test_perturbation"] == NATURAL).all() else _WORST,
+        f"Set{' for all' if len(lines) > 1 else ''}: {' '.join(shared)}." if shared else "",
+        *(f"Kept: the weights after {kept}." for folder in folders if len(runs) == 1 and (kept := kept_epoch(folder))),
+        _ARROWS if compared else "",
+        "" if (summary["test_perturbation"] == NATURAL).all() else _WORST.format(_WHOSE[compared]),
         _note(suites, lines, summary, shown) if shown or not conditions else "",
         _untested(summary),
         _baselines(summary),
         intervals_note(lines["seeds"]),
     ]
-    return Scores(lines, shown, conditions, " ".join(filter(None, note)))
+    beside = [settings[kind] for kind in runs.drop_duplicates(_LINE)["kind"]]
+    return Scores(lines, shown, conditions, beside, " ".join(filter(None, note)))
 
 
 def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
@@ -85,6 +92,7 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "trained": lines["title"],
+            **({"settings": scores.settings} if any(scores.settings) else {}),
             **{name: short_models(lines[name]) if name == "model" else lines[name] for name in varying(lines)},
             **({"seeds": lines["seeds"]} if (lines["seeds"] > 1).any() else {}),
             **{f"{name}, %": cells(name) for name in ("natural", *scores.suites, *scores.conditions)},
@@ -128,18 +136,19 @@ def _trained_conditions(summary: pd.DataFrame) -> pd.DataFrame:
 
 def _lines(summary: pd.DataFrame, means: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     """A line for each kind of run, in their order; `means` of each run and suite, and of its natural run, `before`."""
-    runs = summary.drop_duplicates("run").set_index("run")
+    runs = summary.drop_duplicates("run")
+    runs = runs.assign(compared=(runs["technique"] != NATURAL) & ~only_measured(runs)).set_index("run")
     natural = summary[summary["test_perturbation"] == NATURAL].drop_duplicates("run").set_index("run")["mean"]
     kinds = runs.groupby(_LINE, sort=False, dropna=False)
-    lines = kinds["technique"].agg(technique="first", seeds="size")
-    trained = lines.pop("technique") != NATURAL
+    lines = kinds["compared"].agg(compared="any", seeds="size")
+    compared = lines.pop("compared")
     figures = means.reindex(runs.index).assign(natural=natural).join(before.add_suffix("_before"))
     of_kinds = figures.groupby([runs[name] for name in _LINE], sort=False, dropna=False)
     lines = lines.join(of_kinds.apply(lambda mine: pd.Series(seeds_line(mine, figures))))
     for name in means:
-        lines[f"{name}_before"] = lines[f"{name}_before"].where(trained & lines[name].notna())
+        lines[f"{name}_before"] = lines[f"{name}_before"].where(compared & lines[name].notna())
     lines = lines.join(_hardest(summary))
-    lines["won"] = (lines["after"] - lines["before"]).where(trained)
+    lines["won"] = (lines["after"] - lines["before"]).where(compared)
     ordered = [f"{name}{end}" for name in ("natural", *means) for end in _ENDS[:3]]
     ordered += [f"{name}_before" for name in means]
     first, last = ["title", "data", "model", "seeds"], ["hardest", "after", "before", "won"]

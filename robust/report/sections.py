@@ -28,6 +28,7 @@ from robust.report.tables import (
     summary_table,
 )
 from robust.runs import RunFolder
+from robust.runs.settings import kept_epoch
 
 _MOST_LINES = 12  # kinds of runs that one can tell apart in a figure
 _MOST_SAMPLES = 6  # runs whose sample images are shown
@@ -37,7 +38,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
     """Everything there is to say about these runs; what their rows cannot answer is left out."""
     summary, of_studies = summary_table(rows, folders), [study.findings(folders, rows) for study in studies()]
     found = [
-        _models(summary, rows),
+        _models(summary, rows, folders),
         _claims([one.claims for one in of_studies]),
         *(section for one in of_studies for section in one.sections),
         attacks_section(folders),
@@ -69,8 +70,8 @@ def run_drawings(folder: Path) -> dict[str, Drawing]:
     return drawings
 
 
-def _models(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
-    scores, lines = score_table(summary, rows), over_seeds(summary)
+def _models(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path]) -> Section:
+    scores, lines = score_table(summary, rows, folders), over_seeds(summary)
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = accuracy_figure(lines)
@@ -180,9 +181,12 @@ def _conditions(summary: pd.DataFrame) -> Section:
 def _runs(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
     """Where each run lies, and which natural run it is compared with."""
     runs = summary.drop_duplicates("run")
-    runs = runs[runs["run"].isin([folder.name for folder in folders])]
+    places = {folder.name: folder for folder in folders}
+    runs = runs[runs["run"].isin(places)]
     table = runs[["title", "data", "model", "seed", "run", "reference"]].reset_index(drop=True)
     shown = table.rename(columns={"title": "trained", "run": "folder", "reference": "compared with"})
     shown["compared with"] = shown["compared with"].where(shown["compared with"] != shown["folder"], "")
+    if any(kept := [kept_epoch(places[run]) for run in table["run"]]):
+        shown["kept after"] = kept
     note = "Compared with: the natural run that was trained with the same settings, or that the run starts from."
     return Section("Runs", "", {}, {"runs": Table(shown, table, note)} if len(table) else {})

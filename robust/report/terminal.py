@@ -1,6 +1,6 @@
 """Results in the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,11 +20,11 @@ _WIDE = 160  # characters of a line in a file
 _LONGEST = 60  # characters of a name
 
 
-def print_results(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> None:
+def print_results(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> None:
     """The scores of every kind of run. Titles name the settings in which kinds differ, from the configurations in
     `folders`; of such the folders are named below."""
     summary = summary_table(rows, folders)
-    scores = score_table(summary, rows)
+    scores = score_table(summary, rows, folders)
     shown = shown_scores(scores, intervals=False).rename(columns=lambda name: name.removesuffix(", %"))
     print_table(shown, "test accuracy, %", scores.note)
     runs = summary.drop_duplicates("run")

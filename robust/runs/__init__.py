@@ -20,6 +20,7 @@ from robust.runs.state import (
     read_end,
     read_status,
     wait_for_one,
+    warnings_of,
     write_status,
 )
 
@@ -50,6 +51,7 @@ __all__ = [
     "read_status",
     "scheduler",
     "wait_for_one",
+    "warnings_of",
     "with_settings",
     "write_status",
     "write_table",

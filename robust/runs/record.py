@@ -23,8 +23,10 @@ _RECORD: dict[str, Any] = _SESSION | {
     "restarts": 0,
     "identity": None,
     "parents": {},
+    "settings": [],
     "sources": {},
     "tracked": [],
+    "warnings": [],
     "sessions": [],
 }
 _ENDS = ("done", "failed")
@@ -36,7 +38,7 @@ def read_record(path: Path) -> dict[str, Any]:
     if record["state"] not in _ENDS:
         raise DamagedError(path, f"`state` is not one of {', '.join(_ENDS)}")
     whole = _with_usual(path, record, _RECORD)
-    for name in ("parents", "sources", "tracked"):
+    for name in ("parents", "settings", "sources", "tracked", "warnings"):
         texts = whole[name].values() if isinstance(whole[name], dict) else whole[name]
         _check(path, name, all(isinstance(one, str) for one in texts))
     _check(path, "identity", whole["identity"] is None or isinstance(whole["identity"], dict))

@@ -15,6 +15,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C it is ten t
 _MOST_BYTES = 1_000_000  # of a configuration
 _MOST = 2000  # settings of one, and values of a list
 _SEED = "seed"
+_JUDGING = ("val_perturbed_accuracy", "val_accuracy")  # of an epoch, what says whether it is the best
 _NAMED = ("data", "model", "technique", "perturb")
 _OF_RECIPE = {  # settings that a recipe has, and what it calls them
     "trainer.max_epochs": "max_epochs",
@@ -38,35 +39,57 @@ def read_settings(folder: Path) -> Mapping[str, str]:
     return _read_once(folder)[0]
 
 
+def setting(folder: Path, key: str) -> str:
+    """One of a run's settings, of whatever kind, by its dotted name; "" where there is none, or it is null."""
+    value = _read_once(folder)[2].get(key, "")
+    return "" if value == "null" else value
+
+
+def given_settings(folder: Path) -> list[str]:
+    """What the command of a run set that made it what it is, such as "optimizer=sgd"; beyond what its name says."""
+    return list((RunFolder(folder).read_record() or {}).get("settings", []))
+
+
+def kept_epoch(folder: Path) -> str:
+    """After which of its epochs a run's weights were kept, such as "6 of 11 epochs"; "" where they are the last."""
+    curve = RunFolder(folder).read_metrics() if setting(folder, "trainer.keep") == "best" else None
+    judged = [name for name in _JUDGING if curve is not None and name in curve]
+    if curve is None or not judged:
+        return ""
+    accuracy = pd.to_numeric(curve[judged[0]], errors="coerce").fillna(-1)
+    return f"{accuracy.argmax() + 1} of {len(curve)} epochs"
+
+
 def beside_recipe(folder: Path) -> Mapping[str, str]:
     """Of a run's settings those of its training that are other than its recipe's, such as {"trainer.max_epochs":
     "2"}."""
     return _read_once(folder)[1]
 
 
-def _read_once(folder: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
+def _read_once(folder: Path) -> tuple[Mapping[str, str], ...]:
     path = RunFolder(folder).config
     try:
         stat = path.stat()
         return _read(path, stat.st_size, stat.st_mtime_ns)
     except OSError:
-        return {}, {}
+        return {}, {}, {}
 
 
 @functools.lru_cache(maxsize=1024)  # a page's sections ask for the same ones
-def _read(path: Path, size: int, _: int) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """What is in a file of this size that was written at this time."""
+def _read(path: Path, size: int, _: int) -> tuple[Mapping[str, str], ...]:
+    """What is in a file of this size that was written at this time: what makes the run, of that what is beside its
+    recipe, and all."""
     if size > _MOST_BYTES:
-        return {}, {}
+        return {}, {}, {}
     try:
         config = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506, both are safe
         if not isinstance(config, Mapping):
-            return {}, {}
+            return {}, {}, {}
         found = dict(_settings(config))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return {}, {}
+        return {}, {}, {}
     counted = {name: value for name, value in found.items() if counts(name, config) and name != _SEED}
-    return counted, _beside_recipe(found)
+    return counted, _beside_recipe(found), found
 
 
 def _beside_recipe(settings: Mapping[str, str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from robust.files import guarded, remove_partial
 from robust.files.claiming import Claim, ClaimedError, claimed_file, describe, holder, wait_for
 from robust.files.process import scheduler
 from robust.runs.folder import RunFolder
+from robust.runs.identity import Identity
 from robust.values.secrets import masked_word
 
 _PACKAGES = ("robust", "torch", "torchvision", "pytorch-lightning", "numpy")
@@ -102,13 +103,15 @@ def write_status(
     parents: Mapping[str, str] | None = None,
     sources: Mapping[str, str] | None = None,
     warnings: Sequence[str] = (),
+    settings: Sequence[str] = (),
 ) -> None:
     """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then.
 
     `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`),
     `parents` the kinds of the runs that it starts from, by the part that takes their weights, `sources` digests of the
-    user's own code that it was tested by, `warnings` what was warned of; what was recorded of these before stays, of
-    warnings until it is trained anew.
+    user's own code that it was tested by, `warnings` what was warned of, `settings` which keys were given that make the
+    run what it is, such as "optimizer=sgd"; what was recorded of these before stays, of warnings until it is trained
+    anew.
     """
     session = {
         "command": command_line(),
@@ -129,6 +132,7 @@ def write_status(
         "parents": {**before.get("parents", {}), **(parents or {})},
         "sources": {**before.get("sources", {}), **(sources or {})},
         "warnings": list(dict.fromkeys([*([] if "train" in durations_s else before.get("warnings", [])), *warnings])),
+        "settings": [*settings] or before.get("settings", []),
         "tracked": list(dict.fromkeys([*before.get("tracked", []), *tracked])),
         **session,
         "durations_s": {
@@ -138,6 +142,18 @@ def write_status(
         "sessions": sessions,
     }
     RunFolder(folder).write_record(record)
+
+
+def warnings_of(folders: Iterable[Path]) -> list[str]:
+    """What was warned of while these runs were made; of what begins alike, up to a colon, that of the first run."""
+    warned: dict[str, list[str]] = {}
+    for folder in folders:
+        record = read_status(folder).record or {}
+        identity = Identity.from_dict(record.get("identity"))
+        of_run = f"{identity.title}, seed {identity.seed}: " if identity else ""
+        for text in record.get("warnings", []):
+            warned.setdefault(text.partition(":")[0], []).append(f"{of_run}{text} [{folder.name}]")
+    return [first + (f" And so {len(others)} more." if others else "") for first, *others in warned.values()]
 
 
 def failed_since(status: Status, since: float) -> bool:

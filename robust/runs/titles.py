@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure import condition_title
-from robust.runs.settings import beside_recipe, differing_settings, read_settings
+from robust.measure import NATURAL, condition_title
+from robust.runs.settings import beside_recipe, differing_settings, given_settings, read_settings
 
 _MOST = 6  # settings that a title names
 KindFolders = Mapping[str, Path]  # of a run of each kind
@@ -19,6 +19,11 @@ def run_title(row: pd.Series) -> str:
     return (
         row["technique"] if trained == "none" else f"{row['technique']} {condition_title(trained, row['train_level'])}"
     )
+
+
+def only_measured(runs: pd.DataFrame) -> pd.Series:
+    """Which of these runs trained nothing: their network was measured as it was given."""
+    return (runs["technique"] != NATURAL) & (runs["reference"] == runs["run"])
 
 
 def run_titles(runs: pd.DataFrame, folders: KindFolders) -> pd.Series:
@@ -53,6 +58,19 @@ def disambiguate(titles: pd.Series, kinds: pd.Series, *within: pd.Series, folder
     named = _with_training(named, kinds, known)
     still = _collide([named, *within], kinds)
     return named.where(~still, named + " (" + kinds + ")")
+
+
+def given_beside(titles: Mapping[str, str], folders: KindFolders) -> tuple[list[str], dict[str, str]]:
+    """What the commands of all these kinds set, such as "optimizer=sgd"; of each kind what else its own set, and its
+    title does not say."""
+    given = {kind: given_settings(folders[kind]) if kind in folders else [] for kind in titles}
+    shared = [word for word in next(iter(given.values()), []) if all(word in one for one in given.values())]
+    said = {kind: tuple(f".{word}" for word in title.lower().split()) for kind, title in titles.items()}
+    own = {kind: [word for word in words if word not in shared] for kind, words in given.items()}
+    return shared, {
+        kind: " ".join(word for word in words if not f".{word}".lower().endswith(said[kind]))
+        for kind, words in own.items()
+    }
 
 
 def _with_training(titles: pd.Series, kinds: pd.Series, folders: KindFolders) -> pd.Series:

@@ -83,7 +83,8 @@ def print_plan(statuses: Mapping[Experiment, Status]) -> None:
     runs that failed."""
     runs = [(f"{run.identity.data}|{_kind(run)}", run, status) for run, status in statuses.items()]
     states = [state for state in State if any(status.state is state for status in statuses.values())]
-    table = Table(title=f"{len(runs)} runs", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, title_justify="left")
+    title = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, title_justify="left")
     for name in ("data", "trained", "level"):
         table.add_column(name)
     attacks = {run: run.attacks_left() for _, run, _ in runs}

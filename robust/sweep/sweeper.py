@@ -34,6 +34,7 @@ from robust.runs import (
     read_end,
     read_status,
     wait_for_one,
+    warnings_of,
     write_status,
 )
 from robust.runs.config import Config
@@ -133,22 +134,11 @@ def _wait_for_others(runs: Iterable[Experiment]) -> None:
     wait_for_one(run.folder for run, status in _look_at(_with_ancestors(runs)).items() if status.state is State.RUNNING)
 
 
-def _tell_of_warnings(statuses: Mapping[Experiment, Status]) -> None:
-    """Says what was warned of while the runs were made; what begins alike, up to a colon, of the first run."""
-    warned: dict[str, list[str]] = {}
-    for run, status in statuses.items():
-        for text in (status.record or {}).get("warnings", []):
-            told = f"{run.identity.title}, seed {run.identity.seed}: {text} [{run.folder}]"
-            warned.setdefault(text.partition(":")[0], []).append(told)
-    for first, *others in warned.values():
-        more = f" And so {len(others)} more." if others else ""
-        Console(stderr=True).print(f"warning: {first}{more}", markup=False, highlight=False, soft_wrap=True)
-
-
 @started()
 def finish(runs: Sequence[Experiment]) -> None:
     """The results of these runs, in the terminal and as a page. Raises FailedError if one is not done."""
-    from robust.report import print_results, sections, write_report  # draws: a second that training need not wait for
+    # These draw: a second that training need not wait for.
+    from robust.report import print_attacks, print_results, sections, write_report
 
     for run in _with_ancestors(runs):
         clear(run.folder)
@@ -158,6 +148,7 @@ def finish(runs: Sequence[Experiment]) -> None:
     if measured:
         rows = collect(measured)
         print_results(rows, measured)
+        print_attacks(measured)
         found = sections(measured, rows)
         place = runs[0].files.report if len(runs) == 1 else None
         if place:
@@ -170,7 +161,8 @@ def finish(runs: Sequence[Experiment]) -> None:
             Console().print(f"tracked: {look}", soft_wrap=True, markup=False)
     elif all(status.state is State.DONE for status in statuses.values()):
         Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True, markup=False)
-    _tell_of_warnings(statuses)
+    for text in warnings_of(run.folder for run in runs):
+        Console(stderr=True).print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
     if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:
         print_plan(statuses)
         raise FailedError(*(_describe(run, status) for run, status in undone.items()))

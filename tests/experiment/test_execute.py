@@ -548,4 +548,23 @@ def test_what_was_warned_of_in_runs_is_said_once_when_they_are_done(
     finish(runs)
     (said,) = [line for line in capsys.readouterr().err.splitlines() if "It has learnt nothing" in line]
     assert said.startswith("warning: constant dead 784, seed 0: It has learnt nothing: ")
-    assert said.endswith(f"[{runs[0].folder}] And so 1 more.")
+    assert said.endswith(f"[{runs[0].folder.name}] And so 1 more.")
+
+
+def test_a_run_knows_what_its_command_sets_beyond_its_name(make_run: Callable[..., Experiment]) -> None:
+    asked = ["technique=natural", "optimizer=sgd", "trainer.max_epochs=3", "trainer.max_epochs=1", "trainer.threads=1"]
+    found = make_run(*asked, "evaluation.trials=1", "seed=3").settings
+    assert [one for one in found if one.startswith(("optimizer=", "trainer", "seed", "evaluation", "technique"))] == [
+        "trainer.max_epochs=1",
+        "optimizer=sgd",
+    ]
+
+
+def test_results_end_with_robust_accuracy_where_a_run_was_attacked(
+    make_run: Callable[..., Experiment], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run("technique=natural", "evaluation=natural", "attack=fgsm", "attack.images=5")
+    assert execute(run).state is State.DONE
+    finish([run])
+    shown = capsys.readouterr().out
+    assert shown.index("test accuracy, %") < shown.index("robust accuracy, %") < shown.index("page: ")

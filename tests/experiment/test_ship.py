@@ -12,7 +12,7 @@ import pytest
 
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
-from robust.experiment.ship import ship_check, training_images
+from robust.experiment.ship import print_ship_check, ship_check, training_images
 from robust.runs import RunFolder, State
 from robust.runs.export import export
 
@@ -124,3 +124,13 @@ def test_what_cannot_be_checked_is_refused_in_a_sentence(place: Path, run: Path,
             (tmp_path / name).write_bytes(b"nothing")
         with pytest.raises((ValueError, FileNotFoundError), match=name):
             ship_check(tmp_path / name)
+
+
+def test_why_eight_bits_gain_accuracy_is_said_where_they_do(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"condition": "noise 0.05", "n": 500, "before": 0.45, "after": 0.75, "changed": 198, "lost": 4, "p": 1e-40}
+    row |= {"gained": 156, "logits": 0.9, "flipped": "", "bytes_before": 1, "bytes_after": 1}
+    table = pd.DataFrame([{**row, "ms_before": 1.0, "ms_after": 1.0}])
+    print_ship_check(table, Path("net.int8.onnx"))
+    assert "8 bits cut values off" in capsys.readouterr().out
+    print_ship_check(table.assign(after=0.45, p=1.0), Path("net.int8.onnx"))
+    assert "8 bits cut values off" not in capsys.readouterr().out

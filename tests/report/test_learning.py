@@ -4,8 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
+from matplotlib.figure import Figure
 
-from robust.report import sections
+from robust.report import draw, sections
+from robust.report.figures import legend_below
 from robust.runs import collect
 
 
@@ -29,3 +32,16 @@ def test_runs_with_validation_images_have_learning_curves(
     assert numbers["val_accuracy"].iloc[0] == 0.4
     (axis,) = section.drawings["learning"].figure.axes
     assert [line.get_ydata()[0] for line in axis.lines] == [50, 40]
+
+
+@pytest.mark.parametrize("label", ["perturbed validation images", "what a model was trained on, at length, " * 3])
+def test_a_legend_lies_within_its_figure(label: str) -> None:
+    figure = Figure(figsize=(3.4, 3), layout="constrained")
+    axis = figure.subplots()
+    for name in ("training images", "validation images", label):
+        axis.plot([0, 1], label=name)
+    legend_below(figure, columns=3)
+    draw(figure, "png")
+    (legend,) = figure.legends
+    assert figure.bbox.x0 <= legend.get_window_extent().x0
+    assert legend.get_window_extent().x1 <= figure.bbox.x1

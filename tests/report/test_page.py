@@ -1,17 +1,21 @@
 import html
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
+from robust.measure import Samples
 from robust.report import write_report
+from robust.report.figures import samples_figure
 from robust.report.scores import score_table
 from robust.report.tables import over_seeds, percent, summary_table
 from robust.runs import collect, find_runs
@@ -153,7 +157,8 @@ def test_titles_leave_out_what_all_networks_share(make_run: Callable[..., Experi
     shown = "constant noise 0.05 (convnet_mnist batch_norm=False)"
     readme = (page.parent / "README.md").read_text()
     assert f"| {shown} " in readme
-    assert shown in (page.parent / "figures" / "accuracy.svg").read_text()
+    svg = (page.parent / "figures" / "accuracy.svg").read_text()
+    assert all(word in svg for word in shown.split())  # in two lines
     for text in (page.read_text(), readme.replace("\\_", "_")):
         assert all(network in text for network in networks)
     assert set(pd.read_csv(page.parent / "tables" / "models.csv")["model"]) == set(networks)
@@ -198,3 +203,31 @@ def test_fractions_are_shown_in_percent(value: float, shown: str) -> None:
 
 def test_differences_carry_their_sign() -> None:
     assert [percent(value, sign=True) for value in (0.1, -0.1)] == ["+10.0", "-10.0"]
+
+
+def test_the_page_of_a_network_that_is_only_measured_says_so_and_warns(
+    tmp_path: Path, rows_of: Callable[..., pd.DataFrame], suites_of: Callable[..., dict[tuple[str, float], float]]
+) -> None:
+    folder = tmp_path / "net"
+    folder.mkdir()
+    rows = rows_of("net", suites_of("noise"), technique="pretrained", reference="net", data="folder")
+    rows.to_csv(folder / "rows.csv", index=False)
+    parts = "".join(f"{name}: {{}}\n" for name in ("model", "perturb", "technique", "task", "optimizer", "trainer"))
+    others = "evaluation: {}\nattack: {}\nlogger: {}\ndata: {name: folder, path: /images/pics}\n"
+    (folder / "config.yaml").write_text(parts + others)
+    record = {"state": "done", "warnings": ["Preflight: the network is right on 3. Set model.range=255."]}
+    (folder / "status.json").write_text(json.dumps(record))
+    page = write_report([folder], tmp_path / "out")
+    text, readme = page.read_text(), (tmp_path / "out" / "README.md").read_text()
+    assert "<h1>Robustness report: pics</h1>" in text
+    assert "1 model, measured in" in text
+    assert "Warning: Preflight: the network is right on 3. Set model.range=255. [net]</p>" in text
+    assert readme.startswith("# pics: 1 model\n\n**Warning:** Preflight: ")
+    assert "training" not in readme
+
+
+def test_sheets_say_the_true_class() -> None:
+    given = {"names": np.array(["natural"]), "levels": np.zeros(1), "images": np.zeros((1, 2, 1, 8, 8), np.uint8)}
+    answers = {"labels": np.array([0, 1]), "predicted": np.array([[2, 2]]), "classes": np.array(["cat", "dog", "eel"])}
+    figure = samples_figure(Samples(**given, **answers), "natural").figure
+    assert [text.get_text() for text in figure.axes[0].texts][:4] == ["eel", "cat", "eel", "dog"]

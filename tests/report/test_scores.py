@@ -111,3 +111,10 @@ def test_an_interval_of_two_seeds_is_said_to_be_rough_and_of_equal_ones_left_out
     assert "From 2 seeds they are rough" in found.note
     (line,) = shown_scores(found, intervals=False).to_dict("records")
     assert (line["natural, %"], line["noise, %"]) == ("90.0", "50.5 ±6.4")
+
+
+def test_a_network_that_is_only_measured_is_compared_with_nothing(rows_of: Make, suites_of: Make) -> None:
+    found = scores(rows_of("net", suites_of("noise"), technique="pretrained", reference="net"))
+    (line,) = shown_scores(found).to_dict("records")
+    assert (line["natural, %"], line["noise, %"], line["worst accuracy, %"]) == ("90.0", "50.0", "50.0")
+    assert "natural model" not in found.note

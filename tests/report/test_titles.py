@@ -1,5 +1,6 @@
 """Runs that differ can be told apart."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from robust.report import print_results
+from robust.report.scores import score_table, shown_scores
 from robust.report.tables import summary_table
 from robust.runs import collect, settings, with_settings
 
@@ -104,3 +106,29 @@ def test_a_configuration_that_grows_without_end_is_passed_over(tmp_path: Path) -
     begun = time.monotonic()
     assert settings.read_settings(tmp_path) == {}
     assert time.monotonic() - begun < 1
+
+
+def test_what_commands_set_stands_with_the_results(sweep: Callable[..., list[Path]]) -> None:
+    folders = sweep({"lr": 0.1}, {"lr": 0.01})
+    for folder, lr in zip(folders, ("0.1", "0.1", "0.01", "0.01"), strict=True):
+        record = {"state": "done", "settings": ["lr_scheduler=cosine", f"optimizer.lr={lr}", "label_smoothing=0.1"]}
+        (folder / "status.json").write_text(json.dumps(record))
+    found = score_table(summary_table(collect(folders), folders), collect(folders), folders)
+    assert "Set for all: lr_scheduler=cosine label_smoothing=0.1." in found.note
+    assert found.settings == ["", ""], "titles say the rest"
+    for folder in folders[:2]:
+        (folder / "status.json").write_text(json.dumps({"state": "done", "settings": ["trainer.ema=0.9"]}))
+    found = score_table(summary_table(collect(folders), folders), collect(folders), folders)
+    assert shown_scores(found)["settings"].tolist() == ["trainer.ema=0.9", "lr_scheduler=cosine label_smoothing=0.1"]
+
+
+def test_the_epoch_whose_weights_were_kept_is_said(sweep: Callable[..., list[Path]]) -> None:
+    folder, other = sweep({})
+    accuracies = pd.DataFrame({"epoch": range(4), "val_accuracy": [0.1, 0.2, 0.9, 0.1]})
+    for one in (folder, other):
+        accuracies.assign(val_perturbed_accuracy=[0.1, 0.5, 0.2, 0.5]).to_csv(one / "metrics.csv", index=False)
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("threads: 0}", "threads: 0, keep: best}", 1))
+    rows = collect([folder])
+    assert "Kept: the weights after 2 of 4 epochs." in score_table(summary_table(rows), rows, [folder]).note
+    assert settings.kept_epoch(other) == ""

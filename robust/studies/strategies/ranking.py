@@ -83,17 +83,18 @@ def one_for_all(table: pd.DataFrame) -> str:
 
 def _answer(data: str, table: pd.DataFrame) -> str:
     within = robust(table)
+    models = f"{len(table)} model{'' if len(table) == 1 else 's'}"
     if table["shortfall"].isna().all():
-        return f"{data}: the natural model was not measured, so there is nothing to hold {len(table)} models against."
+        return f"{data}: the natural model was not measured, so there is nothing to hold {models} against."
     best = table.loc[(within if len(within) else table)["shortfall"].idxmin()]
-    count = f"{len(within)} of {len(table)} models" if len(within) else f"none of {len(table)} models"
+    count = f"{len(within) or 'none'} of {models}"
     before = percent(best["worst"] + best["shortfall"])
     seeds = f", over {best['seeds']} seeds" if best["seeds"] > 1 else ""
     return (
         f"{data}: {count} stayed within {100 * TOLERANCE:g} points of natural accuracy ({before} %) under all ten "
         f"conditions{_named(table)}. The {'best' if len(within) else 'nearest'} is {best['title']}: "
         f"{percent(best['natural'])} % on natural images, {percent(best['mean'])} % on average, "
-        f"{percent(best['worst'])} % at worst ({best['hardest']}){seeds}."
+        f"{percent(best['worst'])} % at worst of the ten ({best['hardest']}){seeds}."
     )
 
 

@@ -109,7 +109,8 @@ def test_one_for_all_counts_the_models_within_three_points_and_names_the_best():
     assert "The best is transfer camera 1: 96.0 % on natural images, 95.7 % on average, 95.0 % at worst" in answer
     assert "cifar10: none of 2 models stayed within 3 points" in answer
     assert (
-        "The nearest is constant all 1: 86.0 % on natural images, 85.4 % on average, 80.0 % at worst (hot 2)" in answer
+        "The nearest is constant all 1: 86.0 % on natural images, 85.4 % on average, 80.0 % at worst of the ten (hot 2)"
+        in answer
     )
 
 
@@ -149,3 +150,11 @@ def test_nothing_to_draw_is_said():
     assert one_for_all(table) == ""
     with pytest.raises(ValueError, match="none was tested under all ten conditions"):
         ranking_figure(table)
+
+
+def test_networks_that_are_only_measured_are_not_ranked_nor_is_one_alone():
+    trained = make_rows("constant", "hot", 5.0)
+    given = [make_rows(f"pretrained {name}").assign(reference=lambda rows: rows["run"]) for name in ("a", "b")]
+    assert one_for_all_section(pd.concat([*given, trained])).title == ""
+    section = one_for_all_section(pd.concat([*given, trained, make_rows("natural")]))
+    assert len(section.tables["ranking"].numbers) == 2
