@@ -67,7 +67,7 @@ def register(network: _Any) -> _Any:
 def allow(names: Iterable[str]) -> None:
     """Lets checkpoints name networks by these dotted paths, which the user's own configuration names. Nothing is
     imported yet."""
-    _allowed.update(names)
+    _allowed.update(name.replace(":", ".") for name in names)
 
 
 def is_allowed(name: str) -> bool:
@@ -76,6 +76,7 @@ def is_allowed(name: str) -> bool:
 
 
 def _is_named(name: str) -> bool:
+    name = name.replace(":", ".")
     named = name in _allowed or name in called_by_packages()
     return named or any(name == entry.value.replace(":", ".") for entry in entry_points(group=GROUP))
 
@@ -91,11 +92,12 @@ def find(name: str, named: Sequence[Network | str] = ()) -> Network:
             return network
     if name in _OURS:
         return _OURS[name]
-    if name in named or _is_named(name.replace(":", ".")):
+    if name in named or _is_named(name):
         return _import(name)
     raise UnknownNetworkError(
         f"the network {name}, which is neither one of robust.models nor registered, and is not called. If you trust "
-        f"it: `robust.register` it first, or name it: `robust.load(run_folder, networks=[{name!r}])`."
+        f"it: `robust.register` it first, or name it: `robust.load(run_folder, networks=[{name!r}])`; for a command, "
+        "in a choice of your own: --config-dir FOLDER."
     )
 
 
