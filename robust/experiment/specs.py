@@ -85,9 +85,7 @@ def _check_own(word: str) -> None:
         try:
             locate(word)
         except Exception as error:  # of any kind: it imports what others wrote
-            raise ValueError(
-                f"MODEL must be {_MODEL}; {word} names no class, function or network. {why_not(word, error)}"
-            ) from error
+            raise ValueError(f"MODEL {word} cannot be imported. {why_not(word, error)}") from error
 
 
 def data_overrides(word: str) -> list[str]:

@@ -98,8 +98,8 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
     if task.name == "classify" and len(splits.train.classes) < _FEWEST_CLASSES:
         more = " A network learns without classes too: task=rotation, patches or simclr." if learns(config) else ""
         raise ValueError(
-            f"There must be images of at least two classes to tell apart; {data.get('path') or data.name} has one, "
-            f"{', '.join(splits.train.classes)}. Add those of another, in a folder of its own.{more}"
+            f"There must be images of at least two classes; {data.get('path') or data.name} has one, "
+            f"`{', '.join(splits.train.classes)}`. Add a folder with those of another.{more}"
         )
     if not len(splits.train):
         if learns(config):
