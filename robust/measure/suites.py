@@ -6,6 +6,11 @@ import pandas as pd
 
 from robust.measure.conditions import NATURAL, condition_title
 
+#: the common corruptions (Hendrycks and Dietterich 2019, arXiv 1903.12261)
+CORRUPTIONS = (
+    *("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "gaussian_blur", "defocus_blur", "motion_blur"),
+    *("glass_blur", "zoom_blur", "fog", "brightness", "contrast", "saturate", "elastic_transform", "pixelate"),
+)
 _FAMILIES = {
     "pixel": tuple((fault, 2.0) for fault in ("stuck", "hot", "dead")),
     "noise": (("noise", 0.0255), ("noise", 0.03775), ("noise", 0.05)),
@@ -35,12 +40,16 @@ UNITS = {
     "texture": "weight of the pattern, at most",
     "pixel_dropout": "share of the pixels, at most",
     **dict.fromkeys(("environment", "camera", "all"), "share of each range"),
+    **dict.fromkeys(CORRUPTIONS, "severity"),
     **{
         f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")
     },
 }
 #: perturbations in which nothing is random: one trial is all there are
-NOT_RANDOM = ("blur", "blur_channels")
+NOT_RANDOM = (
+    *("blur", "blur_channels", "gaussian_blur", "defocus_blur", "zoom_blur"),
+    *("brightness", "contrast", "saturate", "pixelate"),
+)
 #: the columns of `suite_scores`
 SUITE_COLUMNS = ["run", "suite", "mean", "worst", "worst_condition", "trials", "tests", "missing"]
 _RUN = ["run", "suite"]

@@ -175,11 +175,11 @@ class Adapted(nn.Module):
         if differ:
             more = f" and {len(differ) - 5} more" if len(differ) > 5 else ""
             names = ", ".join(name.removeprefix("network.") for name in differ[:5])
-            there, here = (shapes.get(differ[0], "none") for shapes in (theirs, mine))
-            advice = " They take images in colour: model.channels=rgb." if _differ_in_colour(there, here) else ""
+            shapes = [one.get(differ[0], ()) for one in (theirs, mine)]
+            advice = " They take images in colour: model.channels=rgb." if _differ_in_colour(*shapes) else ""
             raise ValueError(
-                f"`weights={source}` are of another network: {names}{more} differ (the first: {there} there, {here} "
-                f"here).{advice}"
+                f"`weights={source}` are of another network: {names}{more} differ (the first: {shapes[0] or 'none'} "
+                f"there, {shapes[1] or 'none'} here).{advice}"
             )
         self.load_state_dict({name: value for name, value in given.items() if name not in left}, strict=False)
 
@@ -231,10 +231,9 @@ class Adapted(nn.Module):
             )
 
 
-def _differ_in_colour(there: object, here: object) -> bool:
+def _differ_in_colour(there: tuple[int, ...], here: tuple[int, ...]) -> bool:
     """Whether these shapes of weights are those of a convolution of three channels, and of one."""
-    shapes = [one for one in (there, here) if isinstance(one, tuple) and len(one) > 1]
-    return len(shapes) == 2 and [one[1] for one in shapes] == [_COLOURS, 1]
+    return (*there[1:2], *here[1:2]) == (_COLOURS, 1)
 
 
 def channels_of(channels: Channels | None, image_shape: Sequence[int]) -> int:

@@ -1,0 +1,47 @@
+"""Weather: the corruption fog."""
+
+import torch
+from torch import Tensor
+
+from robust.perturb.common.base import Corruption
+from robust.perturb.random import ImageRandom
+
+_FIRST = 100.0  # of the largest features: the root of how high they are
+
+
+class Fog(Corruption):
+    """Lays clouds over the picture, a fractal of its own for each, and keeps its greatest value: `fog`."""
+
+    name = "fog"
+
+    def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
+        side = 1 << (max(shape[1:]) - 1).bit_length()
+        return {"field": 2 * random.uniform(max(side, 2), max(side, 2)) - 1}
+
+    def corrupt(self, images: Tensor, thick: float, decay: float, *, field: Tensor) -> Tensor:
+        height, width = images.shape[2:]
+        clouds = plasma(field, decay)[:, None, :height, :width].to(images.dtype)
+        most = images.amax((1, 2, 3), keepdim=True)
+        return (images + thick * clouds) * most / (most + thick)
+
+
+def plasma(field: Tensor, decay: float) -> Tensor:
+    """Clouds from 0 to 1, shape (batch, side, side), the opposite sides of which fit together; `side` is a power of
+    two. A place in the middle of four has their mean and what the `field`, from -1 to 1, of the same shape, adds there:
+    at first 100 x 100 times, at each smaller distance a `decay` x `decay`th of it (Fournier et al. 1982)."""
+    side, wobble = field.shape[-1], _FIRST
+    clouds = torch.zeros_like(field)
+    step = side
+    while step >= 2:
+        half = step // 2
+        corners = clouds[:, ::step, ::step]
+        four = corners + corners.roll(-1, 1)
+        middles = (four + four.roll(-1, 2)) / 4 + wobble**2 * field[:, half::step, half::step]
+        clouds[:, half::step, half::step] = middles
+        across = (corners + corners.roll(-1, 2) + middles + middles.roll(1, 1)) / 4
+        down = (corners + corners.roll(-1, 1) + middles + middles.roll(1, 2)) / 4
+        clouds[:, ::step, half::step] = across + wobble**2 * field[:, ::step, half::step]
+        clouds[:, half::step, ::step] = down + wobble**2 * field[:, half::step, ::step]
+        step, wobble = half, wobble / decay
+    clouds = clouds - clouds.amin((1, 2), keepdim=True)
+    return clouds / clouds.amax((1, 2), keepdim=True).clamp_min(1e-12)

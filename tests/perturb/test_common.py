@@ -1,0 +1,333 @@
+"""The common corruptions against other people's parts: SciPy, scikit-image, Pillow, plain loops."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import ndimage, stats
+from skimage import color, filters
+from torch import Tensor
+
+from robust.perturb import ImageRandom, common
+from robust.perturb.common.blur import disk
+from robust.perturb.common.constants import TABLES
+from robust.perturb.common.noise import poisson
+from robust.perturb.common.weather import plasma
+
+SIZES = (32, 64, 224)
+LEVEL = 1 / 255
+CLASSES: dict[str, type[common.Corruption]] = {
+    one.name: one
+    for one in vars(common).values()
+    if isinstance(one, type) and issubclass(one, common.Corruption) and hasattr(one, "name")
+}
+
+at_every_size = pytest.mark.parametrize("size", SIZES)
+at_every_severity = pytest.mark.parametrize("severity", range(1, 6))
+
+
+def photos(size: int, *, width: int | None = None, count: int = 2, channels: int = 3) -> Tensor:
+    """Pictures with large and small features, edges, black, white and grey, as 8 bits have them."""
+    random = np.random.default_rng(size)
+    shape = (count, channels, size, width or size)
+    smooth = ndimage.gaussian_filter(random.normal(size=shape), (0, 0, size / 12, size / 12))
+    fine = random.normal(size=shape) * 0.1
+    images = 0.5 + 0.35 * smooth / smooth.std() + fine
+    images[:, :, : size // 4, : size // 4] = 0.4
+    images[:, :, -size // 8 :] = 0
+    return torch.from_numpy((images.clip(0, 1) * 255).round() / 255).float()
+
+
+def published(name: str, severity: int, size: int) -> tuple[float, ...]:
+    return TABLES[name][size][severity - 1]
+
+
+def corrupted(name: str, severity: float, images: Tensor, **drawn: Tensor) -> np.ndarray:
+    found = CLASSES[name](severity=severity).apply_transform(images, **drawn)
+    return found.permute(0, 2, 3, 1).double().numpy()
+
+
+def rows(images: Tensor) -> np.ndarray:
+    return images.permute(0, 2, 3, 1).double().numpy()
+
+
+def assert_near(found: np.ndarray, wanted: np.ndarray, *, most: float = LEVEL / 4) -> None:
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted.clip(0, 1)).max() <= most
+
+
+@at_every_severity
+@at_every_size
+def test_gaussian_blur_is_scikit_images(size: int, severity: int) -> None:
+    (sigma,) = published("gaussian_blur", severity, size)
+    images = photos(size)
+    wanted = [filters.gaussian(one, sigma, mode="nearest", truncate=4, channel_axis=-1) for one in rows(images)]
+    assert_near(corrupted("gaussian_blur", severity, images), np.stack(wanted))
+
+
+@at_every_severity
+@at_every_size
+def test_defocus_blur_is_a_convolution_with_a_smoothed_disk(size: int, severity: int) -> None:
+    radius, alias = published("defocus_blur", severity, size)
+    reach, taps = (8, 3) if radius <= 8 else (int(radius), 5)
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    kernel = (x**2 + y**2 <= radius**2).astype(float)
+    kernel /= kernel.sum()
+    weights = np.exp(-0.5 * ((np.arange(taps) - taps // 2) / alias) ** 2)
+    for axis in (0, 1):
+        kernel = ndimage.correlate1d(kernel, weights / weights.sum(), axis, mode="mirror")
+    images = photos(size)
+    wanted = ndimage.correlate(rows(images), kernel[None, :, :, None], mode="mirror")
+    assert_near(corrupted("defocus_blur", severity, images), wanted)
+
+
+def test_disks_have_the_published_sizes() -> None:
+    """Pixels, and standard deviation along an axis, of the kernels that published pictures were made with."""
+    for radius, pixels in ((3, 29), (4, 49), (6, 113), (8, 197), (10, 317)):
+        assert int((disk(radius, 0.01) > 1e-6).sum()) == pixels
+    for severity, deviation in enumerate((1.53, 2.03, 3.04, 4.02, 5.08), start=1):
+        assert spread(disk(*published("defocus_blur", severity, 224))) == pytest.approx(deviation, abs=0.006)
+    for severity, deviation in enumerate((0.284, 0.462, 0.577, 0.632, 0.816), start=1):
+        assert spread(disk(*published("defocus_blur", severity, 32))) == pytest.approx(deviation, abs=6e-4)
+    sums = [float(disk(*published("defocus_blur", severity, 224)).sum()) for severity in (4, 5)]
+    assert sums == pytest.approx([1.013, 1.011], abs=6e-4)
+
+
+def spread(kernel: Tensor) -> float:
+    places = torch.arange(len(kernel)).double() - len(kernel) // 2
+    return math.sqrt(float((kernel.sum(0) * places.square()).sum() / kernel.sum()))
+
+
+@at_every_severity
+@at_every_size
+def test_motion_blur_is_a_line_of_pixels(size: int, severity: int) -> None:
+    radius, sigma = published("motion_blur", severity, size)
+    angles = torch.tensor([-44.0, 0.0, 17.0])
+    images = photos(size, count=3)
+    weights = np.exp(-(np.arange(2 * radius + 1) ** 2) / (2 * sigma**2))
+    weights /= weights.sum()
+    wanted = []
+    for image, angle in zip(rows(images), np.deg2rad(angles.numpy()), strict=True):
+        across, down = (
+            -np.ceil(np.arange(2 * radius + 1) * one - 0.5).astype(int) for one in (np.cos(angle), np.sin(angle))
+        )
+        y, x = np.mgrid[:size, :size]
+        moved = [
+            image[(y + dy).clip(0, size - 1), (x + dx).clip(0, size - 1)] for dy, dx in zip(down, across, strict=True)
+        ]
+        wanted.append(np.tensordot(weights, np.stack(moved), 1))
+    assert_near(corrupted("motion_blur", severity, images, angle=angles), np.stack(wanted))
+
+
+@at_every_severity
+@at_every_size
+def test_zoom_blur_is_scipys_zooms(size: int, severity: int) -> None:
+    greatest, step = published("zoom_blur", severity, size)
+    images = photos(size, count=1)
+    factors = np.arange(1, greatest + step / 2, step)
+    found = rows(images)
+    total = found.copy()
+    for factor in factors:
+        kept = math.ceil(size / factor)
+        top = (size - kept) // 2
+        middle = found[:, top : top + kept, top : top + kept]
+        zoomed = ndimage.zoom(middle, (1, factor, factor, 1), order=1)
+        cut = (zoomed.shape[1] - size) // 2
+        total += zoomed[:, cut : cut + size, cut : cut + size]
+    assert_near(corrupted("zoom_blur", severity, images), total / (len(factors) + 1))
+
+
+@at_every_severity
+@at_every_size
+def test_brightness_and_saturation_are_scikit_images(size: int, severity: int) -> None:
+    images = photos(size)
+    hsv = color.rgb2hsv(rows(images))
+    (added,) = published("brightness", severity, size)
+    brighter = hsv.copy()
+    brighter[..., 2] = (brighter[..., 2] + added).clip(0, 1)
+    assert_near(corrupted("brightness", severity, images), color.hsv2rgb(brighter))
+    factor, more = published("saturate", severity, size)
+    hsv[..., 1] = (hsv[..., 1] * factor + more).clip(0, 1)
+    assert_near(corrupted("saturate", severity, images), color.hsv2rgb(hsv))
+
+
+@at_every_severity
+@at_every_size
+def test_contrast_is_about_the_mean_of_each_channel(size: int, severity: int) -> None:
+    (factor,) = published("contrast", severity, size)
+    images = photos(size)
+    mean = rows(images).mean((1, 2), keepdims=True)
+    assert_near(corrupted("contrast", severity, images), (rows(images) - mean) * factor + mean)
+
+
+@at_every_severity
+@pytest.mark.parametrize("width", [0, 9])
+@at_every_size
+def test_pixelate_is_pillows(size: int, width: int, severity: int) -> None:
+    (share,) = published("pixelate", severity, size)
+    images = photos(size, width=size + width)
+    wanted = []
+    for one in rows(images):
+        picture = Image.fromarray((one * 255).round().astype(np.uint8))
+        small = picture.resize((int((size + width) * share), int(size * share)), Image.Resampling.BOX)
+        wanted.append(np.asarray(small.resize(picture.size, Image.Resampling.BOX)) / 255)
+    assert_near(corrupted("pixelate", severity, images), np.stack(wanted), most=LEVEL + 1e-6)
+
+
+@at_every_severity
+@at_every_size
+def test_noise_follows_its_field(size: int, severity: int) -> None:
+    images = photos(size)
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(1))
+    (std,) = published("gaussian_noise", severity, size)
+    field = rows(noise)
+    assert_near(corrupted("gaussian_noise", severity, images, noise=noise), rows(images) + std * field)
+    (std,) = published("speckle_noise", severity, size)
+    assert_near(corrupted("speckle_noise", severity, images, noise=noise), rows(images) * (1 + std * field))
+    chance = torch.rand(images.shape, generator=torch.Generator().manual_seed(2))
+    (share,) = published("impulse_noise", severity, size)
+    wanted = np.where(rows(chance) < share, rows(chance) < share / 2, rows(images))
+    assert_near(corrupted("impulse_noise", severity, images, chance=chance), wanted)
+
+
+@at_every_severity
+@at_every_size
+def test_shot_noise_counts_photons_as_scipy_does(size: int, severity: int) -> None:
+    (photons,) = published("shot_noise", severity, size)
+    images = photos(size)
+    chance = torch.rand(images.shape, generator=torch.Generator().manual_seed(3))
+    wanted = stats.poisson.ppf(rows(chance), rows(images) * photons) / photons
+    off = np.abs(corrupted("shot_noise", severity, images, chance=chance) - wanted.clip(0, 1)) * photons
+    assert (off > 0.01).mean() < 0.015
+    assert off.max() < 1.01
+
+
+@at_every_severity
+@at_every_size
+def test_glass_blur_copies_pixel_after_pixel(size: int, severity: int) -> None:
+    sigma, near, times = published("glass_blur", severity, size)
+    images = photos(size, count=1)
+    drawn = CLASSES["glass_blur"](severity=severity).sample(ImageRandom(3, torch.arange(1)), (3, size, size))
+    moves = drawn["moves"][0].numpy()
+    assert (moves.min(), moves.max()) == (-near, near - 1)
+    wanted = filters.gaussian(rows(images)[0], sigma, mode="nearest", truncate=4, channel_axis=-1)
+    for time in range(times):
+        for row in range(size - near, near, -1):
+            for column in range(size - near, near, -1):
+                down, across = moves[time, :, row, column]
+                wanted[row, column] = wanted[row + down, column + across]
+    wanted = filters.gaussian(wanted, sigma, mode="nearest", truncate=4, channel_axis=-1)
+    assert_near(corrupted("glass_blur", severity, images, **drawn), wanted[None])
+
+
+@at_every_severity
+@at_every_size
+def test_elastic_transform_is_scipys_sampling(size: int, severity: int) -> None:
+    far, alike, affine = (size * one for one in published("elastic_transform", severity, size))
+    images = photos(size, count=1)
+    drawn = CLASSES["elastic_transform"](severity=severity).sample(ImageRandom(4, torch.arange(1)), (3, size, size))
+    half = size // 3
+    before = size // 2 + np.array([[half, half], [half, -half], [-half, -half]], float)
+    after = before + affine * drawn["points"][0].double().numpy()
+    back = np.linalg.solve(np.c_[after, np.ones(3)], before)
+    y, x = np.mgrid[:size, :size].astype(float)
+    columns, lines = (np.stack([x, y, np.ones_like(x)], -1) @ back).transpose(2, 0, 1)
+    image = rows(images)[0]
+    wanted = [
+        ndimage.map_coordinates(one, [lines, columns], order=1, mode="mirror") for one in image.transpose(2, 0, 1)
+    ]
+    if far:
+        field = drawn["field"][0].double().numpy()
+        down, across = (far * ndimage.gaussian_filter(one, alike, mode="reflect", truncate=3) for one in field)
+        wanted = [ndimage.map_coordinates(one, [y + down, x + across], order=1, mode="reflect") for one in wanted]
+    assert_near(corrupted("elastic_transform", severity, images, **drawn), np.stack(wanted, -1)[None])
+
+
+@at_every_severity
+@pytest.mark.parametrize("size", [32, 64])
+def test_fog_is_a_fractal_of_means(size: int, severity: int) -> None:
+    thick, decay = published("fog", severity, size)
+    images = photos(size, count=1)
+    drawn = CLASSES["fog"](severity=severity).sample(ImageRandom(5, torch.arange(1)), (3, size, size))
+    field = drawn["field"][0].double().numpy()
+    clouds, step, wobble = np.zeros((size, size)), size, 100.0
+
+    def put(row: int, column: int, near: list[tuple[int, int]]) -> None:
+        mean = np.mean([clouds[one % size, other % size] for one, other in near])
+        clouds[row, column] = mean + wobble * wobble * field[row, column]
+
+    while step >= 2:
+        half = step // 2
+        for row in range(half, size, step):
+            for column in range(half, size, step):
+                put(row, column, [(row + a, column + b) for a in (-half, half) for b in (-half, half)])
+        for row in range(0, size, half):
+            for column in range(half if row % step == 0 else 0, size, step):
+                put(
+                    row,
+                    column,
+                    [(row - half, column), (row + half, column), (row, column - half), (row, column + half)],
+                )
+        step, wobble = half, wobble / decay
+    clouds = (clouds - clouds.min()) / (clouds.max() - clouds.min())
+    most = rows(images).max()
+    wanted = (rows(images) + thick * clouds[None, :, :, None]) * most / (most + thick)
+    assert_near(corrupted("fog", severity, images, **drawn), wanted)
+
+
+@pytest.mark.parametrize(("size", "decay", "deviation", "near"), [(32, 3, 0.145, 0.984), (64, 2, 0.16, 0.996)])
+def test_fog_has_the_published_statistics(size: int, decay: float, deviation: float, near: float) -> None:
+    field = 2 * torch.rand(300, size, size, generator=torch.Generator().manual_seed(0)) - 1
+    clouds = plasma(field, decay).numpy()
+    assert clouds.mean() == pytest.approx(0.5, abs=0.03)
+    assert clouds.std((1, 2)).mean() == pytest.approx(deviation, abs=0.02)
+    pairs = [np.corrcoef(one[:, 1:].ravel(), one[:, :-1].ravel())[0, 1] for one in clouds]
+    assert np.mean(pairs) == pytest.approx(near, abs=0.003)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.05, 1.0, 4.0, 11.99, 12.0, 30.0, 500.0])
+def test_counts_have_the_mean_and_the_variance_of_poissons(mean: float) -> None:
+    count = 400_000
+    chance = (torch.arange(count) + 0.5) / count  # every chance alike: no error of sampling
+    found = poisson(torch.full((count,), mean), chance).double()
+    assert float(found.mean()) == pytest.approx(mean, rel=2e-3, abs=1e-6)
+    assert float(found.var()) == pytest.approx(mean, rel=1e-2, abs=1e-6)
+
+
+def test_between_sizes_and_severities_constants_lie_between() -> None:
+    assert common.constants("gaussian_noise", 1.5, 32) == pytest.approx((0.05,))
+    assert common.constants("gaussian_noise", 3, 64) == (0.12,)
+    assert common.constants("gaussian_noise", 3, 8) == (0.08,)
+    assert common.constants("gaussian_noise", 3, 500) == (0.18,)
+    half = round(math.sqrt(64 * 224))
+    assert common.constants("gaussian_noise", 3, half) == pytest.approx((0.15,), abs=1e-3)
+
+
+@pytest.mark.parametrize("severity", [-1, 0.5, 5.5, 6, "three", None, float("nan"), True])
+def test_a_severity_that_is_none_is_refused(severity: object) -> None:
+    with pytest.raises(ValueError, match="`severity` must be"):
+        common.Contrast(severity=severity)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_any_size_down_to_a_pixel_is_corrupted(name: str) -> None:
+    for shape in ((1, 3, 1, 1), (2, 1, 2, 7), (1, 3, 3, 1), (2, 4, 5, 6), (0, 3, 8, 8)):
+        images = torch.rand(shape)
+        for severity in (0, 1, 2.5, 5):
+            found = CLASSES[name](severity=severity)(images, seed=1)
+            assert found.shape == images.shape
+            assert found.isfinite().all()
+            assert severity or torch.equal(found, images)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_gradients_go_through(name: str) -> None:
+    images = photos(32).clamp(0.2, 0.8).requires_grad_()
+    perturbation = CLASSES[name](severity=3)
+    drawn = perturbation.sample(ImageRandom(0, torch.arange(2)), (3, 32, 32))
+    perturbation.apply_transform(images, **drawn).sum().backward()
+    assert images.grad is not None
+    assert images.grad.isfinite().all()
+    assert images.grad.abs().sum() > 0
