@@ -6,18 +6,16 @@ from typing import Self
 
 from tqdm.auto import tqdm
 
-_EVERY_S = 20  # between two lines
-
 
 class Progress:
-    """Shows on standard error how many of `total` are done, under a `title`; with none, nothing. A bar goes when all is
-    done; where there is no terminal, a line comes every 20 seconds."""
+    """Shows on standard error how many of `total` are done, under a `title`; without one, nothing. A bar goes when all
+    is done; where there is no terminal, a line comes every `every_s` seconds."""
 
-    def __init__(self, title: str | None, total: int, unit: str):
+    def __init__(self, title: str | None, total: int, unit: str, *, every_s: float = 20):
         self._bar = tqdm(
             desc=title, total=total, unit=unit, delay=1, leave=False, disable=None if title else True, unit_scale=True
         )
-        self._title, self._total, self._unit = title, total, unit
+        self._title, self._total, self._unit, self._every_s = title, total, unit, every_s
         self._says = bool(title) and self._bar.disable
         self._done, self._begun = 0, time.monotonic()
         self._said = self._begun
@@ -27,7 +25,7 @@ class Progress:
         self._bar.update(count)
         self._done += count
         now = time.monotonic()
-        if self._says and now - self._said > _EVERY_S and self._done < self._total:
+        if self._says and now - self._said > self._every_s and self._done < self._total:
             left = (now - self._begun) / self._done * (self._total - self._done)
             done = f"{self._done:,} of {self._total:,} {self._unit}s"
             sys.stderr.write(f"{self._title}: {done}, {_about(left)} left\n")
