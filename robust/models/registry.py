@@ -67,7 +67,7 @@ def register(network: _Any) -> _Any:
 def allow(names: Iterable[str]) -> None:
     """Lets checkpoints name networks by these dotted paths, which the user's own configuration names. Nothing is
     imported yet."""
-    _allowed.update(name.replace(":", ".") for name in names)
+    _allowed.update(names)
 
 
 def is_allowed(name: str) -> bool:
@@ -76,6 +76,8 @@ def is_allowed(name: str) -> bool:
 
 
 def _is_named(name: str) -> bool:
+    if name in _allowed:
+        return True
     name = name.replace(":", ".")
     named = name in _allowed or name in called_by_packages()
     return named or any(name == entry.value.replace(":", ".") for entry in entry_points(group=GROUP))

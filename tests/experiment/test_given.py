@@ -189,6 +189,8 @@ def test_a_class_of_ones_own_in_the_working_folder_is_measured_and_loaded_back(t
     assert execute(run).state is State.DONE
     model = robust.load(run.folder, networks=["mynets:Net"])
     assert model.network.body.out_features == 5
+    assert robust.load(run.folder), "this process was told of it"
+    monkeypatch.setattr("robust.models.registry._allowed", set())
     with pytest.raises(ValueError, match="not called"):
         robust.load(run.folder)
 
@@ -244,7 +246,7 @@ def test_probabilities_are_told_from_logits(make_run, tmp_path):
 
 
 def test_a_network_that_would_have_a_new_head_or_no_statistics_is_not_measured_as_it_is_given(make_run, timm_weights):
-    with pytest.raises(ValueError, match=r"`model=resnet18` would have a new head.*technique\.start=FOLDER"):
+    with pytest.raises(ValueError, match=r"`model=resnet18` would have a new head.* Take the folder of a run"):
         make_run(*PRETRAINED, "model=resnet18")
     with pytest.raises(ValueError, match=r"`model\.standardize` must be own or none.*got channel"):
         make_run(*PRETRAINED, *timm_weights, "model.standardize=channel")
