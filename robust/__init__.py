@@ -38,5 +38,9 @@ def load(run_folder: "str | Path", *, networks: "Sequence[Network | str]" = ()) 
 
 def __getattr__(name: str) -> Any:  # torch takes seconds to import: not before it is needed
     if name in _ROOMS:
+        if name == "evaluate":
+            from robust.errors import tell_of_loading
+
+            tell_of_loading()
         return getattr(importlib.import_module(_ROOMS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

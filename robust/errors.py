@@ -177,9 +177,7 @@ def run_command(command: Callable[[], object]) -> None:
 def loading() -> Iterator[None]:
     """Says what the next seconds go to, before torch is imported inside; nothing is garbage there to be collected, then
     or later: looking for it would take a second more here, and one for every hundred runs that are checked."""
-    first, collects = "torch" not in sys.modules, gc.isenabled()
-    if first:
-        print("loading torch and reading the configuration ...", file=sys.stderr, flush=True)
+    first, collects = tell_of_loading(), gc.isenabled()
     gc.disable()
     try:
         yield
@@ -189,6 +187,13 @@ def loading() -> Iterator[None]:
             atexit.register(gc.unfreeze)  # else what is left says at the end that it was left
         if collects:
             gc.enable()
+
+
+def tell_of_loading() -> bool:
+    """Says what the next seconds go to, unless torch is there already; returns whether it did."""
+    if first := "torch" not in sys.modules:
+        print("loading torch and reading the configuration ...", file=sys.stderr, flush=True)
+    return first
 
 
 def require(module: str, *, what: str, extra: str | None = None) -> Any:

@@ -6,7 +6,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from robust.errors import ParameterError
 
@@ -89,7 +89,7 @@ def read_picture(path: str, style: Style) -> tuple[Image.Image, list[str]]:
             turn, notes = _turn(image)
             picture = flat(image, style)
     except Exception as error:  # a decoder may raise anything
-        reason = str(error).replace(repr(path), "it") or type(error).__name__
+        reason = "it is no image" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
         raise ValueError(f"The image {shown(path)} cannot be read ({reason}). Repair or remove it.") from error
     if animated:
         notes.append("holds several pictures, of which the first is read")

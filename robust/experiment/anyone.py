@@ -13,9 +13,10 @@ from robust.data import ImageSet, as_image_set, to_float
 from robust.errors import notify
 from robust.experiment.build import build_conditions, build_splits
 from robust.experiment.compose import compose
+from robust.experiment.evaluate import find_faults
 from robust.experiment.specs import data_overrides
 from robust.experiment.validate import check_values
-from robust.measure import Condition, measure, preflight
+from robust.measure import Condition, measure
 from robust.models import OutputError, ask, device_of, evaluating
 from robust.runs import Identity
 from robust.runs.config import Config
@@ -56,7 +57,7 @@ def evaluate(
     settings = config.evaluation
     conditions = build_conditions(settings, images.shape) if isinstance(evaluation, str) else list(evaluation)
     if conditions:
-        for finding in preflight(model, images, batch_size=min(settings.batch_size, 100)):
+        for finding in find_faults(model, images, batch_size=min(settings.batch_size, 100)):
             notify(str(finding))
     name = name or type(model).__name__
     measured = measure(

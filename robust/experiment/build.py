@@ -55,8 +55,8 @@ def _call(target: str, called: Callable[..., Any], *others: Any, **given: Any) -
     except OSError:
         raise
     except Exception as error:  # of any kind: it may be somebody else's
-        if isinstance(error, ValueError) and "`" in str(error):  # which names what is wrong
-            raise
+        if isinstance(error, ValueError) and ("`" in str(error) or target.startswith("robust.data.")):
+            raise  # it names what is wrong
         values = ", ".join(f"{name}={shown(repr(masked(value, name)))}" for name, value in given.items())
         raise ValueError(f"{target} cannot be made with {values} ({one_line(error)}).") from error
 

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from robust.attack import ANY, AttackPlan
-from robust.data import to_float
+from robust.data import ImageSet, to_float
 from robust.experiment.build import build_splits, task_of
 from robust.experiment.experiment import Experiment
+from robust.files.claiming import say
 from robust.learn import has_finite_weights, on_gpu
 from robust.measure import (
+    Finding,
     knn_accuracy,
     measure_in_parts,
     measure_natural_adversarial,
@@ -24,6 +25,7 @@ from robust.measure import (
     take_samples,
 )
 from robust.models import device_of, folded, trunk_of
+from robust.progress import Progress
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ def measure_missing(run: Experiment) -> None:
     config, folder, images = run.config, run.files, run.splits.test
     model = load_for_tests(run)
     if missing and not run.learns:
-        for finding in preflight(model, images):
+        for finding in find_faults(model, images, batch_size=100, told=config.trainer.progress):
             _log.warning("%s", finding)
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
     kept = folder.sound_samples()
@@ -53,6 +55,13 @@ def measure_missing(run: Experiment) -> None:
         folder.write_tests(measured, run.identity, run.reference_name, images.classes)
     if not missing:
         folder.restore_tables(images.classes)
+
+
+def find_faults(model: nn.Module, images: ImageSet, *, batch_size: int, told: bool = True) -> list[Finding]:
+    """What `preflight` finds; unless it is not to be `told`, it is said first that this is being looked for."""
+    if told:
+        say("preflight: is the network shown images as it expects them?")
+    return preflight(model, images, batch_size=batch_size)
 
 
 def measure_others(run: Experiment) -> None:
@@ -83,15 +92,13 @@ def _attack(run: Experiment, model: nn.Module, attack_plan: AttackPlan, pairs: S
     test, training, settings = run.splits.test, run.training_images, run.config.trainer
     counts = [len(attack_plan.chosen(test, *pair)) for pair in pairs]
     title, found, written = f"{run.identity.title}: {attack_plan.name}", [], time.monotonic()
-    with tqdm(
-        total=sum(counts), desc=title, unit="attack", delay=1, disable=None if settings.progress else True
-    ) as bar:
+    with Progress(title if settings.progress else None, sum(counts), "attack") as progress:
         try:
             for pair, count in zip(pairs, counts, strict=True):
                 begun = time.monotonic()
                 shown = _toward(pair, test.classes) if settings.progress else None
                 found.append(attack_plan.attack(model, test, pair, training=training, title=shown))
-                bar.update(count)
+                progress.add(count)
                 if pair == pairs[0]:
                     minutes = (time.monotonic() - begun) * sum(counts) / count / 60
                     _log.info("%s: %d attacks, about %.1f minutes", attack_plan.name, sum(counts), minutes)

@@ -34,7 +34,7 @@ from robust.experiment.given import given_files
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, learns, natural, starts
 from robust.experiment.search_path import trust_projects
 from robust.experiment.sources import named_sources
-from robust.experiment.start import init_from_parents, start_title
+from robust.experiment.start import check_start, start_title
 from robust.experiment.validate import (
     check_packing,
     check_pretrained,
@@ -150,7 +150,7 @@ class Preparation:
         with as_level(config.perturb):
             data = run.build_data()
         data.set_shard(0, run.processes)
-        for note in data.notes:
+        for note in data.notes if run.learns else ():
             self._once(functools.partial(notify, note), "note", note)
         self._once(lambda: _check_network(run), "network", *_learns(run))
         one = [nn.Parameter(torch.zeros(1))]  # how many there are is nothing to an optimiser
@@ -250,7 +250,7 @@ def _check_start(run: Experiment) -> None:
     """Raises ValueError where the network does not fit what it starts from."""
     others = {part: one.load().to("meta") if one.where else _sketched(one) for part, one in run.parents.items()}
     if others:
-        init_from_parents(_sketched(run), run.config, others)
+        check_start(run, _sketched(run), others)
 
 
 def _sketched(run: Experiment) -> nn.Module:
@@ -294,6 +294,6 @@ def _identify(
         level=perturbation.level if perturbation else 0,
         data_digest=splits.digest,
         parents={part: parent.identity for part, parent in parents.items()},
-        start=start_title(config, parents[""].config if "" in parents else None),
+        start=start_title(config, parents.get("")),
         sources=named_sources(config.without(["attack", "evaluation", "logger"])),
     )

@@ -1,18 +1,22 @@
 """Rules for values: what a value must be, in words, and whether it is; also of what a signature says."""
 
 import functools
+import importlib.util
 import inspect
 import math
+import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from hydra._internal.utils import _locate
 
-from robust.errors import ParameterError
+from robust.errors import ParameterError, one_line, shown, suggest
 from robust.experiment.search_path import import_from_here
 
 _MOST = 2**31 - 1  # what a whole number may be: as large as every library takes
+_FEW = 5  # names that are told
 _LONGEST = 10_000  # characters of a word, values in a list
 
 
@@ -130,6 +134,21 @@ def locate(name: str) -> Any:
     if not callable(found):
         raise TypeError(f"it is {type(found).__name__}")
     return found
+
+
+def why_not(name: str, error: Exception) -> str:
+    """Why what a dotted name stands for cannot be called, in a sentence: `locate` raised this error."""
+    name = name.replace(":", ".")
+    module, _, wanted = name.rpartition(".")
+    there, root = sys.modules.get(module), name.partition(".")[0]
+    if there is not None and not hasattr(there, wanted):
+        known = [one for one, value in vars(there).items() if callable(value) and not one.startswith("_")]
+        own = [one for one in known if getattr(there, one).__module__ == module]
+        has = f"; it has {', '.join(own[:_FEW])}{', ...' if len(own) > _FEW else ''}" if own else ""
+        return f"{module} has no {wanted}{has}.{suggest(wanted, known) if len(own) != 1 else ''}"
+    if root not in sys.modules and importlib.util.find_spec(root) is None:
+        return f"There is no module {root}, neither in {Path.cwd()} nor installed."
+    return f"It says: {shown(one_line(error))}."
 
 
 def parameters_of(called: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], bool]:

@@ -13,7 +13,7 @@ from torch import nn
 
 from robust.attack import AttackPlan
 from robust.data import Augmentation, DrawnOperations, Mixing
-from robust.errors import ParameterError, one_line, shown
+from robust.errors import ParameterError
 from robust.experiment.keys import KEYS
 from robust.experiment.rules import (
     ANYTHING,
@@ -23,6 +23,7 @@ from robust.experiment.rules import (
     locate,
     parameters_of,
     rule_of,
+    why_not,
 )
 from robust.learn import Adversarial, Constant, JSDConsistency, Linear, OneCycle, Steps, Task, Trades
 from robust.perturb import Perturbation
@@ -176,7 +177,7 @@ def _parameters(name: str, target: object) -> tuple[dict[str, inspect.Parameter]
     try:
         return _signature(target)
     except Exception as error:  # of any kind: it imports what others wrote
-        raise ParameterError(name, rule, target, f"It says: {shown(one_line(error))}.") from error
+        raise ParameterError(name, rule, target, why_not(target, error)) from error
 
 
 @functools.lru_cache(maxsize=512)

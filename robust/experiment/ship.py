@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from robust.data import ImageSet, to_float
 from robust.errors import one_line
@@ -23,6 +22,7 @@ from robust.experiment.prepare import reopen
 from robust.files import atomic_write
 from robust.measure import NATURAL, Condition, check_classes, flips
 from robust.models import OutputError, ask, evaluating
+from robust.progress import Progress
 from robust.runs import DamagedError
 from robust.runs.export import differs
 from robust.runs.exported import Exported, read_exported
@@ -81,10 +81,10 @@ def ship_check(file: Path, run_folder: Path | None = None) -> ShipCheck:
     run = reopen(_run_of(file, exported, run_folder))
     images, original = run.splits.test, run.load()
     tests = list(_tests(run, images))
-    with evaluating(original), evaluating(exported.model), torch.inference_mode():
-        bar = tqdm(tests, desc=f"checking {file.name}", unit="test", delay=1, leave=False, disable=None)
+    progress = Progress(f"checking {file.name}", len(tests) * len(images), "image")
+    with evaluating(original), evaluating(exported.model), torch.inference_mode(), progress:
         try:
-            table = pd.DataFrame([_compared(original, exported.model, images, *test) for test in bar])
+            table = pd.DataFrame([_compared(original, exported.model, images, *test, progress) for test in tests])
         except OutputError as error:
             raise ValueError(f"{file} cannot be checked against {run.folder}: {one_line(error)}") from error
         shown = to_float(images.images[:_TIMED])
@@ -107,7 +107,9 @@ def _run_of(file: Path, exported: Exported, run_folder: Path | None) -> Path:
     for place in (Path("runs"), file.parent, file.parent.parent / "runs"):
         if (place / exported.run).is_dir():
             return place / exported.run
-    raise ValueError(f"The run {exported.run}, which {file} is of, is not in ./runs. Name it: --run FOLDER.")
+    raise ValueError(
+        f"{file} is of the run {exported.run}, and ./runs does not hold that. Name its folder: --run FOLDER."
+    )
 
 
 def _tests(run: Experiment, images: ImageSet) -> Iterator[tuple[Condition, int, int]]:
@@ -129,7 +131,13 @@ def _tests(run: Experiment, images: ImageSet) -> Iterator[tuple[Condition, int, 
 
 
 def _compared(
-    original: nn.Module, exported: nn.Module, images: ImageSet, condition: Condition, trial: int, seed: int
+    original: nn.Module,
+    exported: nn.Module,
+    images: ImageSet,
+    condition: Condition,
+    trial: int,
+    seed: int,
+    progress: Progress,
 ) -> dict[str, object]:
     """A row of the table."""
     answers: list[tuple[Tensor, Tensor]] = []
@@ -141,6 +149,7 @@ def _compared(
         )
         check_classes(found, len(images.classes))
         answers.append((wanted, found))
+        progress.add(len(shown))
     wanted, found = (torch.cat(each) for each in zip(*answers, strict=True))
     before, after = wanted.argmax(1), found.argmax(1)
     compared = flips(images.labels, before, after)

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from robust.errors import check, suggest
+from robust.errors import check, loading, suggest
 from robust.experiment.overrides import as_overrides, parse
-from robust.experiment.parents import is_run
+from robust.experiment.rules import locate, why_not
 from robust.experiment.search_path import choice_folders
 from robust.runs import RunFolder
 from robust.runs.config import check_targets
@@ -49,7 +49,8 @@ def _usual_size(model: str, choice: str) -> int | None:
         return _SIZE
     if choice != "model=onnx":
         return None
-    from robust.models import input_shape  # imports torch: not to refuse a command
+    with loading():
+        from robust.models import input_shape  # imports torch: not to refuse a command
 
     sides = [one for one in input_shape(model)[1:] if one and one > _COLOURS]
     return min(sides, default=None)
@@ -67,14 +68,24 @@ def model_overrides(word: str) -> list[str]:
         return ["model=onnx", *as_overrides({"model": {"file": word}})]
     if (path / "config.json").is_file():
         return ["model=huggingface", *as_overrides({"model": {"path": word}})]
-    if is_run(word):
+    if RunFolder(path).config.is_file():
         return _of_run(path)
     if word in (known := _choices("model")):
         return [f"model={word}"]
     if _OWN.fullmatch(word):
+        _check_own(word)
         return ["model=own", *as_overrides({"model": {"path": word}})]
     what = "a folder with neither a config.json nor a run" if path.is_dir() else "none"
     raise ValueError(f"MODEL must be {_MODEL}; {word} is {what}.{suggest(word, known)}")
+
+
+def _check_own(word: str) -> None:
+    """Raises ValueError where package.module:name stands for nothing that can be called."""
+    with loading():  # it imports torch
+        try:
+            locate(word)
+        except Exception as error:  # of any kind: it imports what others wrote
+            raise ValueError(f"MODEL {word} cannot be imported. {why_not(word, error)}") from error
 
 
 def data_overrides(word: str) -> list[str]:
@@ -93,7 +104,8 @@ def data_overrides(word: str) -> list[str]:
 def _of_run(folder: Path) -> list[str]:
     """The network of a run, and its weights."""
     files = RunFolder(folder)
-    check_targets(config := files.read_config(), files.config)
+    with loading():
+        check_targets(config := files.read_config(), files.config)
     model = config.model
     others = as_overrides({"model": model.without(["name", "_target_"])})
     return [f"model={model.name}", *others, *as_overrides({"technique": {"start": str(folder)}})]

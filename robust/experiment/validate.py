@@ -11,7 +11,7 @@ from robust.experiment.parents import is_self_supervised, learns
 from robust.experiment.rules import locate
 from robust.experiment.schema import survey
 from robust.learn import Classifier, Task
-from robust.models import Adapted
+from robust.models import Adapted, LibraryNetwork
 from robust.perturb import Perturbation
 from robust.runs.config import Config
 
@@ -70,12 +70,14 @@ def check_pretrained(config: Config) -> None:
     adapted = isinstance(network, type) and issubclass(network, Adapted)
     if target.startswith("robust.models.") and not adapted:
         raise ValueError(
-            f"`technique={technique}` measures a network as it is given; `model={model.name}` would have a new head. "
-            "Take the model of a library (model=torchvision, timm, ...), or start from a run: technique.start=FOLDER."
+            f"`model={model.name}` would have a new head, and nothing would train it (`technique={technique}`). Take "
+            "the folder of a run, or the model of a library (timm, torchvision, ...)."
         )
+    if isinstance(network, type) and issubclass(network, LibraryNetwork):
+        network.check_name(model.architecture)
     if adapted and config.weights is None and not network.brings_weights:
         raise ValueError(
-            f"`technique={technique}` measures a network as it is given; `model={model.name}` has new weights. Give "
+            f"`model={model.name}` has new weights, and nothing would train them (`technique={technique}`). Give "
             "trained ones: weights=FILE."
         )
     if adapted:
@@ -94,9 +96,10 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
         )
     learnt.check_images(splits.train, config.model)
     if task.name == "classify" and len(splits.train.classes) < _FEWEST_CLASSES:
+        more = " A network learns without classes too: task=rotation, patches or simclr." if learns(config) else ""
         raise ValueError(
-            f"`task=classify` needs images of at least two classes; got {', '.join(splits.train.classes)} alone. "
-            "Networks learn without classes too: task=rotation, patches or simclr."
+            f"There must be images of at least two classes; {data.get('path') or data.name} has one, "
+            f"`{', '.join(splits.train.classes)}`. Add a folder with those of another.{more}"
         )
     if not len(splits.train):
         if learns(config):
@@ -163,8 +166,8 @@ def check_same_network(config: Config, other: Config) -> None:
     if differ := [str(name) for name in known if config.model[name] != other.model[name]]:
         own, its = (", ".join(f"model.{name}={one.model[name]}" for name in differ) for one in (config, other))
         raise ValueError(
-            f"`technique.start` must be a run of the same network; got {config.technique.start}, which has {its}, "
-            f"where this has {own}."
+            f"The network must be that of {config.technique.start}, which it starts from: that has {its}, where this "
+            f"has {own}."
         )
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from robust.data import ImageSet, NaturalAdversarial, to_float
 from robust.errors import check
@@ -24,6 +23,7 @@ from robust.measure.calibration import (
 from robust.measure.conditions import Condition
 from robust.measure.intervals import wilson
 from robust.models import OutputError, ask, device_of, evaluating, gives_logits
+from robust.progress import Progress
 from robust.values.numbers import is_whole, plain
 
 #: what tells one test of a model from another
@@ -59,13 +59,14 @@ def predict(
     seed: int,
     batch_size: int,
     among: Tensor | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The classes that `model` gives the images under a condition, and how sure it is of each (the greatest value of
     the softmax): int64 and float32 of shape (n,), on the model's device.
 
     Every model sees the same test images (see `Condition.view`), whatever part of their data set they are. With
-    `among`, int64, it may only choose between these classes. Raises OutputError for a network that does not answer with
-    finite logits, one for each class, and names the image and the condition.
+    `among`, int64, it may only choose between these classes. `progress` is told of each batch. Raises OutputError for a
+    network that does not answer with finite logits, one for each class, and names the image and the condition.
     """
     batch_size = _whole("batch_size", batch_size, 1)
     device, places = device_of(model), images.places
@@ -82,6 +83,8 @@ def predict(
             best = logits.argmax(1)
             predicted.append(best if among is None else among[best])
             confidence.append(_greatest_share(logits))
+            if progress is not None:
+                progress.add(len(batch))
     return torch.cat(predicted), torch.cat(confidence)
 
 
@@ -97,7 +100,8 @@ def measure(
 ) -> Measurement:
     """Tests `model`, from images in [0, 1] to logits, under every condition, `trials` times where it is random.
 
-    The model is put in eval mode for the while. With a `title` a progress bar shows. Raises ValueError for a condition
+    The model is put in eval mode for the while. With a `title` a bar shows how far
+    it is, where there is no terminal a line now and then. Raises ValueError for a condition
     that the images cannot be tested under, or whose perturbation breaks its promises, before any test; else as
     `predict`.
     """
@@ -126,10 +130,11 @@ def measure_in_parts(
     images = images.near(device)
     labels = _as_numbers(images.labels, len(images.classes))
     rows, predictions, begun = [], [], time.monotonic()
-    with evaluating(model):
-        bar = tqdm(tests, desc=title, unit="test", leave=False, delay=1, disable=None if title else True)
-        for place, (condition, test) in enumerate(bar, start=1):
-            predicted, confidence = predict(model, images, condition, test[2], seed=test[3], batch_size=batch_size)
+    with evaluating(model), Progress(title, len(tests) * len(images), "image") as progress:
+        for place, (condition, test) in enumerate(tests, start=1):
+            predicted, confidence = predict(
+                model, images, condition, test[2], seed=test[3], batch_size=batch_size, progress=progress
+            )
             right = predicted == images.labels.to(device)
             calibration, bins = _calibration(model, confidence, right)
             rows.append((*test, len(images), right.sum().item() / len(images), *calibration))

@@ -7,6 +7,7 @@ from robust.models.fast import FastNet
 from robust.models.inference import device_of, evaluating, folded, is_training, preserved
 from robust.models.libraries import (
     HuggingFaceNetwork,
+    LibraryNetwork,
     RobustBenchNetwork,
     TimmNetwork,
     TorchvisionNetwork,
@@ -29,6 +30,7 @@ __all__ = [
     "Fitted",
     "HuggingFaceNetwork",
     "ImagesTooSmallError",
+    "LibraryNetwork",
     "OnnxGraph",
     "OnnxNetwork",
     "OutputError",

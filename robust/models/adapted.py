@@ -164,9 +164,11 @@ class Adapted(nn.Module):
         heads = {name for name in {*mine, *theirs} if name.startswith("head.")}
         other_head = any(mine.get(name) != theirs.get(name) for name in heads)
         if other_head and keep_head and heads & theirs.keys():
-            there, here = (next((one[0] for name, one in each.items() if name in heads), 0) for each in (theirs, mine))
+            rows, wanted_rows = (
+                next((one[0] for name, one in each.items() if name in heads), 0) for each in (theirs, mine)
+            )
             raise ValueError(
-                f"`weights={source}` have a head of {there} outputs where the data has {here} classes. "
+                f"`weights={source}` have a head of {rows} outputs where the data has {wanted_rows} classes. "
                 "`model.classes=FILE` says which outputs mean them; a technique that trains from these weights "
                 "(technique=natural, or finetune with technique.start=null) puts a new head on."
             )

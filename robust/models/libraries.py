@@ -21,7 +21,7 @@ _FETCHING = frozenset(
 )
 
 
-class _Named(Adapted):
+class LibraryNetwork(Adapted):
     """A network of a library, by the name of its `architecture`, with `arguments` of its own. Where nothing else is
     said it takes images of the size, mean and standard deviation that the library has it trained with.
 
@@ -41,12 +41,7 @@ class _Named(Adapted):
         channels: Channels | None = None,
         **options: Any,
     ):
-        known = self.names()
-        if architecture not in known:
-            raise ValueError(
-                f"`model.architecture` must be one of {self.library}'s {len(known)}; got {architecture}."
-                f"{suggest(architecture, known)}"
-            )
+        self.check_name(architecture)
         given = {"num_classes": num_classes, **(arguments or {})}
         fetching = sorted({*given} & _FETCHING)
         check("model.arguments", ", ".join(fetching), "without what reads weights", not fetching, "Set weights=FILE.")
@@ -63,6 +58,15 @@ class _Named(Adapted):
             network=network, image_shape=image_shape, num_classes=num_classes, channels=channels, **options
         )
 
+    @classmethod
+    def check_name(cls, architecture: str) -> None:
+        """Raises ValueError for an architecture that there is not."""
+        if architecture not in (known := cls.names()):
+            raise ValueError(
+                f"`model.architecture` must be one of {cls.library}'s {len(known)}; got {architecture}."
+                f"{suggest(architecture, known)}"
+            )
+
     @staticmethod
     def names() -> Sequence[str]:
         """The architectures that there are."""
@@ -74,7 +78,7 @@ class _Named(Adapted):
         raise NotImplementedError
 
 
-class TimmNetwork(_Named):
+class TimmNetwork(LibraryNetwork):
     """A network of timm's, such as resnet18 or vit_small_patch16_224 (Wightman 2019, huggingface/pytorch-image-models),
     by the name of its `architecture`. See `Adapted` for what else it takes."""
 
@@ -94,7 +98,7 @@ class TimmNetwork(_Named):
         return network
 
 
-class TorchvisionNetwork(_Named):
+class TorchvisionNetwork(LibraryNetwork):
     """A network of torchvision's, such as resnet18 or convnext_tiny, by the name of its `architecture`. See `Adapted`
     for what else it takes."""
 
@@ -119,7 +123,7 @@ class TorchvisionNetwork(_Named):
         return network
 
 
-class RobustBenchNetwork(_Named):
+class RobustBenchNetwork(LibraryNetwork):
     """A network of an architecture that RobustBench's models for 32x32 images have (Croce et al. 2021, arXiv
     2010.09670), such as wide_resnet_28_10: its checkpoints' weights go by the same names. They take images in [0, 1] as
     they are; where one was trained on others, `mean` and `std` say so. See `Adapted` for what else it takes."""

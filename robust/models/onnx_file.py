@@ -1,5 +1,6 @@
 """A network in an ONNX file, computed by onnxruntime."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,8 @@ class OnnxGraph(nn.Module):
                 found = onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
             except Exception as error:
                 raise ValueError(
-                    f"`model.file` must be an ONNX file that onnxruntime reads; got {self._file} ({one_line(error)})."
+                    f"{self._file} is no ONNX file that onnxruntime can read ({_reason(error)}). Export the network "
+                    "again: torch.onnx.export(network, (images,), FILE)."
                 ) from error
             names = [one.name for one in found.get_outputs()]
             if len(found.get_inputs()) != 1:
@@ -118,7 +120,7 @@ class OnnxGraph(nn.Module):
         try:
             found = self.session.run([output], {name: filled.numpy()})[0]
         except Exception as error:
-            raise RuntimeError(f"onnxruntime cannot compute it: {one_line(error)}") from error
+            raise RuntimeError(f"onnxruntime cannot compute it: {_reason(error)}") from error
         made = torch.from_numpy(found)
         return made.reshape(len(filled), -1)[: len(batch)]
 
@@ -132,6 +134,11 @@ class OnnxGraph(nn.Module):
 
     def __reduce__(self) -> Any:  # copies too: a session is made anew
         return _restored, (self._file, self._output, self._graph)
+
+
+def _reason(error: Exception) -> str:
+    """What onnxruntime says went wrong, without its codes."""
+    return re.sub(r"^.*?\[ONNXRuntimeError\] : \d+ : \w+ : ", "", one_line(error)).rstrip(".")
 
 
 def _restored(file: str, output: str | None, graph: bytes | None) -> OnnxGraph:

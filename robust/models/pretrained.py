@@ -69,7 +69,10 @@ def published_digest(weights: str) -> str:
     if weights == IMAGENET:
         return weights
     if not (path := Path(weights)).exists():
-        raise FileNotFoundError(f"`weights` must be imagenet or a file of weights; {path} is not there.")
+        raise FileNotFoundError(
+            f"`weights` must be imagenet or a file of weights; {path} is not there. Look at the path: it is seen from "
+            f"{Path.cwd()}, where the command runs."
+        )
     return digest_of(path)
 
 

@@ -76,6 +76,9 @@ def is_allowed(name: str) -> bool:
 
 
 def _is_named(name: str) -> bool:
+    if name in _allowed:
+        return True
+    name = name.replace(":", ".")
     named = name in _allowed or name in called_by_packages()
     return named or any(name == entry.value.replace(":", ".") for entry in entry_points(group=GROUP))
 
@@ -91,11 +94,12 @@ def find(name: str, named: Sequence[Network | str] = ()) -> Network:
             return network
     if name in _OURS:
         return _OURS[name]
-    if name in named or _is_named(name.replace(":", ".")):
+    if name in named or _is_named(name):
         return _import(name)
     raise UnknownNetworkError(
         f"the network {name}, which is neither one of robust.models nor registered, and is not called. If you trust "
-        f"it: `robust.register` it first, or name it: `robust.load(run_folder, networks=[{name!r}])`."
+        f"it: `robust.register` it first, or name it: `robust.load(run_folder, networks=[{name!r}])`; for a command, "
+        "in a choice of your own: --config-dir FOLDER."
     )
 
 

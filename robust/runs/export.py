@@ -189,13 +189,13 @@ def _to_bf16(model: nn.Module, run_folder: Path, out: Path, **_: Any) -> tuple[P
 
 
 def _in_safetensors(path: Path, model: nn.Module, run_folder: Path, dtype: torch.dtype) -> tuple[Path, Logits]:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     held = model.state_dict().items()
     weights = {name: one.to(dtype if one.is_floating_point() else one.dtype).contiguous().clone() for name, one in held}
     architecture = json.dumps(_architecture(run_folder))
     about = {"architecture": architecture, "format": "pt", "run": run_folder.name}
-    save_file(weights, path, metadata={**about, "precision": str(dtype).removeprefix("torch.")})
+    atomic_write(path, save(weights, metadata={**about, "precision": str(dtype).removeprefix("torch.")}))
     read = load_safetensors(path)
     return path, lambda batch: read(batch.to(dtype)).float()
 

@@ -1,7 +1,5 @@
 """What a sweep will do: every run checked, what is done, what is left, in which order."""
 
-import sys
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,17 +9,15 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from tqdm.auto import tqdm
 
 from robust.errors import ValidationError, one_line
 from robust.experiment.again import made_again
 from robust.experiment.build import tested_families
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation
+from robust.progress import Progress
 from robust.runs import State, Status
 from robust.values.secrets import masked_word
-
-_EVERY_S = 20.0  # between two lines where there is no terminal
 
 
 def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experiment]:
@@ -68,14 +64,12 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
 
 def _told(jobs: Sequence[list[str]]) -> Iterator[list[str]]:
     """The jobs one after the other, with how far that is: a bar in a terminal, elsewhere a line now and then."""
-    say, shown = Console(stderr=True).print, time.monotonic()
     if len(jobs) > 1:
-        say(f"checking {len(jobs):,} runs", highlight=False)
-    for count, job in enumerate(tqdm(jobs, desc="checking", unit="run", delay=2, leave=False, disable=None)):
-        if not sys.stderr.isatty() and time.monotonic() - shown > _EVERY_S:
-            shown = time.monotonic()
-            say(f"checked {count:,} of {len(jobs):,} runs", highlight=False)
-        yield job
+        Console(stderr=True).print(f"checking {len(jobs):,} runs", highlight=False)
+    with Progress("checking", len(jobs), "run") as progress:
+        for job in jobs:
+            yield job
+            progress.add(1)
 
 
 def print_plan(statuses: Mapping[Experiment, Status]) -> None:

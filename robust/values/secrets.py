@@ -8,6 +8,7 @@ from typing import Any
 #: what is written in a secret's place
 MASK = "(masked)"
 _SECRET = re.compile(r"(?:^|[^a-z])(?:api_?key|key|token|passw(?:or)?d|pwd|secrets?|credentials?)$", re.IGNORECASE)
+_NO_SECRETS = ("PWD", "OLDPWD")  # of the environment: where the shell is, and was
 _SHORTEST = 6  # characters of a variable's value that is looked for
 
 
@@ -38,6 +39,6 @@ def masked_word(word: str) -> str:
 
 def _without_variables(text: str) -> str:
     for name, value in os.environ.items():
-        if len(value) >= _SHORTEST and is_secret(name) and value in text:
+        if len(value) >= _SHORTEST and is_secret(name) and name not in _NO_SECRETS and value in text:
             text = text.replace(value, MASK)
     return text

@@ -1,6 +1,8 @@
 """Any model on any images: short words, data of any make, models of any make."""
 
 import copy
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from robust.data import ImageSet
 from robust.errors import Notice
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute
+from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
 from robust.experiment.specs import data_overrides, evaluation_overrides, model_overrides
 from robust.runs import State
@@ -198,6 +201,7 @@ def test_what_the_command_says_is_kept(tmp_path: Path) -> None:
         ("resnet19", "MODEL must be timm:NAME.*resnet19 is none.*Did you mean `resnet18`"),
         ("FOLDER", "neither a config.json nor a run"),
         ("no.onnx", "there is no no.onnx"),
+        ("robust.models:ConvNett", r"cannot be imported. robust.models has no ConvNett. Did you mean `ConvNet`"),
     ],
 )
 def test_a_word_that_stands_for_no_model_is_refused(word: str, message: str, tmp_path: Path) -> None:
@@ -266,3 +270,20 @@ def test_a_runs_network_is_measured_on_other_conditions(tmp_path: Path, quick: l
     rows = measured.files.read_rows()
     assert rows["accuracy"][0] == run.files.read_rows()["accuracy"][0]
     assert set(rows["test_perturbation"]) == {"natural", "noise"}
+
+
+def test_a_runs_network_is_named_by_how_it_was_trained_and_refused_for_what_it_was_not_trained_on(
+    make_run: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    run = make_run("technique=natural", "evaluation=none")
+    execute(run)
+    same = make_run(*evaluation_overrides(str(run.folder), "digits"))
+    assert same.identity.title == "pretrained convnet_mnist natural"
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 255, (8, 8, 8), dtype=np.uint8), np.arange(8) % 2
+    np.savez(tmp_path / "small.npz", test_images=pixels, test_labels=labels)
+    theirs = f"The network of {run.folder} tells 10 classes of 28x28 images"
+    said = f"{theirs}; {tmp_path}/small.npz has 2 classes of 8x8 images"
+    with pytest.raises(ValueError, match=re.escape(said)) as error:
+        make_run(*evaluation_overrides(str(run.folder), str(tmp_path / "small.npz")))
+    assert "technique.start" not in str(error.value)

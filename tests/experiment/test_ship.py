@@ -109,7 +109,7 @@ def test_the_command_ends_with_a_table_and_says_of_a_fault_by_its_exit_status(
 def test_what_cannot_be_checked_is_refused_in_a_sentence(place: Path, run: Path, tmp_path: Path) -> None:
     file = place / "exported" / FORMATS["onnx"].format(run.name)
     alone = Path(shutil.copy(file, tmp_path / "net.onnx"))
-    with pytest.raises(ValueError, match=r"is not in ./runs. Name it: --run FOLDER"):
+    with pytest.raises(ValueError, match=r"is of the run .*, and ./runs does not hold that. Name its folder: --run"):
         ship_check(alone)
     other = shutil.copytree(run, tmp_path / "other")
     with pytest.raises(ValueError, match=f"`--run` must be the run that .* is of, {run.name}; got"):

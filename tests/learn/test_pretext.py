@@ -234,7 +234,7 @@ def test_images_without_classes_are_learnt_from(tmp_path: Path) -> None:
     assert not parent.is_incomplete()
     child = run(tmp_path / "runs", "technique=finetune", f"technique.start={parent.folder}", short[-1])
     assert len(RunFolder(child.folder).read_rows()) > 0
-    with pytest.raises(ValueError, match="needs images of at least two classes; got unlabelled alone"):
+    with pytest.raises(ValueError, match=r"at least two classes; .* has one, `unlabelled`\. .* learns without classes"):
         prepare([f"runs_dir={tmp_path}", *QUICK, "technique=natural", *mine])
 
 
@@ -247,7 +247,7 @@ def test_what_starts_from_a_folder_takes_that_run(tmp_path: Path) -> None:
     assert child.reference_name != parent.identity.folder
     for setting, its in (("model.units=[9]", "model.units=[10]"), ("model.stride=2", "model.stride=3")):
         other = [f"runs_dir={tmp_path}", *QUICK, *child_of, setting]
-        said = f"must be a run of the same network; got {parent.folder}, which has {its}, where this has {setting}"
+        said = f"must be that of {parent.folder}, which it starts from: that has {its}, where this has {setting}"
         with pytest.raises(ValueError, match=re.escape(said)):
             prepare(other)
     prepare([f"runs_dir={tmp_path}", *QUICK, *child_of, "model.dropout=0.5"])
@@ -268,7 +268,7 @@ def test_what_starts_from_a_folder_is_told_by_what_it_is(tmp_path: Path, monkeyp
 
 def test_a_head_that_would_go_on_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     settings = ["technique=finetune", "technique.head=null"]
-    with pytest.raises(ValueError, match=r"must be a run of the same network; got rotation\. .*head\.0\.weight"):
+    with pytest.raises(ValueError, match=r"must be that of rotation, which it starts from\. .*head\.0\.weight"):
         prepare([f"runs_dir={tmp_path}", *QUICK, *settings])
 
 

@@ -85,6 +85,11 @@ def test_what_nobody_named_is_refused(name: str) -> None:
         find(name)
 
 
+def test_a_network_that_the_command_names_by_a_colon_is_trusted(own: str) -> None:
+    allow([f"{own}:Net"])
+    assert make_network({"_target_": f"{own}:Net", **GIVEN}) is not None
+
+
 def test_what_is_refused_is_not_imported(own: str, tmp_path: Path) -> None:
     for architecture in (
         {"_target_": f"{own}.Net", **GIVEN},

@@ -32,6 +32,11 @@ def test_secrets_are_masked_wherever_they_stand(monkeypatch: pytest.MonkeyPatch)
     assert "abc" not in str(ParameterError("data.token", "a word", "abc"))
 
 
+def test_the_working_folder_is_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PWD", str(tmp_path))
+    assert masked({"data": {"path": f"{tmp_path}/pictures"}}) == {"data": {"path": f"{tmp_path}/pictures"}}
+
+
 def test_a_runs_folder_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["robust train", "data.token=hemlig", "seed=1"])
     RunFolder(tmp_path).write_config(Config.of({"data": {"token": "hemlig", "name": "mine"}, "seed": 1}))

@@ -1,0 +1,44 @@
+"""How far something is: a bar in a terminal, elsewhere a line now and then."""
+
+import sys
+import time
+from typing import Self
+
+from tqdm.auto import tqdm
+
+
+class Progress:
+    """Shows on standard error how many of `total` are done, under a `title`; without one, nothing. A bar goes when all
+    is done; where there is no terminal, a line comes every `every_s` seconds."""
+
+    def __init__(self, title: str | None, total: int, unit: str, *, every_s: float = 20):
+        self._bar = tqdm(
+            desc=title, total=total, unit=unit, delay=1, leave=False, disable=None if title else True, unit_scale=True
+        )
+        self._title, self._total, self._unit, self._every_s = title, total, unit, every_s
+        self._says = bool(title) and self._bar.disable
+        self._done, self._begun = 0, time.monotonic()
+        self._said = self._begun
+
+    def add(self, count: int) -> None:
+        """So many more are done."""
+        self._bar.update(count)
+        self._done += count
+        now = time.monotonic()
+        if self._says and now - self._said > self._every_s and self._done < self._total:
+            left = (now - self._begun) / self._done * (self._total - self._done)
+            done = f"{self._done:,} of {self._total:,} {self._unit}s"
+            sys.stderr.write(f"{self._title}: {done}, {_about(left)} left\n")
+            sys.stderr.flush()
+            self._said = now
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def _about(seconds: float) -> str:
+    """A duration in words."""
+    return f"about {seconds:.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} minutes"
