@@ -113,7 +113,7 @@ def test_help_lists_the_choices(command: Command) -> None:
     done = command("train.py", "--help")
     assert done.returncode == 0
     for words in (
-        "blur, blur_channels, camera, dead",
+        "blur, blur_channels, brightness, camera, contrast, dead",
         "data: cifar10, cifar100, digits, emnist, fashion_mnist, folder",
         "technique: adversarial, adversarial_fgsm, adversarial_pgd, augmix, constant, finetune, harden, harden_all",
     ):

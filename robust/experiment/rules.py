@@ -146,7 +146,7 @@ def why_not(name: str, error: Exception) -> str:
         own = [one for one in known if getattr(there, one).__module__ == module]
         has = f"; it has {', '.join(own[:_FEW])}{', ...' if len(own) > _FEW else ''}" if own else ""
         return f"{module} has no {wanted}{has}.{suggest(wanted, known) if len(own) != 1 else ''}"
-    if root not in sys.modules and importlib.util.find_spec(root) is None:
+    if root.isidentifier() and root not in sys.modules and importlib.util.find_spec(root) is None:
         return f"There is no module {root}, neither in {Path.cwd()} nor installed."
     return f"It says: {shown(one_line(error))}."
 
