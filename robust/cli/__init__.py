@@ -219,7 +219,9 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
     from robust.runs import find_runs
     from robust.runs.export import export_all
 
-    found = export_all(find_runs(runs), out, formats=formats.split(","), threat=threat, training=training_images)
+    found = export_all(
+        find_runs(runs, measured=False), out, formats=formats.split(","), threat=threat, training=training_images
+    )
     for path, differs in found:
         print(f"{path}: read back, logits differ by at most {differs:.1g} of the greatest")
 

@@ -17,10 +17,11 @@ from robust.values.text import csv
 _log = logging.getLogger(__name__)
 
 
-def find_runs(places: Iterable[str | Path]) -> list[Path]:
-    """The finished runs' folders among `places`: each is such a folder, or one that holds some. Raises
-    NotADirectoryError for what is neither, FileNotFoundError where there are none, ValueError where two of them hold
-    the same run with other results; of two that hold the same results one is taken."""
+def find_runs(places: Iterable[str | Path], *, measured: bool = True) -> list[Path]:
+    """The finished runs' folders among `places`: each is such a folder, or one that holds some; with `measured` false,
+    those of runs that were not tested (evaluation=none) too. Raises NotADirectoryError for what is neither,
+    FileNotFoundError where there are none, ValueError where two of them hold the same run with other results; of two
+    that hold the same results one is taken."""
     found: dict[Path, None] = {}
     for place in map(Path, places):
         if not place.is_dir():
@@ -32,17 +33,17 @@ def find_runs(places: Iterable[str | Path]) -> list[Path]:
             raise FileNotFoundError(
                 f"There are no finished runs in {place}. Give runs' folders, or a folder that holds some."
             )
-        measured = [run.resolve() for run in known if RunFolder(run).has_rows()]
-        done = [run for run in measured if read_status(run).state is State.DONE]
-        if len(done) < len(measured):
-            _log.warning(
-                "%d runs in %s are passed over: they failed or are under way", len(measured) - len(done), place
-            )
+        wanted = [run.resolve() for run in known if not measured or RunFolder(run).has_rows()]
+        done = [run for run in wanted if read_status(run).state is State.DONE]
+        if len(done) < len(wanted):
+            _log.warning("%d runs in %s are passed over: they failed or are under way", len(wanted) - len(done), place)
         found.update(dict.fromkeys(done))
     if not found:
         raise FileNotFoundError(
             "None of these runs is done and measured: they failed, are under way, or have no rows.csv. Run them again, "
             "with an `evaluation`."
+            if measured
+            else "None of these runs is done: they failed or are under way. Run them again."
         )
     runs: dict[str, Path] = {}
     for folder in found:
@@ -68,7 +69,7 @@ def _covers(more: RunFolder, less: RunFolder) -> bool:
         RunFolder.read_natural_adversarial,
         RunFolder.read_knn,
     ):
-        mine, others = read(more), read(less)
+        mine, others = (read(one) if one.has_rows() else None for one in (more, less))
         if others is not None and (mine is None or not _lines(others) <= _lines(mine)):
             return False
     return True

@@ -58,12 +58,13 @@ def export(
     check("threat", threat, f"one of {', '.join(THREATS)}", threat in THREATS)
     for name in formats:
         _require(name)
-    model, about = load(run_folder), RunFolder(run_folder).read_rows().iloc[0]
+    model, run = load(run_folder), RunFolder(run_folder)
+    data = str(run.read_rows()["data"].iloc[0] if run.has_rows() else run.read_config().data.name)
     images = torch.rand(_TRIED, *_architecture(run_folder)["image_shape"], generator=torch.Generator().manual_seed(0))
     found: dict[Path, float] = {}
     for name in formats:
         with started() if found else contextlib.nullcontext():
-            given = {"data": str(about["data"]), "threat": threat, "training": training}
+            given = {"data": data, "threat": threat, "training": training}
             path, logits = FORMATS[name](model, run_folder, out, **given)
         shown = training(run_folder)[:_TRIED] if training and name == "onnx-int8" else images  # else 8 bits clip them
         with torch.inference_mode():

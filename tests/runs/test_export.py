@@ -98,6 +98,17 @@ def test_the_command_says_what_it_wrote(
     assert f"{run.name}.safetensors: read back, logits differ by at most 0 of the greatest" in done.stdout
 
 
+def test_a_run_that_was_not_measured_is_exported_too(
+    tmp_path: Path, command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    settings = ["technique=natural", "evaluation=none", "trainer.max_epochs=1", "trainer.threads=1"]
+    assert execute(prepare([*settings, f"runs_dir={tmp_path / 'runs'}"])).state is State.DONE
+    out = tmp_path / "out"
+    done = command("-m", "robust", "export", str(tmp_path / "runs"), "--out", str(out), "--formats", "safetensors")
+    assert done.returncode == 0, done.stderr
+    assert len([*out.glob("*.safetensors")]) == 1
+
+
 @pytest.mark.parametrize("data", ["../../victim/x", "/tmp/victim", "a\0b", "..", "x" * 300])
 def test_it_is_written_in_its_folder_whatever_the_data_is_called(run: Path, tmp_path: Path, data: str) -> None:
     folder = tmp_path / "runs" / run.name
