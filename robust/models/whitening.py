@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from robust.errors import check
 from robust.models.standardize import Fitted
 
 _SIDE = 2  # pixels of a patch
-_LEAST = 5e-4  # of the mean variance, added to each: a direction in which nothing varies is not made large
 _IMAGES = 5000  # enough for the covariance of so few pixels
 _PART = 500  # of them at once
 
@@ -20,17 +20,22 @@ class Whitening(Fitted):
     directions in which their 2x2 patches vary, each scaled to unit variance, and with the opposites of these; adds a
     learnt bias to each map.
 
+    To each variance `floor` of their mean is added, from 0 to 1: a direction in which next to nothing varies, as fine
+    colour in pictures that went through JPEG, would else be made large, and with it whatever noise there is.
+
     Returns maps, shape (batch, `outputs`, height - 1, width - 1), `outputs` being 8 times the channels. Fresh, before
     it was fitted, its directions are the single pixels. It is fitted once: what a network learns hangs on each
-    direction. Source: Jordan 2024 (arXiv 2404.00498), section 3.2.
+    direction. Raises ValueError for another `floor`. Source: Jordan 2024 (arXiv 2404.00498), section 3.2.
     """
 
     mean: Tensor
     weight: Tensor
     fitted: Tensor
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, *, floor: float = 5e-4):
         super().__init__()
+        check("model.floor", floor, "a number from 0 to 1", 0 <= floor <= 1)
+        self.floor = floor
         self.outputs = 2 * channels * _SIDE**2
         pixels = torch.eye(self.outputs // 2).view(-1, channels, _SIDE, _SIDE)
         self.register_buffer("mean", torch.zeros(channels, 1, 1))
@@ -58,7 +63,7 @@ class Whitening(Fitted):
         mean = images.mean((0, 2, 3))[:, None, None]
         covariance = sum(_products(part) for part in (images - mean).split(_PART)) / len(images)
         variances, directions = torch.linalg.eigh(covariance)
-        spread = (variances.clamp_min(0) + _LEAST * variances.mean()).sqrt()
+        spread = (variances.clamp_min(0) + self.floor * variances.mean()).sqrt()
         white = (directions / torch.where(spread > 0, spread, 1)).T.flip(0).reshape(-1, *self.weight.shape[1:])
         self.mean.copy_(mean)
         self.weight.copy_(torch.cat([white, -white]))
