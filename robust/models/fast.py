@@ -19,10 +19,10 @@ class FastNet(nn.Module):
 
     Takes images in [0, 1], shape (batch, channels, height, width), and returns logits, shape (batch, num_classes).
     `widths` are the maps of each group; half of them is a third of the work. `floor` keeps fine noise small (see
-    `Whitening`); published is 0.0005, made for pictures that did not go through JPEG. Convolutions begin as the identity, the
-    norms have no scale, and their biases learn 64 times as fast. `head` are the widths of hidden linear layers before
-    the logits. Raises ValueError for widths below 1, ImagesTooSmallError for images of which nothing would be left.
-    Source: Jordan 2024 (arXiv 2404.00498).
+    `Whitening`); published is 0.0005, for pictures that did not go through JPEG. Convolutions begin as the identity,
+    the norms have no scale, and their biases learn 64 times as fast. `head` are the widths of hidden linear layers
+    before the logits. Raises ValueError for widths below 1, ImagesTooSmallError for images of which nothing would be
+    left. Source: Jordan 2024 (arXiv 2404.00498).
     """
 
     def __init__(
