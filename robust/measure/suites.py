@@ -5,13 +5,8 @@ from collections.abc import Collection
 import pandas as pd
 
 from robust.measure.conditions import NATURAL, condition_title
+from robust.perturb.corruptions import CORRUPTIONS
 
-#: the common corruptions (Hendrycks and Dietterich 2019, arXiv 1903.12261)
-CORRUPTIONS = (
-    *("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "gaussian_blur", "defocus_blur", "motion_blur"),
-    *("glass_blur", "zoom_blur", "snow", "fog", "brightness", "contrast", "saturate", "elastic_transform", "pixelate"),
-    "jpeg_compression",
-)
 _FAMILIES = {
     "pixel": tuple((fault, 2.0) for fault in ("stuck", "hot", "dead")),
     "noise": (("noise", 0.0255), ("noise", 0.03775), ("noise", 0.05)),
@@ -47,10 +42,7 @@ UNITS = {
     },
 }
 #: perturbations in which nothing is random: one trial is all there are
-NOT_RANDOM = (
-    *("blur", "blur_channels", "gaussian_blur", "defocus_blur", "zoom_blur"),
-    *("brightness", "contrast", "saturate", "pixelate", "jpeg_compression"),
-)
+NOT_RANDOM = ("blur", "blur_channels")
 #: the columns of `suite_scores`
 SUITE_COLUMNS = ["run", "suite", "mean", "worst", "worst_condition", "trials", "tests", "missing"]
 _RUN = ["run", "suite"]

@@ -1,31 +1,12 @@
 """An image out of focus."""
 
-import functools
-
 import torch
 from torch import Tensor
 
 from robust.perturb.base import Perturbation, check_level
+from robust.perturb.filters import filtered, gaussian_matrix
 
-_CUT = 4.0  # in standard deviations, as in SciPy's `gaussian_filter`
 _WIDEST = 1000  # times as wide as an image: of one colour long before
-
-
-@functools.lru_cache(maxsize=64)
-def gaussian_matrix(size: int, sigma: float) -> Tensor:
-    """The float64 matrix, shape (size, size), that blurs a vector from the left.
-
-    A Gaussian of standard deviation `sigma` > 0 (pixels), cut at 4 sigma, over borders reflected about their edge (d c
-    b a | a b c d).
-    """
-    radius = int(_CUT * sigma + 0.5)
-    offsets = torch.arange(-radius, radius + 1)
-    weights = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
-    period = 2 * size  # of the reflected vector; offsets a whole number of periods apart reach the same place
-    folded = torch.zeros(period, dtype=torch.float64).index_add_(0, offsets % period, weights / weights.sum())
-    sources = (torch.arange(size)[:, None] + torch.arange(period)) % period
-    sources = torch.where(sources < size, sources, period - 1 - sources)
-    return torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, sources, folded.expand(size, -1))
 
 
 def gaussian_blur(images: Tensor, sigma: float, *, channels: bool = False) -> Tensor:
@@ -36,8 +17,7 @@ def gaussian_blur(images: Tensor, sigma: float, *, channels: bool = False) -> Te
     """
     if sigma == 0:
         return images.clone()
-    height, width = (gaussian_matrix(size, sigma).to(images) for size in images.shape[-2:])
-    blurred = height @ (images @ width.T)
+    blurred = filtered(images, *(gaussian_matrix(size, sigma) for size in images.shape[-2:]))
     if channels:
         depth = gaussian_matrix(images.shape[1], sigma).to(images)
         blurred = torch.einsum("dc,bchw->bdhw", depth, blurred)

@@ -10,7 +10,8 @@ CALLED = ("_target_", "search", "network")
 _OWN_NETWORK = "model.network._target_"
 #: what a configuration that lay somewhere may have called: what our own choices name, or could
 _OURS = re.compile(
-    r"robust\.(learn|models|perturb|perturb\.common|track)\.[A-Z][A-Za-z]+|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
+    r"robust\.(learn|models|perturb|perturb\.corruptions|track)\.[A-Z][A-Za-z]+"
+    r"|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
     r"|robust\.data\.(Augmentation|CutMix|Mixup|RandAugment|TrivialAugment)"
     r"|robust\.data\.(cifar10|cifar100|digits|emnist|fashion_mnist|folder|huggingface|imagenet|mnist|npz)"
     r"|robust\.data\.(patch_pairs|rotation_dataset|stl10|svhn|tiny_imagenet|torchvision)"

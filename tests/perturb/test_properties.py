@@ -29,8 +29,8 @@ from robust.perturb import (
     Texture,
     Zoom,
     check_images,
-    common,
 )
+from robust.perturb.corruptions import CORRUPTIONS
 
 PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
     "stuck": lambda level: StuckPixels(count=level),
@@ -59,11 +59,6 @@ PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
     "augmix": lambda level: AugMix(ranges={"rotate": (0, 20), "shift": (0, 0.3)}, level=level),
     "view": lambda level: SimCLRAugmentation(level=level),
     "camera": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
-}
-CORRUPTIONS: dict[str, type[common.Corruption]] = {
-    one.name: one
-    for one in vars(common).values()
-    if isinstance(one, type) and issubclass(one, common.Corruption) and hasattr(one, "name")
 }
 PERTURBATIONS |= {name: lambda level, one=one: one(severity=level) for name, one in CORRUPTIONS.items()}
 PIXELS = [f"{fault}{kind}" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")]

@@ -1,64 +1,33 @@
-"""Pictures out of focus or moved while they were taken: the corruptions gaussian, defocus, motion and zoom blur."""
+"""The corruptions that blur: gaussian, defocus, glass, motion and zoom blur."""
 
 import functools
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from robust.perturb.common.base import Corruption
+from robust.perturb.corruptions.corruption import Corruption
+from robust.perturb.filters import filtered, gaussian_matrix, gaussian_weights, shifts_matrix
 from robust.perturb.random import ImageRandom
 
-_CUT = 4.0  # standard deviations that a Gaussian reaches
 _WIDE = 8  # a disk of a greater radius is smoothed over five pixels, others over three, and has a grid of its own
 _EXACT = 1e-7  # of a kernel, at most, that is left out
 _TINY = 1e-4  # of the weight of a pixel, that is left out
 _ANGLE = 45.0  # degrees, of motion, at most
 
 
-Outside = Literal["nearest", "mirror", "reflect"]
-
-
-def within(places: Tensor, size: int, outside: Outside) -> Tensor:
-    """Where in a row of so many pixels lies what is at these places: beyond its ends the last pixel (`nearest`), or the
-    row mirrored about its last pixel (`mirror`) or about that one's edge (`reflect`)."""
-    if outside == "nearest" or size == 1:
-        return places.clamp(0, size - 1)
-    last = 2 * size - (1 if outside == "reflect" else 2)
-    period = last + (outside == "reflect")
-    places = places % period
-    return torch.where(places < size, places, last - places)
-
-
-def shifts_matrix(weights: Tensor, first: int, size: int, *, outside: Outside) -> Tensor:
-    """The float64 matrix, shape (size, size), that gives each pixel of a row the sum of its neighbours from `first` on,
-    by these `weights`; `outside` as in `within`."""
-    sources = within(torch.arange(size)[:, None] + torch.arange(first, first + len(weights)), size, outside)
-    return torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, sources, weights.expand(size, -1))
-
-
-def gaussian_weights(sigma: float, radius: int) -> Tensor:
-    """A Gaussian's weights at the whole pixels up to a radius, float64, shape (2 radius + 1,); they add up to 1."""
-    weights = torch.exp(-0.5 * (torch.arange(-radius, radius + 1).double() / max(sigma, 1e-9)) ** 2)
-    return weights / weights.sum()
-
-
-class CommonBlur(Corruption):
+class GaussianBlur(Corruption):
     """Blurs with a Gaussian: `gaussian_blur`. Beyond the border its pixels go on."""
 
     name = "gaussian_blur"
     random = False
 
     def corrupt(self, images: Tensor, sigma: float) -> Tensor:
-        height, width = (_gaussian_matrix(size, sigma).to(images) for size in images.shape[2:])
-        return height @ (images @ width.T)
+        return _blurred(images, sigma)
 
 
-@functools.lru_cache(maxsize=64)
-def _gaussian_matrix(size: int, sigma: float) -> Tensor:
-    radius = int(_CUT * sigma + 0.5)
-    return shifts_matrix(gaussian_weights(sigma, radius), -radius, size, outside="nearest")
+def _blurred(images: Tensor, sigma: float) -> Tensor:
+    return filtered(images, *(gaussian_matrix(size, sigma, outside="nearest") for size in images.shape[2:]))
 
 
 class DefocusBlur(Corruption):
@@ -70,8 +39,8 @@ class DefocusBlur(Corruption):
 
     def corrupt(self, images: Tensor, radius: float, alias: float) -> Tensor:
         total = torch.zeros_like(images)
-        for height, width in _defocus_matrices(radius, alias, *images.shape[2:]):
-            total += height.to(images) @ (images @ width.to(images).T)
+        for down, across in _defocus_matrices(radius, alias, *images.shape[2:]):
+            total += filtered(images, down, across)
         return total
 
 
@@ -84,8 +53,8 @@ def _defocus_matrices(radius: float, alias: float, height: int, width: int) -> l
     columns, sizes, rows = torch.linalg.svd(kernel)
     return [
         (
-            shifts_matrix(columns[:, one] * sizes[one], -reach, height, outside="mirror"),
-            shifts_matrix(rows[one], -reach, width, outside="mirror"),
+            shifts_matrix(columns[:, one] * sizes[one], -reach, height, "mirror"),
+            shifts_matrix(rows[one], -reach, width, "mirror"),
         )
         for one in range(len(sizes))
         if sizes[one] > _EXACT
@@ -99,8 +68,61 @@ def disk(radius: float, alias: float) -> Tensor:
     places = torch.arange(-reach, reach + 1).double()
     inside = (places.square()[:, None] + places.square() <= radius**2).double()
     near = 1 if radius <= _WIDE else 2
-    smooth = shifts_matrix(gaussian_weights(alias, near), -near, len(places), outside="mirror")
+    smooth = shifts_matrix(gaussian_weights(alias, near), -near, len(places), "mirror")
     return smooth @ (inside / inside.sum()) @ smooth.T
+
+
+class GlassBlur(Corruption):
+    """Blurs, then gives pixels the values of near ones, one after the other from below, some times over, and blurs
+    again: `glass_blur`."""
+
+    name = "glass_blur"
+
+    def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
+        _, near, times = constants
+        return {"moves": random.integers(2 * round(near), round(times), 2, *shape[1:]) - round(near)}
+
+    def corrupt(self, images: Tensor, sigma: float, near: float, times: float, *, moves: Tensor) -> Tensor:
+        places = shuffled(moves, round(near))
+        moved = (
+            _blurred(images, sigma)
+            .flatten(2)
+            .gather(2, places[:, None].expand(-1, images.shape[1], -1))
+            .view_as(images)
+        )
+        return _blurred(moved, sigma)
+
+
+def shuffled(moves: Tensor, near: int) -> Tensor:
+    """Where each pixel's value comes from, shape (batch, height x width), counted row by row.
+
+    `moves`, whole numbers from -`near` to `near` - 1, shape (batch, times, 2, height, width), say for each pixel how
+    many rows down and columns to the right the one lies whose value it takes. Pixels take them one after the other,
+    from the last row up and from the last column to the left, the first and last ones of each left out; so a value may
+    go on from pixel to pixel.
+    """
+    batch, times, _, height, width = moves.shape
+    first = torch.arange(height * width, device=moves.device).expand(batch, -1).view(batch, height, width)
+    if min(height, width) <= 2 * near:
+        return first.flatten(1)
+    places = first
+    columns = torch.arange(near + 1, width - near + 1, device=moves.device)
+    for time in range(times):
+        down, across = moves[:, time].unbind(1)
+        taken = first.clone()  # of what lies above or to the left nothing has changed yet
+        for row in range(height - near, near, -1):
+            dy, dx = (one[:, row, near + 1 : width - near + 1] for one in (down, across))
+            line = taken[:, row].clone()  # in this row: where a value comes from, or in which column to look for it
+            waits = (dy == 0) & (dx > 0)
+            flat = (row + dy) * width + columns + dx
+            line[:, columns] = torch.where(dy > 0, taken.flatten(1).gather(1, flat), flat)
+            target = torch.arange(width, device=moves.device).repeat(batch, 1)
+            target[:, columns] = torch.where(waits, columns + dx, columns)
+            for _ in range(width.bit_length() if near > 1 else 0):
+                target = target.gather(1, target)
+            taken[:, row] = line.gather(1, target)
+        places = places.flatten(1).gather(1, taken.flatten(1)).view_as(places)
+    return places.flatten(1)
 
 
 class MotionBlur(Corruption):
@@ -148,8 +170,7 @@ class ZoomBlur(Corruption):
         count = round((greatest - 1) / step) + 1
         step = (1 + step) - 1  # rounded as NumPy's `arange` rounds it: it decides about a pixel
         for factor in (1 + step * one for one in range(count)):
-            height, width = (zoom_matrix(size, factor).to(images) for size in images.shape[2:])
-            total += height @ (images @ width.T)
+            total += filtered(images, *(zoom_matrix(size, factor) for size in images.shape[2:]))
         return total / (count + 1)
 
 

@@ -1,10 +1,11 @@
-"""Weather: the corruptions snow and fog."""
+"""The corruptions of weather: snow, fog and brightness."""
 
 import torch
 from torch import Tensor
 
-from robust.perturb.common.base import Corruption
-from robust.perturb.common.blur import motion_blur, zoom_matrix
+from robust.perturb.corruptions.blur import motion_blur, zoom_matrix
+from robust.perturb.corruptions.corruption import Corruption
+from robust.perturb.filters import filtered
 from robust.perturb.random import ImageRandom
 
 _GREY = (0.299, 0.587, 0.114)  # of red, green and blue, in how bright a pixel is
@@ -19,16 +20,9 @@ class Snow(Corruption):
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         return {"field": random.normal(*shape[1:]), "angle": random.uniform() * 90 - 135}
 
-    def corrupt(
-        self,
-        images: Tensor,
-        *constants: float,
-        field: Tensor,
-        angle: Tensor,
-    ) -> Tensor:
+    def corrupt(self, images: Tensor, *constants: float, field: Tensor, angle: Tensor) -> Tensor:
         mean, deviation, size, least, radius, sigma, mix = constants
-        rows, columns = (zoom_matrix(side, size).to(field) for side in images.shape[2:])
-        flakes = rows @ (mean + deviation * field) @ columns.T
+        flakes = filtered(mean + deviation * field, *(zoom_matrix(side, size) for side in images.shape[2:]))
         flakes = torch.where(flakes < least, 0, flakes).clamp(0, 1).mul(255).floor() / 255
         fallen = motion_blur(flakes[:, None], round(radius), sigma, angle).to(images.dtype)
         grey = images.mean(1, keepdim=True)
@@ -74,3 +68,15 @@ def plasma(field: Tensor, decay: float) -> Tensor:
         step, wobble = half, wobble / decay
     clouds = clouds - clouds.amin((1, 2), keepdim=True)
     return clouds / clouds.amax((1, 2), keepdim=True).clamp_min(1e-12)
+
+
+class Brightness(Corruption):
+    """Adds to the value of hue, saturation and value: `brightness`."""
+
+    name = "brightness"
+    random = False
+
+    def corrupt(self, images: Tensor, added: float) -> Tensor:
+        value = images.amax(1, keepdim=True)
+        brighter = (value + added).clamp(0, 1)
+        return torch.where(value > 0, images * (brighter / value.clamp_min(1e-12)), brighter)

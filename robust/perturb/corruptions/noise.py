@@ -1,9 +1,9 @@
-"""Noise of sensors and transmission: the corruptions gaussian, shot, impulse and speckle noise."""
+"""The corruptions that add noise: gaussian, shot, impulse and speckle noise."""
 
 import torch
 from torch import Tensor
 
-from robust.perturb.common.base import Corruption
+from robust.perturb.corruptions.corruption import Corruption
 from robust.perturb.random import ImageRandom
 
 _FEW = 12.0  # photons: below, they are counted one by one
@@ -11,7 +11,7 @@ _MOST = 40  # that are counted so: more are seen of 12 less than once in 10 bill
 _HALF = 2.0**-25  # of the distance between two uniform numbers
 
 
-class CommonNoise(Corruption):
+class GaussianNoise(Corruption):
     """Adds a normal sample to every value: `gaussian_noise` of the constant standard deviation."""
 
     name = "gaussian_noise"
@@ -23,7 +23,7 @@ class CommonNoise(Corruption):
         return images + std * noise.to(images.dtype)
 
 
-class SpeckleNoise(CommonNoise):
+class SpeckleNoise(GaussianNoise):
     """Adds a normal sample to every value in proportion to it: `speckle_noise`."""
 
     name = "speckle_noise"

@@ -11,19 +11,14 @@ from scipy import ndimage, stats
 from skimage import color, filters
 from torch import Tensor
 
-from robust.perturb import ImageRandom, common
-from robust.perturb.common.blur import disk
-from robust.perturb.common.constants import TABLES
-from robust.perturb.common.noise import poisson
-from robust.perturb.common.weather import plasma
+from robust.perturb import ImageRandom
+from robust.perturb.corruptions import CORRUPTIONS, SIZES, Contrast, constants
+from robust.perturb.corruptions.blur import disk
+from robust.perturb.corruptions.noise import poisson
+from robust.perturb.corruptions.severity import TABLES
+from robust.perturb.corruptions.weather import plasma
 
-SIZES = (32, 64, 224)
 LEVEL = 1 / 255
-CLASSES: dict[str, type[common.Corruption]] = {
-    one.name: one
-    for one in vars(common).values()
-    if isinstance(one, type) and issubclass(one, common.Corruption) and hasattr(one, "name")
-}
 
 at_every_size = pytest.mark.parametrize("size", SIZES)
 at_every_severity = pytest.mark.parametrize("severity", range(1, 6))
@@ -46,7 +41,7 @@ def published(name: str, severity: int, size: int) -> tuple[float, ...]:
 
 
 def corrupted(name: str, severity: float, images: Tensor, **drawn: Tensor) -> np.ndarray:
-    found = CLASSES[name](severity=severity).apply_transform(images, **drawn)
+    found = CORRUPTIONS[name](severity=severity).apply_transform(images, **drawn)
     return found.permute(0, 2, 3, 1).double().numpy()
 
 
@@ -196,7 +191,7 @@ def test_jpeg_is_pillows(size: int, severity: int) -> None:
 def test_snow_is_blurred_flakes_from_both_sides(size: int, severity: int) -> None:
     mean, deviation, factor, least, radius, sigma, mix = published("snow", severity, size)
     images = photos(size)
-    drawn = CLASSES["snow"](severity=severity).sample(ImageRandom(6, torch.arange(1)), (3, size, size))
+    drawn = CORRUPTIONS["snow"](severity=severity).sample(ImageRandom(6, torch.arange(1)), (3, size, size))
     kept = math.ceil(size / factor)
     top = (size - kept) // 2
     flakes = (mean + deviation * drawn["field"][0].double().numpy())[top : top + kept, top : top + kept]
@@ -246,7 +241,7 @@ def test_shot_noise_counts_photons_as_scipy_does(size: int, severity: int) -> No
 def test_glass_blur_copies_pixel_after_pixel(size: int, severity: int) -> None:
     sigma, near, times = published("glass_blur", severity, size)
     images = photos(size, count=1)
-    drawn = CLASSES["glass_blur"](severity=severity).sample(ImageRandom(3, torch.arange(1)), (3, size, size))
+    drawn = CORRUPTIONS["glass_blur"](severity=severity).sample(ImageRandom(3, torch.arange(1)), (3, size, size))
     moves = drawn["moves"][0].numpy()
     assert (moves.min(), moves.max()) == (-near, near - 1)
     wanted = filters.gaussian(rows(images)[0], sigma, mode="nearest", truncate=4, channel_axis=-1)
@@ -264,7 +259,7 @@ def test_glass_blur_copies_pixel_after_pixel(size: int, severity: int) -> None:
 def test_elastic_transform_is_scipys_sampling(size: int, severity: int) -> None:
     far, alike, affine = (size * one for one in published("elastic_transform", severity, size))
     images = photos(size, count=1)
-    drawn = CLASSES["elastic_transform"](severity=severity).sample(ImageRandom(4, torch.arange(1)), (3, size, size))
+    drawn = CORRUPTIONS["elastic_transform"](severity=severity).sample(ImageRandom(4, torch.arange(1)), (3, size, size))
     half = size // 3
     before = size // 2 + np.array([[half, half], [half, -half], [-half, -half]], float)
     after = before + affine * drawn["points"][0].double().numpy()
@@ -287,7 +282,7 @@ def test_elastic_transform_is_scipys_sampling(size: int, severity: int) -> None:
 def test_fog_is_a_fractal_of_means(size: int, severity: int) -> None:
     thick, decay = published("fog", severity, size)
     images = photos(size, count=1)
-    drawn = CLASSES["fog"](severity=severity).sample(ImageRandom(5, torch.arange(1)), (3, size, size))
+    drawn = CORRUPTIONS["fog"](severity=severity).sample(ImageRandom(5, torch.arange(1)), (3, size, size))
     field = drawn["field"][0].double().numpy()
     clouds, step, wobble = np.zeros((size, size)), size, 100.0
 
@@ -334,35 +329,35 @@ def test_counts_have_the_mean_and_the_variance_of_poissons(mean: float) -> None:
 
 
 def test_between_sizes_and_severities_constants_lie_between() -> None:
-    assert common.constants("gaussian_noise", 1.5, 32) == pytest.approx((0.05,))
-    assert common.constants("gaussian_noise", 3, 64) == (0.12,)
-    assert common.constants("gaussian_noise", 3, 8) == (0.08,)
-    assert common.constants("gaussian_noise", 3, 500) == (0.18,)
+    assert constants("gaussian_noise", 1.5, 32) == pytest.approx((0.05,))
+    assert constants("gaussian_noise", 3, 64) == (0.12,)
+    assert constants("gaussian_noise", 3, 8) == (0.08,)
+    assert constants("gaussian_noise", 3, 500) == (0.18,)
     half = round(math.sqrt(64 * 224))
-    assert common.constants("gaussian_noise", 3, half) == pytest.approx((0.15,), abs=1e-3)
+    assert constants("gaussian_noise", 3, half) == pytest.approx((0.15,), abs=1e-3)
 
 
 @pytest.mark.parametrize("severity", [-1, 0.5, 5.5, 6, "three", None, float("nan"), True])
 def test_a_severity_that_is_none_is_refused(severity: object) -> None:
     with pytest.raises(ValueError, match="`severity` must be"):
-        common.Contrast(severity=severity)  # type: ignore[arg-type]
+        Contrast(severity=severity)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_any_size_down_to_a_pixel_is_corrupted(name: str) -> None:
     for shape in ((1, 3, 1, 1), (2, 1, 2, 7), (1, 3, 3, 1), (2, 4, 5, 6), (0, 3, 8, 8)):
         images = torch.rand(shape)
         for severity in (0, 1, 2.5, 5):
-            found = CLASSES[name](severity=severity)(images, seed=1)
+            found = CORRUPTIONS[name](severity=severity)(images, seed=1)
             assert found.shape == images.shape
             assert found.isfinite().all()
             assert severity or torch.equal(found, images)
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_gradients_go_through(name: str) -> None:
     images = photos(32).clamp(0.2, 0.8).requires_grad_()
-    perturbation = CLASSES[name](severity=3)
+    perturbation = CORRUPTIONS[name](severity=3)
     drawn = perturbation.sample(ImageRandom(0, torch.arange(1)), (3, 32, 32))
     perturbation.apply_transform(images, **drawn).sum().backward()
     assert images.grad is not None
