@@ -31,13 +31,13 @@ from robust.runs.config import Config, leaves
 from robust.track import tracking_key
 from robust.values.secrets import masked_word
 
-#: what a run's identity says in words: groups, and keys
-_SAID = frozenset(
-    {
-        *("data", "model", "perturb", "technique", "technique.start"),
-        *("model.architecture", "model.file", "model.path"),
-    }
-)
+#: what a run's identity says in words: groups, and keys; and those of the network, which its title names
+_SAID = ("data", "model", "perturb", "technique", "technique.start")
+_OF_NETWORK = "model."
+
+
+def _is_said(key: str) -> bool:
+    return key in _SAID or key.startswith(_OF_NETWORK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Experiment:
         given = {
             str(one.input_line).partition("=")[0]: masked_word(str(one.input_line).lstrip("+"))
             for one in map(parse, self.overrides)
-            if not one.is_delete() and one.key_or_group not in _SAID and is_setting(one.key_or_group, self.config)
+            if not one.is_delete() and not _is_said(one.key_or_group) and is_setting(one.key_or_group, self.config)
         }
         return [*given.values()]
 
