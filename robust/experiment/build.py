@@ -17,7 +17,7 @@ from torch import nn
 from robust.attack import AttackPlan
 from robust.data import Splits, hold_out, label_subset
 from robust.data.own import looked_at
-from robust.errors import ParameterError, one_line, shown
+from robust.errors import ParameterError, notify, one_line, shown
 from robust.experiment.compose import perturbation_choices
 from robust.experiment.rules import locate
 from robust.learn import Classifier, Constant, Schedule, Task
@@ -174,18 +174,23 @@ def build_conditions(evaluation: Config, shape: tuple[int, int, int], own_family
     """What `evaluation` says: natural images, then each chosen perturbation at each of its levels.
 
     Chosen are the perturbations of `own_family`, if `evaluation.own_family` asks for that and there are any, else those
-    of `evaluation.families`. Nothing at all with `evaluation=none`. Raises ValueError for what images of `shape`
-    (channels, height, width) cannot be tested under.
+    of `evaluation.families`; those of `evaluation.once` are tested in one trial. Nothing at all with `evaluation=none`.
+    Raises ValueError for what images of `shape` (channels, height, width) cannot be tested under.
     """
     if evaluation.conditions is None:
         return []
     own = own_family if evaluation.own_family else None
-    return list(_build_conditions(json.dumps(evaluation.conditions), tuple(evaluation.families), shape, own))
+    families = tuple(evaluation.families), tuple(evaluation.get("once") or ())
+    return list(_build_conditions(json.dumps(evaluation.conditions), *families, shape, own))
 
 
 @functools.lru_cache(maxsize=64)
 def _build_conditions(
-    described: str, families: tuple[str, ...], shape: tuple[int, int, int], own_family: str | None
+    described: str,
+    families: tuple[str, ...],
+    once: tuple[str, ...],
+    shape: tuple[int, int, int],
+    own_family: str | None,
 ) -> tuple[Condition, ...]:
     levels: dict[str, list[float]] = json.loads(described)
     try:
@@ -204,13 +209,24 @@ def _build_conditions(
         key = f"evaluation.conditions.{name}"
         for level in dict.fromkeys(levels[name] or ()):
             perturb = at_level(choice, level)
-            condition = Condition(build_perturbation(perturb, key=key))
+            condition = Condition(_tested_perturbation(perturb, key), once=choice.family in once)
             if choice.family not in chosen:
                 continue
             with as_level(perturb, key):
                 condition.check(shape)
             conditions.append(condition)
     return tuple(conditions)
+
+
+def _tested_perturbation(perturb: Config, key: str) -> Perturbation | None:
+    """The perturbation; where it lacks files, the one that its choice names to be tested `otherwise`."""
+    try:
+        return build_perturbation(perturb, key=key)
+    except FileNotFoundError as error:
+        if not (name := perturb.get("otherwise")):
+            raise
+        notify(f"{error} It is tested instead.")
+        return build_perturbation(at_level(perturbation_choices([name])[name], perturb.level), key=key)
 
 
 def at_level(choice: DictConfig, level: float) -> Config:

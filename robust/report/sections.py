@@ -12,6 +12,7 @@ from robust.report.attacks import attacks_section
 from robust.report.claims import claims_summary
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix
+from robust.report.corruptions import corruptions_section
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
 from robust.report.learning import learning_section
 from robust.report.natural_adversarial import natural_adversarial_section
@@ -41,6 +42,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         _models(summary, rows, folders),
         _claims([one.claims for one in of_studies]),
         *(section for one in of_studies for section in one.sections),
+        corruptions_section(summary, rows),
         attacks_section(folders),
         _techniques(folders),
         _images(folders, summary),

@@ -23,10 +23,11 @@ class GaussianBlur(Corruption):
     random = False
 
     def corrupt(self, images: Tensor, sigma: float) -> Tensor:
-        return _blurred(images, sigma)
+        return blurred(images, sigma)
 
 
-def _blurred(images: Tensor, sigma: float) -> Tensor:
+def blurred(images: Tensor, sigma: float) -> Tensor:
+    """Images blurred by a Gaussian of standard deviation `sigma` > 0 pixels; beyond the border its pixels go on."""
     return filtered(images, *(gaussian_matrix(size, sigma, outside="nearest") for size in images.shape[2:]))
 
 
@@ -85,12 +86,9 @@ class GlassBlur(Corruption):
     def corrupt(self, images: Tensor, sigma: float, near: float, times: float, *, moves: Tensor) -> Tensor:
         places = shuffled(moves, round(near))
         moved = (
-            _blurred(images, sigma)
-            .flatten(2)
-            .gather(2, places[:, None].expand(-1, images.shape[1], -1))
-            .view_as(images)
+            blurred(images, sigma).flatten(2).gather(2, places[:, None].expand(-1, images.shape[1], -1)).view_as(images)
         )
-        return _blurred(moved, sigma)
+        return blurred(moved, sigma)
 
 
 def shuffled(moves: Tensor, near: int) -> Tensor:

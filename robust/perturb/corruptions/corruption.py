@@ -8,6 +8,8 @@ from robust.perturb.base import Perturbation
 from robust.perturb.corruptions.severity import check_severity, constants
 from robust.perturb.random import ImageRandom
 
+_GREY = (0.299, 0.587, 0.114)  # of red, green and blue, in how bright a pixel is
+
 
 class Corruption(Perturbation):
     """A common corruption of a severity: from 1 to 5, also between them, or 0, which changes nothing.
@@ -17,6 +19,9 @@ class Corruption(Perturbation):
     width); published images were stored in 8 bits, these are not rounded. Raises ValueError for another severity.
     Source: Hendrycks and Dietterich 2019 (arXiv 1903.12261).
     """
+
+    #: whose constants it has, where that is another
+    constants_of = ""
 
     def __init__(self, *, severity: float):
         super().__init__()
@@ -31,7 +36,7 @@ class Corruption(Perturbation):
         return self.corrupt(images, *self._constants(*images.shape[2:]), **drawn).clamp(0, 1)
 
     def _constants(self, height: int, width: int) -> tuple[float, ...]:
-        return constants(self.name, self.severity, min(height, width))
+        return constants(self.constants_of or self.name, self.severity, min(height, width))
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         """What is random of it, for each image of a batch with images of `shape` (channels, height, width)."""
@@ -40,3 +45,15 @@ class Corruption(Perturbation):
     def corrupt(self, images: Tensor, *constants: Any, **drawn: Any) -> Tensor:
         """The corrupted images, which may leave [0, 1]."""
         raise NotImplementedError
+
+
+def brightness_of(images: Tensor) -> Tensor:
+    """How bright each pixel is, shape (batch, 1, height, width): of colours as eyes see them, else the mean."""
+    if images.shape[1] != len(_GREY):
+        return images.mean(1, keepdim=True)
+    return (images * images.new_tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
+
+
+def in_channels(colours: Tensor, channels: int) -> Tensor:
+    """Colours, shape (batch, 3, height, width), for images of so many channels: where these are not 3, how bright."""
+    return colours if channels == len(_GREY) else brightness_of(colours)

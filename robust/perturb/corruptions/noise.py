@@ -73,7 +73,7 @@ def poisson(mean: Tensor, chance: Tensor) -> Tensor:
         count += chance > total
         part *= mean / one
         total += part
-    z = torch.special.ndtri(chance + _HALF)
+    z = torch.special.ndtri((chance + _HALF).clamp(max=1 - _HALF * 2))  # a sum that rounds to 1 has no quantile
     spread = mean.clamp_min(_FEW).sqrt()
     square = z.square()
     skewed = (square - 1) / 6 + z * ((square - 3) / 24 - (2 * square - 5) / 36) / spread
