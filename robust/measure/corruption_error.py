@@ -72,7 +72,7 @@ def corruption_scores(rows: pd.DataFrame) -> pd.DataFrame:
         found[family] = common[[name for name in members if name in common]].mean(axis=1).where(whole)
     found["extra"] = accuracy.reindex(columns=_EXTRA).mean(axis=1, skipna=False)
     beside = [_beside(run, 1 - common[whole], 1 - natural, runs.loc[run]) for run in found.index]
-    return found.assign(**dict(zip(("mce", "relative_mce", "baseline"), zip(*beside, strict=True), strict=True)))
+    return found.join(pd.DataFrame(beside, found.index, ["mce", "relative_mce", "baseline"]))
 
 
 def mean_corruption_error(errors: pd.Series, baseline: pd.Series) -> float:

@@ -150,9 +150,10 @@ def _tests_of_suites(rows: pd.DataFrame) -> pd.DataFrame:
     levels = rows["test_level"].astype(float).round(_DIGITS)
     made = rows.assign(evaluation_seed=rows.get("evaluation_seed", 0), test_level=levels)
     made = made.merge(known, on=_TEST).drop_duplicates([*_RUN, "place", *_TRIAL])
-    marks, runs = made["suite"].map(_MARKS), made["run"]
-    marked = {mark: set(runs[made["test_perturbation"] == mark]) for mark in _MARKS.values()}
-    return made[[pd.isna(mark) or run in marked[mark] for mark, run in zip(marks, runs, strict=True)]]
+    known_by = made["suite"].map(_MARKS)
+    marked = made.loc[made["test_perturbation"] == known_by, _RUN].drop_duplicates().assign(marked=True)
+    is_marked = made.merge(marked, on=_RUN, how="left")["marked"].notna().to_numpy()
+    return made[known_by.isna() | is_marked]
 
 
 def _trials(shared: pd.DataFrame) -> pd.DataFrame:

@@ -182,7 +182,7 @@ def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, show
     if not shown:
         return (
             "No mean: it is over a whole suite of tests in the same trials, and none was made. The same command with "
-            "evaluation=camera, environment or all makes one."
+            "evaluation=camera, environment, corruptions or all makes one."
         )
     titles = summary.drop_duplicates("run").set_index("run")["title"]
     said, untested = [], False

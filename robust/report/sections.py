@@ -12,7 +12,6 @@ from robust.report.attacks import attacks_section
 from robust.report.claims import claims_summary
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix
-from robust.report.corruptions import corruptions_section
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
 from robust.report.learning import learning_section
 from robust.report.natural_adversarial import natural_adversarial_section
@@ -42,7 +41,6 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         _models(summary, rows, folders),
         _claims([one.claims for one in of_studies]),
         *(section for one in of_studies for section in one.sections),
-        corruptions_section(summary, rows),
         attacks_section(folders),
         _techniques(folders),
         _images(folders, summary),
@@ -77,7 +75,8 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path]) 
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = accuracy_figure(lines)
-    return Section("Models", "", drawings, {"models": Table(shown_scores(scores), scores.lines, scores.note)})
+    table = Table(shown_scores(scores), scores.lines, scores.note)
+    return Section("Models", "", drawings, {"models": table}, order=("tables", "figures"))
 
 
 def _claims(decided: Sequence[pd.DataFrame]) -> Section:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from robust.errors import ValidationError, one_line
 from robust.experiment.again import made_again
-from robust.experiment.build import tested_families
+from robust.experiment.conditions import tested_families
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation
 from robust.progress import Progress

@@ -15,9 +15,10 @@ _MEANS = ("natural", "corruptions", *FAMILIES, "extra")
 _MCE = {"mce": "mCE", "relative_mce": "relative mCE"}
 _TEXT = (
     "Each of the corruptions of Hendrycks and Dietterich 2019 (arXiv 1903.12261) at severities 1 to 5: recreated from "
-    "the published constants, not the published pictures. Corruptions: the mean over the 15 common ones{drawn}; "
-    "noise, blur, weather and digital are its families; extra: the 4 others."
+    "the published constants, not the published pictures."
 )
+_COMMON = " Corruptions: the mean over the 15 common ones{drawn}; noise, blur, weather and digital are its families."
+_EXTRA = " Extra: the mean over the 4 others."
 _BESIDE = (
     "mCE: errors beside {whose}, a mean over the 15; relative mCE: of how far they rise above the errors on natural "
     "images. Below 100 % is better than it."
@@ -29,9 +30,10 @@ def corruptions_section(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
     scores = corruption_scores(rows)
     if scores.empty:
         return Section("")
-    each = corruption_accuracy(rows).reindex(scores.index)
     runs = summary.drop_duplicates("run").set_index("run")
     runs = runs[runs.index.isin(scores.index)]
+    scores = scores.reindex(runs.index)
+    each = corruption_accuracy(rows).reindex(scores.index)
     lines = _lines(scores.drop(columns="baseline").join(each, rsuffix=" "), runs)
     first = {"trained": lines["title"], **{name: lines[name] for name in varying(lines)}}
     if (lines["seeds"] > 1).any():
@@ -40,12 +42,13 @@ def corruptions_section(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
     means |= {f"{title}, %": _cells(lines, name) for name, title in _MCE.items() if lines[name].notna().any()}
     beside = {name: [percent(value) for value in lines[name]] for name in each}
     drawn = " (of frost drawn, not photographed)" if "frost_drawn" in each else ""
+    whole = lines["corruptions"].notna().any()
     baselines = set(scores["baseline"]) - {""}
     whose = "AlexNet's (published)" if baselines == {"AlexNet"} else "those of the natural model"
     note = [_BESIDE.format(whose=whose) if baselines else "", intervals_note(lines["seeds"])]
     return Section(
         "Common corruptions",
-        _TEXT.format(drawn=drawn),
+        "".join([_TEXT, _COMMON.format(drawn=drawn) if whole else "", _EXTRA if lines["extra"].notna().any() else ""]),
         {},
         {
             "corruptions": Table(
@@ -68,7 +71,8 @@ def _lines(figures: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 def _line(runs: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
     line = seeds_line(runs, [name for name in names if name not in _MCE])
     for name in _MCE:  # may be above 1
-        line[name], line[f"{name}_low"], line[f"{name}_high"] = student(runs[name])
+        line[name], low, line[f"{name}_high"] = student(runs[name])
+        line[f"{name}_low"] = max(low, 0.0)
     return line
 
 
