@@ -18,6 +18,7 @@ from robust.cli.command import (
     command,
     key_values,
     to_folder,
+    to_numbers,
     to_picture,
     to_table,
 )
@@ -230,11 +231,13 @@ def _export(runs: list[str], out: Path, formats: str, threat: str) -> None:
     argument("file", type=to_picture, metavar="FILE", help=f"where it goes; it ends in {', '.join(PICTURES)}"),
     key_values("*", "data=tiny_imagenet perturb=noise,blur (default: all that perturb=environment draws from)"),
     argument("--images", type=int, default=3, help="how many images, each of another class (3)"),
+    argument("--levels", type=to_numbers, default=(), help="which levels (default: low, middle and high shares)"),
 )
-def _sheet(file: Path, settings: list[str], images: int) -> None:
-    """Draw a contact sheet: test images under each perturbation at three strengths.
+def _sheet(file: Path, settings: list[str], images: int, levels: tuple[float, ...]) -> None:
+    """Draw a contact sheet: test images under each perturbation at several strengths.
 
     $ robust sheet sheet.png data=digits perturb=noise,blur,rotate --images 2
+    $ robust sheet corruptions.png data=digits perturb=fog,contrast --levels 1,2,3,4,5
     $ robust sheet environment.pdf data=digits
     """
     from robust.experiment.build import build_splits
@@ -243,8 +246,10 @@ def _sheet(file: Path, settings: list[str], images: int) -> None:
     from robust.files import atomic_write
     from robust.report import draw
 
-    config, rows = named_perturbations(settings, usual=_ENVIRONMENT, shares=list(STRENGTHS.values()))
-    figure = contact_sheet(build_splits(config.data).test, rows, images=images, seed=config.seed)
+    config, rows = named_perturbations(settings, usual=_ENVIRONMENT, shares=[*STRENGTHS.values()], levels=levels)
+    strengths = [f"{level:g}" for level in levels] or [*STRENGTHS]
+    test = build_splits(config.data).test
+    figure = contact_sheet(test, rows, strengths=strengths, images=images, seed=config.seed)
     with started():
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(file, draw(figure, file.suffix[1:].lower()))

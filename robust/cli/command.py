@@ -48,6 +48,14 @@ def to_picture(text: str) -> Path:
     return to_folder(str(Path(text).parent)) / Path(text).name
 
 
+def to_numbers(text: str) -> tuple[float, ...]:
+    """Numbers, with commas between them."""
+    try:
+        return tuple(float(one) for one in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be numbers such as 1,2,3; got {text}") from None
+
+
 def to_table(text: str) -> Path:
     """A table to write, without the suffix."""
     path = Path(text).with_suffix("") if Path(text).suffix in (".parquet", ".csv") else Path(text)

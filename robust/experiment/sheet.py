@@ -1,4 +1,4 @@
-"""A contact sheet of perturbations at low, middle and high strength."""
+"""A contact sheet of perturbations at several strengths."""
 
 import copy
 from collections.abc import Sequence
@@ -16,21 +16,26 @@ STRENGTHS = {"low": 1 / 3, "middle": 2 / 3, "high": 1.0}
 
 
 def contact_sheet(
-    test: ImageSet, perturbations: Sequence[Sequence[Perturbation]], *, images: int = 3, seed: int = 0
+    test: ImageSet,
+    perturbations: Sequence[Sequence[Perturbation]],
+    *,
+    strengths: Sequence[str] = tuple(STRENGTHS),
+    images: int = 3,
+    seed: int = 0,
 ) -> Figure:
-    """A figure: a row for each perturbation, which is given at all STRENGTHS; columns for the image as it is and at
+    """A figure: a row for each perturbation, which is given at all `strengths`; columns for the image as it is and at
     each of these, for so many `images`, each of another class. Raises ValueError for more images than classes."""
     most = len(test.classes)
     check("images", images, f"from 1 to {most}, the number of classes", 1 <= images <= most)
     natural = to_float(test.images[one_of_each(test, images)])
-    across = 1 + len(STRENGTHS)
+    across = 1 + len(strengths)
     with matplotlib.rc_context(STYLE):
         size = (0.8 * across * images + 1, 0.85 * len(perturbations) + 0.4)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(perturbations), across * images, squeeze=False)
-        for row, (line, strengths) in enumerate(zip(axes, perturbations, strict=True)):
+        for row, (line, ways) in enumerate(zip(axes, perturbations, strict=True)):
             columns = {"natural": natural}
-            for strength, given in zip(STRENGTHS, strengths, strict=True):
+            for strength, given in zip(strengths, ways, strict=True):
                 perturbation = copy.copy(given)
                 if isinstance(perturbation, DrawnStrength):
                     perturbation.lowest = 1.0  # as strong as its level, in every image
