@@ -18,8 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.packing_page import Line, shown, write_page
 from robust.data import to_float
 from robust.errors import one_line, run_command
-from robust.experiment.build import build_attacks, build_conditions, build_perturbation, build_splits
+from robust.experiment.build import build_attacks, build_perturbation, build_splits
 from robust.experiment.compose import compose
+from robust.experiment.conditions import build_conditions
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
 from robust.experiment.search_path import CONF, SWEEPS
