@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from robust.errors import check
 from robust.experiment.build import build_perturbation
 from robust.experiment.compose import compose
 from robust.perturb import Perturbation
+from robust.perturb.corruptions import CORRUPTIONS, SEVERITIES
 from robust.runs.config import Config
 
 
@@ -13,10 +15,26 @@ def named_perturbations(
 ) -> tuple[Config, list[list[Perturbation]]]:
     """The configuration that `settings`, as on the command line, make, and each perturbation that they name
     (perturb=noise,blur), or else those of `usual`, at these `shares` of its level. Raises ValueError for none."""
+    jobs = _jobs(settings, usual)
+    return compose(jobs[0]), [[_at_share(job, share) for share in shares] for job in jobs]
+
+
+def named_corruptions(settings: Sequence[str]) -> tuple[Config, dict[str, list[Perturbation]]]:
+    """The configuration that `settings` make, and each common corruption that they name (default: all) at severities 1
+    to 5. Raises ValueError for another perturbation."""
+    jobs = _jobs(settings, ",".join(CORRUPTIONS))
+    for job in jobs:
+        name = job[-1].partition("=")[2]
+        check("perturb", name, f"common corruptions: {', '.join(CORRUPTIONS)}", name in CORRUPTIONS)
+    levels = [[_built([*job, f"perturb.level={severity}"]) for severity in range(1, SEVERITIES + 1)] for job in jobs]
+    return compose(jobs[0]), {one[0].name: one for one in levels}
+
+
+def _jobs(settings: Sequence[str], usual: str) -> list[list[str]]:
+    """The settings with each perturbation that they name, last; or else with each of the `usual` ones."""
     named = [one.partition("=")[2] for one in settings if one.startswith("perturb=")]
     others = [one for one in settings if not one.startswith("perturb=")]
-    jobs = [[*others, f"perturb={name}"] for name in (named[-1] if named else usual).split(",")]
-    return compose(jobs[0]), [[_at_share(job, share) for share in shares] for job in jobs]
+    return [[*others, f"perturb={name}"] for name in (named[-1] if named else usual).split(",")]
 
 
 def _at_share(job: list[str], share: float) -> Perturbation:
@@ -24,7 +42,11 @@ def _at_share(job: list[str], share: float) -> Perturbation:
     level = usual.level * share
     if usual.family == "pixel":  # a number of pixels
         level = max(1, round(level))
-    found = build_perturbation(usual if share == 1 else compose([*job, f"perturb.level={level}"]).perturb)
+    return _built(job if share == 1 else [*job, f"perturb.level={level}"])
+
+
+def _built(job: list[str]) -> Perturbation:
+    found = build_perturbation(compose(job).perturb)
     if found is None:
         raise ValueError("`perturb` must name perturbations; got none. Name some: perturb=shift,zoom.")
     return found
