@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from robust.data.cache import digest_of_images
 from robust.data.images import ImageSet, to_float
 from robust.data.published.numpy_files import LABELS
 from robust.data.published.one_test import RECREATED, SEVERITIES
@@ -44,7 +45,8 @@ def recreate(
         check(name, len(levels), f"of {SEVERITIES} severities", len(levels) == SEVERITIES)
         for one in levels:
             one.check(images.shape)
-    made = {"layout": "cifar10_c", "seed": seed, "images": len(images), "8 bits": "rounded", **(about or {})}
+    digest = digest_of_images(images.labels.tolist(), [images.images])
+    made = {"layout": "cifar10_c", "seed": seed, "8 bits": "rounded", "digest": digest, **(about or {})}
     _claim(folder, json.dumps(made, indent=2) + "\n")
     with started():
         labels = np.tile(images.labels.cpu().numpy().astype(_least(len(images.classes))), SEVERITIES)
