@@ -197,7 +197,8 @@ def test_runs_are_compared_image_by_image_on_their_own_test_images(
     table = published_table([run.folder for run in runs])
     assert table is not None
     mine, reference = (run.files.read_published() for run in (runs[1], runs[0]))
-    assert mine is not None and reference is not None
+    assert mine is not None
+    assert reference is not None
     scored = [one[one["corruption"] == "brightness"]["accuracy"].mean() for one in (mine, reference)]
     natural, compared = table.shown["against natural, points"]
     assert natural == ""
