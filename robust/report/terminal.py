@@ -11,7 +11,7 @@ from rich.text import Text
 
 from robust.report.published import published_table
 from robust.report.scores import score_table, shown_scores
-from robust.report.tables import summary_table
+from robust.report.tables import calibration_columns, summary_table
 from robust.runs.titles import run_title
 from robust.values.text import plain
 
@@ -33,7 +33,8 @@ def print_results(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> None:
     for title, run in told_apart.head(_MOST_FOLDERS)[["title", "run"]].itertuples(index=False, name=None):
         Console().print(plain(f"{title}: {run}"), markup=False, highlight=False, soft_wrap=True)
     if (published := published_table(folders)) is not None:
-        print_table(published.shown, "published test sets", published.note)
+        narrow = published.shown.drop(columns=[*calibration_columns(published.numbers)])
+        print_table(narrow, "published test sets", published.note)
 
 
 def print_table(shown: pd.DataFrame, title: str, caption: str = "") -> None:
