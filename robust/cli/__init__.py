@@ -183,7 +183,7 @@ def _store(folder: Path, settings: list[str], share: float, held_out: float | No
 
     $ robust store noisy data=digits perturb=noise
     $ robust store half data=digits perturb=shift,zoom perturb.level=0.2 --share 0.5
-    $ robust store digits-c data=digits perturb=fog,pixelate --layout cifar10_c
+    $ robust store digits-c data=digits perturb=brightness,pixelate --layout cifar10_c
     """
     if layout == "cifar10_c":
         check("--share", share, "left out of --layout cifar10_c", share == 1)

@@ -85,11 +85,12 @@ def _tests(name: str, folder: Path, reading: Reading) -> Iterator[PublishedTest]
         return of_one_severity(name, folder, reading.splits)
     if any(WNID.fullmatch(one.name) and one.is_dir() for one in entries):
         return of_classes(name, folder, reading)
-    if places_of_corruptions(folder):
-        return of_corruptions(name, folder, reading)
     if is_of_numbers(folder):
         return of_numbers(name, folder, reading)
-    raise ParameterError(KEY, f"folders in a published layout: {_LAYOUTS}", f"{folder} with {_said(names)}")
+    if places_of_corruptions(folder):
+        return of_corruptions(name, folder, reading)
+    advice = "Name the folder of a set itself."
+    raise ParameterError(KEY, f"folders in a published layout: {_LAYOUTS}", f"{folder} with {_said(names)}", advice)
 
 
 def _said(names: Sequence[str]) -> str:
