@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from robust.errors import check
 from robust.experiment.build import build_perturbation
 from robust.experiment.compose import compose
+from robust.experiment.conditions import available_perturbation
+from robust.measure import SUITES
 from robust.perturb import Perturbation
 from robust.perturb.corruptions import CORRUPTIONS, SEVERITIES
 from robust.runs.config import Config
+
+_COMMON = dict.fromkeys(name for suite in ("corruptions", "corruptions_extra") for name, _ in SUITES[suite])
 
 
 def named_perturbations(
@@ -20,13 +24,14 @@ def named_perturbations(
 
 
 def named_corruptions(settings: Sequence[str]) -> tuple[Config, dict[str, list[Perturbation]]]:
-    """The configuration that `settings` make, and each common corruption that they name (default: all) at severities 1
-    to 5. Raises ValueError for another perturbation."""
-    jobs = _jobs(settings, ",".join(CORRUPTIONS))
+    """The configuration that `settings` make, and each common corruption that they name (default: all nineteen, with
+    drawn frost where there are no photographs) at severities 1 to 5. Raises ValueError for another perturbation."""
+    jobs = _jobs(settings, ",".join(_COMMON))
     for job in jobs:
         name = job[-1].partition("=")[2]
         check("perturb", name, f"common corruptions: {', '.join(CORRUPTIONS)}", name in CORRUPTIONS)
-    levels = [[_built([*job, f"perturb.level={severity}"]) for severity in range(1, SEVERITIES + 1)] for job in jobs]
+    severities = [f"perturb.level={severity}" for severity in range(1, SEVERITIES + 1)]
+    levels = [[_found(available_perturbation(compose([*job, one]).perturb)) for one in severities] for job in jobs]
     return compose(jobs[0]), {one[0].name: one for one in levels}
 
 
@@ -42,11 +47,11 @@ def _at_share(job: list[str], share: float) -> Perturbation:
     level = usual.level * share
     if usual.family == "pixel":  # a number of pixels
         level = max(1, round(level))
-    return _built(job if share == 1 else [*job, f"perturb.level={level}"])
+    config = compose(job if share == 1 else [*job, f"perturb.level={level}"])
+    return _found(build_perturbation(config.perturb))
 
 
-def _built(job: list[str]) -> Perturbation:
-    found = build_perturbation(compose(job).perturb)
-    if found is None:
+def _found(perturbation: Perturbation | None) -> Perturbation:
+    if perturbation is None:
         raise ValueError("`perturb` must name perturbations; got none. Name some: perturb=shift,zoom.")
-    return found
+    return perturbation

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from robust.measure import CALIBRATION
+from robust.measure import CALIBRATION, SUITES
 from robust.measure.intervals import normal, wilson
 from robust.report.section import Section, Table
 from robust.report.tables import calibration_columns, interval_column, percent, varying
@@ -15,7 +15,7 @@ from robust.runs import RunFolder
 from robust.runs.titles import run_title
 
 #: what no mean is over: what published work tunes on, and images as they are
-UNSCORED = ("speckle_noise", "gaussian_blur", "spatter", "saturate", "identity")
+UNSCORED = (*dict.fromkeys(name for name, _ in SUITES["corruptions_extra"]), "identity")
 _RUN = ["run", "set"]
 _ARRAYS = ["label", "predicted"]
 _TEXT = (
