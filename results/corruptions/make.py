@@ -30,6 +30,9 @@ lines = [
     f"| {name} | {' | '.join(f'{one:g}' for one in line)} |"
     for name, line in zip(markdown.index, markdown.values, strict=True)
 ]
-table_text = "\n".join(["| | 32 | 64 | 224 |", "| --- | --- | --- | --- |", *lines])
+shown = "\n".join(["| pixels | 32 | 64 | 224 |", "| --- | --- | --- | --- |", *lines])
+page = HERE / "README.md"
+before, _, after = page.read_text().partition("| pixels |")
+page.write_text(f"{before}{shown}\n\n{after.partition(chr(10) * 2)[2]}")
 sheet = [sys.executable, "-m", "robust", "sheet", HERE / "corruptions.png", "data=tiny_imagenet", f"perturb={NAMES}"]
 subprocess.run([*sheet, "--levels", "1,2,3,4,5", "--images", "1"], check=True)

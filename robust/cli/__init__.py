@@ -172,16 +172,25 @@ def _collect(runs: list[str], out: Path) -> None:
     key_values("*", "data=tiny_imagenet perturb=shift,zoom perturb.level=1 seed=1 (default: perturb=environment)"),
     argument("--share", type=float, default=1.0, help="of the images that are perturbed, from 0 to 1 (1)"),
     argument("--held-out", type=float, help="share of the training images that becomes the test images"),
+    argument("--layout", choices=["png", "cifar10_c"], default="png", help="cifar10_c: corruptions as .npy (png)"),
 )
-def _store(folder: Path, settings: list[str], share: float, held_out: float | None) -> None:
-    """Store a perturbed data set as PNG images.
+def _store(folder: Path, settings: list[str], share: float, held_out: float | None, layout: str) -> None:
+    """Store a perturbed data set as PNG images, or as CIFAR-10-C is published.
 
     Keys: data, data.KEY, perturb (of several, each image is stored once for each), perturb.level, seed. It is read with
     data=folder data.path=FOLDER. A manifest says what was done to each image. The same command again continues.
+    --layout cifar10_c: of the test images, labels.npy and CORRUPTION.npy, severities 1 to 5 in blocks, of the common
+    corruptions that perturb names (all); evaluation.published=FOLDER tests on it.
 
     $ robust store noisy data=digits perturb=noise
     $ robust store half data=digits perturb=shift,zoom perturb.level=0.2 --share 0.5
+    $ robust store digits-c data=digits perturb=brightness,pixelate --layout cifar10_c
     """
+    if layout == "cifar10_c":
+        check("--share", share, "left out of --layout cifar10_c", share == 1)
+        check("--held-out", held_out, "left out of --layout cifar10_c", held_out is None)
+        _store_corruptions(folder, settings)
+        return
     check("--share", share, "from 0 to 1", 0 <= share <= 1)  # before images are read
     from robust.data.store import store
     from robust.experiment.build import build_splits
@@ -195,6 +204,20 @@ def _store(folder: Path, settings: list[str], share: float, held_out: float | No
     manifest = store(folder, splits, perturbations, **chosen, progress=True)
     counts = manifest.groupby("part", sort=False).size()
     print(f"{', '.join(f'{count} in {part}' for part, count in counts.items())}: {folder}")
+
+
+def _store_corruptions(folder: Path, settings: list[str]) -> None:
+    """Stores a data set's test images under corruptions as CIFAR-10-C is published."""
+    from robust.data import recreate
+    from robust.experiment.build import build_splits
+    from robust.experiment.perturbed import named_corruptions
+    from robust.experiment.validate import check_values
+
+    config, corruptions = named_corruptions(settings)
+    check_values(config)
+    test, about = build_splits(config.data).test, {"data": config.data.name, "settings": sorted(settings)}
+    files = recreate(folder, test, corruptions, seed=config.seed, about=about, progress=True)
+    print(f"{len(files)} corruptions of {len(test)} images at 5 severities: {folder}")
 
 
 @command(

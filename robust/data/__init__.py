@@ -9,9 +9,9 @@ from robust.data.images import ImageSet, Splits, one_of_each, to_float
 from robust.data.libraries import huggingface, torchvision
 from robust.data.mixing import CutMix, Mixing, Mixup
 from robust.data.module import Batch, PerturbedData
-from robust.data.natural_adversarial import NaturalAdversarial, natural_adversarial
 from robust.data.operations import DrawnOperations, RandAugment, TrivialAugment
 from robust.data.pretext import label_subset, patch_pairs, rotation_dataset
+from robust.data.published import PublishedTest, named_folders, published_tests, recreate
 from robust.data.sources import cifar10, cifar100, digits, emnist, fashion_mnist, mnist, stl10, svhn
 from robust.data.tiny_imagenet import tiny_imagenet
 from robust.data.validation import hold_out
@@ -24,8 +24,8 @@ __all__ = [
     "ImageSet",
     "Mixing",
     "Mixup",
-    "NaturalAdversarial",
     "PerturbedData",
+    "PublishedTest",
     "RandAugment",
     "Splits",
     "TrivialAugment",
@@ -41,10 +41,12 @@ __all__ = [
     "imagenet",
     "label_subset",
     "mnist",
-    "natural_adversarial",
+    "named_folders",
     "npz",
     "one_of_each",
     "patch_pairs",
+    "published_tests",
+    "recreate",
     "rotation_dataset",
     "stl10",
     "svhn",

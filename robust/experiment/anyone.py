@@ -49,10 +49,10 @@ def evaluate(
         chosen = [*chosen, f"evaluation={evaluation}"]
     config = compose([*chosen, *overrides])
     check_values(config)
-    if config.evaluation.natural_adversarial is not None:
+    if config.evaluation.published is not None:
         raise ValueError(
-            "`evaluation.natural_adversarial` must be left out here; give it to train.py, which tests runs on it, or "
-            "call robust.measure.measure_natural_adversarial."
+            "`evaluation.published` must be left out here; give it to train.py, which tests runs on them, "
+            "or call robust.measure.measure_published."
         )
     images = build_splits(config.data).test if named else _as_many_classes(model, data)
     settings = config.evaluation

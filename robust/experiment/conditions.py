@@ -52,7 +52,7 @@ def _build_conditions(
         key = f"evaluation.conditions.{name}"
         for level in dict.fromkeys(levels[name] or ()):
             perturb = at_level(choice, level)
-            condition = Condition(_tested_perturbation(perturb, key), once=choice.family in once)
+            condition = Condition(available_perturbation(perturb, key), once=choice.family in once)
             if choice.family not in chosen:
                 continue
             with as_level(perturb, key):
@@ -61,7 +61,7 @@ def _build_conditions(
     return tuple(conditions)
 
 
-def _tested_perturbation(perturb: Config, key: str) -> Perturbation | None:
+def available_perturbation(perturb: Config, key: str = "perturb.level") -> Perturbation | None:
     """The perturbation; where it lacks files, the one that its choice names to be tested `otherwise`."""
     try:
         return build_perturbation(perturb, key=key)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from robust.attack import ANY, AttackPlan
-from robust.data import ImageSet, to_float
+from robust.data import ImageSet, PublishedTest, to_float
 from robust.experiment.build import build_splits, task_of
 from robust.experiment.experiment import Experiment
 from robust.files.claiming import say
@@ -20,7 +20,7 @@ from robust.measure import (
     Finding,
     knn_accuracy,
     measure_in_parts,
-    measure_natural_adversarial,
+    measure_published,
     preflight,
     take_samples,
 )
@@ -65,16 +65,24 @@ def find_faults(model: nn.Module, images: ImageSet, *, batch_size: int, told: bo
 
 
 def measure_others(run: Experiment) -> None:
-    """Tests on natural adversarial examples, where that is asked for and missing; measures the k-NN accuracy of a
-    self-supervised network, before and after: all test images among all that it learnt from."""
-    if others := run.missing_natural_adversarial():
-        found = measure_natural_adversarial(load_for_tests(run), others, batch_size=run.config.evaluation.batch_size)
-        run.files.write_natural_adversarial(found, others.digest, run.identity, run.reference_name)
+    """Tests on published sets, where that is asked for and missing; measures the k-NN accuracy of a self-supervised
+    network, before and after: all test images among all that it learnt from."""
+    if missing := run.missing_published():
+        _measure_published(run, missing)
     if run.misses_knn():
         splits, trained, untrained = build_splits(run.config.data), run.load(), run.build_network()
         trunk_of(untrained).standardize = trunk_of(trained).standardize  # known without training
         before, after = (knn_accuracy(_as_tested(one, run), splits.train, splits.test) for one in (untrained, trained))
         run.files.write_knn(untrained=before, trained=after)
+
+
+def _measure_published(run: Experiment, missing: Sequence[PublishedTest]) -> None:
+    """Makes these tests, and writes from time to time what came of them."""
+    model, planned, settings = load_for_tests(run), {one.key for one in run.published}, run.config.trainer
+    title = f"testing {run.identity.title} on published sets" if settings.progress else None
+    size, every_s = run.config.evaluation.batch_size, settings.checkpoint_every_s
+    for measured in measure_published(model, missing, batch_size=size, every_s=every_s, title=title):
+        run.files.write_published(measured, planned, run.identity, run.reference_name)
 
 
 def attack_missing(run: Experiment) -> None:

@@ -14,6 +14,7 @@ from robust.experiment.evaluate import attack_missing, has_diverged, measure_mis
 from robust.experiment.experiment import Experiment
 from robust.experiment.given import given_files
 from robust.experiment.parents import is_run
+from robust.experiment.published import from_anywhere
 from robust.experiment.threads import computing
 from robust.experiment.train import follow, train
 from robust.files.claiming import Claim, TakenOverError, describe, say
@@ -186,11 +187,13 @@ def _tell(tracker: Tracker, run: Experiment) -> None:
 def _from_anywhere(config: Config) -> Config:
     """The configuration with paths that hold in any working directory; some may be words too."""
     files = [f"model.{name}" for name in given_files(config.model)]
-    names = ("data.dir", "data.path", "data.cache_dir", "evaluation.natural_adversarial", "weights", *files)
+    names = ("data.dir", "data.path", "data.cache_dir", "weights", *files)
     paths = {name: path for name in names if (path := config.select(name)) and (name, path) != ("weights", IMAGENET)}
     if is_run(config.technique.start):
         paths["technique.start"] = config.technique.start
-    return config.changed({name: str(Path(path).absolute()) for name, path in paths.items()})
+    return config.changed(
+        {**{name: str(Path(path).absolute()) for name, path in paths.items()}, **from_anywhere(config)}
+    )
 
 
 def _is_queued_again(error: Exception) -> bool:

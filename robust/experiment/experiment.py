@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from robust.attack import AttackPlan
-from robust.data import ImageSet, NaturalAdversarial, PerturbedData, Splits
+from robust.data import ImageSet, PerturbedData, PublishedTest, Splits
 from robust.experiment.build import (
     build,
     build_splits,
@@ -50,7 +50,7 @@ class Experiment:
     perturbation: Perturbation | None
     conditions: list[Condition]
     attack_plans: list[AttackPlan]
-    natural_adversarial: NaturalAdversarial | None
+    published: list[PublishedTest]
     #: the natural run that it is compared with; None for itself
     reference: "Experiment | None" = None
     #: the runs whose weights it starts from, by the part of the network; "" for all but the head
@@ -101,7 +101,7 @@ class Experiment:
 
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
-        left = self.missing_tests() or self.missing_attacks() or self.missing_natural_adversarial()
+        left = self.missing_tests() or self.missing_attacks() or self.missing_published()
         return bool(left) or self.misses_knn() or self.misses_tracker() or self.misses_files()
 
     def misses_files(self) -> bool:
@@ -177,10 +177,10 @@ class Experiment:
         """How many attacks, each on an image, are still to be made."""
         return sum(len(attack_plan.chosen(self.splits.test, *pair)) for attack_plan, pair in self.missing_attacks())
 
-    def missing_natural_adversarial(self) -> NaturalAdversarial | None:
-        """The natural adversarial examples that it is to be tested on and was not yet."""
-        others = self.natural_adversarial
-        return None if others and self.files.known_images() == others.digest else others
+    def missing_published(self) -> list[PublishedTest]:
+        """The tests of published sets that were not made yet."""
+        known = self.files.known_published() if self.published else set()
+        return [one for one in self.published if not known or one.key not in known]
 
     def misses_knn(self) -> bool:
         """Whether the k-NN accuracy of a self-supervised network is still to be measured."""

@@ -57,11 +57,21 @@ _THREADS = Rule(
     "a whole number >= 1, or auto (one where a step is little work)",
     lambda value: value in (None, "auto") or is_whole(value, 1, 4096),
 )
+_SETS = Rule(
+    "a folder, {name: folder}, or a list of such",
+    lambda value: all(map(_may_be_sets, value)) if isinstance(value, list) else _may_be_sets(value),
+    "One called 7 is written ./7.",
+)
 _NAME = Rule("a word", lambda value: isinstance(value, str) and value != "" and value.isprintable())
 
 
 def _may_be_path(value: object) -> bool:
     return is_word(value) and value != "" and all(len(os.fsencode(part)) <= _NAME_MAX for part in str(value).split("/"))
+
+
+def _may_be_sets(value: object) -> bool:
+    named = value if isinstance(value, Mapping) else {"": value}
+    return bool(named) and all(isinstance(name, str) and _may_be_path(one) for name, one in named.items())
 
 
 class Key(NamedTuple):
@@ -100,9 +110,9 @@ KEYS = {
     "evaluation.batch_size": Key(whole(1)),
     "evaluation.conditions": Key(_LEVELS),
     "evaluation.families": Key(_LIST),
-    "evaluation.natural_adversarial": Key(_FOLDER.or_null()),
     "evaluation.once": Key(_LIST),
     "evaluation.own_family": Key(SWITCH),
+    "evaluation.published": Key(_SETS.or_null()),
     "evaluation.seed": Key(whole(0)),
     "evaluation.trials": Key(whole(1)),
     "force": Key(SWITCH),

@@ -19,6 +19,7 @@ _RENAMED = {  # what was called otherwise: keys, and choices of a group
     "data.none": "data.background_class",
     "task.none": "task.background_class",
     "evaluation.levels": "evaluation.conditions",
+    "evaluation.natural_adversarial": "evaluation.published",
     "rate": "lr_scheduler",
     "recipe.pretext": "recipe.pretrain",
     "task.recipe": "task.stage",

@@ -91,11 +91,11 @@ def _pretraining(overrides: Sequence[str], config: Config, task: str) -> list[st
             f"`technique.start` must be null, natural, pretrained, a self-supervised task ({', '.join(known)}) or the "
             f"folder of a run; got {task}.{suggest(task, [NATURAL, PRETRAINED, *known])}"
         )
-    others = ("attack", "task", "data.labels", "data.validation", "evaluation.natural_adversarial")
+    others = ("attack", "task", "data.labels", "data.validation", "evaluation.published")
     return [
         *_shared(overrides, alike=False, without=others),
         *(f"task={task}", "technique=natural", "perturb=none", "attack=none"),
-        *("data.labels=null", "data.validation=null", "evaluation.natural_adversarial=null"),
+        *("data.labels=null", "data.validation=null", "evaluation.published=null"),
         *_of_parent(config),
     ]
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from robust.attack import AttackPlan
-from robust.data import NaturalAdversarial, Splits, natural_adversarial
+from robust.data import Splits
 from robust.errors import notify, one_line
 from robust.experiment.build import (
     as_level,
@@ -32,6 +32,7 @@ from robust.experiment.conditions import build_conditions
 from robust.experiment.experiment import Experiment
 from robust.experiment.given import given_files
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, learns, natural, starts
+from robust.experiment.published import PublishedSets
 from robust.experiment.search_path import trust_projects
 from robust.experiment.sources import named_sources
 from robust.experiment.start import check_start, start_title
@@ -57,7 +58,7 @@ from robust.track import TrackedRun
 _QUIET = {
     "attack": {"_target_": None},
     "evaluation.conditions": None,
-    "evaluation.natural_adversarial": None,
+    "evaluation.published": None,
     "logger": {"_target_": "robust.track.Tracker"},
 }
 _OTHER = "the run that this one"
@@ -79,6 +80,7 @@ class Preparation:
         self.elsewhere = elsewhere
         self._known: dict[tuple[str, ...], Experiment] = {}
         self._passed: set[str] = set()
+        self._published = PublishedSets()
         self._not_there: dict[str, OSError] = {}
 
     def prepare(self, overrides: Sequence[str]) -> Experiment:
@@ -96,10 +98,11 @@ class Preparation:
         check_pretrained(config)
         splits = self._splits(config)
         check_task(config, splits, perturbation, task_of(config))
-        conditions, attack_plans, others = _tests(config, splits)
+        conditions, attack_plans = _tests(config, splits)
+        published = self._published.build(config, splits)
         self._check_surroundings(config)
         identity = _identify(config, perturbation, splits, {})
-        alone = Experiment(overrides, config, identity, perturbation, conditions, attack_plans, others)
+        alone = Experiment(overrides, config, identity, perturbation, conditions, attack_plans, published)
         self._check_alone(alone, splits)
         if parents := self._parents(overrides, config):
             identity = _identify(config, perturbation, splits, parents)
@@ -202,22 +205,18 @@ def reopen(folder: Path, changes: Mapping[str, Any] | None = None) -> Experiment
         raise DamagedError(files.config, error) from error
     config = config.changed(changes or {})
     check_values(config)
-    return Experiment((), config, identity, perturbation, [], build_attacks(config.attack), None, where=files.path)
+    return Experiment((), config, identity, perturbation, [], build_attacks(config.attack), [], where=files.path)
 
 
-def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[AttackPlan], NaturalAdversarial | None]:
-    """What a run is tested under, attacked with, and tested on besides."""
+def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[AttackPlan]]:
+    """What a run is tested under, and attacked with."""
     conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
     attack_plans = build_attacks(config.attack)
-    path = config.evaluation.natural_adversarial
-    others = natural_adversarial(path, splits, cache_dir=config.data.cache_dir) if path is not None else None
-    if others and not conditions:
-        raise ValueError("`evaluation.natural_adversarial` comes on top of other tests; got `evaluation=none`.")
     if not config.task.tested:
-        return [], [], None
+        return [], []
     if config.task.get("images") is not None:
         conditions = [one for one in conditions if not one.moves]  # another answer would be right
-    return conditions, attack_plans, others
+    return conditions, attack_plans
 
 
 def _learns(run: Experiment) -> list[Any]:

@@ -18,12 +18,12 @@ from robust.measure.evaluate import (
     check_classes,
     measure,
     measure_in_parts,
-    measure_natural_adversarial,
     planned_tests,
     predict,
 )
 from robust.measure.findings import Finding, preflight
 from robust.measure.knn import features, knn_accuracy
+from robust.measure.published import PUBLISHED_KEY, measure_published
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
 from robust.measure.suites import SUITES, UNITS, suite_scores, suite_tests
@@ -32,6 +32,7 @@ from robust.measure.summary import scores, summarize
 __all__ = [
     "CALIBRATION",
     "NATURAL",
+    "PUBLISHED_KEY",
     "SUITES",
     "TEST_KEY",
     "UNITS",
@@ -55,7 +56,7 @@ __all__ = [
     "measure",
     "measure_in_parts",
     "measure_layers",
-    "measure_natural_adversarial",
+    "measure_published",
     "movement",
     "planned_tests",
     "predict",

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from robust.data import ImageSet, NaturalAdversarial, to_float
+from robust.data import ImageSet, to_float
 from robust.errors import check
 from robust.measure.calibration import (
     CALIBRATION,
@@ -21,7 +21,6 @@ from robust.measure.calibration import (
     rms_calibration_error,
 )
 from robust.measure.conditions import Condition
-from robust.measure.intervals import wilson
 from robust.models import OutputError, ask, device_of, evaluating, gives_logits
 from robust.progress import Progress
 from robust.values.numbers import is_whole, plain
@@ -128,7 +127,7 @@ def measure_in_parts(
         raise ValueError("There are no images to test on.")
     device = device_of(model)
     images = images.near(device)
-    labels = _as_numbers(images.labels, len(images.classes))
+    labels = as_numbers(images.labels, len(images.classes))
     rows, predictions, begun = [], [], time.monotonic()
     with evaluating(model), Progress(title, len(tests) * len(images), "image") as progress:
         for place, (condition, test) in enumerate(tests, start=1):
@@ -136,34 +135,15 @@ def measure_in_parts(
                 model, images, condition, test[2], seed=test[3], batch_size=batch_size, progress=progress
             )
             right = predicted == images.labels.to(device)
-            calibration, bins = _calibration(model, confidence, right)
+            calibration, bins = calibration_figures(model, confidence, right)
             rows.append((*test, len(images), right.sum().item() / len(images), *calibration))
-            predictions.append((*test, labels, _as_numbers(predicted, len(images.classes)), *bins))
+            predictions.append((*test, labels, as_numbers(predicted, len(images.classes)), *bins))
             if place == len(tests) or time.monotonic() - begun > every_s:
                 yield Measurement(
                     pd.DataFrame(rows, columns=_ROWS.columns),
                     pd.DataFrame(predictions, columns=_PREDICTIONS.columns),
                 )
                 rows, predictions, begun = [], [], time.monotonic()
-
-
-def measure_natural_adversarial(
-    model: nn.Module, others: NaturalAdversarial, *, batch_size: int = 1000
-) -> pd.DataFrame:
-    """How `model` does on natural adversarial examples, where it may answer with any of its classes and where only with
-    those that they are of: `scored` (all classes, shared classes), classes, n, accuracy, its 95 % interval `low` to
-    `high` (Wilson), and what CALIBRATION names; fractions."""
-    device = device_of(model)
-    images, shared = others.images.near(device), others.shared.to(device)
-    lines = []
-    with evaluating(model):
-        for scored, among in (("all classes", None), ("shared classes", shared)):
-            found = predict(model, images, Condition(), 0, seed=0, batch_size=batch_size, among=among)
-            right = found[0] == images.labels.to(device)
-            accuracy = right.double().mean().item()
-            calibration, _ = _calibration(model, found[1], right)
-            lines.append((scored, len(shared), len(images), accuracy, *wilson(accuracy, len(images)), *calibration))
-    return pd.DataFrame(lines, columns=["scored", "classes", "n", "accuracy", "low", "high", *CALIBRATION])
 
 
 def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) -> list[Test]:
@@ -184,7 +164,7 @@ def _whole(name: str, value: Any, least: float = -math.inf) -> int:
     return int(plain(value))
 
 
-def _calibration(
+def calibration_figures(
     model: nn.Module, confidence: Tensor, right: Tensor
 ) -> tuple[list[float], Sequence[np.ndarray | None]]:
     """What CALIBRATION names, and the arrays of `confidence_bins`; NaN and None for scores, which are no logits."""
@@ -210,6 +190,6 @@ def check_classes(logits: Tensor, classes: int) -> None:
         )
 
 
-def _as_numbers(classes: Tensor, count: int) -> np.ndarray:
+def as_numbers(classes: Tensor, count: int) -> np.ndarray:
     """Classes as an array, of as few bytes as they need."""
     return classes.cpu().numpy().astype(np.uint8 if count <= 256 else np.uint16)

@@ -14,8 +14,8 @@ from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
 from robust.report.learning import learning_section
-from robust.report.natural_adversarial import natural_adversarial_section
 from robust.report.pairs import technique_differences
+from robust.report.published import published_section
 from robust.report.scores import score_table, shown_scores
 from robust.report.section import Section, Table
 from robust.report.studies import studies
@@ -46,7 +46,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         _images(folders, summary),
         learning_section(folders, summary.drop_duplicates("run").set_index("run")["title"]),
         confidence_section(folders),
-        natural_adversarial_section(folders),
+        published_section(folders),
         _confusions(folders, rows),
         _conditions(summary),
         _runs(summary, folders),

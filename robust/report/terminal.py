@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from robust.report.published import published_table
 from robust.report.scores import score_table, shown_scores
-from robust.report.tables import summary_table
+from robust.report.tables import calibration_columns, summary_table
 from robust.runs.titles import run_title
 from robust.values.text import plain
 
@@ -22,7 +23,7 @@ _LONGEST = 60  # characters of a name
 
 def print_results(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> None:
     """The scores of every kind of run. Titles name the settings in which kinds differ, from the configurations in
-    `folders`; of such the folders are named below."""
+    `folders`; of such the folders are named below. Then what came of published test sets."""
     summary = summary_table(rows, folders)
     scores = score_table(summary, rows, folders)
     shown = shown_scores(scores, intervals=False).rename(columns=lambda name: name.removesuffix(", %"))
@@ -31,6 +32,9 @@ def print_results(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> None:
     told_apart = runs[runs["title"] != runs.apply(run_title, axis=1)].drop_duplicates("kind")
     for title, run in told_apart.head(_MOST_FOLDERS)[["title", "run"]].itertuples(index=False, name=None):
         Console().print(plain(f"{title}: {run}"), markup=False, highlight=False, soft_wrap=True)
+    if (published := published_table(folders)) is not None:
+        narrow = published.shown.drop(columns=[*calibration_columns(published.numbers)])
+        print_table(narrow, "published test sets", published.note)
 
 
 def print_table(shown: pd.DataFrame, title: str, caption: str = "") -> None:

@@ -66,7 +66,7 @@ def _covers(more: RunFolder, less: RunFolder) -> bool:
     for read in (
         RunFolder.read_rows,
         lambda run: run.read_attacks(images=False),
-        RunFolder.read_natural_adversarial,
+        lambda run: run.read_published(predictions=False),
         RunFolder.read_knn,
     ):
         mine, others = (read(one) if one.has_rows() else None for one in (more, less))

@@ -25,6 +25,7 @@ _TESTS = ("test_perturbation", "test_level", "trial", "evaluation_seed", "label"
 _BINS = ("bin_counts", "bin_right", "bin_confidence")
 _ATTACKS = ("attack", "settings", "image", "label", "target", "threshold", "success")
 _IMAGES = ("original", "adversarial")
+_PUBLISHED = ("run", "set", "corruption", "severity", "images", "n", "accuracy", "low", "high", "label", "predicted")
 _SAMPLES = {"names": 1, "levels": 1, "images": 5, "labels": 1, "predicted": 2, "classes": 1}
 _SETTINGS = ("data", "model", "perturb", "technique", "task", "optimizer", "trainer", "evaluation", "attack", "logger")
 #: empty where a model gives no logits
@@ -162,6 +163,19 @@ def read_attacks(
         raise DamagedError(path, "not all of `settings` are JSON")
     if wrong := [name for name in ("image", "label", "target") if not pd.api.types.is_integer_dtype(found[name])]:
         raise DamagedError(path, f"not all of `{wrong[0]}` are whole numbers")
+    return found
+
+
+def read_published(path: Path, *, predictions: bool = True) -> pd.DataFrame | None:
+    """Tests of published sets, with the predictions of the images that are a data set's own or without."""
+    if not sums.check(path):
+        return None
+    columns = [name for name in formats.parquet_columns(path) if name not in _PUBLISHED[-2:]]
+    found = formats.read_parquet(path, _PUBLISHED, None if predictions else columns)
+    if not pd.api.types.is_integer_dtype(found["severity"]):
+        raise DamagedError(path, "not all of `severity` are whole numbers")
+    if not (pd.api.types.is_float_dtype(found["accuracy"]) and found["accuracy"].between(0, 1).all()):
+        raise DamagedError(path, "not every accuracy is from 0 to 1")
     return found
 
 

@@ -56,7 +56,7 @@ class RunFolder:
     summary = _Named("summary.json")
     samples = _Named("samples.npz")  # a few test images as the network saw them
     attacks = _Named("attacks.parquet")
-    natural_adversarial = _Named("natural_adversarial.csv")
+    published = _Named("published.parquet")  # a test of a published test set a row
     knn = _Named("knn.csv")  # the k-NN accuracy of the features
     report = _Named("report")
     wandb = _Named("wandb")
@@ -170,7 +170,7 @@ class RunFolder:
     def forget_tests(self) -> list[str]:
         """Removes what was measured of a network that is no more; returns the names of what there was."""
         tests = [self.rows, self.predictions, self.confusion, self.summary, self.samples, *self._extras()]
-        measured = [*tests, self.attacks, self.natural_adversarial, self.knn]
+        measured = [*tests, self.attacks, self.published, self.knn]
         if there := [path for path in measured if path.exists()]:
             sums.remove(there)
         return [path.name for path in there]
@@ -217,24 +217,23 @@ class RunFolder:
         attacks = tables.join_attacks(if_sound(self.read_attacks), attacks.assign(run=self.path.name))
         self._write({self.attacks: attacks})
 
-    def read_natural_adversarial(self) -> pd.DataFrame | None:
-        """How the network does on natural adversarial examples; `images` is their digest."""
-        return contents.read_table(
-            self.natural_adversarial, words=("train_perturbation", "kind", "images"), numbers=["n", "accuracy"]
-        )
+    def read_published(self, *, predictions: bool = True) -> pd.DataFrame | None:
+        """How the network does on published test sets (see `measure_published`), with its `predictions` or without."""
+        return contents.read_published(self.published, predictions=predictions)
 
-    def known_images(self) -> str | None:
-        """The digest of the natural adversarial examples that it was tested on, where what came of it is undamaged."""
-        known = if_sound(self.read_natural_adversarial)
-        return None if known is None else str(known["images"].iloc[0])
-
-    def write_natural_adversarial(
-        self, measured: pd.DataFrame, images: str, identity: Identity, reference: str
-    ) -> None:
-        """Writes how it does on those of the digest `images`, in place of what was known."""
+    def known_published(self) -> set[tuple[Any, ...]]:
+        """Which of these tests were made, undamaged: set, corruption, severity, digest of the images."""
         from robust.runs import tables
 
-        self._write({self.natural_adversarial: tables.with_run(measured.assign(images=images), identity, reference)})
+        known = if_sound(partial(self.read_published, predictions=False))
+        return set() if known is None else set(known[tables.PUBLISHED].itertuples(index=False, name=None))
+
+    def write_published(self, tests: pd.DataFrame, planned: set[Any], identity: Identity, reference: str) -> None:
+        """Adds tests of published sets to those there, undamaged; of the sets `planned` no others stay."""
+        from robust.runs import tables
+
+        rows = tables.with_run(tests, identity, reference)
+        self._write({self.published: tables.join_published(if_sound(self.read_published), rows, planned)})
 
     def read_knn(self) -> pd.DataFrame | None:
         """See `write_knn`: one row."""

@@ -1,11 +1,11 @@
 """The tables of a run: which columns they have, and how what is measured now joins what was measured before."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
 
-from robust.measure import CALIBRATION, TEST_KEY, scores, summarize
+from robust.measure import CALIBRATION, PUBLISHED_KEY, TEST_KEY, scores, summarize
 from robust.runs.identity import Identity
 
 #: the columns of every table of rows
@@ -27,6 +27,8 @@ COLUMNS = [
     "reference",
     *CALIBRATION,
 ]
+#: what tells the tests of published sets apart, and the images of each
+PUBLISHED = [*PUBLISHED_KEY, "images"]
 #: what tells the attacks of a run apart
 ATTACK_KEY = ["attack", "settings", "image", "target", "threshold"]
 
@@ -73,6 +75,18 @@ def join_attacks(before: pd.DataFrame | None, now: pd.DataFrame) -> pd.DataFrame
     joined = joined.drop_duplicates(ATTACK_KEY, keep="last")
     first = ["run", "attack", "image", "label", "target"]
     return joined[[*first, *(name for name in joined if name not in first)]]
+
+
+def join_published(
+    before: pd.DataFrame | None, now: pd.DataFrame, planned: Collection[tuple[Any, ...]]
+) -> pd.DataFrame:
+    """Old and new tests of published sets, each once; of the sets that are `planned` without the tests that are not."""
+    if before is None:
+        return now
+    made, sets = pd.MultiIndex.from_frame(now[PUBLISHED_KEY]), {one[0] for one in planned}
+    stays = pd.MultiIndex.from_frame(before[PUBLISHED]).isin(list(planned)) | ~before["set"].isin(sets)
+    again = pd.MultiIndex.from_frame(before[PUBLISHED_KEY]).isin(made)
+    return pd.concat([before[stays & ~again], now], ignore_index=True)
 
 
 def summary_of(rows: pd.DataFrame) -> Mapping[str, Any]:

@@ -43,7 +43,7 @@ READERS: dict[str, Callable[[Experiment], Any]] = {
     "metrics": lambda run: run.files.read_metrics(),
     "attacks": lambda run: run.files.read_attacks(),
     "attacks without images": lambda run: run.files.read_attacks(images=False),
-    "natural adversarial": lambda run: run.files.read_natural_adversarial(),
+    "published": lambda run: run.files.read_published(),
     "knn": lambda run: run.files.read_knn(),
     "samples": lambda run: vars(run.files.read_samples() or Samples(*[np.zeros(0)] * 6)),
     "a task's table": lambda run: run.files.read_extra_table("mine.parquet", ["image"]),
@@ -80,6 +80,13 @@ def tables(run: Experiment, chance: np.random.Generator) -> Measurement:
     )
 
 
+def published(chance: np.random.Generator) -> pd.DataFrame:
+    about = {"set": ["mine"], "corruption": [""], "severity": [0], "images": ["0042"], "recreated": [False]}
+    figures = {"classes": [2], "n": [7], "accuracy": [chance.random()], "low": [0.0], "high": [1.0]}
+    predictions = {name: [np.array([0, 1], np.uint8)] for name in ("label", "predicted")}
+    return pd.DataFrame({**about, **figures, **dict.fromkeys(CALIBRATION, np.nan), **predictions})
+
+
 def write_whole(run: Experiment, seed: int) -> None:
     """All files that a finished run may have, without training: their figures are drawn by the seed."""
     files, chance = run.files, np.random.default_rng(seed)
@@ -107,8 +114,7 @@ def write_whole(run: Experiment, seed: int) -> None:
         pictures = [chance.bytes(16) for _ in chosen]
         attacks = {"image": chosen, "success": True, "threshold": np.nan, "distortion": chance.random(len(chosen))}
         files.add_attacks(pd.DataFrame({**about, **attacks, "original": pictures, "adversarial": pictures}))
-    others = {"scored": ["all classes"], "n": [7], "accuracy": [chance.random()], **dict.fromkeys(CALIBRATION, np.nan)}
-    files.write_natural_adversarial(pd.DataFrame(others), "0042", run.identity, run.reference_name)
+    files.write_published(published(chance), set(), run.identity, run.reference_name)
     files.write_knn(untrained=chance.random(), trained=chance.random())
     files.log.write_text("done\n")
     write_status(run.folder, State.DONE, durations_s={"train": float(seed)}, identity=run.identity.as_dict())
@@ -277,7 +283,7 @@ def test_what_was_measured_of_another_network_is_measured_again(trained: list[st
     run = copy(prepare(trained), tmp_path)
     run.files.model.unlink()
     run.files.rows.unlink()
-    measured = run.files.natural_adversarial
+    measured = run.files.published
     measured.write_text("of the former network\n")
     assert execute(run).state is State.DONE
     assert not measured.exists()

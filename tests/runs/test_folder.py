@@ -21,7 +21,7 @@ ROOM = Path(robust.__file__).parent
 FILES = {
     *("config.yaml", "model.ckpt", "last.ckpt", "rows.csv", "predictions.parquet", "confusion.csv"),
     *("summary.json", "metrics.csv", "log.txt", "status.json", "claim.json", "attacks.parquet"),
-    *("natural_adversarial.csv", "knn.csv", "samples.npz", "sums.json"),
+    *("published.parquet", "knn.csv", "samples.npz", "sums.json"),
 }
 FOLDERS = {"report", "wandb", "tensorboard"}
 IDENTITY = Identity("digits", "convnet", "constant", "noise", 0.1, 0, digest="0123456789", kind="4567")
@@ -68,7 +68,7 @@ def test_nothing_is_there_before_it_is_written(tmp_path: Path) -> None:
     assert run.known_tests() == set()
     found = [
         *(run.read_predictions(), run.read_confidence(), run.read_confusion(), run.read_metrics(), run.read_attacks()),
-        *(run.made_attacks(), run.read_natural_adversarial(), run.read_knn(), run.read_samples()),
+        *(run.made_attacks(), run.read_published(), run.read_knn(), run.read_samples()),
         *(run.read_extra_table("mine.parquet", ["image"]), run.read_extra_arrays("mine.npz", {"a": 1})),
         *(run.read_record(), run.identity()),
     ]
@@ -162,18 +162,25 @@ def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(kept, name), array)
 
 
-def test_words_that_look_like_nothing_or_numbers_stay_words(tmp_path: Path) -> None:
+def published(name: str, corruptions: dict[str, float], images: str) -> pd.DataFrame:
+    """Tests of a published set, with their accuracies."""
+    about = {"set": name, "corruption": [*corruptions], "severity": 1, "images": images, "recreated": False}
+    figures = {"n": 2, "accuracy": [*corruptions.values()], "low": 0.0, "high": 1.0}
+    return pd.DataFrame({**about, **figures, "label": None, "predicted": None})
+
+
+def test_tests_of_published_sets_stand_once_and_others_go_with_their_images(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    natural = Identity("digits", "convnet", "natural", "none", 0.0, 0, digest="0123456789", kind="00012345")
-    table = pd.DataFrame(
-        {"scored": ["all classes"], "n": [7], "accuracy": [0.25], **dict.fromkeys(CALIBRATION, np.nan)}
-    )
-    run.write_natural_adversarial(table, "0042", natural, "natural-run")
-    found = run.read_natural_adversarial()
+    first = {("A", "fog", 1, "0042"), ("A", "snow", 1, "0042"), ("B", "fog", 1, "7")}
+    run.write_published(published("A", {"fog": 0.5, "snow": 0.25}, "0042"), first, IDENTITY, "natural-run")
+    run.write_published(published("B", {"fog": 0.75}, "7"), first, IDENTITY, "natural-run")
+    assert run.known_published() == first
+    run.write_published(published("A", {"fog": 0.125}, "43"), {("A", "fog", 1, "43")}, IDENTITY, "natural-run")
+    assert run.known_published() == {("B", "fog", 1, "7"), ("A", "fog", 1, "43")}
+    found = run.read_published(predictions=False)
     assert found is not None
-    assert found[["train_perturbation", "kind", "images"]].iloc[0].to_list() == ["none", "00012345", "0042"]
-    assert found["accuracy"].item() == 0.25
-    assert found[list(CALIBRATION)].isna().all(axis=None)
+    assert found["accuracy"].to_list() == [0.75, 0.125]
+    assert set(found["train_perturbation"]) == {"noise"}
 
 
 @pytest.mark.parametrize(
