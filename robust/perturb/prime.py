@@ -116,8 +116,9 @@ class Prime(Chains):
     name = "prime"
 
     def __init__(self, *, level: float = 1.0, chains: int = 3, longest: int = 3):
-        ways = [[Diffeomorphism(level=level)], [ColourCurve(level=level)], [RandomFilter(level=level)]]
-        super().__init__(each=Choice(ways, level=ways[0][0].level), chains=chains, longest=longest)
+        ways: list[_Primitive] = [one(level=level) for one in (Diffeomorphism, ColourCurve, RandomFilter)]
+        each = Choice([[way] for way in ways], level=ways[0].level)
+        super().__init__(each=each, chains=chains, longest=longest)
 
 
 def _arcsine(uniform: Tensor) -> Tensor:
