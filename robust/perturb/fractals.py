@@ -23,7 +23,7 @@ def fractals(count: int, side: int, *, seed: int = 0) -> Tensor:
     random = ImageRandom(key("fractals", seed), torch.arange(count))
     matrices, offsets, chances = _systems(random)
     tints, background = random.uniform(_MAPS, 3), random.uniform(3)
-    points, tint = 2 * random.uniform(max(256, side * side // 4), 2) - 1, random.uniform(1, 3)
+    points, tint = 2 * random.uniform(max(64, side * side // 4), 2) - 1, random.uniform(1, 3)
     tint = tint.expand(*points.shape[:2], 3)
     sums = torch.zeros(count, side * side, 4)  # how many points, and their tints
     low = high = torch.zeros(count, 1, 2)
