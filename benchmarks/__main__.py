@@ -14,6 +14,7 @@ from rich.table import Table
 
 from benchmarks.attacking import bench_attacking
 from benchmarks.command import bench_memory, bench_start
+from benchmarks.corrupting import bench_corrupting
 from benchmarks.environment import bench_environment
 from benchmarks.pairs import Result
 from benchmarks.perturbing import bench_perturbing
@@ -28,6 +29,7 @@ _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "start": bench_start,
     "perturbing": bench_perturbing,
     "environment": bench_environment,
+    "corrupting": bench_corrupting,
     "attacking": bench_attacking,
     "resnet": bench_resnet,
     **_MNIST,

@@ -11,7 +11,6 @@ from torch import Tensor
 from torchvision.transforms.v2 import GaussianNoise as TorchvisionNoise
 from torchvision.transforms.v2.functional import gaussian_blur as torchvision_blur
 
-from benchmarks.imagecorruptions import noise_rate
 from benchmarks.pairs import Result, at_least, in_turn
 from robust.perturb import DeadPixels, GaussianBlur, GaussianNoise, HotPixels, MixedPixels, Perturbation, StuckPixels
 
@@ -90,9 +89,6 @@ def bench_perturbing() -> Iterator[Result]:
         fastest = 1 + int(np.argmax(rates[1:]))
         names = ["ours", *rivals]
         note = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in zip(names, rates, strict=True))
-        if isinstance(perturbation, GaussianNoise):
-            rate = noise_rate()
-            note += f", imagecorruptions gaussian_noise {f'{rate:,.0f}/s' if rate else 'could not be installed'}"
         ratios = times[:, fastest] / times[:, 0]
         yield at_least(
             f"{perturbation.name} {perturbation.level:g}, images a second", names[fastest], ratios, limit, note=note

@@ -64,7 +64,7 @@ def test_a_sweep_with_a_failing_run_does_the_others_and_says_so(
         "train.py", "-m", "perturb=noise", "optimizer.lr=0.01,1e30", *quick, f"runs_dir={tmp_path}", "plan=true"
     )
     assert counted(again) == {"runs": "4", "failed": "2", "done": "2"}
-    assert re.search(r"failed: natural .*\(seed 0\): Training diverged", again.stdout)
+    assert re.search(r"failed before: natural .*\(seed 0\): Training diverged", again.stdout)
 
 
 def test_data_that_vanishes_is_the_recorded_reason(command: Command, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from torch import nn
 
 from robust.data import ImageSet, as_image_set, to_float
 from robust.errors import notify
-from robust.experiment.build import build_conditions, build_splits
+from robust.experiment.build import build_splits
 from robust.experiment.compose import compose
+from robust.experiment.conditions import build_conditions
 from robust.experiment.evaluate import find_faults
 from robust.experiment.specs import data_overrides
 from robust.experiment.validate import check_values

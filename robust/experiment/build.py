@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
@@ -18,10 +17,8 @@ from robust.attack import AttackPlan
 from robust.data import Splits, hold_out, label_subset
 from robust.data.own import looked_at
 from robust.errors import ParameterError, one_line, shown
-from robust.experiment.compose import perturbation_choices
 from robust.experiment.rules import locate
 from robust.learn import Classifier, Constant, Schedule, Task
-from robust.measure import Condition
 from robust.perturb import Perturbation
 from robust.runs.config import Config
 from robust.track import TrackedRun, Tracker
@@ -168,63 +165,6 @@ def _build_attack(described: str) -> AttackPlan:
     perturbation = build_perturbation(attack.perturbation, key="attack.perturbation.level")
     through = json.dumps({} if perturbation is None else {"perturbation": attack.perturbation.transform})
     return build(attack, without=["perturbation"], perturbation=perturbation, described=through)
-
-
-def build_conditions(evaluation: Config, shape: tuple[int, int, int], own_family: str | None = None) -> list[Condition]:
-    """What `evaluation` says: natural images, then each chosen perturbation at each of its levels.
-
-    Chosen are the perturbations of `own_family`, if `evaluation.own_family` asks for that and there are any, else those
-    of `evaluation.families`. Nothing at all with `evaluation=none`. Raises ValueError for what images of `shape`
-    (channels, height, width) cannot be tested under.
-    """
-    if evaluation.conditions is None:
-        return []
-    own = own_family if evaluation.own_family else None
-    return list(_build_conditions(json.dumps(evaluation.conditions), tuple(evaluation.families), shape, own))
-
-
-@functools.lru_cache(maxsize=64)
-def _build_conditions(
-    described: str, families: tuple[str, ...], shape: tuple[int, int, int], own_family: str | None
-) -> tuple[Condition, ...]:
-    levels: dict[str, list[float]] = json.loads(described)
-    try:
-        choices = perturbation_choices(levels)
-    except ValueError as error:
-        raise ValueError(f"`evaluation.conditions` names what is no perturbation: {error}") from error
-    known = {choice.family for choice in choices.values()}
-    if unknown := set(families) - known:
-        theirs = "".join(f" {one} is of {choices[one].family}." for one in sorted(unknown & {*choices}))
-        raise ValueError(
-            f"`evaluation.families` must be among {', '.join(sorted(known))}; got {', '.join(sorted(unknown))}.{theirs}"
-        )
-    chosen = [own_family] if own_family in known else families
-    conditions = [Condition()]
-    for name, choice in choices.items():
-        key = f"evaluation.conditions.{name}"
-        for level in dict.fromkeys(levels[name] or ()):
-            perturb = at_level(choice, level)
-            condition = Condition(build_perturbation(perturb, key=key))
-            if choice.family not in chosen:
-                continue
-            with as_level(perturb, key):
-                condition.check(shape)
-            conditions.append(condition)
-    return tuple(conditions)
-
-
-def at_level(choice: DictConfig, level: float) -> Config:
-    """A choice of `perturb` at a level."""
-    changed = choice.copy()
-    changed.level = level
-    return Config.of(OmegaConf.to_container(changed, resolve=True))
-
-
-def tested_families(config: Config) -> list[str]:
-    """The families that a run is tested under, with its own where there are tests of that."""
-    evaluation, own = config.evaluation, config.perturb.family
-    known = {choice.family for choice in perturbation_choices(evaluation.conditions or ()).values()}
-    return [*evaluation.families, *([own] if evaluation.own_family and own in known else [])]
 
 
 def task_of(config: Config) -> type[Task]:

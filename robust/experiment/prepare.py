@@ -18,7 +18,6 @@ from robust.errors import notify, one_line
 from robust.experiment.build import (
     as_level,
     build_attacks,
-    build_conditions,
     build_optimizer,
     build_perturbation,
     build_schedule,
@@ -29,6 +28,7 @@ from robust.experiment.build import (
     task_of,
 )
 from robust.experiment.compose import compose, model_title
+from robust.experiment.conditions import build_conditions
 from robust.experiment.experiment import Experiment
 from robust.experiment.given import given_files
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, learns, natural, starts

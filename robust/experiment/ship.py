@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from robust.data import ImageSet, to_float
 from robust.errors import one_line
-from robust.experiment.build import build_conditions
 from robust.experiment.compose import perturbation_choices
+from robust.experiment.conditions import build_conditions
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import reopen
 from robust.files import atomic_write

@@ -11,9 +11,10 @@ NATURAL = "natural"
 
 @dataclass(frozen=True)
 class Condition:
-    """A perturbation at one level, or natural images (None)."""
+    """A perturbation at one level, or natural images (None); `once`: in one trial, also where it is random."""
 
     perturbation: Perturbation | None = None
+    once: bool = False
 
     @property
     def name(self) -> str:

@@ -167,12 +167,13 @@ def measure_natural_adversarial(
 
 
 def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) -> list[Test]:
-    """Every test of these conditions, with what tells it apart (TEST_KEY); where nothing is random, one, of seed 0."""
+    """Every test of these conditions, with what tells it apart (TEST_KEY): of those that are tested once, one; where
+    nothing is random, one, of seed 0."""
     trials, seed = _whole("trials", trials, 1), _whole("seed", seed)
     return [
         (condition, (condition.name, condition.level, trial, seed if condition.random else 0))
         for condition in conditions
-        for trial in range(trials if condition.random else 1)
+        for trial in range(trials if condition.random and not condition.once else 1)
     ]
 
 

@@ -11,6 +11,8 @@ from robust.data import ImageSet, to_float
 from robust.measure.conditions import Condition
 from robust.models import ask, device_of
 
+_MOST = 40  # conditions that one can look at
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -32,11 +34,22 @@ class Samples:
         return set(zip(self.names, self.levels, strict=True)) <= set(zip(others.names, others.levels, strict=True))
 
 
+def _few(conditions: Sequence[Condition]) -> Sequence[Condition]:
+    """These conditions, or of more than one can look at, of each perturbation that of its middle level."""
+    if len(conditions) <= _MOST:
+        return conditions
+    levels: dict[str, list[float]] = {}
+    for one in conditions:
+        levels.setdefault(one.name, []).append(one.level)
+    return [one for one in conditions if one.level == sorted(levels[one.name])[len(levels[one.name]) // 2]]
+
+
 def take_samples(
     model: nn.Module, images: ImageSet, conditions: Sequence[Condition], *, seed: int, count: int = 8
 ) -> Samples:
-    """The first image of each of the first `count` classes, as the first trial of every condition shows it to
-    `model`."""
+    """The first image of each of the first `count` classes, as the first trial of every condition shows it to `model`;
+    where there are many, of each perturbation that of its middle level."""
+    conditions = _few(conditions)
     device = device_of(model)
     chosen = torch.stack([(images.labels == label).nonzero()[0, 0] for label in images.labels.unique()[:count]]).cpu()
     natural = to_float(images.images[chosen]).to(device)

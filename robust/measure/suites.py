@@ -1,17 +1,29 @@
 """Suites of tests: what a mean is over."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
 from robust.measure.conditions import NATURAL, condition_title
-from robust.perturb.corruptions import CORRUPTIONS
+from robust.perturb.corruptions import CORRUPTIONS, SEVERITIES
 
 _FAMILIES = {
     "pixel": tuple((fault, 2.0) for fault in ("stuck", "hot", "dead")),
     "noise": (("noise", 0.0255), ("noise", 0.03775), ("noise", 0.05)),
     "blur": (("blur", 0.5), ("blur", 0.75), ("blur", 1.0)),
 }
+_COMMON = (
+    *("gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
+    *("snow", "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression"),
+)
+_DRAWN = tuple("frost_drawn" if name == "frost" else name for name in _COMMON)
+_EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+
+
+def _at_all_severities(names: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    return tuple((name, float(severity)) for name in names for severity in range(1, SEVERITIES + 1))
+
+
 #: the perturbed conditions of each suite, as `conf/evaluation` has them: `camera` is its three families together
 SUITES: dict[str, tuple[tuple[str, float], ...]] = {
     "camera": sum(_FAMILIES.values(), ()),
@@ -22,7 +34,12 @@ SUITES: dict[str, tuple[tuple[str, float], ...]] = {
         *(("shift", 0.4), ("zoom", 1.0), ("shear", 30.0), ("rotate", 45.0), ("perspective", 50.0), ("erase", 0.3)),
         *(("mesh", 0.3), ("texture", 0.5), ("pixel_dropout", 0.15), ("environment", 1.0)),
     ),
+    "corruptions": _at_all_severities(_COMMON),
+    "corruptions_drawn": _at_all_severities(_DRAWN),
+    "corruptions_extra": _at_all_severities(_EXTRA),
 }
+#: a suite is that of a run only where this perturbation was tested, which no other has
+_MARKS = {"corruptions": "frost", "corruptions_drawn": "frost_drawn"}
 #: what the level of a test is, where it is no plain number
 UNITS = {
     "noise": "standard deviation",
@@ -42,13 +59,14 @@ UNITS = {
     },
 }
 #: perturbations in which nothing is random: one trial is all there are
-NOT_RANDOM = ("blur", "blur_channels")
+NOT_RANDOM = ("blur", "blur_channels", *(name for name, one in CORRUPTIONS.items() if not one.random))
 #: the columns of `suite_scores`
 SUITE_COLUMNS = ["run", "suite", "mean", "worst", "worst_condition", "trials", "tests", "missing"]
 _RUN = ["run", "suite"]
 _TEST = ["test_perturbation", "test_level"]
 _TRIAL = ["evaluation_seed", "trial"]
 _DIGITS = 6  # of a level
+_MOST_NAMED = 12  # conditions that a sentence names
 
 
 def suite_scores(rows: pd.DataFrame) -> pd.DataFrame:
@@ -131,7 +149,11 @@ def _tests_of_suites(rows: pd.DataFrame) -> pd.DataFrame:
     known = pd.DataFrame(named, columns=["suite", "place", *_TEST, "fixed", "random"])
     levels = rows["test_level"].astype(float).round(_DIGITS)
     made = rows.assign(evaluation_seed=rows.get("evaluation_seed", 0), test_level=levels)
-    return made.merge(known, on=_TEST).drop_duplicates([*_RUN, "place", *_TRIAL])
+    made = made.merge(known, on=_TEST).drop_duplicates([*_RUN, "place", *_TRIAL])
+    known_by = made["suite"].map(_MARKS)
+    marked = made.loc[made["test_perturbation"] == known_by, _RUN].drop_duplicates().assign(marked=True)
+    is_marked = made.merge(marked, on=_RUN, how="left")["marked"].notna().to_numpy()
+    return made[known_by.isna() | is_marked]
 
 
 def _trials(shared: pd.DataFrame) -> pd.DataFrame:
@@ -143,6 +165,16 @@ def _trials(shared: pd.DataFrame) -> pd.DataFrame:
     return each.groupby(_RUN)["test"].agg(trials="size", tests=" ".join)
 
 
+def suite_text(suite: str) -> str:
+    """The conditions of a suite, in words."""
+    names = dict.fromkeys(name for name, _ in SUITES[suite])
+    if all(name in CORRUPTIONS for name in names):
+        return f"{', '.join(names)}, at severities 1 to {SEVERITIES}"
+    return ", ".join(condition_title(*test) for test in SUITES[suite])
+
+
 def _missing(suite: str, places: set[int]) -> str:
     tests = [condition_title(*test) for place, test in enumerate(SUITES[suite]) if place not in places]
+    if len(tests) > _MOST_NAMED:
+        return f"lacks {', '.join(tests[:_MOST_NAMED])} and {len(tests) - _MOST_NAMED} others"
     return f"lacks {', '.join(tests)}" if tests else "no trial that all of it shares"

@@ -8,6 +8,7 @@ on every device; it is as fast as torch's own generator on a CPU and needs no st
 
 import hashlib
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -81,7 +82,11 @@ class ImageRandom:
 
     def uniform(self, *shape: int) -> Tensor:
         """Values in [0, 1), multiples of 2**-24."""
-        return (_shift_right(self._words(math.prod(shape)), 40).float() * 2**-24).view(len(self), *shape)
+        size = math.prod(shape)
+        values = torch.empty(len(self), size, device=self.device)
+        for rows, words in self._words_of_rows(size):
+            torch.mul(_shift_right(words, 40), 2**-24, out=values[rows])
+        return values.view(len(self), *shape)
 
     def bernoulli(self, share: Tensor, *shape: int) -> Tensor:
         """True with a probability of each image's `share`, shape (batch,), to a multiple of 2**-16: boolean."""
@@ -92,7 +97,11 @@ class ImageRandom:
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Integers in [0, high), for `high` up to 2**31."""
-        return ((_shift_right(self._words(math.prod(shape)), 33) * high) >> 31).view(len(self), *shape)
+        size = math.prod(shape)
+        values = torch.empty(len(self), size, dtype=torch.int64, device=self.device)
+        for rows, words in self._words_of_rows(size):
+            torch.bitwise_right_shift(_shift_right(words, 33).mul_(high), 31, out=values[rows])
+        return values.view(len(self), *shape)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal values, by the Box-Muller transform of 24-bit uniforms."""
@@ -131,11 +140,13 @@ class ImageRandom:
         return images, torch.arange(1, size + 1, device=self.device) * _STEP
 
     def _words(self, size: int) -> Tensor:
+        return torch.cat([words for _, words in self._words_of_rows(size)])
+
+    def _words_of_rows(self, size: int) -> Iterator[tuple[slice, Tensor]]:
+        """So many random words for each of some images, and which images these are; on a CPU as many as its cache
+        holds."""
         images, counter = self._next_draw(size)
-        rows = max(1, _WORDS_AT_A_TIME // max(1, size))
-        if self.device.type != "cpu" or rows >= len(self):
-            return _mix_(images[:, None] + counter)
-        words = torch.empty(len(self), size, dtype=torch.int64)
-        for start in range(0, len(self), rows):
-            words[start : start + rows] = _mix_(images[start : start + rows, None] + counter)
-        return words
+        many = max(1, _WORDS_AT_A_TIME // max(1, size)) if self.device.type == "cpu" else max(1, len(self))
+        for start in range(0, max(1, len(self)), many):
+            rows = slice(start, start + many)
+            yield rows, _mix_(images[rows, None] + counter)

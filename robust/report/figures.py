@@ -32,6 +32,8 @@ STYLE: Any = {
 MOST_NUMBERS = 12
 _MOST_MARKS = 2000  # of a drawing of lines
 _LABEL = 42  # characters below a panel
+_MANY = 12  # panels of a figure
+_WHOLE = ("faulty pixels", "severity")  # units that are counted
 _PER_INCH, _HANDLE = 13, 8  # characters of a legend: that fit into an inch, and that a line's sign takes
 _SHORT = 12  # of a class's name that fits above an image
 
@@ -97,14 +99,16 @@ def accuracy_figure(lines: pd.DataFrame) -> Drawing:
     """Accuracy against level, a panel for each test perturbation, a line for each kind of run; the natural model in
     grey. `lines` as `over_seeds` makes them."""
     names = [name for name in lines["test_perturbation"].unique() if name != NATURAL]
-    columns = min(3, max(1, len(names)))
+    wide = len(names) > _MANY  # more panels in a row, and smaller ones
+    columns = min(5 if wide else 3, max(1, len(names)))
     height = -(-max(1, len(names)) // columns)
+    size = (2.3 * columns, 2.1 * height + 0.5) if wide else (3.4 * columns, 2.9 * height + 0.5)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(3.4 * columns, 2.9 * height + 0.5), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(height, columns, squeeze=False, sharey=True).flatten()
         styles = line_styles(lines)
         for name, axis in zip(names, axes, strict=False):
-            _draw_panel(axis, lines, name, styles)
+            _draw_panel(axis, lines, name, styles, label=_LABEL * 3 // 5 if wide else _LABEL)
         for axis in axes[len(names) :]:
             axis.set_visible(False)
         for axis in axes[::columns]:
@@ -144,7 +148,7 @@ def line_styles(lines: pd.DataFrame) -> dict[str, Any]:
     return styles
 
 
-def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, Any]) -> None:
+def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, Any], *, label: int) -> None:
     for title in lines.loc[lines["test_perturbation"] == name, "title"].unique():
         points = lines[(lines["title"] == title) & lines["test_perturbation"].isin([name, NATURAL])]
         points = points.sort_values("test_level")
@@ -152,8 +156,8 @@ def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, An
         sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2}
         axis.errorbar(points["test_level"], 100 * points["mean"], yerr=errors, **styles[title], **sizes)
     axis.set_title(name)
-    axis.set_xlabel(textwrap.fill(UNITS.get(name, "level") + " (0: natural images)", _LABEL))
-    axis.xaxis.set_major_locator(MaxNLocator(5, integer=UNITS.get(name) == "faulty pixels"))
+    axis.set_xlabel(textwrap.fill(UNITS.get(name, "level") + " (0: natural images)", label))
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=UNITS.get(name) in _WHOLE))
     axis.set_ylim(0, 102)
     axis.grid(axis="y", color="0.9", linewidth=0.6)
 

@@ -96,7 +96,8 @@ def _described(found: Sequence[Section], places: dict[str, str], formats: Sequen
     for section in tqdm(found, desc="drawing", unit="section", delay=1, leave=False, disable=None):
         figures = [_figure(of_figures[name], drawing, places, formats) for name, drawing in section.drawings.items()]
         tables = [_table(of_tables[name], table, places, formats) for name, table in section.tables.items()]
-        described.append({"title": section.title, "text": section.text, "figures": figures, "tables": tables})
+        parts = {"figures": figures, "tables": tables, "order": section.order}
+        described.append({"title": section.title, "text": section.text, **parts})
     return described
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure import NATURAL, SUITES, condition_title
-from robust.measure.suites import comparable_suites
+from robust.measure.suites import comparable_suites, suite_text
 from robust.measure.summary import seeds_line
 from robust.report.tables import intervals_note, percent, varying, with_half, with_interval
 from robust.runs.settings import kept_epoch
@@ -182,15 +182,16 @@ def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, show
     if not shown:
         return (
             "No mean: it is over a whole suite of tests in the same trials, and none was made. The same command with "
-            "evaluation=camera, environment or all makes one."
+            "evaluation=camera, environment, corruptions or all makes one."
         )
     titles = summary.drop_duplicates("run").set_index("run")["title"]
     said, untested = [], False
     for suite in shown:
         mine = suites[suites["suite"] == suite]
-        tests = ", ".join(condition_title(*test) for test in SUITES[suite])
         trials = sorted(set(mine.loc[mine["mean"].notna(), "trials"]))
-        said.append(f"{suite}: {tests}; {' or '.join(map(str, trials))} trial{'s' if trials != [1] else ''} each.")
+        said.append(
+            f"{suite}: {suite_text(suite)}; {' or '.join(map(str, trials))} trial{'s' if trials != [1] else ''} each."
+        )
         lacking = mine[mine["mean"].isna()]
         reasons = dict(zip(lacking["run"].map(titles), lacking["missing"], strict=True))
         why = {title: reasons.get(title, _UNTESTED) for title in lines.loc[lines[suite].isna(), "title"]}

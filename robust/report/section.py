@@ -25,13 +25,14 @@ class Table:
 @dataclass(frozen=True)
 class Section:
     """A part of the report; figures and tables by the name of their files; `beside`: runs that it speaks of and whose
-    rows are not the report's."""
+    rows are not the report's; `order`: whether figures or tables come first."""
 
     title: str
     text: str = ""
     drawings: dict[str, Drawing] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     beside: tuple[Path, ...] = ()
+    order: tuple[str, str] = ("figures", "tables")
 
 
 def figure_files(found: Sequence[Section]) -> dict[str, str]:

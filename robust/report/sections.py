@@ -75,7 +75,8 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path]) 
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = accuracy_figure(lines)
-    return Section("Models", "", drawings, {"models": Table(shown_scores(scores), scores.lines, scores.note)})
+    table = Table(shown_scores(scores), scores.lines, scores.note)
+    return Section("Models", "", drawings, {"models": table}, order=("tables", "figures"))
 
 
 def _claims(decided: Sequence[pd.DataFrame]) -> Section:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from robust.errors import ValidationError, one_line
 from robust.experiment.again import made_again
-from robust.experiment.build import tested_families
+from robust.experiment.conditions import tested_families
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation
 from robust.progress import Progress
@@ -110,7 +110,7 @@ def print_plan(statuses: Mapping[Experiment, Status]) -> None:
         console.print(f"and {len(others)} that these start from, of which {left} are left to do")
     for _, run, status in runs:
         if status.state is State.FAILED:
-            said = f"failed: {run.title} (seed {run.identity.seed}): {status.reason}"
+            said = f"failed before: {run.title} (seed {run.identity.seed}): {status.reason}"
             console.print(said, markup=False, soft_wrap=True)
 
 

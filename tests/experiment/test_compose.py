@@ -8,8 +8,9 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from robust.experiment.build import build_conditions, build_perturbation
+from robust.experiment.build import build_perturbation
 from robust.experiment.compose import compose, model_title
+from robust.experiment.conditions import build_conditions
 from robust.experiment.overrides import explain_unreadable
 from robust.experiment.search_path import CONF, choice_folders
 from robust.perturb import Perturbation

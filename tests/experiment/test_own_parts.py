@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from robust.data import Augmentation, ImageSet, PerturbedData, Splits
-from robust.experiment.build import build_conditions
 from robust.experiment.compose import compose
+from robust.experiment.conditions import build_conditions
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.experiment.validate import check_technique

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from robust.experiment.build import build_conditions
 from robust.experiment.compose import compose
+from robust.experiment.conditions import build_conditions
 from robust.measure import SUITES, suite_scores
 from robust.measure.suites import NOT_RANDOM
 from robust.measure.summary import scores, summarize

@@ -2,7 +2,9 @@
 
 import io
 import math
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from skimage import color, filters
 from torch import Tensor
 
 from robust.perturb import ImageRandom
-from robust.perturb.corruptions import CORRUPTIONS, SIZES, Contrast, constants
+from robust.perturb.corruptions import CORRUPTIONS, SIZES, Contrast, DrawnFrost, Frost, constants
 from robust.perturb.corruptions.blur import disk
 from robust.perturb.corruptions.noise import poisson
 from robust.perturb.corruptions.severity import TABLES
@@ -242,7 +244,7 @@ def test_glass_blur_copies_pixel_after_pixel(size: int, severity: int) -> None:
     sigma, near, times = published("glass_blur", severity, size)
     images = photos(size, count=1)
     drawn = CORRUPTIONS["glass_blur"](severity=severity).sample(ImageRandom(3, torch.arange(1)), (3, size, size))
-    moves = drawn["moves"][0].numpy()
+    moves = (ImageRandom(3, torch.arange(1)).integers(2 * near, times, 2, size, size) - near)[0].numpy()
     assert (moves.min(), moves.max()) == (-near, near - 1)
     wanted = filters.gaussian(rows(images)[0], sigma, mode="nearest", truncate=4, channel_axis=-1)
     for time in range(times):
@@ -319,6 +321,85 @@ def test_fog_has_the_published_statistics(size: int, decay: float, deviation: fl
     assert np.mean(pairs) == pytest.approx(near, abs=0.003)
 
 
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """Six pictures of other sizes, as frost is published."""
+    for number, (high, wide) in enumerate([(400, 600), (315, 560), (315, 560), (350, 527), (495, 660), (323, 485)], 1):
+        picture = np.random.default_rng(number).integers(0, 256, (high, wide, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"frost{number}.png")
+    return tmp_path
+
+
+@at_every_severity
+@at_every_size
+def test_frost_is_a_part_of_a_photograph_scaled_as_opencv_does(photographs: Path, size: int, severity: int) -> None:
+    kept, added, scale = published("frost", severity, size)
+    images = photos(size, count=3)
+    perturbation = Frost(severity=severity, pictures=str(photographs))
+    drawn = perturbation.sample(ImageRandom(7, torch.arange(3)), (3, size, size))
+    wanted = []
+    for image, which, down, across in zip(
+        rows(images), *(drawn[name] for name in ("which", "down", "across")), strict=True
+    ):
+        photograph = np.array(Image.open(photographs / f"frost{which + 1}.png"))
+        smaller = cv2.resize(photograph.astype(np.float64), (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        top, left = (int(one * (side - size)) for one, side in zip((down, across), smaller.shape[:2], strict=True))
+        wanted.append(kept * image + added * smaller[top : top + size, left : left + size] / 255)
+    found = perturbation.apply_transform(images, **drawn).permute(0, 2, 3, 1).double().numpy()
+    assert_near(found, np.stack(wanted), most=LEVEL)
+
+
+def test_frost_is_drawn_among_the_first_five_and_covers_any_picture(photographs: Path) -> None:
+    drawn = Frost(severity=3, pictures=str(photographs)).sample(ImageRandom(0, torch.arange(400)), (3, 32, 32))
+    assert torch.bincount(drawn["which"]).tolist() == pytest.approx([80] * 5, abs=25)
+    large = torch.zeros(1, 3, 700, 500)
+    assert Frost(severity=3, pictures=str(photographs))(large, seed=0).mean() > 0.2
+
+
+def test_frost_without_photographs_says_where_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBUST_DATA", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match=r"robust\[frost\].*`frost_drawn`"):
+        Frost(severity=3)
+    with pytest.raises(FileNotFoundError, match="`pictures` must be a folder"):
+        Frost(severity=3, pictures=str(tmp_path / "none"))
+    (tmp_path / "frost").mkdir()
+    (tmp_path / "frost" / "mine.jpg").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"mine\.jpg is no photograph"):
+        Frost(severity=3)
+    Image.new("RGB", (40, 50), "white").save(tmp_path / "frost" / "mine.jpg")
+    assert Frost(severity=1)(torch.zeros(1, 1, 28, 28), seed=0).mean() == pytest.approx(0.2)
+
+
+def test_drawn_frost_is_as_bright_and_as_rough_as_photographs() -> None:
+    ice = DrawnFrost(severity=5)(torch.zeros(40, 3, 64, 64), seed=0) / 0.55
+    assert float(ice.mean()) == pytest.approx(0.58, abs=0.03)
+    assert 0.1 < float(ice.std((2, 3)).mean()) < 0.2
+    assert float((ice[0] - ice[1]).abs().mean()) > 0.05
+
+
+@at_every_severity
+@at_every_size
+def test_spatter_is_opencvs_edges_and_distances(size: int, severity: int) -> None:
+    mean, deviation, sigma, least, strength, mud = published("spatter", severity, size)
+    images = photos(size, count=1)
+    drawn = CORRUPTIONS["spatter"](severity=severity).sample(ImageRandom(8, torch.arange(1)), (3, size, size))
+    liquid = filters.gaussian(mean + deviation * drawn["field"][0].double().numpy(), sigma, truncate=4)
+    image = rows(images)[0]
+    if mud:
+        covers = filters.gaussian((liquid > least).astype(np.float64), strength, truncate=4)[..., None]
+        covers[covers < 0.8] = 0
+        wanted = image * (1 - covers) + covers * np.array([63, 42, 20]) / 255
+    else:
+        drops = (np.where(liquid < least, 0, liquid) * 255).astype(np.int64).astype(np.uint8)
+        near = cv2.distanceTransform(255 - cv2.Canny(drops, 50, 150), cv2.DIST_L2, 5)
+        near = cv2.equalizeHist(cv2.blur(np.minimum(near, 20), (3, 3)).astype(np.uint8))
+        lit = cv2.filter2D(near, cv2.CV_8U, np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]))
+        light = drops * cv2.blur(lit, (3, 3)).astype(np.float64)
+        wanted = image + (light / light.max() * strength)[..., None] * np.array([175, 238, 238]) / 255
+    assert_near(corrupted("spatter", severity, images, **drawn), wanted[None])
+
+
 @pytest.mark.parametrize("mean", [0.0, 0.05, 1.0, 4.0, 11.99, 12.0, 30.0, 500.0])
 def test_counts_have_the_mean_and_the_variance_of_poissons(mean: float) -> None:
     count = 400_000
@@ -326,6 +407,14 @@ def test_counts_have_the_mean_and_the_variance_of_poissons(mean: float) -> None:
     found = poisson(torch.full((count,), mean), chance).double()
     assert float(found.mean()) == pytest.approx(mean, rel=2e-3, abs=1e-6)
     assert float(found.var()) == pytest.approx(mean, rel=1e-2, abs=1e-6)
+
+
+def test_the_rarest_chances_give_counts() -> None:
+    chance = torch.tensor([0.0, 2**-24, 1 - 2**-24])
+    for mean in (0.0, 1.0, 11.99, 12.0, 500.0):
+        found = poisson(torch.full((3,), mean), chance)
+        assert found.isfinite().all()
+        assert found.diff().min() >= 0
 
 
 def test_between_sizes_and_severities_constants_lie_between() -> None:

@@ -3,8 +3,10 @@
 from robust.perturb.corruptions.blur import DefocusBlur, GaussianBlur, GlassBlur, MotionBlur, ZoomBlur
 from robust.perturb.corruptions.corruption import Corruption
 from robust.perturb.corruptions.digital import Contrast, ElasticTransform, JpegCompression, Pixelate, Saturate
+from robust.perturb.corruptions.frost import DrawnFrost, Frost
 from robust.perturb.corruptions.noise import GaussianNoise, ImpulseNoise, ShotNoise, SpeckleNoise
 from robust.perturb.corruptions.severity import SEVERITIES, SIZES, constants
+from robust.perturb.corruptions.spatter import Spatter
 from robust.perturb.corruptions.weather import Brightness, Fog, Snow
 
 #: the corruptions by name
@@ -13,7 +15,7 @@ CORRUPTIONS: dict[str, type[Corruption]] = {
     for one in (
         *(GaussianNoise, ShotNoise, ImpulseNoise, SpeckleNoise),
         *(GaussianBlur, DefocusBlur, GlassBlur, MotionBlur, ZoomBlur),
-        *(Snow, Fog, Brightness),
+        *(Snow, Frost, DrawnFrost, Fog, Brightness, Spatter),
         *(Contrast, Saturate, ElasticTransform, Pixelate, JpegCompression),
     )
 }
@@ -26,8 +28,10 @@ __all__ = [
     "Contrast",
     "Corruption",
     "DefocusBlur",
+    "DrawnFrost",
     "ElasticTransform",
     "Fog",
+    "Frost",
     "GaussianBlur",
     "GaussianNoise",
     "GlassBlur",
@@ -38,6 +42,7 @@ __all__ = [
     "Saturate",
     "ShotNoise",
     "Snow",
+    "Spatter",
     "SpeckleNoise",
     "ZoomBlur",
     "constants",

@@ -23,10 +23,11 @@ class GaussianBlur(Corruption):
     random = False
 
     def corrupt(self, images: Tensor, sigma: float) -> Tensor:
-        return _blurred(images, sigma)
+        return blurred(images, sigma)
 
 
-def _blurred(images: Tensor, sigma: float) -> Tensor:
+def blurred(images: Tensor, sigma: float) -> Tensor:
+    """Images blurred by a Gaussian of standard deviation `sigma` > 0 pixels; beyond the border its pixels go on."""
     return filtered(images, *(gaussian_matrix(size, sigma, outside="nearest") for size in images.shape[2:]))
 
 
@@ -80,17 +81,13 @@ class GlassBlur(Corruption):
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         _, near, times = constants
-        return {"moves": random.integers(2 * round(near), round(times), 2, *shape[1:]) - round(near)}
+        moves = random.integers(2 * round(near), round(times), 2, *shape[1:]).sub_(round(near))
+        return {"places": shuffled(moves, round(near))}
 
-    def corrupt(self, images: Tensor, sigma: float, near: float, times: float, *, moves: Tensor) -> Tensor:
-        places = shuffled(moves, round(near))
-        moved = (
-            _blurred(images, sigma)
-            .flatten(2)
-            .gather(2, places[:, None].expand(-1, images.shape[1], -1))
-            .view_as(images)
-        )
-        return _blurred(moved, sigma)
+    def corrupt(self, images: Tensor, sigma: float, *_: float, places: Tensor) -> Tensor:
+        blurry = blurred(images, sigma).flatten(2)
+        moved = blurry.gather(2, places[:, None].expand(-1, images.shape[1], -1)).view_as(images)
+        return blurred(moved, sigma)
 
 
 def shuffled(moves: Tensor, near: int) -> Tensor:
@@ -106,23 +103,34 @@ def shuffled(moves: Tensor, near: int) -> Tensor:
     if min(height, width) <= 2 * near:
         return first.flatten(1)
     places = first
-    columns = torch.arange(near + 1, width - near + 1, device=moves.device)
     for time in range(times):
-        down, across = moves[:, time].unbind(1)
-        taken = first.clone()  # of what lies above or to the left nothing has changed yet
-        for row in range(height - near, near, -1):
-            dy, dx = (one[:, row, near + 1 : width - near + 1] for one in (down, across))
-            line = taken[:, row].clone()  # in this row: where a value comes from, or in which column to look for it
-            waits = (dy == 0) & (dx > 0)
-            flat = (row + dy) * width + columns + dx
-            line[:, columns] = torch.where(dy > 0, taken.flatten(1).gather(1, flat), flat)
-            target = torch.arange(width, device=moves.device).repeat(batch, 1)
-            target[:, columns] = torch.where(waits, columns + dx, columns)
-            for _ in range(width.bit_length() if near > 1 else 0):
-                target = target.gather(1, target)
-            taken[:, row] = line.gather(1, target)
+        taken = _taken(moves[:, time], near, first)
         places = places.flatten(1).gather(1, taken.flatten(1)).view_as(places)
     return places.flatten(1)
+
+
+def _taken(moves: Tensor, near: int, first: Tensor) -> Tensor:
+    """The same of one time over, shape (batch, height, width); `first` counts the pixels."""
+    batch, height, width = first.shape
+    down, across = moves.unbind(1)
+    taken = first.clone()
+    if near == 1:  # all take from above or the left, where nothing has changed yet
+        inner = slice(2, height), slice(2, width)
+        taken[:, *inner] += down[:, *inner] * width + across[:, *inner]
+        return taken
+    columns = torch.arange(near + 1, width - near + 1, device=moves.device)
+    for row in range(height - near, near, -1):
+        dy, dx = (one[:, row, near + 1 : width - near + 1] for one in (down, across))
+        line = taken[:, row].clone()  # in this row: where a value comes from, or in which column to look for it
+        waits = (dy == 0) & (dx > 0)
+        flat = (row + dy) * width + columns + dx
+        line[:, columns] = torch.where(dy > 0, taken.flatten(1).gather(1, flat), flat)
+        target = torch.arange(width, device=moves.device).repeat(batch, 1)
+        target[:, columns] = torch.where(waits, columns + dx, columns)
+        for _ in range(width.bit_length()):
+            target = target.gather(1, target)
+        taken[:, row] = line.gather(1, target)
+    return taken
 
 
 class MotionBlur(Corruption):

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from robust.perturb.base import Perturbation
 from robust.perturb.corruptions.severity import check_severity, constants
 from robust.perturb.random import ImageRandom
+
+_GREY = (0.299, 0.587, 0.114)  # of red, green and blue, in how bright a pixel is
 
 
 class Corruption(Perturbation):
@@ -18,6 +21,11 @@ class Corruption(Perturbation):
     Source: Hendrycks and Dietterich 2019 (arXiv 1903.12261).
     """
 
+    #: of images that are worked on together, on a CPU: 1 MiB stays in its cache
+    values_at_a_time = 1 << 18
+    #: whose constants it has, where that is another
+    constants_of = ""
+
     def __init__(self, *, severity: float):
         super().__init__()
         self.severity = self.level = check_severity(severity)
@@ -28,10 +36,17 @@ class Corruption(Perturbation):
     def apply_transform(self, images: Tensor, *_: Any, **drawn: Tensor) -> Tensor:
         if not self.severity or not len(images):
             return images.clone()
-        return self.corrupt(images, *self._constants(*images.shape[2:]), **drawn).clamp(0, 1)
+        own = self._constants(*images.shape[2:])
+        many = max(1, self.values_at_a_time // images[0].numel()) if images.device.type == "cpu" else len(images)
+        parts = [one.split(many) for one in (images, *drawn.values())]
+        corrupted = [
+            self.corrupt(some, *own, **dict(zip(drawn, others, strict=True))).clamp(0, 1)
+            for some, *others in zip(*parts, strict=True)
+        ]
+        return torch.cat(corrupted) if len(corrupted) > 1 else corrupted[0]
 
     def _constants(self, height: int, width: int) -> tuple[float, ...]:
-        return constants(self.name, self.severity, min(height, width))
+        return constants(self.constants_of or self.name, self.severity, min(height, width))
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         """What is random of it, for each image of a batch with images of `shape` (channels, height, width)."""
@@ -40,3 +55,15 @@ class Corruption(Perturbation):
     def corrupt(self, images: Tensor, *constants: Any, **drawn: Any) -> Tensor:
         """The corrupted images, which may leave [0, 1]."""
         raise NotImplementedError
+
+
+def brightness_of(images: Tensor) -> Tensor:
+    """How bright each pixel is, shape (batch, 1, height, width): of colours as eyes see them, else the mean."""
+    if images.shape[1] != len(_GREY):
+        return images.mean(1, keepdim=True)
+    return (images * images.new_tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
+
+
+def in_channels(colours: Tensor, channels: int) -> Tensor:
+    """Colours, shape (batch, 3, height, width), for images of so many channels: where these are not 3, how bright."""
+    return colours if channels == len(_GREY) else brightness_of(colours)

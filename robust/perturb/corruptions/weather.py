@@ -4,11 +4,10 @@ import torch
 from torch import Tensor
 
 from robust.perturb.corruptions.blur import motion_blur, zoom_matrix
-from robust.perturb.corruptions.corruption import Corruption
+from robust.perturb.corruptions.corruption import Corruption, brightness_of
 from robust.perturb.filters import filtered
 from robust.perturb.random import ImageRandom
 
-_GREY = (0.299, 0.587, 0.114)  # of red, green and blue, in how bright a pixel is
 _FIRST = 100.0  # of the largest features: the root of how high they are
 
 
@@ -25,10 +24,7 @@ class Snow(Corruption):
         flakes = filtered(mean + deviation * field, *(zoom_matrix(side, size) for side in images.shape[2:]))
         flakes = torch.where(flakes < least, 0, flakes).clamp(0, 1).mul(255).floor() / 255
         fallen = motion_blur(flakes[:, None], round(radius), sigma, angle).to(images.dtype)
-        grey = images.mean(1, keepdim=True)
-        if images.shape[1] == len(_GREY):
-            grey = (images * images.new_tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
-        pale = mix * images + (1 - mix) * torch.maximum(images, 1.5 * grey + 0.5)
+        pale = mix * images + (1 - mix) * torch.maximum(images, 1.5 * brightness_of(images) + 0.5)
         return pale + fallen + fallen.rot90(2, (2, 3))
 
 

@@ -1,0 +1,15 @@
+"""Corruptions: how far networks fall under the common corruptions (arXiv 1903.12261), and which training helps."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from robust.report.studies import Findings
+from robust.report.tables import summary_table
+from robust.studies.corruptions.report import corruptions_section
+
+
+def findings(folders: Sequence[Path], rows: pd.DataFrame) -> Findings:
+    """The means over the corruptions and their families, and errors beside a baseline's."""
+    return Findings([corruptions_section(summary_table(rows, folders), rows)])

@@ -1,0 +1,80 @@
+"""How networks do under the common corruptions."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from robust.measure.corruption_error import FAMILIES, corruption_accuracy, corruption_scores
+from robust.measure.intervals import student
+from robust.measure.summary import seeds_line
+from robust.report.section import Section, Table
+from robust.report.tables import intervals_note, percent, varying, with_interval
+
+_KIND = ["title", "kind", "data", "model"]
+_MEANS = ("natural", "corruptions", *FAMILIES, "extra")
+_MCE = {"mce": "mCE", "relative_mce": "relative mCE"}
+_TEXT = (
+    "Each of the corruptions of Hendrycks and Dietterich 2019 (arXiv 1903.12261) at severities 1 to 5: recreated from "
+    "the published constants, not the published pictures."
+)
+_COMMON = " Corruptions: the mean over the 15 common ones{drawn}; noise, blur, weather and digital are its families."
+_EXTRA = " Extra: the mean over the 4 others."
+_BESIDE = (
+    "mCE: errors beside {whose}, a mean over the 15; relative mCE: of how far they rise above the errors on natural "
+    "images. Below 100 % is better than it."
+)
+
+
+def corruptions_section(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
+    """What came of these runs there; nothing where no corruption was tested at all five severities."""
+    scores = corruption_scores(rows)
+    if scores.empty:
+        return Section("")
+    runs = summary.drop_duplicates("run").set_index("run")
+    runs = runs[runs.index.isin(scores.index)]
+    scores = scores.reindex(runs.index)
+    each = corruption_accuracy(rows).reindex(scores.index)
+    lines = _lines(scores.drop(columns="baseline").join(each, rsuffix=" "), runs)
+    first = {"trained": lines["title"], **{name: lines[name] for name in varying(lines)}}
+    if (lines["seeds"] > 1).any():
+        first["seeds"] = lines["seeds"]
+    means = {f"{name}, %": _cells(lines, name) for name in _MEANS if lines[name].notna().any()}
+    means |= {f"{title}, %": _cells(lines, name) for name, title in _MCE.items() if lines[name].notna().any()}
+    beside = {name: [percent(value) for value in lines[name]] for name in each}
+    drawn = " (of frost drawn, not photographed)" if "frost_drawn" in each else ""
+    whole = lines["corruptions"].notna().any()
+    baselines = set(scores["baseline"]) - {""}
+    whose = "AlexNet's (published)" if baselines == {"AlexNet"} else "those of the natural model"
+    note = [_BESIDE.format(whose=whose) if baselines else "", intervals_note(lines["seeds"])]
+    return Section(
+        "Common corruptions",
+        "".join([_TEXT, _COMMON.format(drawn=drawn) if whole else "", _EXTRA if lines["extra"].notna().any() else ""]),
+        {},
+        {
+            "corruptions": Table(
+                pd.DataFrame({**first, **means}), lines.drop(columns="kind"), " ".join(filter(None, note))
+            ),
+            "corruptions-each": Table(
+                pd.DataFrame({**first, **beside}), lines[["title", *each]], "Accuracy in percent, over five severities."
+            ),
+        },
+    )
+
+
+def _lines(figures: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """A line for each kind of run: of each figure its mean over the seeds and its interval."""
+    kinds = figures.groupby([runs[name].reindex(figures.index) for name in _KIND], sort=False, dropna=False)
+    lines = kinds.apply(lambda mine: pd.Series({"seeds": len(mine), **_line(mine, figures)})).reset_index()
+    return lines.astype({"seeds": int})
+
+
+def _line(runs: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
+    line = seeds_line(runs, [name for name in names if name not in _MCE])
+    for name in _MCE:  # may be above 1
+        line[name], low, line[f"{name}_high"] = student(runs[name])
+        line[f"{name}_low"] = max(low, 0.0)
+    return line
+
+
+def _cells(lines: pd.DataFrame, name: str) -> list[str]:
+    return [with_interval(line, name) for _, line in lines.iterrows()]
