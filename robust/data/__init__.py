@@ -1,7 +1,7 @@
 """Images: where they come from, how they rest in memory, how they reach a model."""
 
 from robust.data.arrays import npz
-from robust.data.augmentation import Augmentation
+from robust.data.augmentation import Augmentation, Cutout
 from robust.data.dataset import as_image_set
 from robust.data.folder import folder
 from robust.data.imagenet import imagenet
@@ -20,6 +20,7 @@ __all__ = [
     "Augmentation",
     "Batch",
     "CutMix",
+    "Cutout",
     "DrawnOperations",
     "ImageSet",
     "Mixing",

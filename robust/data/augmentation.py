@@ -1,13 +1,13 @@
 """The ordinary augmentation of training images: none of it changes what is seen. What others do is checked."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from robust.data.mixing import Mixing
+from robust.data.mixing import Augment, Mixing
 from robust.perturb import ImageRandom, try_out, warp
+from robust.values.numbers import is_number
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,31 @@ class Augmentation:
         return warp(images, matrices, outside="reflection")
 
 
-def check_augmentation(augmentation: Callable[[Tensor, ImageRandom], Tensor], shape: tuple[int, int, int]) -> None:
+class Cutout:
+    """Puts a grey square into each image, its middle anywhere, so that some of it may lie outside (DeVries and Taylor
+    2017, arXiv 1708.04552). `size` is its side, as a share of the shorter side of an image, above 0 and at most 1;
+    `first` an augmentation that images go through before. Raises ValueError for another size.
+
+    Called with images in [0, 1], shape (batch, channels, height, width), and an `ImageRandom`; returns such images."""
+
+    def __init__(self, *, size: float = 0.5, first: Augment | None = None):
+        if not (is_number(size) and 0 < size <= 1):
+            raise ValueError(f"`data.augment.size` must be a number above 0 and at most 1; got {size}.")
+        self.size, self.first = size, first
+
+    def __call__(self, images: Tensor, random: ImageRandom) -> Tensor:
+        images = images if self.first is None else self.first(images, random)
+        sides = images.shape[-2:]
+        length = max(1, round(self.size * min(sides)))
+        inside = []
+        for size in sides:
+            start = random.integers(size) - length // 2
+            places = torch.arange(size, device=images.device)
+            inside.append((places >= start[:, None]) & (places < start[:, None] + length))
+        return images.masked_fill(inside[0][:, None, :, None] & inside[1][:, None, None, :], 0.5)
+
+
+def check_augmentation(augmentation: Augment, shape: tuple[int, int, int]) -> None:
     """Raises ValueError for what does not augment images of this shape (channels, height, width): two are tried."""
 
     def change(images: Tensor, places: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from torch import Tensor
 from robust.perturb import ImageRandom
 from robust.values.numbers import is_number
 
+#: from images in [0, 1], shape (batch, channels, height, width), to such images
+Augment = Callable[[Tensor, ImageRandom], Tensor]
 _QUANTILES = 4096  # of the distribution of shares, between which lies a straight line
 
 
@@ -21,7 +23,7 @@ class Mixing:
     as they are before they are mixed.
     """
 
-    def __init__(self, *, alpha: float = 1.0, first: Callable[[Tensor, ImageRandom], Tensor] | None = None):
+    def __init__(self, *, alpha: float = 1.0, first: Augment | None = None):
         if not (is_number(alpha) and alpha > 0):
             raise ValueError(f"`data.augment.alpha` must be a number above 0; got {alpha}.")
         from scipy.special import betaincinv

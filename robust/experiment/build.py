@@ -177,7 +177,6 @@ def task_of(config: Config) -> type[Task]:
 
 def build_task(config: Config, network: nn.Module) -> Task:
     """The LightningModule that trains a network for the run's task."""
-    optimizer = build_optimizer(config.optimizer, _partial_=True)
     rate = config.lr_scheduler
     task = task_of(config)
     if not isinstance(network, task.networks):
@@ -185,7 +184,8 @@ def build_task(config: Config, network: nn.Module) -> Task:
             f"`task={config.task.name}` trains {' or '.join(one.__name__ for one in task.networks)}; got "
             f"`model={config.model.name}`. Leave `task` out: a model brings its own."
         )
-    objective = build(config.technique.objective) if "objective" in config.technique else None
+    with _views(config.technique.get("objective"), "technique.objective"):
+        objective = build(config.technique.objective) if "objective" in config.technique else None
     if objective is not None and not (hasattr(objective, "of_logits") and hasattr(objective, "moves")):
         target = config.technique.objective["_target_"]
         raise ParameterError("technique.objective._target_", "an Objective, which has `of_logits` and `moves`", target)
@@ -202,15 +202,19 @@ def build_task(config: Config, network: nn.Module) -> Task:
     keep_standardization = config.technique.start is not None and config.technique.head is None
     parts = {
         "model": network,
-        "optimizer": optimizer,
+        "optimizer": build_optimizer(config.optimizer, _partial_=True),
         "lr_scheduler": build(rate, without=["name", "warmup_epochs"]) if rate is not None else None,
         "warmup_epochs": (rate or {}).get("warmup_epochs") or 0,
         "label_smoothing": config.label_smoothing or 0,
         "objective": objective,
     }
-    views = config.task.module.get("views")
-    with _renamed({str(name): f"task.module.views.{name}" for name in (views if isinstance(views, Mapping) else ())}):
+    with _views(config.task.module, "task.module"):
         return build(config.task.module, **parts, keep_standardization=keep_standardization, seed=config.seed)
+
+
+def _views(node: Config | None, path: str) -> contextlib.AbstractContextManager[None]:
+    views = node.get("views") if node else None
+    return _renamed({str(name): f"{path}.views.{name}" for name in (views if isinstance(views, Mapping) else ())})
 
 
 def build_schedule(config: Config) -> Schedule:

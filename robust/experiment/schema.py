@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from robust.attack import AttackPlan
-from robust.data import Augmentation, DrawnOperations, Mixing
+from robust.data import Augmentation, Cutout, DrawnOperations, Mixing
 from robust.errors import ParameterError
 from robust.experiment.keys import KEYS
 from robust.experiment.rules import (
@@ -25,7 +25,7 @@ from robust.experiment.rules import (
     rule_of,
     why_not,
 )
-from robust.learn import Adversarial, Constant, JSDConsistency, Linear, OneCycle, Steps, Task, Trades
+from robust.learn import Adversarial, Constant, JSDConsistency, Linear, OneCycle, Perturbed, Steps, Task, Trades
 from robust.perturb import Perturbation
 from robust.track import Tracker
 
@@ -48,7 +48,7 @@ _BASES = (AttackPlan, Perturbation, Task, Tracker, nn.Module, torch.optim.Optimi
 _KINDS: dict[str, tuple[type, ...]] = {
     "attack": (AttackPlan,),
     "attack.several.*": (AttackPlan,),
-    "data.augment": (Augmentation, DrawnOperations, Mixing),
+    "data.augment": (Augmentation, Cutout, DrawnOperations, Mixing),
     "logger": (Tracker,),
     "lr_scheduler": (Constant, Linear, OneCycle, Steps),
     "model": (nn.Module,),
@@ -56,7 +56,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "perturb.transform": (Perturbation,),
     "recipe.*.lr_scheduler": (Constant, Linear, OneCycle, Steps),
     "task.module": (Task,),
-    "technique.objective": (Adversarial, JSDConsistency, Trades),
+    "technique.objective": (Adversarial, JSDConsistency, Perturbed, Trades),
     "technique.share": (Constant, Linear, Steps),
 }
 _FRACTIONS = ("attack", "attack.several.*", "technique.objective")

@@ -6,7 +6,7 @@ from robust.learn.callbacks import EpochLogger, LastCheckpoint, Progress
 from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, OneCycle, Schedule, Steps, lr_factor
 from robust.learn.doubts import as_trained, doubts
-from robust.learn.objective import Adversarial, JSDConsistency, Objective, Trades
+from robust.learn.objective import Adversarial, JSDConsistency, Objective, Perturbed, Trades
 from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xent
 from robust.learn.start import NEW, FrozenNorms, copy_weights, freeze
 from robust.learn.task import DivergedError, Guess, Task, has_finite_weights
@@ -31,6 +31,7 @@ __all__ = [
     "Linear",
     "Objective",
     "OneCycle",
+    "Perturbed",
     "Progress",
     "RotationPrediction",
     "Schedule",

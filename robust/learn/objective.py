@@ -70,6 +70,20 @@ class Trades:
         return loss + self.beta * _divergence(adversarial.log_softmax(1), natural.log_softmax(1)), shown
 
 
+class Perturbed:
+    """The task's loss on one perturbed view of each image, another one in every epoch."""
+
+    of_logits = False
+
+    def __init__(self, *, views: Perturbation):
+        self.views = views
+        self.moves = views.moves
+
+    def __call__(self, task: "Task", batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        (images,) = task.perturbed(self.views, batch, times=1)
+        return task.compute_loss(batch._replace(images=images))
+
+
 class JSDConsistency:
     """The loss on natural images, and `weight` times how far the predictions for each and for two perturbed views of it
     differ: the divergence of Jensen and Shannon, as AugMix has it (Hendrycks et al. 2020, arXiv 1912.02781)."""
@@ -83,7 +97,7 @@ class JSDConsistency:
         self.moves = views.moves
 
     def __call__(self, task: "Task", batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        logits = task.model(torch.cat([batch.images, *task.two_views(self.views, batch)])).chunk(3)
+        logits = task.model(torch.cat([batch.images, *task.perturbed(self.views, batch)])).chunk(3)
         loss, shown = task.classification_loss(logits[0], batch)
         sure = [one.log_softmax(1) for one in logits]
         mixture = torch.stack([one.exp() for one in sure]).mean(0).clamp(min=1e-7).log()

@@ -47,7 +47,7 @@ class SimCLR(Task):
         self.views, self.temperature = views, temperature
 
     def compute_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        found = functional.normalize(self.model(torch.cat(self.two_views(self.views, batch))).float())
+        found = functional.normalize(self.model(torch.cat(self.perturbed(self.views, batch))).float())
         others = found
         if self._trainer is not None and self._trainer.world_size > 1:
             gathered = self.all_gather(found, sync_grads=True)

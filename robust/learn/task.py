@@ -100,9 +100,9 @@ class Task(pl.LightningModule):
         """What `compute_loss` gives, of logits for a batch: where the task is to classify."""
         raise NotImplementedError
 
-    def two_views(self, views: Perturbation, batch: Batch) -> list[Tensor]:
-        """Each image of a batch perturbed twice, keyed by (seed, epoch, image)."""
-        keys = [key("view", self.seed, self.current_epoch, which) for which in range(2)]
+    def perturbed(self, views: Perturbation, batch: Batch, *, times: int = 2) -> list[Tensor]:
+        """Each image of a batch perturbed so many times, keyed by (seed, epoch, image)."""
+        keys = [key("view", self.seed, self.current_epoch, which) for which in range(times)]
         return [views.perturb(batch.images, ImageRandom(one, batch.indices)) for one in keys]
 
     def guess(self, labels: Tensor) -> Guess | None:

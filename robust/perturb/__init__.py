@@ -1,18 +1,28 @@
 """Perturbations: images in [0, 1] in, images in [0, 1] of the same class out."""
 
+from robust.perturb.augmix import AugMix, DrawnOperation
 from robust.perturb.base import DrawnStrength, Perturbation, check_images, check_level
 from robust.perturb.blur import GaussianBlur
+from robust.perturb.fractals import fractals
 from robust.perturb.gate import try_out
-from robust.perturb.mixture import AugMix, Environment, OneOf
+from robust.perturb.mixture import Chains, Environment, OneOf
 from robust.perturb.occlusion import Erasing, Mesh, PixelDropout, Texture
+from robust.perturb.operations import OPERATIONS, operate
+from robust.perturb.pixmix import PixMix
+from robust.perturb.prime import ColourCurve, Diffeomorphism, Prime, RandomFilter
 from robust.perturb.random import ImageRandom, key
 from robust.perturb.sensor import DeadPixels, GaussianNoise, HotPixels, MixedPixels, PixelFaults, StuckPixels
 from robust.perturb.simclr import SimCLRAugmentation
 from robust.perturb.warp import Perspective, Rotation, Shear, Shift, Warp, Zoom, warp
 
 __all__ = [
+    "OPERATIONS",
     "AugMix",
+    "Chains",
+    "ColourCurve",
     "DeadPixels",
+    "Diffeomorphism",
+    "DrawnOperation",
     "DrawnStrength",
     "Environment",
     "Erasing",
@@ -25,8 +35,11 @@ __all__ = [
     "OneOf",
     "Perspective",
     "Perturbation",
+    "PixMix",
     "PixelDropout",
     "PixelFaults",
+    "Prime",
+    "RandomFilter",
     "Rotation",
     "Shear",
     "Shift",
@@ -37,7 +50,9 @@ __all__ = [
     "Zoom",
     "check_images",
     "check_level",
+    "fractals",
     "key",
+    "operate",
     "try_out",
     "warp",
 ]

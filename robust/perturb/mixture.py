@@ -27,24 +27,16 @@ _EVEN: dict[str, Callable[[float], Perturbation]] = {
 }
 
 
-class OneOf(Perturbation):
-    """Perturbs each image in one of several ways, drawn uniformly, at a level drawn uniformly in that way's range.
+class Choice(Perturbation):
+    """Perturbs each image in one of several `ways`, drawn evenly, and of that way's perturbations, one for each of its
+    levels, by one drawn evenly."""
 
-    `ranges` gives for each way (stuck, hot, dead, pixel, noise, blur, blur_channels, or one that draws its own
-    strength, such as shift) its lowest and highest level; of those of noise and blur ten even steps are drawn. `level`,
-    from 0 to 1, scales all of them. `ways` are the perturbations of each way, one for each of its levels. Raises
-    ValueError for ranges of no such perturbation, or levels that it does not take.
-    """
+    ways: Sequence[Sequence[Perturbation]]
 
-    name = "camera"
-
-    def __init__(self, *, ranges: Mapping[str, tuple[float, float]], level: float = 1.0):
+    def __init__(self, ways: Sequence[Sequence[Perturbation]], *, level: float):
         super().__init__()
-        self.level = check_level("level", level, "the share of each range that is used", most=1)
-        if not ranges:
-            raise ValueError("`ranges` must name at least one perturbation; got none.")
-        self.ways = [_levels(name, bounds, scale=self.level) for name, bounds in ranges.items()]
-        self._all = [one for way in self.ways for one in way]
+        self.level, self.ways = level, ways
+        self._all = [one for way in ways for one in way]
         self.moves = any(one.moves for one in self._all)
 
     def check(self, shape: tuple[int, int, int]) -> None:
@@ -70,14 +62,32 @@ class OneOf(Perturbation):
         perturbed = images.clone()
         for place in chosen.unique().tolist():
             mine = (chosen == place).nonzero()[:, 0]
-            changed = self._all[place].apply_transform(images[mine], **_under(place, parameters))
+            changed = self._all[place].apply_transform(images[mine], **under(place, parameters))
             perturbed = perturbed.index_copy(0, mine, changed)
         return perturbed
 
     def describe(self, parameters: Mapping[str, Tensor], place: int) -> dict[str, Any]:
         chosen = parameters["chosen"]
         number = int(chosen[place])
-        return self._all[number].describe(_under(number, parameters), int((chosen[:place] == number).sum()))
+        return self._all[number].describe(under(number, parameters), int((chosen[:place] == number).sum()))
+
+
+class OneOf(Choice):
+    """Perturbs each image in one of several ways, drawn uniformly, at a level drawn uniformly in that way's range.
+
+    `ranges` gives for each way (stuck, hot, dead, pixel, noise, blur, blur_channels, or one that draws its own
+    strength, such as shift) its lowest and highest level; of those of noise and blur ten even steps are drawn. `level`,
+    from 0 to 1, scales all of them. `ways` are the perturbations of each way, one for each of its levels. Raises
+    ValueError for ranges of no such perturbation, or levels that it does not take.
+    """
+
+    name = "camera"
+
+    def __init__(self, *, ranges: Mapping[str, tuple[float, float]], level: float = 1.0):
+        level = check_level("level", level, "the share of each range that is used", most=1)
+        if not ranges:
+            raise ValueError("`ranges` must name at least one perturbation; got none.")
+        super().__init__([_levels(name, bounds, scale=level) for name, bounds in ranges.items()], level=level)
 
 
 class Environment(OneOf):
@@ -86,34 +96,32 @@ class Environment(OneOf):
     name = "environment"
 
 
-class AugMix(Perturbation):
-    """Blends an image with `chains` copies of it, each of which went through one to `longest` perturbations, each one
-    of `ranges` (see `OneOf`, and there `level`).
+class Chains(Perturbation):
+    """Blends an image with `chains` copies of it, each of which went one to `longest` times through the perturbation
+    `each`, whose level is this one's.
 
-    The weights of the chains are drawn evenly (Dirichlet), as is the share of the image that stays. Published with
-    operations on geometry and colour; which there are is for `ranges` to say. Source: Hendrycks et al. 2020 (arXiv
-    1912.02781).
+    The weights of the chains are drawn evenly (from a Dirichlet distribution of ones), as is the share of the image
+    that stays (from 0 to 1). Raises ValueError for `chains` or `longest` that are no whole number >= 1. Source:
+    Hendrycks et al. 2020 (arXiv 1912.02781).
     """
 
-    name = "augmix"
+    name = "chains"
 
-    def __init__(
-        self, *, ranges: Mapping[str, tuple[float, float]], level: float = 1.0, chains: int = 3, longest: int = 3
-    ):
+    def __init__(self, *, each: Perturbation, chains: int = 3, longest: int = 3):
         super().__init__()
         for setting, value in (("chains", chains), ("longest", longest)):
             if not is_whole(value, 1):
                 raise ValueError(f"`{setting}` must be a whole number >= 1; got {value}.")
-        self.one = OneOf(ranges=ranges, level=level)
-        self.level, self.chains, self.longest = self.one.level, plain(chains), plain(longest)
-        self.moves = self.one.moves
+        self.each = each
+        self.level, self.chains, self.longest = each.level, plain(chains), plain(longest)
+        self.moves = each.moves
 
     def check(self, shape: tuple[int, int, int]) -> None:
-        self.one.check(shape)
+        self.each.check(shape)
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
         """`lengths` and `weights` of the chains, shape (batch, chains), `stays`, shape (batch,), and for each step
-        `<step>.<name>`: the parameters of `OneOf`, for the images' chains that are as long."""
+        `<step>.<name>`: the parameters of `each`, for the images' chains that are as long."""
         parts = -(1 - random.uniform(self.chains)).log()
         parameters = {
             "lengths": random.integers(self.longest, self.chains) + 1,
@@ -123,7 +131,7 @@ class AugMix(Perturbation):
         ways = (random.indices[:, None] + (torch.arange(self.chains, device=random.device) << 40)).flatten()
         for step in range(self.longest):
             goes = (parameters["lengths"] > step).flatten()
-            drawn = self.one.sample(ImageRandom(key("augmix", step, random.key), ways[goes]), shape)
+            drawn = self.each.sample(ImageRandom(key("augmix", step, random.key), ways[goes]), shape)
             parameters |= {f"{step}.{name}": value for name, value in drawn.items()}
         return parameters
 
@@ -134,7 +142,7 @@ class AugMix(Perturbation):
         for step in range(self.longest):
             goes = (lengths > step).flatten().nonzero()[:, 0]
             if len(goes):
-                changed = self.one.apply_transform(moved[goes], **_under(step, parameters))
+                changed = self.each.apply_transform(moved[goes], **under(step, parameters))
                 moved = moved.index_copy(0, goes, changed)
         shares = (weights * (1 - stays)[:, None]).to(images.dtype)
         changes = moved.unflatten(0, (len(images), self.chains)) - images[:, None]
@@ -146,7 +154,7 @@ class AugMix(Perturbation):
         return super().describe(own, place)
 
 
-def _under(place: int, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def under(place: int, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Those of the parameters that are named `<place>.<name>`, by `name`."""
     prefix = f"{place}."
     return {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from robust.data import Augmentation
+from robust.data import Augmentation, Cutout
 from robust.experiment.experiment import Experiment
 from robust.perturb import ImageRandom, key
 
@@ -69,3 +69,13 @@ def test_every_epoch_shows_the_images_otherwise(make_run: Callable[..., Experime
 def test_numbers_out_of_range_are_refused_before_it_starts(make_run: Callable[..., Experiment]) -> None:
     with pytest.raises(ValueError, match=r"`data.augment.shift` must be from 0 to 0.5; got 2"):
         make_run("data.augment={_target_:robust.data.Augmentation,shift:2}")
+
+
+def test_a_square_of_half_the_side_is_cut_out_anywhere() -> None:
+    hidden = (Cutout()(torch.ones(500, 3, 32, 32), random(500)) == 0.5).all(1)
+    counts = hidden.flatten(1).sum(1)
+    assert counts.max() == 16 * 16
+    assert counts.min() < 100, "some of it may lie outside"
+    assert hidden.double().mean(0).min() > 0.02, "every pixel is hidden at times"
+    with pytest.raises(ValueError, match=r"`data.augment.size` must be a number above 0 and at most 1; got 2"):
+        Cutout(size=2)

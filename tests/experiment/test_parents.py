@@ -9,7 +9,7 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation, prepare
 
 STARTS = ["technique=transfer", "technique=retrain", "technique=adversarial"]
-FROM_SCRATCH = ["technique=constant", "technique=incremental", "technique=augmix"]
+FROM_SCRATCH = ["technique=constant", "technique=incremental", "technique=augmix", "technique=gaussian_half"]
 OWN = ["optimizer.lr=0.123", "trainer.max_epochs=3", "data.batch_size=50"]
 
 

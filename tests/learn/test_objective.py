@@ -15,8 +15,8 @@ from robust.attack import pgd
 from robust.data import Batch, to_float
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
-from robust.learn import Classifier, JSDConsistency, SignAdversary, Trades
-from robust.perturb import AugMix, ImageRandom, key
+from robust.learn import Classifier, JSDConsistency, Perturbed, SignAdversary, Trades
+from robust.perturb import AugMix, GaussianNoise, ImageRandom, key
 from robust.runs import RunFolder, State, load
 
 
@@ -94,13 +94,31 @@ def test_trades_adds_the_divergence_of_what_an_attacker_makes_of_an_image() -> N
 def test_augmix_adds_the_divergence_of_three_views() -> None:
     task, batch = _a_batch()
     task._trainer = SimpleNamespace(current_epoch=2)  # type: ignore[assignment]
-    views = AugMix(ranges={"rotate": (0, 40), "shift": (0, 0.4)})
+    views = AugMix(severity=9)
     loss, _ = JSDConsistency(views=views, weight=5)(task, batch)
     shown = [views.perturb(batch.images, ImageRandom(key("view", 3, 2, which), batch.indices)) for which in range(2)]
     sure = [softmax(task.model(one).detach().double().numpy(), axis=1) for one in (batch.images, *shown)]
     mixture = np.mean(sure, axis=0)
     differ = np.mean([entropy(one, mixture, axis=1) for one in sure])
     np.testing.assert_allclose(loss.item(), task.compute_loss(batch)[0].item() + 5 * differ, rtol=1e-4)
+
+
+def test_of_predictions_that_are_the_same_nothing_is_added() -> None:
+    task, batch = _a_batch()
+    task._trainer = SimpleNamespace(current_epoch=0)  # type: ignore[assignment]
+    loss, _ = JSDConsistency(views=AugMix(severity=0))(task, batch)
+    torch.testing.assert_close(loss, task.compute_loss(batch)[0])
+
+
+def test_a_perturbed_view_takes_the_place_of_each_image_another_in_every_epoch() -> None:
+    task, batch = _a_batch()
+    views, losses = GaussianNoise(std=0.3), []
+    for epoch in (2, 3):
+        task._trainer = SimpleNamespace(current_epoch=epoch)  # type: ignore[assignment]
+        losses.append(Perturbed(views=views)(task, batch)[0])
+        shown = views.perturb(batch.images, ImageRandom(key("view", 3, epoch, 0), batch.indices))
+        torch.testing.assert_close(losses[-1], task.compute_loss(batch._replace(images=shown))[0])
+    assert losses[0] != losses[1]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from robust.perturb import (
     AugMix,
+    Chains,
     DeadPixels,
     Environment,
     Erasing,
@@ -21,6 +22,8 @@ from robust.perturb import (
     Perspective,
     Perturbation,
     PixelDropout,
+    PixMix,
+    Prime,
     Rotation,
     Shear,
     Shift,
@@ -56,7 +59,10 @@ PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
     "environment": lambda level: Environment(
         ranges={"shift": (0.3, 0.5), "erase": (0.3, 0.4), "texture": (0.2, 0.4)}, level=level
     ),
-    "augmix": lambda level: AugMix(ranges={"rotate": (0, 20), "shift": (0, 0.3)}, level=level),
+    "chains": lambda level: Chains(each=OneOf(ranges={"rotate": (0, 20), "shift": (0, 0.3)}, level=level)),
+    "augmix": lambda level: AugMix(severity=level),
+    "prime": lambda level: Prime(level=level),
+    "pixmix": lambda level: PixMix(rounds=level),
     "view": lambda level: SimCLRAugmentation(level=level),
     "camera": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
 }
@@ -79,7 +85,10 @@ LEVELS = (
         "texture": 0.6,
         "pixel_dropout": 0.6,
         "environment": 1.0,
-        "augmix": 1.0,
+        "chains": 1.0,
+        "augmix": 3.0,
+        "prime": 1.0,
+        "pixmix": 4,
         "view": 1.0,
     }
 )
@@ -98,8 +107,8 @@ def some_images(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def assert_same(name: str, left: Tensor, right: Tensor) -> None:
-    """Random perturbations to the last bit; what is computed by matrix products up to their rounding."""
-    exact = name in RANDOM and name not in ("elastic_transform", "glass_blur")
+    """Random perturbations to the last bit; what is computed by matrix products or powers up to their rounding."""
+    exact = name in RANDOM and name not in ("elastic_transform", "glass_blur", "pixmix", "prime")
     torch.testing.assert_close(left, right, rtol=0, atol=0 if exact else 1e-6)
 
 
@@ -242,7 +251,8 @@ def test_indices_must_be_one_for_each_image(name, shape):
 @pytest.mark.parametrize("level", [-1, math.nan, math.inf, "1", True, None], ids=repr)
 def test_a_level_that_is_no_number_from_zero_is_refused(name, level):
     with pytest.raises(
-        ValueError, match=rf"`(count|std|sigma|level|severity)` must be a (whole )?number >= 0; got {level!r}\. It is"
+        ValueError,
+        match=rf"`(count|std|sigma|level|severity|rounds)` must be a (whole )?number >= 0; got {level!r}\. It is",
     ):
         PERTURBATIONS[name](level)
 

@@ -174,6 +174,7 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         "one_for_all": 9,
         "options": 51,
         "pretext": 36,
+        "recipes": 27,
         "strategies": 240,
         "strategies_cifar10": 120,
         "strategies_mnist": 120,
