@@ -241,8 +241,10 @@ class Experiment:
         try:
             with torch.device("meta"):
                 network = self._make_network()
-        except ValueError:  # somebody's own, which may compute with numbers while it is made
-            network = self._make_network().to("meta")
+        except (ValueError, NotImplementedError) as error:
+            if isinstance(error, ImagesTooSmallError) or isinstance(error.__cause__, ImagesTooSmallError):
+                raise  # it would be too small with numbers, too, and these may not fit in memory
+            network = self._make_network().to("meta")  # somebody's own may compute with numbers while it is made
         self._freeze(network)
         return network
 

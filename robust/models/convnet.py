@@ -118,6 +118,8 @@ def count_features(features: nn.Module, image_shape: tuple[int, int, int]) -> in
     try:
         with torch.no_grad():
             return features.eval()(torch.zeros(1, *image_shape)).shape[1]
+    except NotImplementedError:
+        raise  # by the device, not by the size
     except RuntimeError as error:
         raise ImagesTooSmallError(
             f"Images of {image_shape[1]} x {image_shape[2]} pixels are too small for this network ({error})."

@@ -91,7 +91,7 @@ FOUND = [
         ["optimizer._target_=os.getcwd"],
     ),
     ["++evaluation.conditions.hot._partial_=~"],
-    *(["model.kernel_size=0"], ["model.units=[0]"]),
+    *(["model.kernel_size=0"], ["model.units=[0]"], ["model=convnet_cifar10", "model.kernel_size=128"]),
     *(["evaluation.conditions.hot.a.b=1"], ["~evaluation.conditions.hot.0"], ["++evaluation.conditions.hot.7=1"]),
     *(
         ["attack=eot", "~attack.perturbation.level"],

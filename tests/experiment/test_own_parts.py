@@ -101,3 +101,11 @@ def test_a_sound_augmentation_passes():
 def test_minus_zero_is_zero(quick):
     runs = [prepare([*quick, "technique=natural", f"optimizer.weight_decay={zero}"]) for zero in ("0.0", "-0.0", "0")]
     assert len({run.identity.folder for run in runs}) == 1
+
+
+def test_a_network_that_is_too_large_for_its_images_is_refused_before_it_has_weights(monkeypatch):
+    made = []
+    monkeypatch.setattr(torch.nn.Conv2d, "reset_parameters", lambda layer: made.append(layer.weight.device.type))
+    with pytest.raises(ValueError, match="too small for this network"):
+        prepare(["data=digits", "model=convnet_cifar10", "model.kernel_size=128"])
+    assert set(made) == {"meta"}
