@@ -1,4 +1,4 @@
-"""Makes the table and the picture of this folder: python results/corruptions/make.py, in the repository's folder."""
+"""Makes this folder's table and the documentation's picture: python results/corruptions/make.py."""
 
 import json
 import subprocess
@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pandas as pd
 
 HERE = Path(__file__).parent
+PICTURE = HERE.parent.parent / "docs" / "corruptions.png"
 TESTS = "tests/perturb/test_corruptions.py"
 NAMES = (
     "gaussian_noise,shot_noise,impulse_noise,speckle_noise,gaussian_blur,defocus_blur,glass_blur,motion_blur,zoom_blur,"
@@ -34,5 +35,5 @@ shown = "\n".join(["| pixels | 32 | 64 | 224 |", "| --- | --- | --- | --- |", *l
 page = HERE / "README.md"
 before, _, after = page.read_text().partition("| pixels |")
 page.write_text(f"{before}{shown}\n\n{after.partition(chr(10) * 2)[2]}")
-sheet = [sys.executable, "-m", "robust", "sheet", HERE / "corruptions.png", "data=tiny_imagenet", f"perturb={NAMES}"]
+sheet = [sys.executable, "-m", "robust", "sheet", PICTURE, "data=cifar10", f"perturb={NAMES}"]
 subprocess.run([*sheet, "--levels", "1,2,3,4,5", "--images", "1"], check=True)

@@ -12,7 +12,7 @@ _OWN_NETWORK = "model.network._target_"
 _OURS = re.compile(
     r"robust\.(learn|models|perturb|perturb\.corruptions|track)\.[A-Z][A-Za-z]+"
     r"|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
-    r"|robust\.data\.(Augmentation|CutMix|Mixup|RandAugment|TrivialAugment)"
+    r"|robust\.data\.(Augmentation|CutMix|Cutout|Mixup|RandAugment|TrivialAugment)"
     r"|robust\.data\.(cifar10|cifar100|digits|emnist|fashion_mnist|folder|huggingface|imagenet|mnist|npz)"
     r"|robust\.data\.(patch_pairs|rotation_dataset|stl10|svhn|tiny_imagenet|torchvision)"
     r"|robust\.attack\.(AttackPlan|fgsm|gradient_sign|one_pixel|patch|pgd|universal|worst_of)"

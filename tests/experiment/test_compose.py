@@ -13,6 +13,7 @@ from robust.experiment.compose import compose, model_title
 from robust.experiment.conditions import build_conditions
 from robust.experiment.overrides import explain_unreadable
 from robust.experiment.search_path import CONF, choice_folders
+from robust.measure import NATURAL
 from robust.perturb import Perturbation
 from robust.runs.config import Config, check_targets
 
@@ -112,8 +113,8 @@ def test_the_impact_study_has_its_levels_and_the_grids() -> None:
 
 
 def test_all_is_all() -> None:
-    camera, environment, both = (titles_of(f"evaluation={name}") for name in ("camera", "environment", "all"))
-    assert both == [*camera, *environment[1:]]
+    every, *parts = (titles_of(f"evaluation={name}") for name in ("all", "camera", "environment", "corruptions"))
+    assert every == [NATURAL, *(title for part in parts for title in part[1:])]
 
 
 def test_a_changed_network_has_another_name() -> None:

@@ -21,7 +21,7 @@ from robust.report import numbers, sections
 RESULTS, GOLDEN = Path(__file__).parents[2] / "results", Path(__file__).parent
 REPORTS = sorted(path.parent.relative_to(RESULTS) for path in RESULTS.glob("**/rows.parquet"))
 FROM_ROWS = ["claims.csv", "figures/figure-[468ABC]*.csv"]
-FROM_ROWS += [f"tables/{name}.csv" for name in ("models", "conditions", "ranking", "hardening")]
+FROM_ROWS += [f"tables/{name}.csv" for name in ("models", "conditions", "ranking", "hardening", "ablation")]
 OTHER_CLAIMS = [Path("minds_eye"), Path("pretext")]  # of these no claim rests on rows
 
 

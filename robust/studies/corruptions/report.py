@@ -34,7 +34,7 @@ def corruptions_section(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
     runs = runs[runs.index.isin(scores.index)]
     scores = scores.reindex(runs.index)
     each = corruption_accuracy(rows).reindex(scores.index)
-    lines = _lines(scores.drop(columns="baseline").join(each, rsuffix=" "), runs)
+    lines = _lines(scores.drop(columns="baseline").join(each), runs)
     first = {"trained": lines["title"], **{name: lines[name] for name in varying(lines)}}
     if (lines["seeds"] > 1).any():
         first["seeds"] = lines["seeds"]
