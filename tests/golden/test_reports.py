@@ -2,8 +2,9 @@
 
 Of every `rows.parquet` under results/ the report is made again, from the rows alone, and its CSV files are held against
 the committed ones. A file beside this one, in the folder of that name, stands for a committed one that rows alone do
-not give: how well networks knew their training images (ablation); the claims of one seed, whose intervals are paired over the images of its runs; those claims of the atlas
-that no attack decides; the general tables where another report is committed (pretext, natural/layers).
+not give: how well networks knew their training images (ablation); the claims of one seed, whose intervals are paired
+over the images of its runs; those claims of the atlas that no attack decides; the general tables where another report
+is committed (pretext, natural/layers).
 
 Rows alone give models, conditions, ranking, hardening, the claims about them and the figures of the paper. Not made
 again, since they need the runs' folders: confusion, confidence, differences, attacks, the atlas, the mind's eye, what
