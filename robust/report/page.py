@@ -14,8 +14,8 @@ from jinja2.runtime import Markup
 from tqdm.auto import tqdm
 
 from robust.files.places import check_inside
+from robust.files.report_place import check_place, write_files
 from robust.report.figures import Drawing, draw, usual_format
-from robust.report.place import check_place, write_files
 from robust.report.section import Section, Table, figure_files, numbers, table_files
 from robust.report.sections import sections
 from robust.runs import collect, read_status, warnings_of

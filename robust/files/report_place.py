@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from robust.files import atomic_write, remove_partial
 from robust.files.places import check_inside
+from robust.files.writing import atomic_write, remove_partial
 
 _LIST = ".report.json"  # the files of the report that lies there
 _OURS = re.compile(r"(figures|tables)/[^/\0]+|claims\.csv")
