@@ -37,7 +37,7 @@ ALEXNET = {
 }
 
 _IMAGENET = "imagenet"  # the data that AlexNet's errors are of
-_COMMON = 15
+_COMMON = len(SUITES["corruptions"]) // SEVERITIES
 _EXTRA = [*dict.fromkeys(name for name, _ in SUITES["corruptions_extra"])]
 
 
@@ -65,6 +65,8 @@ def corruption_scores(rows: pd.DataFrame) -> pd.DataFrame:
     accuracy = corruption_accuracy(rows).dropna(how="all")
     runs = rows.drop_duplicates("run").set_index("run").reindex(accuracy.index)
     natural = rows[rows["test_perturbation"] == NATURAL].groupby("run")["accuracy"].first()
+    if {"frost", "frost_drawn"} <= {*accuracy}:  # of a run with both, the photographs count
+        accuracy["frost_drawn"] = accuracy["frost_drawn"].where(accuracy["frost"].isna())
     common = accuracy[[name for members in FAMILIES.values() for name in members if name in accuracy]]
     whole = common.notna().sum(axis=1) == _COMMON
     found = pd.DataFrame({"natural": natural.reindex(accuracy.index), "corruptions": common.mean(axis=1).where(whole)})

@@ -4,7 +4,6 @@ import functools
 import math
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -13,6 +12,7 @@ from robust.perturb.augmix import DrawnOperation
 from robust.perturb.base import Perturbation, check_level
 from robust.perturb.fractals import fractals
 from robust.perturb.mixture import under
+from robust.perturb.pictures import picture_files, read_picture
 from robust.perturb.random import ImageRandom, key
 from robust.values.numbers import is_number, plain
 
@@ -20,7 +20,6 @@ _FRACTALS = 300
 _DRAWN = 128  # pixels of a fractal's side, at most; of larger pictures it is enlarged
 _MARGIN = 36 / 32  # of a picture's side to that of an image, which is cut out of it
 _BLACK = 1e-37  # what stands for it where it is raised to a power
-_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".webp")
 
 
 class PixMix(Perturbation):
@@ -128,7 +127,7 @@ def _product(one: Tensor, two: Tensor, own: Tensor, other: Tensor) -> Tensor:
 def _pictures(folder: Path | None, side: int, device: torch.device) -> Tensor:
     """What is mixed in, uint8 of shape (count, 3, side, side)."""
     if folder is not None:
-        return torch.stack([_read(file, side) for file in _files(folder)]).to(device)
+        return torch.stack([read_picture(file, side=side) for file in _files(folder)]).to(device)
     pictures = fractals(_FRACTALS, min(side, _DRAWN))
     if side > _DRAWN:
         pictures = functional.interpolate(pictures, size=(side, side), mode="bilinear")
@@ -136,22 +135,4 @@ def _pictures(folder: Path | None, side: int, device: torch.device) -> Tensor:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The pictures in a folder and below it. Raises ValueError where there are none."""
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
-    if not files:
-        raise ValueError(
-            f"`pictures` must be a folder with pictures ({', '.join(_SUFFIXES)}), or null for fractals; got {folder}, "
-            f"which {'has none' if folder.is_dir() else 'is not there'}."
-        )
-    return files
-
-
-def _read(file: Path, side: int) -> Tensor:
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as picture:
-            fitted = ImageOps.fit(picture.convert("RGB"), (side, side), Image.Resampling.BILINEAR)
-    except OSError as error:
-        raise ValueError(f"`pictures` must hold pictures that can be read; {file} cannot ({error}).") from error
-    return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
+    return picture_files(folder, what="pictures", instead="null for fractals")

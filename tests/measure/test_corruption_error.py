@@ -93,6 +93,13 @@ def test_drawn_frost_makes_another_suite() -> None:
     assert corruption_scores(both).loc["b", "corruptions"] == pytest.approx(found["b", "corruptions_drawn"])
 
 
+def test_photographs_of_frost_count_where_drawn_frost_was_tested_too() -> None:
+    both = rows_of({**ALEXNET, "frost_drawn": (1.0,) * 5}, ALEXNET_NATURAL)
+    found = corruption_scores(both).loc["mine"]
+    assert found["mce"] == pytest.approx(1)
+    assert found["corruptions"] == pytest.approx(1 - alexnet().mean())
+
+
 def test_some_of_the_corruptions_make_no_suite_and_no_remark() -> None:
     some = dict(itertools.islice(ALEXNET.items(), 3))
     rows = rows_of(some, 0.4)

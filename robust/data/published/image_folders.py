@@ -13,8 +13,9 @@ from robust.data.folder import read_files
 from robust.data.images import ImageSet, Splits
 from robust.data.listing import Listing, list_classes
 from robust.data.picture import Style, read_picture
-from robust.data.published.one_test import KEY, SEVERITIES, PublishedTest
+from robust.data.published.one_test import KEY, PublishedTest
 from robust.errors import notify
+from robust.perturb.corruptions import SEVERITIES
 
 WNID = re.compile(r"n\d{8}")
 _NUMBER = re.compile(r"\d{1,3}")

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from robust.data.cache import digest_of_images
 from robust.data.images import ImageSet, Splits
-from robust.data.published.one_test import KEY, RECREATED, SEVERITIES, PublishedTest
+from robust.data.published.one_test import KEY, RECREATED, PublishedTest
 from robust.data.published.order import GROWING, check_images, check_severities
 from robust.errors import one_line
+from robust.perturb.corruptions import SEVERITIES
 
 LABELS = "labels.npy"
 #: CIFAR-10.1's images, by version

@@ -12,7 +12,6 @@ from robust.data.images import ImageSet
 KEY = "evaluation.published"
 #: what a set that was made again holds, beside its images
 RECREATED = "recreated.json"
-SEVERITIES = 5
 
 
 @dataclass(frozen=True)

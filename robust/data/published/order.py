@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from robust.data.published.one_test import KEY, SEVERITIES
+from robust.data.published.one_test import KEY
+from robust.perturb.corruptions import SEVERITIES
 
 #: corruptions that a greater severity moves further from the natural image; of glass, snow or saturation not all do
 GROWING = ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "brightness", "pixelate")

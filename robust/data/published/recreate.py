@@ -13,11 +13,12 @@ from tqdm.auto import tqdm
 from robust.data.cache import digest_of_images
 from robust.data.images import ImageSet, to_float
 from robust.data.published.numpy_files import LABELS
-from robust.data.published.one_test import RECREATED, SEVERITIES
+from robust.data.published.one_test import RECREATED
 from robust.errors import check, started
 from robust.files import atomic_write
 from robust.files.places import file_name
 from robust.perturb import ImageRandom, Perturbation, key
+from robust.perturb.corruptions import SEVERITIES
 
 _Write = Callable[[IO[bytes]], object]
 _AT_ONCE = 500  # images that are perturbed together

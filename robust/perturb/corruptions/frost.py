@@ -5,20 +5,18 @@ import importlib.util
 import os
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from robust.perturb.corruptions.corruption import Corruption, in_channels
 from robust.perturb.corruptions.weather import plasma
 from robust.perturb.filters import filtered
+from robust.perturb.pictures import picture_files, read_picture
 from robust.perturb.random import ImageRandom
 
 _PACKAGE = "torch_uncertainty_assets"
 _OF_PACKAGE = ("frost1", "frost2", "frost2", "frost3", "frost4")  # published: the second and third are the same one
 _NEVER = "frost6"  # published, but never drawn
-_KINDS = (".jpg", ".jpeg", ".png")
 _MEAN, _DEVIATION = 0.6, 0.17  # of drawn frost: about those of the photographs
 _DECAY = 1.6  # of its features
 _ICE = (0.92, 0.97, 1.0)  # red, green and blue of white ice
@@ -30,24 +28,24 @@ class Frost(Corruption):
     `pictures` is a folder of photographs. Without one they are those in `frost` among the data (ROBUST_DATA), or those
     of the package torch-uncertainty-assets, which are the published ones stored as JPEG. They are made smaller for
     small pictures, as published, and larger where they would not cover the picture. Raises FileNotFoundError where
-    there are none, ValueError where one cannot be read.
+    there is neither, ValueError for a folder without photographs, or one that cannot be read.
     """
 
     name = "frost"
 
     def __init__(self, *, severity: float, pictures: str | None = None):
         super().__init__(severity=severity)
-        self.folder, self._stems = _folder_of(pictures)
-        _photographs(self.folder, self._stems)  # read now: an error comes before the work
+        self.files = _files_of(pictures)
+        _photographs(self.files)  # read now: an error comes before the work
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
-        return {"which": random.integers(len(self._stems)), "down": random.uniform(), "across": random.uniform()}
+        return {"which": random.integers(len(self.files)), "down": random.uniform(), "across": random.uniform()}
 
     def corrupt(
         self, images: Tensor, kept: float, added: float, scale: float, *, which: Tensor, down: Tensor, across: Tensor
     ) -> Tensor:
         _, channels, height, width = images.shape
-        values, places = _scaled(self.folder, self._stems, scale, height, width, images.device)
+        values, places = _scaled(self.files, scale, height, width, images.device)
         first, high, wide = places[which].unbind(1)
         top, left = ((one * room).long() for one, room in ((down, high - height), (across, wide - width)))
         y, x = (torch.arange(side, device=images.device) for side in (height, width))
@@ -78,18 +76,15 @@ class DrawnFrost(Corruption):
         return kept * images + added * in_channels(ice, channels).to(images.dtype)
 
 
-def _folder_of(pictures: str | None) -> tuple[Path, tuple[str, ...]]:
-    """Where photographs of frost lie, and their names, each as often as it is drawn."""
+def _files_of(pictures: str | None) -> tuple[Path, ...]:
+    """Photographs of frost, each as often as it is drawn."""
     folder = Path(pictures) if pictures is not None else Path(os.environ.get("ROBUST_DATA", "data")) / "frost"
-    if folder.is_dir():
-        if found := sorted(one.name for one in folder.iterdir() if one.suffix.lower() in _KINDS and one.stem != _NEVER):
-            return folder, tuple(found)
-        raise FileNotFoundError(f"`pictures` must be a folder of photographs of frost; {folder} holds no .jpg or .png.")
-    if pictures is not None:
-        raise FileNotFoundError(f"`pictures` must be a folder of photographs of frost; {folder} is not there.")
+    if pictures is not None or folder.is_dir():
+        found = picture_files(folder, what="photographs of frost", instead="`frost_drawn`, which needs none")
+        return tuple(one for one in found if one.stem != _NEVER)
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is not None and spec.submodule_search_locations:
-        return Path(spec.submodule_search_locations[0]) / "frost", tuple(f"{one}.jpg" for one in _OF_PACKAGE)
+        return tuple(Path(spec.submodule_search_locations[0]) / "frost" / f"{one}.jpg" for one in _OF_PACKAGE)
     raise FileNotFoundError(
         "frost needs photographs of it, and there are none. Get them: pip install 'robust[frost]', or put some into "
         f"{folder}. `frost_drawn` needs none."
@@ -97,26 +92,19 @@ def _folder_of(pictures: str | None) -> tuple[Path, tuple[str, ...]]:
 
 
 @functools.lru_cache(maxsize=4)
-def _photographs(folder: Path, names: tuple[str, ...]) -> dict[str, Tensor]:
-    """The photographs in 8 bits, (3, height, width), by name. Raises ValueError where one cannot be read."""
-    found = {}
-    for name in names:
-        try:
-            with Image.open(folder / name) as picture:
-                found[name] = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{folder / name} is no photograph that can be read: {error}.") from error
-    return found
+def _photographs(files: tuple[Path, ...]) -> dict[Path, Tensor]:
+    """The photographs in 8 bits, (3, height, width). Raises ValueError where one cannot be read."""
+    return {file: read_picture(file) for file in dict.fromkeys(files)}
 
 
 @functools.lru_cache(maxsize=8)
 def _scaled(
-    folder: Path, names: tuple[str, ...], scale: float, height: int, width: int, device: torch.device
+    files: tuple[Path, ...], scale: float, height: int, width: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """All photographs, scaled and at least as large as a picture, one after the other: their values, (3, pixels), and
-    of each name, (names, 3), where it begins, its height and its width."""
-    photographs, parts, begins, first = _photographs(folder, names), [], {}, 0
-    for name, photograph in photographs.items():
+    of each file, (files, 3), where it begins, its height and its width."""
+    photographs, parts, begins, first = _photographs(files), [], {}, 0
+    for file, photograph in photographs.items():
         before = photograph.shape[1:]
         factor = max(scale, height / before[0], width / before[1])
         matrices = (
@@ -125,9 +113,9 @@ def _scaled(
         )
         smaller = filtered(photograph.float() / 255, *matrices)
         parts.append(smaller.flatten(1))
-        begins[name] = (first, *smaller.shape[1:])
+        begins[file] = (first, *smaller.shape[1:])
         first += parts[-1].shape[1]
-    return torch.cat(parts, 1).to(device), torch.tensor([begins[name] for name in names], device=device)
+    return torch.cat(parts, 1).to(device), torch.tensor([begins[file] for file in files], device=device)
 
 
 def _shrinking(before: int, after: int, factor: float) -> Tensor:

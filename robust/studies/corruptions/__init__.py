@@ -6,10 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from robust.report.studies import Findings
-from robust.report.tables import summary_table
 from robust.studies.corruptions.report import corruptions_section
 
 
 def findings(folders: Sequence[Path], rows: pd.DataFrame) -> Findings:
     """The means over the corruptions and their families, and errors beside a baseline's."""
-    return Findings([corruptions_section(summary_table(rows, folders), rows)])
+    return Findings([corruptions_section(folders, rows)])

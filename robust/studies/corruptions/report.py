@@ -1,6 +1,7 @@
 """How networks do under the common corruptions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -8,7 +9,7 @@ from robust.measure.corruption_error import FAMILIES, corruption_accuracy, corru
 from robust.measure.intervals import student
 from robust.measure.summary import seeds_line
 from robust.report.section import Section, Table
-from robust.report.tables import intervals_note, percent, varying, with_interval
+from robust.report.tables import intervals_note, percent, summary_table, varying, with_interval
 
 _KIND = ["title", "kind", "data", "model"]
 _MEANS = ("natural", "corruptions", *FAMILIES, "extra")
@@ -18,6 +19,8 @@ _TEXT = (
     "the published constants, not the published pictures."
 )
 _COMMON = " Corruptions: the mean over the 15 common ones{drawn}; noise, blur, weather and digital are its families."
+_EACH = "Accuracy in percent, over five severities."
+_FROST = {"frost": "photographed", "frost_drawn": "drawn"}
 _EXTRA = " Extra: the mean over the 4 others."
 _BESIDE = (
     "mCE: errors beside {whose}, a mean over the 15; relative mCE: of how far they rise above the errors on natural "
@@ -25,40 +28,48 @@ _BESIDE = (
 )
 
 
-def corruptions_section(summary: pd.DataFrame, rows: pd.DataFrame) -> Section:
+def corruptions_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     """What came of these runs there; nothing where no corruption was tested at all five severities."""
     scores = corruption_scores(rows)
     if scores.empty:
         return Section("")
-    runs = summary.drop_duplicates("run").set_index("run")
+    each = corruption_accuracy(rows)
+    runs = summary_table(rows, folders).drop_duplicates("run").set_index("run")
     runs = runs[runs.index.isin(scores.index)]
-    scores = scores.reindex(runs.index)
-    each = corruption_accuracy(rows).reindex(scores.index)
-    lines = _lines(scores.drop(columns="baseline").join(each), runs)
+    lines = _lines(scores.drop(columns="baseline").join(each).reindex(runs.index), runs)
     first = {"trained": lines["title"], **{name: lines[name] for name in varying(lines)}}
     if (lines["seeds"] > 1).any():
         first["seeds"] = lines["seeds"]
-    means = {f"{name}, %": _cells(lines, name) for name in _MEANS if lines[name].notna().any()}
-    means |= {f"{title}, %": _cells(lines, name) for name, title in _MCE.items() if lines[name].notna().any()}
+    titles = {**{name: name for name in _MEANS}, **_MCE}
+    means = {f"{title}, %": _cells(lines, name) for name, title in titles.items() if lines[name].notna().any()}
+    if {*_FROST} <= {*each}:  # of both kinds, which is not the same test
+        kinds = [[_FROST[name] for name in _FROST if pd.notna(line[name])] for _, line in lines.iterrows()]
+        means["frost"] = [" and ".join(one) for one in kinds]
     beside = {name: [percent(value) for value in lines[name]] for name in each}
-    drawn = " (of frost drawn, not photographed)" if "frost_drawn" in each else ""
-    whole = lines["corruptions"].notna().any()
-    baselines = set(scores["baseline"]) - {""}
-    whose = "AlexNet's (published)" if baselines == {"AlexNet"} else "those of the natural model"
-    note = [_BESIDE.format(whose=whose) if baselines else "", intervals_note(lines["seeds"])]
+    note = " ".join(filter(None, [_beside(scores), intervals_note(lines["seeds"])]))
     return Section(
         "Common corruptions",
-        "".join([_TEXT, _COMMON.format(drawn=drawn) if whole else "", _EXTRA if lines["extra"].notna().any() else ""]),
+        _text(lines, each),
         {},
         {
-            "corruptions": Table(
-                pd.DataFrame({**first, **means}), lines.drop(columns="kind"), " ".join(filter(None, note))
-            ),
-            "corruptions-each": Table(
-                pd.DataFrame({**first, **beside}), lines[["title", *each]], "Accuracy in percent, over five severities."
-            ),
+            "corruptions": Table(pd.DataFrame({**first, **means}), lines.drop(columns="kind"), note),
+            "corruptions-each": Table(pd.DataFrame({**first, **beside}), lines[["title", *each]], _EACH),
         },
     )
+
+
+def _text(lines: pd.DataFrame, each: pd.DataFrame) -> str:
+    """What was tested."""
+    drawn = " (of frost drawn, not photographed)" if "frost_drawn" in each and "frost" not in each else ""
+    common = _COMMON.format(drawn=drawn) if lines["corruptions"].notna().any() else ""
+    return _TEXT + common + (_EXTRA if lines["extra"].notna().any() else "")
+
+
+def _beside(scores: pd.DataFrame) -> str:
+    """Whose errors mCE is beside; nothing where there is none."""
+    baselines = {*scores["baseline"]} - {""}
+    whose = "AlexNet's (published)" if baselines == {"AlexNet"} else "those of the natural model"
+    return _BESIDE.format(whose=whose) if baselines else ""
 
 
 def _lines(figures: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
