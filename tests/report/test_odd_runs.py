@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 
 from robust.measure import SUITES
 from robust.report import Drawing, Section, print_results, sections, write_report
-from robust.runs import collect, find_runs, with_settings, write_table
+from robust.runs import collect, find_runs, formats, with_settings, write_table
 from robust.values.text import plain
 
 CASES = 2000 if os.environ.get("ROBUST_CAMPAIGN") else 60
@@ -88,7 +88,7 @@ def draw_run(rows_of: Callable[..., pd.DataFrame], suites_of: Callable[..., dict
         groups = ["model", "perturb", "technique", "task", "trainer", "evaluation", "attack", "logger"]
         config: dict[str, object] = {name: {} for name in groups}
         config |= {"data": {"name": about["data"]}, "optimizer": {"lr": chance.random(), odd("name"): odd("x")}}
-        write(folder, rows, json.dumps(config))
+        write(folder, rows, formats.yaml_text(config))
         session = {"command": odd("train.py x"), "git_commit": odd("abc"), "cores": chance.choice([2, 64])}
         record = {"state": "done", "reason": "", "sessions": [session], "durations_s": {"train": 1.0}, "versions": {}}
         (folder / "status.json").write_text(
