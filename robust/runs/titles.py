@@ -29,7 +29,7 @@ def only_measured(runs: pd.DataFrame) -> pd.Series:
 def run_titles(runs: pd.DataFrame, folders: KindFolders) -> pd.Series:
     """What each of these runs, a row for each, is called: alike for runs that differ by their seed alone, and only for
     those. `folders`: where their configurations are."""
-    titles = runs.apply(run_title, axis=1)
+    titles = pd.Series([run_title(run) for _, run in runs.iterrows()], runs.index, dtype=object)
     for names in (runs["data"], short_models(runs["model"])):
         ambiguous = runs["kind"].groupby(titles).transform("nunique") > 1
         differs = names.groupby(titles).transform("nunique") > 1

@@ -72,6 +72,12 @@ def test_a_run_without_all_ten_conditions_is_not_ranked():
     assert list(table[["title", "seeds"]].itertuples(index=False, name=None)) == [("constant hot 5", 1)]
 
 
+def test_runs_tested_on_nothing_of_the_grid_leave_an_empty_ranking():
+    rows = make_rows("constant", "hot", 5.0, tests=[("fog", 2.0)])
+    assert ranking(rows).empty
+    assert one_for_all_section(rows).title == ""
+
+
 def test_the_natural_model_is_the_measure_even_if_it_was_tested_on_natural_images_alone():
     rows = pd.concat([make_rows("natural", natural=0.99, tests=TEN[:1]), make_rows("constant", "hot", 5.0)])
     table = ranking(rows)
