@@ -5,6 +5,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from robust.perturb.corruptions.corruption import Corruption
 from robust.perturb.filters import filtered, gaussian_matrix, gaussian_weights, shifts_matrix
@@ -149,20 +150,21 @@ class MotionBlur(Corruption):
 def motion_blur(images: Tensor, radius: int, sigma: float, angle: Tensor) -> Tensor:
     """Images moved along an `angle` in degrees, shape (batch,), as ImageMagick moves them: 2 radius + 1 pixels of a
     line, each nearest to it, with the weights of half a Gaussian."""
-    height, width = images.shape[2:]
+    batch, channels, height, width = images.shape
     steps = torch.arange(2 * radius + 1, dtype=torch.float64)
     weights = torch.exp(-0.5 * (steps / sigma) ** 2)
     weights = weights / weights.sum()
-    turned = torch.deg2rad(angle.double())
-    total, flat = torch.zeros_like(images), images.flatten(2)
-    rows, columns = (torch.arange(size, device=images.device) for size in (height, width))
-    for step, weight in enumerate(weights.tolist()):
-        if weight < _TINY * weights[0]:
-            break
-        across, down = (-(step * one - 0.5).ceil().long() for one in (turned.cos(), turned.sin()))
-        places = (rows + down[:, None]).clamp(0, height - 1)[:, :, None] * width
-        places = places + (columns + across[:, None]).clamp(0, width - 1)[:, None]
-        total += weight * flat.gather(2, places.flatten(1)[:, None].expand_as(flat)).view_as(images)
+    steps = steps[weights >= _TINY * weights[0]].to(angle.device)
+    turned = torch.deg2rad(angle.double())[:, None]
+    down, across = ((steps * one - 0.5).ceil().long() for one in (turned.sin(), turned.cos()))
+    (top, bottom), (left, right) = ((-one.amin().clamp_max(0), one.amax().clamp_min(0)) for one in (down, across))
+    padded = functional.pad(images, [int(one) for one in (left, right, top, bottom)], mode="replicate")
+    image, channel, row, column = padded.stride()
+    sizes = batch, padded.shape[2] - height + 1, padded.shape[3] - width + 1, channels, height, width
+    moved = padded.as_strided(sizes, (image, row, column, channel, row, column))  # by all there is, none copied
+    each, total = torch.arange(batch, device=images.device), torch.zeros_like(images)
+    for step, weight in enumerate(weights[: len(steps)].tolist()):
+        total.add_(moved[each, down[:, step] + top, across[:, step] + left], alpha=weight)
     return total
 
 

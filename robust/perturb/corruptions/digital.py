@@ -150,15 +150,19 @@ def _stored(pictures: Tensor, quality: int) -> Tensor:
     """Pictures in 8 bits, shape (batch, 1 or 3, height, width), as Pillow reads what it wrote of each; in as many
     threads as torch has."""
     arrays = pictures.permute(0, 2, 3, 1).contiguous().numpy()
-    one = functools.partial(_read_again, quality=quality)
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        found = np.stack(list(threads.map(one, arrays[..., 0] if arrays.shape[3] == 1 else arrays)))
+    count = torch.get_num_threads()
+    shares = np.array_split(arrays[..., 0] if arrays.shape[3] == 1 else arrays, count)
+    with ThreadPoolExecutor(count) as threads:
+        found = np.concatenate(list(threads.map(functools.partial(_read_again, quality=quality), shares)))
     return torch.from_numpy(found).view(*arrays.shape).permute(0, 3, 1, 2)
 
 
-def _read_again(picture: np.ndarray, *, quality: int) -> np.ndarray:
-    with io.BytesIO() as file:
-        Image.fromarray(picture).save(file, "JPEG", quality=quality)
-        file.seek(0)
-        with JpegImageFile(file) as read:
-            return np.asarray(read)
+def _read_again(pictures: np.ndarray, *, quality: int) -> np.ndarray:
+    found = np.empty_like(pictures)
+    for one, picture in zip(found, pictures, strict=True):
+        with io.BytesIO() as file:
+            Image.fromarray(picture).save(file, "JPEG", quality=quality)
+            file.seek(0)
+            with JpegImageFile(file) as read:
+                one[:] = read
+    return found
