@@ -49,11 +49,12 @@ def evaluate(
         chosen = [*chosen, f"evaluation={evaluation}"]
     config = compose([*chosen, *overrides])
     check_values(config)
-    if config.evaluation.published is not None:
-        raise ValueError(
-            "`evaluation.published` must be left out here; give it to train.py, which tests runs on them, "
-            "or call robust.measure.measure_published."
-        )
+    for key, function in (("published", "measure_published"), ("sequences", "measure_stability")):
+        if config.evaluation[key]:
+            raise ValueError(
+                f"`evaluation.{key}` must be left out here; give it to train.py, which tests runs so too, "
+                f"or call robust.measure.{function}."
+            )
     images = build_splits(config.data).test if named else _as_many_classes(model, data)
     settings = config.evaluation
     conditions = build_conditions(settings, images.shape) if isinstance(evaluation, str) else list(evaluation)

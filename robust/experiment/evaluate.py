@@ -18,9 +18,11 @@ from robust.files.claiming import say
 from robust.learn import has_finite_weights, on_gpu
 from robust.measure import (
     Finding,
+    SequenceTest,
     knn_accuracy,
     measure_in_parts,
     measure_published,
+    measure_stability,
     preflight,
     take_samples,
 )
@@ -65,10 +67,12 @@ def find_faults(model: nn.Module, images: ImageSet, *, batch_size: int, told: bo
 
 
 def measure_others(run: Experiment) -> None:
-    """Tests on published sets, where that is asked for and missing; measures the k-NN accuracy of a self-supervised
-    network, before and after: all test images among all that it learnt from."""
+    """Tests on published sets and under sequences of frames, where that is asked for and missing; measures the k-NN
+    accuracy of a self-supervised network, before and after: all test images among all that it learnt from."""
     if missing := run.missing_published():
         _measure_published(run, missing)
+    if sequences := run.missing_sequences():
+        _measure_stability(run, sequences)
     if run.misses_knn():
         splits, trained, untrained = build_splits(run.config.data), run.load(), run.build_network()
         trunk_of(untrained).standardize = trunk_of(trained).standardize  # known without training
@@ -83,6 +87,15 @@ def _measure_published(run: Experiment, missing: Sequence[PublishedTest]) -> Non
     size, every_s = run.config.evaluation.batch_size, settings.checkpoint_every_s
     for measured in measure_published(model, missing, batch_size=size, every_s=every_s, title=title):
         run.files.write_published(measured, planned, run.identity, run.reference_name)
+
+
+def _measure_stability(run: Experiment, missing: Sequence[SequenceTest]) -> None:
+    """The same under sequences of frames."""
+    model, images, settings = load_for_tests(run), run.splits.test, run.config.trainer
+    title = f"testing {run.identity.title} under sequences of frames" if settings.progress else None
+    size, every_s = run.config.evaluation.batch_size, settings.checkpoint_every_s
+    for measured in measure_stability(model, images, missing, batch_size=size, every_s=every_s, title=title):
+        run.files.write_stability(measured, run.identity, run.reference_name)
 
 
 def attack_missing(run: Experiment) -> None:

@@ -13,21 +13,19 @@ from torch import nn
 
 from robust.attack import AttackPlan
 from robust.data import ImageSet, PerturbedData, PublishedTest, Splits
-from robust.experiment.build import (
-    build,
-    build_splits,
-)
+from robust.experiment.build import build, build_splits
 from robust.experiment.given import described, mapped_classes
 from robust.experiment.overrides import parse
 from robust.experiment.parents import is_self_supervised, learns
 from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
-from robust.measure import Condition, Test, planned_tests
+from robust.measure import STABILITY_KEY, Condition, SequenceTest, Test, planned_sequences, planned_tests
 from robust.models import ImagesTooSmallError, load_pretrained, make_network
 from robust.models.registry import allow
 from robust.perturb import Perturbation, key
 from robust.runs import Identity, RunFolder, State, Status, is_setting, read_status
 from robust.runs.config import Config, leaves
+from robust.runs.tables import keys_in
 from robust.track import tracking_key
 from robust.values.secrets import masked_word
 
@@ -101,7 +99,7 @@ class Experiment:
 
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
-        left = self.missing_tests() or self.missing_attacks() or self.missing_published()
+        left = self.missing_tests() or self.missing_attacks() or self.missing_published() or self.missing_sequences()
         return bool(left) or self.misses_knn() or self.misses_tracker() or self.misses_files()
 
     def misses_files(self) -> bool:
@@ -181,6 +179,13 @@ class Experiment:
         """The tests of published sets that were not made yet."""
         known = self.files.known_published() if self.published else set()
         return [one for one in self.published if not known or one.key not in known]
+
+    def missing_sequences(self) -> list[SequenceTest]:
+        """The tests of its stability under sequences of frames that were not made yet."""
+        asked = self.config.evaluation
+        planned = planned_sequences(seed=asked.seed) if asked.sequences and self.conditions else []
+        known = self.files.sound_stability() if planned else None
+        return planned if known is None else [one for one in planned if one not in keys_in(known, STABILITY_KEY)]
 
     def misses_knn(self) -> bool:
         """Whether the k-NN accuracy of a self-supervised network is still to be measured."""

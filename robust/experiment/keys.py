@@ -114,6 +114,7 @@ KEYS = {
     "evaluation.own_family": Key(SWITCH),
     "evaluation.published": Key(_SETS.or_null()),
     "evaluation.seed": Key(whole(0)),
+    "evaluation.sequences": Key(SWITCH),
     "evaluation.trials": Key(whole(1)),
     "force": Key(SWITCH),
     "label_smoothing": Key(_PART.or_null()),

@@ -59,6 +59,7 @@ _QUIET = {
     "attack": {"_target_": None},
     "evaluation.conditions": None,
     "evaluation.published": None,
+    "evaluation.sequences": False,
     "logger": {"_target_": "robust.track.Tracker"},
 }
 _OTHER = "the run that this one"

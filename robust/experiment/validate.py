@@ -120,6 +120,7 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
             f"`perturb={perturbation.name}`. Choose noise, blur or faulty pixels, or leave it out."
         )
     _check_training(config, learnt)
+    _check_sequences(config)
 
 
 def _check_training(config: Config, learnt: type[Task]) -> None:
@@ -141,6 +142,15 @@ def _check_training(config: Config, learnt: type[Task]) -> None:
     check("lr_scheduler.warmup_epochs", warmup, f"below trainer.max_epochs, {epochs}", warmup < epochs)
     holds = not optimizer.get("nesterov") or (optimizer.get("momentum") or 0) > 0
     check("optimizer.nesterov", True, "false without momentum", holds, "Set optimizer.momentum=0.9.")
+
+
+def _check_sequences(config: Config) -> None:
+    """Raises ValueError where sequences of frames are to be shown to a network that is not tested on pictures."""
+    asked, task, none = config.evaluation.sequences, config.task, config.evaluation.conditions is None
+    holds = not asked or (task.tested and task.get("images") is None)
+    advice = "It is for networks that classify pictures as they are."
+    check("evaluation.sequences", asked, f"false with `task={task.name}`", holds, advice)
+    check("evaluation.sequences", asked, "false with `evaluation=none`", not (asked and none), "Choose another one.")
 
 
 def _mixes(target: str) -> bool:

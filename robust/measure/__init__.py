@@ -26,6 +26,7 @@ from robust.measure.knn import features, knn_accuracy
 from robust.measure.published import PUBLISHED_KEY, measure_published
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
+from robust.measure.stability import STABILITY_KEY, SequenceTest, measure_stability, planned_sequences
 from robust.measure.suites import SUITES, UNITS, suite_scores, suite_tests
 from robust.measure.summary import scores, summarize
 
@@ -33,6 +34,7 @@ __all__ = [
     "CALIBRATION",
     "NATURAL",
     "PUBLISHED_KEY",
+    "STABILITY_KEY",
     "SUITES",
     "TEST_KEY",
     "UNITS",
@@ -41,6 +43,7 @@ __all__ = [
     "Flips",
     "Measurement",
     "Samples",
+    "SequenceTest",
     "Test",
     "aurra",
     "check_classes",
@@ -57,7 +60,9 @@ __all__ = [
     "measure_in_parts",
     "measure_layers",
     "measure_published",
+    "measure_stability",
     "movement",
+    "planned_sequences",
     "planned_tests",
     "predict",
     "preflight",

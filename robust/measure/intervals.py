@@ -20,6 +20,15 @@ def wilson(share: float, n: int) -> Interval:
     return 0.0 if count == 0 else float(middle / width - half), 1.0 if count == n else float(middle / width + half)
 
 
+def mean_share(shares: np.ndarray) -> tuple[float, float, float]:
+    """The mean of shares, one for each image, each of some tests of that image alone, and the ends of its interval:
+    Wilson's, for as many images as would vary the mean alike if each were 0 or 1 (Korn and Graubard, Survey Methodology
+    24, 1998); where all are alike, for as many as there are. All fractions."""
+    middle, variance = float(shares.mean()), float(shares.var())
+    n = len(shares) * middle * (1 - middle) / variance if variance > 0 else len(shares)
+    return middle, *wilson(middle, round(n))
+
+
 def normal(middle: float, variance: float) -> Interval:
     """The normal interval of an estimate with this variance, such as a difference over many images."""
     half = _Z * np.sqrt(variance)

@@ -11,7 +11,9 @@ from rich.text import Text
 
 from robust.report.published import published_table
 from robust.report.scores import score_table, shown_scores
+from robust.report.stability import stability_table
 from robust.report.tables import calibration_columns, summary_table
+from robust.runs.stability import stability_lines
 from robust.runs.titles import run_title
 from robust.values.text import plain
 
@@ -23,7 +25,7 @@ _LONGEST = 60  # characters of a name
 
 def print_results(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> None:
     """The scores of every kind of run. Titles name the settings in which kinds differ, from the configurations in
-    `folders`; of such the folders are named below. Then what came of published test sets."""
+    `folders`; of such the folders are named below. Then what came of published test sets, and of sequences."""
     summary = summary_table(rows, folders)
     scores = score_table(summary, rows, folders)
     shown = shown_scores(scores, intervals=False).rename(columns=lambda name: name.removesuffix(", %"))
@@ -35,6 +37,8 @@ def print_results(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> None:
     if (published := published_table(folders)) is not None:
         narrow = published.shown.drop(columns=[*calibration_columns(published.numbers)])
         print_table(narrow, "published test sets", published.note)
+    if (lines := stability_lines(folders)) is not None:
+        print_table((table := stability_table(lines)).shown, "stability under sequences of frames", table.note)
 
 
 def print_table(shown: pd.DataFrame, title: str, caption: str = "") -> None:

@@ -4,10 +4,11 @@ from robust.files.claiming import ClaimedError, GoneError
 from robust.files.process import scheduler
 from robust.runs.collect import collect, find_older, find_runs, write_table
 from robust.runs.config import Config, leaves
-from robust.runs.folder import RunFolder, load
+from robust.runs.folder import RunFolder
 from robust.runs.formats import DamagedError
 from robust.runs.identity import VERSION, Identity, identify
 from robust.runs.log import logged
+from robust.runs.network import load
 from robust.runs.settings import is_setting, with_settings
 from robust.runs.state import (
     State,

@@ -67,6 +67,7 @@ def _covers(more: RunFolder, less: RunFolder) -> bool:
         RunFolder.read_rows,
         lambda run: run.read_attacks(images=False),
         lambda run: run.read_published(predictions=False),
+        RunFolder.read_stability,
         RunFolder.read_knn,
     ):
         mine, others = (read(one) if one.has_rows() else None for one in (more, less))

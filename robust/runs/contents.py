@@ -26,6 +26,7 @@ _BINS = ("bin_counts", "bin_right", "bin_confidence")
 _ATTACKS = ("attack", "settings", "image", "label", "target", "threshold", "success")
 _IMAGES = ("original", "adversarial")
 _PUBLISHED = ("run", "set", "corruption", "severity", "images", "n", "accuracy", "low", "high", "label", "predicted")
+_STABILITY = ("run", "sequence", "evaluation_seed", "frames", "n", "flip_probability", "low", "high", "flips")
 _SAMPLES = {"names": 1, "levels": 1, "images": 5, "labels": 1, "predicted": 2, "classes": 1}
 _SETTINGS = ("data", "model", "perturb", "technique", "task", "optimizer", "trainer", "evaluation", "attack", "logger")
 #: empty where a model gives no logits
@@ -176,6 +177,19 @@ def read_published(path: Path, *, predictions: bool = True) -> pd.DataFrame | No
         raise DamagedError(path, "not all of `severity` are whole numbers")
     if not (pd.api.types.is_float_dtype(found["accuracy"]) and found["accuracy"].between(0, 1).all()):
         raise DamagedError(path, "not every accuracy is from 0 to 1")
+    return found
+
+
+def read_stability(path: Path) -> pd.DataFrame | None:
+    """Tests under sequences of frames, with how many of each image's frames flip."""
+    if not sums.check(path):
+        return None
+    found = formats.read_parquet(path, _STABILITY)
+    frames, flips = found["frames"], found["flips"]
+    if not all(isinstance(one, np.ndarray) and one.dtype.kind in "iu" and one.size for one in flips):
+        raise DamagedError(path, "not all of `flips` are lists of counts")
+    if not (flips.map(len).eq(found["n"]) & flips.map(np.max).lt(frames) & flips.map(np.min).ge(0)).all():
+        raise DamagedError(path, "its `flips` are not of n images with so many frames")
     return found
 
 

@@ -38,8 +38,8 @@ class _Named:
 @dataclass(frozen=True)
 class RunFolder:
     """A run's folder at `path`, whether or not it is there. A property is the path of a file; what `read_...` finds no
-    file for is None. A file is written whole or not at all, with its sum (see `robust.runs.sums`); what `read_...`
-    finds damaged, or of another run, raises DamagedError, a ValueError with the file's name."""
+    file for is None, and what it finds damaged, or of another run, raises DamagedError, a ValueError with the file's
+    name. A file is written whole or not at all, with its sum (see `robust.runs.sums`)."""
 
     path: Path
 
@@ -57,14 +57,14 @@ class RunFolder:
     samples = _Named("samples.npz")  # a few test images as the network saw them
     attacks = _Named("attacks.parquet")
     published = _Named("published.parquet")  # a test of a published test set a row
+    stability = _Named("stability.parquet")  # a sequence of frames a row
     knn = _Named("knn.csv")  # the k-NN accuracy of the features
     report = _Named("report")
     wandb = _Named("wandb")
     tensorboard = _Named("tensorboard")
 
     def read_config(self) -> Config:
-        """The configuration: plain values, by key or attribute. Raises OSError where there is none, ValueError where it
-        would have made what was not named here."""
+        """The configuration: plain values, by key or attribute; raises as `contents.read_config`."""
         return contents.read_config(self.config)
 
     def write_config(self, config: Config) -> None:
@@ -103,8 +103,7 @@ class RunFolder:
             raise DamagedError(self.status, f"its identity is not one: {error}") from error
 
     def read_rows(self) -> pd.DataFrame:
-        """The rows. Perturbation "none" is a word, not a missing value, and a hash of digits is no number. Raises
-        OSError where there are none."""
+        """The rows, as `contents.read_rows` reads them. Raises OSError where there are none."""
         return contents.read_rows(self.rows)
 
     def has_record(self) -> bool:
@@ -170,7 +169,7 @@ class RunFolder:
     def forget_tests(self) -> list[str]:
         """Removes what was measured of a network that is no more; returns the names of what there was."""
         tests = [self.rows, self.predictions, self.confusion, self.summary, self.samples, *self._extras()]
-        measured = [*tests, self.attacks, self.published, self.knn]
+        measured = [*tests, self.attacks, self.published, self.stability, self.knn]
         if there := [path for path in measured if path.exists()]:
             sums.remove(there)
         return [path.name for path in there]
@@ -226,7 +225,7 @@ class RunFolder:
         from robust.runs import tables
 
         known = if_sound(partial(self.read_published, predictions=False))
-        return set() if known is None else set(known[tables.PUBLISHED].itertuples(index=False, name=None))
+        return set() if known is None else tables.keys_in(known, tables.PUBLISHED)
 
     def write_published(self, tests: pd.DataFrame, planned: set[Any], identity: Identity, reference: str) -> None:
         """Adds tests of published sets to those there, undamaged; of the sets `planned` no others stay."""
@@ -234,6 +233,21 @@ class RunFolder:
 
         rows = tables.with_run(tests, identity, reference)
         self._write({self.published: tables.join_published(if_sound(self.read_published), rows, planned)})
+
+    def read_stability(self) -> pd.DataFrame | None:
+        """How stable the network is under sequences of frames (see `measure_stability`)."""
+        return contents.read_stability(self.stability)
+
+    def sound_stability(self) -> pd.DataFrame | None:
+        """The same, where it is undamaged."""
+        return if_sound(self.read_stability)
+
+    def write_stability(self, tests: pd.DataFrame, identity: Identity, reference: str) -> None:
+        """Adds tests to those there, undamaged; of each sequence the last one stands there."""
+        from robust.runs import tables
+
+        rows = tables.with_run(tests, identity, reference)
+        self._write({self.stability: tables.join_stability(self.sound_stability(), rows)})
 
     def read_knn(self) -> pd.DataFrame | None:
         """See `write_knn`: one row."""
@@ -256,7 +270,6 @@ class RunFolder:
         return if_sound(self.read_samples)
 
     def write_samples(self, samples: "Samples") -> None:
-        """Writes them."""
         self._write({self.samples: samples})
 
     def has_extras(self, names: Sequence[str]) -> bool:
@@ -285,14 +298,3 @@ class RunFolder:
 
     def _write(self, files: Mapping[Path, Any]) -> None:
         sums.write({path: contents.as_bytes(path, content) for path, content in files.items()})
-
-
-def load(run_folder: str | Path, *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":
-    """The trained model of a run, in eval mode, on the CPU: from images in [0, 1] to logits.
-
-    It may be a network of `robust.models`, one that was registered (`robust.register`, or an installed package's entry
-    point), or one of these `networks`: classes, or their dotted names. Nothing else is imported or called. Raises
-    FileNotFoundError where there is no trained model, ValueError where the file is damaged, names another network, or
-    holds the weights of another.
-    """
-    return RunFolder(Path(run_folder)).load_model(networks=networks)

@@ -1,6 +1,6 @@
 """The tables of a run: which columns they have, and how what is measured now joins what was measured before."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -58,7 +58,12 @@ def with_run(table: pd.DataFrame, identity: Identity, reference: str) -> pd.Data
 
 def tests_in(rows: pd.DataFrame, predictions: pd.DataFrame) -> set[tuple[str, float, int, int]]:
     """The tests (see TEST_KEY) that stand in both tables."""
-    return set.intersection(*(set(one[TEST_KEY].itertuples(index=False, name=None)) for one in (rows, predictions)))
+    return set.intersection(*(keys_in(one, TEST_KEY) for one in (rows, predictions)))
+
+
+def keys_in(table: pd.DataFrame, columns: Sequence[str]) -> set[tuple[Any, ...]]:
+    """What stands in these columns, row by row."""
+    return set(table[[*columns]].itertuples(index=False, name=None))
 
 
 def join_tests(before: pd.DataFrame | None, now: pd.DataFrame) -> pd.DataFrame:
@@ -87,6 +92,12 @@ def join_published(
     stays = pd.MultiIndex.from_frame(before[PUBLISHED]).isin(list(planned)) | ~before["set"].isin(sets)
     again = pd.MultiIndex.from_frame(before[PUBLISHED_KEY]).isin(made)
     return pd.concat([before[stays & ~again], now], ignore_index=True)
+
+
+def join_stability(before: pd.DataFrame | None, now: pd.DataFrame) -> pd.DataFrame:
+    """Old and new tests under sequences of frames; of each sequence the last one stands there."""
+    joined = now if before is None else pd.concat([before, now], ignore_index=True)
+    return joined.drop_duplicates("sequence", keep="last", ignore_index=True)
 
 
 def summary_of(rows: pd.DataFrame) -> Mapping[str, Any]:

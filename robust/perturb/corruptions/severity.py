@@ -7,7 +7,7 @@ side.
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robust.perturb.base import check_level
@@ -165,13 +165,18 @@ def constants(name: str, severity: float, size: int) -> Constants:
     interpolated linearly. Between two sizes likewise, over the logarithm of the size; smaller pictures than 32 have the
     constants of 32, larger ones than 224 those of 224.
     """
-    tables = TABLES[name]
-    above = min(bisect.bisect_left(SIZES, size), len(SIZES) - 1)
-    if size == SIZES[above] or above == 0 or size > SIZES[-1]:
-        return _between(tables[SIZES[above]], severity)
-    low, high = SIZES[above - 1], SIZES[above]
-    share = math.log(size / low) / math.log(high / low)
-    return _mixed(_between(tables[low], severity), _between(tables[high], severity), share)
+    return between_sizes({side: _between(table, severity) for side, table in TABLES[name].items()}, size)
+
+
+def between_sizes(known: Mapping[int, Constants], size: int) -> Constants:
+    """The constants for pictures of a size, of those that are known for some, the smallest first: interpolated over the
+    logarithm of the size; for smaller or larger ones than these, those of the nearest."""
+    sizes = [*known]
+    above = min(bisect.bisect_left(sizes, size), len(sizes) - 1)
+    if size == sizes[above] or above == 0 or size > sizes[-1]:
+        return known[sizes[above]]
+    low, high = sizes[above - 1], sizes[above]
+    return _mixed(known[low], known[high], math.log(size / low) / math.log(high / low))
 
 
 def _between(table: Sequence[Constants], severity: float) -> Constants:

@@ -20,12 +20,18 @@ class Snow(Corruption):
         return {"field": random.normal(*shape[1:]), "angle": random.uniform() * 90 - 135}
 
     def corrupt(self, images: Tensor, *constants: float, field: Tensor, angle: Tensor) -> Tensor:
-        mean, deviation, size, least, radius, sigma, mix = constants
-        flakes = filtered(mean + deviation * field, *(zoom_matrix(side, size) for side in images.shape[2:]))
-        flakes = torch.where(flakes < least, 0, flakes).clamp(0, 1).mul(255).floor() / 255
-        fallen = motion_blur(flakes[:, None], round(radius), sigma, angle).to(images.dtype)
-        pale = mix * images + (1 - mix) * torch.maximum(images, 1.5 * brightness_of(images) + 0.5)
-        return pale + fallen + fallen.rot90(2, (2, 3))
+        return snowed(images, field, angle, *constants)
+
+
+def snowed(images: Tensor, field: Tensor, angle: Tensor, *constants: float) -> Tensor:
+    """Images under flakes that a normal `field`, shape (batch, height, width), makes and that fall along an `angle` in
+    degrees, shape (batch,); they may leave [0, 1]. The constants are `snow`'s."""
+    mean, deviation, size, least, radius, sigma, mix = constants
+    flakes = filtered(mean + deviation * field, *(zoom_matrix(side, size) for side in images.shape[2:]))
+    flakes = torch.where(flakes < least, 0, flakes).clamp(0, 1).mul(255).floor() / 255
+    fallen = motion_blur(flakes[:, None], round(radius), sigma, angle).to(images.dtype)
+    pale = mix * images + (1 - mix) * torch.maximum(images, 1.5 * brightness_of(images) + 0.5)
+    return pale + fallen + fallen.rot90(2, (2, 3))
 
 
 class Fog(Corruption):
@@ -73,6 +79,11 @@ class Brightness(Corruption):
     random = False
 
     def corrupt(self, images: Tensor, added: float) -> Tensor:
-        value = images.amax(1, keepdim=True)
-        brighter = (value + added).clamp(0, 1)
-        return torch.where(value > 0, images * (brighter / value.clamp_min(1e-12)), brighter)
+        return brightened(images, added)
+
+
+def brightened(images: Tensor, added: float) -> Tensor:
+    """Images with so much `added` to their value, which stays from 0 to 1; less where it is below 0."""
+    value = images.amax(1, keepdim=True)
+    brighter = (value + added).clamp(0, 1)
+    return torch.where(value > 0, images * (brighter / value.clamp_min(1e-12)), brighter)

@@ -7,8 +7,10 @@ import pandas as pd
 
 from robust.report.studies import Findings
 from robust.studies.corruptions.report import corruptions_section
+from robust.studies.corruptions.stability import stability_section
 
 
 def findings(folders: Sequence[Path], rows: pd.DataFrame) -> Findings:
-    """The means over the corruptions and their families, and errors beside a baseline's."""
-    return Findings([corruptions_section(folders, rows)])
+    """The means over the corruptions and their families, and errors beside a baseline's; flips under sequences of
+    frames."""
+    return Findings([corruptions_section(folders, rows), stability_section(folders)])

@@ -1,0 +1,79 @@
+"""Stability: how often a model changes its prediction while a picture changes a little from frame to frame."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from robust.data import ImageSet, to_float
+from robust.measure.evaluate import check_classes
+from robust.measure.intervals import mean_share
+from robust.models import ask, device_of, evaluating
+from robust.perturb import ImageRandom, key
+from robust.perturb.sequences import SEQUENCES
+from robust.progress import Progress
+
+#: what tells the tests of a model's stability apart
+STABILITY_KEY = ["sequence", "evaluation_seed"]
+#: the name of a sequence, and the seed that it is drawn with
+SequenceTest = tuple[str, int]
+_COLUMNS = [*STABILITY_KEY, "frames", "n", "flip_probability", "low", "high", "flips"]
+
+
+def planned_sequences(*, seed: int = 0) -> list[SequenceTest]:
+    """The tests under all SEQUENCES; where nothing is random, of seed 0."""
+    return [(name, seed if one.random else 0) for name, one in SEQUENCES.items()]
+
+
+def measure_stability(
+    model: nn.Module,
+    images: ImageSet,
+    tests: Sequence[SequenceTest],
+    *,
+    batch_size: int = 1000,
+    every_s: float = 0,
+    title: str | None = None,
+) -> Iterator[pd.DataFrame]:
+    """How stable `model` is in these tests (see `planned_sequences`), a row for each, in parts of about `every_s`
+    seconds, so that what was measured can be kept.
+
+    Columns: sequence, evaluation_seed; frames, of each image; n images; flip_probability, the mean over the images of
+    the share of their frames that are not predicted as the frame before (of noise: as the first one, the image itself),
+    and its 95 % interval over images, `low` to `high` (see `mean_share`), fractions; flips, uint8 of shape (n,), how
+    many frames of each image. Frames are kept of one batch, one at a time. With a `title` a bar shows how far it is.
+    Raises OutputError as `predict`.
+    """
+    images = images.near(device_of(model))
+    rows, begun = [], time.monotonic()
+    with evaluating(model), Progress(title, len(tests) * len(images), "image") as progress:
+        for place, test in enumerate(tests, start=1):
+            parts = []
+            for start in range(0, len(images), batch_size):
+                parts.append(_flips(model, images[start : start + batch_size], test))
+                progress.add(len(parts[-1][1]))
+            frames, flips = parts[0][0], np.concatenate([one for _, one in parts])
+            rows.append((*test, frames, len(images), *mean_share(flips / (frames - 1)), flips))
+            if place == len(tests) or time.monotonic() - begun > every_s:
+                yield pd.DataFrame(rows, columns=_COLUMNS)
+                rows, begun = [], time.monotonic()
+
+
+def _flips(model: nn.Module, images: ImageSet, test: SequenceTest) -> tuple[int, np.ndarray]:
+    """How many frames these images have, and how many of each image's flip, uint8 of shape (n,)."""
+    name, seed = test
+    device, sequence, before = device_of(model), SEQUENCES[name], None
+    random = ImageRandom(key("sequence", name, seed), images.places.to(device))
+    flips, frames = torch.zeros(len(images), dtype=torch.uint8, device=device), 0
+    with torch.inference_mode():
+        for frame in sequence.frames(to_float(images.images.to(device)), random):
+            logits = ask(model, frame, numbers=images.places, under=f"frame {frames} of sequence {name}")
+            check_classes(logits, len(images.classes))
+            predicted, frames = logits.argmax(1), frames + 1
+            if before is not None:
+                flips += predicted != before
+            if before is None or not sequence.beside_first:
+                before = predicted
+    return frames, flips.cpu().numpy()
