@@ -44,6 +44,7 @@ READERS: dict[str, Callable[[Experiment], Any]] = {
     "attacks": lambda run: run.files.read_attacks(),
     "attacks without images": lambda run: run.files.read_attacks(images=False),
     "published": lambda run: run.files.read_published(),
+    "stability": lambda run: run.files.read_stability(),
     "knn": lambda run: run.files.read_knn(),
     "samples": lambda run: vars(run.files.read_samples() or Samples(*[np.zeros(0)] * 6)),
     "a task's table": lambda run: run.files.read_extra_table("mine.parquet", ["image"]),
@@ -87,6 +88,12 @@ def published(chance: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({**about, **figures, **dict.fromkeys(CALIBRATION, np.nan), **predictions})
 
 
+def stability(chance: np.random.Generator) -> pd.DataFrame:
+    about = {"sequence": ["snow"], "evaluation_seed": [0], "frames": [31], "n": [2]}
+    figures = {"flip_probability": [chance.random()], "low": [0.0], "high": [1.0]}
+    return pd.DataFrame({**about, **figures, "flips": [chance.integers(0, 31, 2).astype(np.uint8)]})
+
+
 def write_whole(run: Experiment, seed: int) -> None:
     """All files that a finished run may have, without training: their figures are drawn by the seed."""
     files, chance = run.files, np.random.default_rng(seed)
@@ -115,6 +122,7 @@ def write_whole(run: Experiment, seed: int) -> None:
         attacks = {"image": chosen, "success": True, "threshold": np.nan, "distortion": chance.random(len(chosen))}
         files.add_attacks(pd.DataFrame({**about, **attacks, "original": pictures, "adversarial": pictures}))
     files.write_published(published(chance), set(), run.identity, run.reference_name)
+    files.write_stability(stability(chance), run.identity, run.reference_name)
     files.write_knn(untrained=chance.random(), trained=chance.random())
     files.log.write_text("done\n")
     write_status(run.folder, State.DONE, durations_s={"train": float(seed)}, identity=run.identity.as_dict())
@@ -198,7 +206,7 @@ def test_no_damage_goes_unseen(
     assert (usual["missing"], usual["attacks left"], usual["incomplete"]) == ([], "0", "False")
     chance, counts = random.Random(7), collections.Counter[str]()
     names = sorted(path.name for path in whole.folder.iterdir() if path.name != "log.txt")
-    assert len(names) == 15
+    assert len(names) == 16
     for number, chosen in enumerate(cases(names, chance)):
         run = copy(whole, tmp_path / str(number))
         for name, how in chosen:

@@ -21,7 +21,7 @@ ROOM = Path(robust.__file__).parent
 FILES = {
     *("config.yaml", "model.ckpt", "last.ckpt", "rows.csv", "predictions.parquet", "confusion.csv"),
     *("summary.json", "metrics.csv", "log.txt", "status.json", "claim.json", "attacks.parquet"),
-    *("published.parquet", "knn.csv", "samples.npz", "sums.json"),
+    *("published.parquet", "stability.parquet", "knn.csv", "samples.npz", "sums.json"),
 }
 FOLDERS = {"report", "wandb", "tensorboard"}
 IDENTITY = Identity("digits", "convnet", "constant", "noise", 0.1, 0, digest="0123456789", kind="4567")
@@ -68,7 +68,7 @@ def test_nothing_is_there_before_it_is_written(tmp_path: Path) -> None:
     assert run.known_tests() == set()
     found = [
         *(run.read_predictions(), run.read_confidence(), run.read_confusion(), run.read_metrics(), run.read_attacks()),
-        *(run.made_attacks(), run.read_published(), run.read_knn(), run.read_samples()),
+        *(run.made_attacks(), run.read_published(), run.read_stability(), run.read_knn(), run.read_samples()),
         *(run.read_extra_table("mine.parquet", ["image"]), run.read_extra_arrays("mine.npz", {"a": 1})),
         *(run.read_record(), run.identity()),
     ]
