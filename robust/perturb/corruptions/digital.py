@@ -67,33 +67,33 @@ class ElasticTransform(Corruption):
         moved = _sampled(wide, _affine_places(points.to(wide) * affine * side, height, width), edges=False)
         if far:
             smooth = (gaussian_matrix(size, alike * side, cut=_CUT) for size in (height, width))
-            down, across = (filtered(field.to(wide), *smooth) * (far * side)).unbind(1)
+            down, across = filtered(field.to(wide), *smooth).mul_(far * side).unbind(1)
             y, x = (torch.arange(size, device=wide.device, dtype=wide.dtype) for size in (height, width))
-            moved = _sampled(moved, torch.stack([x + across, y[:, None] + down], -1), edges=True)
+            moved = _sampled(moved, torch.stack([across.add_(x), down.add_(y[:, None])], -1), edges=True)
         return moved.to(images.dtype)
 
 
 def _affine_places(moves: Tensor, height: int, width: int) -> Tensor:
     """Where each pixel's value comes from, (column, row), shape (batch, height, width, 2), when three points about the
     middle are moved by `moves`, in pixels, shape (batch, 3, 2)."""
-    y, x = (torch.arange(size, device=moves.device, dtype=moves.dtype) for size in (height, width))
-    own = torch.stack([x.expand(height, -1), y[:, None].expand(-1, width)], -1)
+    y, x = (torch.arange(size, device=moves.device, dtype=moves.dtype)[:, None] for size in (height, width))
     half = min(height, width) // 3
     if not half:
-        return own.expand(len(moves), -1, -1, -1)
+        own = torch.stack([x[:, 0].expand(height, -1), y.expand(-1, width)], -1)
+        return own.repeat(len(moves), 1, 1, 1)
     points = moves.new_tensor([[half, half], [half, -half], [-half, -half]])
     points = points + moves.new_tensor([width // 2, height // 2])
     there = torch.cat([points + moves, torch.ones_like(moves[..., :1])], -1)
-    back = torch.linalg.solve(there, points.expand_as(moves))
-    places = torch.cat([own, torch.ones_like(own[..., :1])], -1).flatten(0, 1)
-    return (places @ back).unflatten(1, (height, width))
+    of_column, of_row, of_all = torch.linalg.solve(there, points.expand_as(moves)).split(1, 1)
+    return (x * of_column)[:, None] + (y * of_row + of_all)[:, :, None]
 
 
 def _sampled(images: Tensor, places: Tensor, *, edges: bool) -> Tensor:
-    """The values at `places`, between pixels bilinearly; outside lies the mirror image, about the `edges` of the outer
-    pixels or about their middles."""
+    """The values at `places`, which it may overwrite, between pixels bilinearly; outside lies the mirror image, about
+    the `edges` of the outer pixels or about their middles."""
     sizes = places.new_tensor([images.shape[3], images.shape[2]])
-    grid = (places + 0.5) * 2 / sizes - 1 if edges else places * 2 / (sizes - 1).clamp_min(1) - 1
+    sizes, first = (sizes, 0.5) if edges else ((sizes - 1).clamp_min(1), 0)
+    grid = places.mul_(2 / sizes).sub_(1 - 2 * first / sizes)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=not edges)
 
 
