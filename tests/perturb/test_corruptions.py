@@ -283,7 +283,7 @@ def test_glass_blur_copies_pixel_after_pixel(size: int, severity: int) -> None:
     sigma, near, times = published("glass_blur", severity, size)
     images = photos(size, count=1)
     drawn = CORRUPTIONS["glass_blur"](severity=severity).sample(ImageRandom(3, torch.arange(1)), (3, size, size))
-    moves = (ImageRandom(3, torch.arange(1)).integers(2 * near, times, 2, size, size) - near)[0].numpy()
+    moves = (ImageRandom(3, torch.arange(1)).small_integers(2 * near, times, 2, size, size) - near)[0].numpy()
     assert (moves.min(), moves.max()) == (-near, near - 1)
     wanted = filters.gaussian(rows(images)[0], sigma, mode="nearest", truncate=4, channel_axis=-1)
     for time in range(times):

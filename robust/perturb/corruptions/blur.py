@@ -82,7 +82,7 @@ class GlassBlur(Corruption):
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         _, near, times = constants
-        moves = random.integers(2 * round(near), round(times), 2, *shape[1:]).sub_(round(near))
+        moves = random.small_integers(2 * round(near), round(times), 2, *shape[1:]).sub_(round(near))
         return {"places": shuffled(moves, round(near))}
 
     def corrupt(self, images: Tensor, sigma: float, *_: float, places: Tensor) -> Tensor:
@@ -103,11 +103,10 @@ def shuffled(moves: Tensor, near: int) -> Tensor:
     first = torch.arange(height * width, device=moves.device).expand(batch, -1).view(batch, height, width)
     if min(height, width) <= 2 * near:
         return first.flatten(1)
-    places = first
-    for time in range(times):
-        taken = _taken(moves[:, time], near, first)
-        places = places.flatten(1).gather(1, taken.flatten(1)).view_as(places)
-    return places.flatten(1)
+    places = _taken(moves[:, 0], near, first).flatten(1)
+    for time in range(1, times):
+        places = places.gather(1, _taken(moves[:, time], near, first).flatten(1))
+    return places
 
 
 def _taken(moves: Tensor, near: int, first: Tensor) -> Tensor:
@@ -117,11 +116,11 @@ def _taken(moves: Tensor, near: int, first: Tensor) -> Tensor:
     taken = first.clone()
     if near == 1:  # all take from above or the left, where nothing has changed yet
         inner = slice(2, height), slice(2, width)
-        taken[:, *inner] += down[:, *inner] * width + across[:, *inner]
+        taken[:, *inner] += down[:, *inner].int() * width + across[:, *inner]
         return taken
     columns = torch.arange(near + 1, width - near + 1, device=moves.device)
     for row in range(height - near, near, -1):
-        dy, dx = (one[:, row, near + 1 : width - near + 1] for one in (down, across))
+        dy, dx = (one[:, row, near + 1 : width - near + 1].long() for one in (down, across))
         line = taken[:, row].clone()  # in this row: where a value comes from, or in which column to look for it
         waits = (dy == 0) & (dx > 0)
         flat = (row + dy) * width + columns + dx
