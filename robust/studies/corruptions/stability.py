@@ -40,5 +40,9 @@ def _each(lines: pd.DataFrame) -> Table:
     each = pd.concat(parts, ignore_index=True)
     about = {name: each[name] for name in ("sequence", *varying(lines))}
     cells = {"flip probability, %": "flips", "FR, %": "fr"}
-    shown = {title: [with_interval(line, name) for _, line in each.iterrows()] for title, name in cells.items()}
+    shown = {
+        title: [with_interval(line, name) for _, line in each.iterrows()]
+        for title, name in cells.items()
+        if each[name].notna().any()
+    }
     return Table(pd.DataFrame({**about, "trained": each["title"], **shown}), each, _EACH)
