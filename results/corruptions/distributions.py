@@ -37,6 +37,8 @@ import numpy as np, imagecorruptions
 folder = sys.argv[1]
 images = np.load(os.path.join(folder, "images.npy"))
 np.random.seed(0)
+below = np.random.randint
+np.random.randint = lambda *given: below(*((5,) if given == (6,) else given))  # photographs of frost: as published
 for name, severity in json.loads(sys.argv[2]):
     found = [imagecorruptions.corrupt(one, corruption_name=name, severity=severity) for one in images]
     np.save(os.path.join(folder, f"{name}{severity}.npy"), np.stack(found).astype(np.uint8))
@@ -63,7 +65,7 @@ def figures(images: np.ndarray) -> pd.DataFrame:
 
 def ours(name: str, severity: int, images: np.ndarray, frost: str) -> np.ndarray:
     """The same images under our corruption, with the constants of 224 pixels, in 8 bits."""
-    given = {"pictures": frost} if name == "frost" else {}
+    given = {"pictures": frost} if name == "frost" else {}  # of which it takes the first five, as published
     kind, own = CORRUPTIONS[name](severity=severity, **given), constants(name, severity, 224)
     values = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     drawn = kind.draw(ImageRandom(key(name, severity), torch.arange(len(values))), tuple(values.shape[1:]), *own)

@@ -84,7 +84,7 @@ def print_plan(statuses: Mapping[Experiment, Status]) -> None:
     title = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, title_justify="left")
     for name in ("data", "trained", "level"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     attacks = {run: run.attacks_left() for _, run, _ in runs}
     attacked = any(attacks.values())
     for heading in ("runs", *states, *(["attacks to make"] if attacked else [])):
