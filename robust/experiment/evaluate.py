@@ -22,7 +22,9 @@ from robust.measure import (
     measure_in_parts,
     measure_published,
     preflight,
+    published_exposure,
     take_samples,
+    with_exposure,
 )
 from robust.models import device_of, folded, trunk_of
 from robust.progress import Progress
@@ -52,6 +54,7 @@ def measure_missing(run: Experiment) -> None:
         folder.write_extras(task.inspect(model, images, batch_size=batch_size, title=title))
     every_s = config.trainer.checkpoint_every_s
     for measured in measure_in_parts(model, images, missing, batch_size=batch_size, every_s=every_s, title=title):
+        measured.rows = with_exposure(measured.rows, run.conditions, run.trained_on)
         folder.write_tests(measured, run.identity, run.reference_name, images.classes)
     if not missing:
         folder.restore_tables(images.classes)
@@ -82,6 +85,7 @@ def _measure_published(run: Experiment, missing: Sequence[PublishedTest]) -> Non
     title = f"testing {run.identity.title} on published sets" if settings.progress else None
     size, every_s = run.config.evaluation.batch_size, settings.checkpoint_every_s
     for measured in measure_published(model, missing, batch_size=size, every_s=every_s, title=title):
+        measured["exposure"] = published_exposure(measured["corruption"], run.trained_on)
         run.files.write_published(measured, planned, run.identity, run.reference_name)
 
 

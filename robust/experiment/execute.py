@@ -106,7 +106,7 @@ def _complete(run: Experiment, warned: Sequence[str]) -> None:
     files = run.files
     parents = {part: one.identity.kind for part, one in run.parents.items()}
     about: dict[str, Any] = {"identity": run.identity.as_dict(), "parents": parents}
-    about |= {"settings": run.settings, "warnings": warned}
+    about |= {"settings": run.settings, "warnings": warned, "trained_on": run.trained_on}
     try:
         if not run.where:  # else it is as it was
             files.write_config(_from_anywhere(run.config))

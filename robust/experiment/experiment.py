@@ -13,10 +13,8 @@ from torch import nn
 
 from robust.attack import AttackPlan
 from robust.data import ImageSet, PerturbedData, PublishedTest, Splits
-from robust.experiment.build import (
-    build,
-    build_splits,
-)
+from robust.experiment.build import build, build_splits
+from robust.experiment.exposure import trained_on
 from robust.experiment.given import described, mapped_classes
 from robust.experiment.overrides import parse
 from robust.experiment.parents import is_self_supervised, learns
@@ -165,6 +163,11 @@ class Experiment:
         own = named_sources(Config.of({"data": {}, "attack": self.config.attack}))
         attacks = {f"attack {one.name}": json.dumps(own) for one in self.attack_plans if own}
         return {name: digest for name, digest in {**tests, **attacks}.items() if digest}
+
+    @functools.cached_property
+    def trained_on(self) -> dict[str, str]:
+        """What went into its training (see `trained_on`)."""
+        return trained_on(self)
 
     def _stale(self) -> set[str]:
         """What was measured by other code of the user's own than there is now."""

@@ -21,6 +21,7 @@ from robust.measure.evaluate import (
     planned_tests,
     predict,
 )
+from robust.measure.exposure import EXPOSURES, UNKNOWN, exposure, only_exposed, published_exposure, with_exposure
 from robust.measure.findings import Finding, preflight
 from robust.measure.knn import features, knn_accuracy
 from robust.measure.published import PUBLISHED_KEY, measure_published
@@ -31,11 +32,13 @@ from robust.measure.summary import scores, summarize
 
 __all__ = [
     "CALIBRATION",
+    "EXPOSURES",
     "NATURAL",
     "PUBLISHED_KEY",
     "SUITES",
     "TEST_KEY",
     "UNITS",
+    "UNKNOWN",
     "Condition",
     "Finding",
     "Flips",
@@ -48,6 +51,7 @@ __all__ = [
     "confidence_bins",
     "confusion_counts",
     "expected_calibration_error",
+    "exposure",
     "features",
     "flips",
     "knn_accuracy",
@@ -58,9 +62,11 @@ __all__ = [
     "measure_layers",
     "measure_published",
     "movement",
+    "only_exposed",
     "planned_tests",
     "predict",
     "preflight",
+    "published_exposure",
     "rms_calibration_error",
     "saliency_maps",
     "scores",
@@ -68,4 +74,5 @@ __all__ = [
     "suite_tests",
     "summarize",
     "take_samples",
+    "with_exposure",
 ]
