@@ -130,19 +130,28 @@ def _attack(settings: list[str]) -> None:
     print_attacks(attack_runs(runs, [one for one in settings if not one.startswith("run=")]))
 
 
-@command(_RUNS, _OUT, argument("--formats", default="", help="further ones: some of svg, png, pdf, tex, md (none)"))
-def _report(runs: list[str], out: Path | None, formats: str) -> None:
+@command(
+    _RUNS,
+    _OUT,
+    argument("--formats", default="", help="further ones: some of svg, png, pdf, tex, md (none)"),
+    argument("--exposure", default="", help="only tests of this: seen in training, family, far or unknown (all)"),
+)
+def _report(runs: list[str], out: Path | None, formats: str, exposure: str) -> None:
     """Print the results of finished runs and write their page.
 
     $ robust report runs
     $ robust report runs --out paper --formats pdf,tex
+    $ robust report runs --exposure far
     """
+    from robust.measure import only_exposed
     from robust.report import print_results, write_report
     from robust.runs import collect, find_runs
 
-    print_results(collect(folders := find_runs(runs)), folders)
+    rows = collect(folders := find_runs(runs))
+    print_results(only_exposed(rows, exposure), folders, exposure=exposure)
     with started():
-        print("page:", write_report(folders, out, formats=[one for one in formats.split(",") if one]))
+        chosen = [one for one in formats.split(",") if one]
+        print("page:", write_report(folders, out, formats=chosen, exposure=exposure))
 
 
 @command(

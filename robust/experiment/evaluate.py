@@ -14,6 +14,7 @@ from robust.attack import ANY, AttackPlan
 from robust.data import ImageSet, PublishedTest, to_float
 from robust.experiment.build import build_splits, task_of
 from robust.experiment.experiment import Experiment
+from robust.experiment.exposure import distances_missing, measure_distances
 from robust.files.claiming import say
 from robust.learn import has_finite_weights, on_gpu
 from robust.measure import (
@@ -68,10 +69,12 @@ def find_faults(model: nn.Module, images: ImageSet, *, batch_size: int, told: bo
 
 
 def measure_others(run: Experiment) -> None:
-    """Tests on published sets, where that is asked for and missing; measures the k-NN accuracy of a self-supervised
-    network, before and after: all test images among all that it learnt from."""
+    """Tests on published sets, and distances of the training, where these are asked for and missing; measures the k-NN
+    accuracy of a self-supervised network, before and after: all test images among all that it learnt from."""
     if missing := run.missing_published():
         _measure_published(run, missing)
+    if conditions := distances_missing(run):
+        measure_distances(run, conditions)
     if run.misses_knn():
         splits, trained, untrained = build_splits(run.config.data), run.load(), run.build_network()
         trunk_of(untrained).standardize = trunk_of(trained).standardize  # known without training

@@ -14,7 +14,7 @@ from torch import nn
 from robust.attack import AttackPlan
 from robust.data import ImageSet, PerturbedData, PublishedTest, Splits
 from robust.experiment.build import build, build_splits
-from robust.experiment.exposure import trained_on
+from robust.experiment.exposure import distances_missing, trained_on
 from robust.experiment.given import described, mapped_classes
 from robust.experiment.overrides import parse
 from robust.experiment.parents import is_self_supervised, learns
@@ -100,7 +100,9 @@ class Experiment:
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
         left = self.missing_tests() or self.missing_attacks() or self.missing_published()
-        return bool(left) or self.misses_knn() or self.misses_tracker() or self.misses_files()
+        return (
+            bool(left or distances_missing(self)) or self.misses_knn() or self.misses_tracker() or self.misses_files()
+        )
 
     def misses_files(self) -> bool:
         """Whether files are gone or damaged that can be made again (see `RunFolder.lost`)."""

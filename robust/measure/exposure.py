@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from robust.errors import check
 from robust.measure.conditions import NATURAL, Condition
 from robust.measure.suites import SUITES
 from robust.perturb import operations
@@ -15,6 +16,11 @@ EXPOSURES = (SEEN, FAMILY, FAR, UNKNOWN)
 LEGEND = (
     "Seen: the training contained this perturbation, at whatever level; family: another one of its family. "
     "What has no mark is far from the training, or of a network whose training is not known."
+)
+#: what a table says of distances (see `robust.measure.distance`)
+DISTANCE = (
+    "Distance of the training to this condition in the features of the natural model, as a share of that of natural "
+    "images (minimal sample distance, arXiv 2102.11273): 0, training contains it; 1, it comes no nearer."
 )
 _TEST = ["test_perturbation", "test_level"]
 _TRIAL = [*_TEST, "trial", "evaluation_seed"]
@@ -52,16 +58,17 @@ def published_exposure(corruptions: pd.Series, trained_on: Mapping[str, str]) ->
 
 def only_exposed(rows: pd.DataFrame, wanted: str) -> pd.DataFrame:
     """The rows of natural images and those whose exposure is the wanted one; of the natural run that one of these is
-    held against the same tests too. Raises ValueError for another exposure, and where no row has it."""
-    if wanted not in EXPOSURES:
-        raise ValueError(f"`exposure` must be one of {', '.join(EXPOSURES)}; got {wanted}.")
-    mine = rows.get("exposure", pd.Series("", rows.index)) == wanted
-    if not mine.any():
-        known = " ".join(exposure for exposure in EXPOSURES if (rows.get("exposure", "") == exposure).any())
-        raise ValueError(f"`exposure` must be that of some row; got {wanted}, and there are: {known or 'none'}.")
-    asked = pd.MultiIndex.from_frame(rows.loc[mine, ["reference", *_TRIAL]])
+    held against the same tests too; with "" all rows. Raises ValueError for another exposure, and where no row has
+    it."""
+    if not wanted:
+        return rows
+    check("exposure", wanted, f"one of {', '.join(EXPOSURES)}", wanted in EXPOSURES)
+    said = rows.get("exposure", pd.Series("", rows.index))
+    known = [exposure for exposure in EXPOSURES if (said == exposure).any()]
+    check("exposure", wanted, f"what tests of these runs are: {', '.join(known) or 'none says'}", wanted in known)
+    asked = pd.MultiIndex.from_frame(rows.loc[said == wanted, ["reference", *_TRIAL]])
     beside = pd.MultiIndex.from_frame(rows[["run", *_TRIAL]]).isin(asked)
-    return rows[mine | beside | (rows["test_perturbation"] == NATURAL)].reset_index(drop=True)
+    return rows[(said == wanted) | beside | (rows["test_perturbation"] == NATURAL)].reset_index(drop=True)
 
 
 def knows_exposure(table: pd.DataFrame) -> bool:
@@ -69,15 +76,36 @@ def knows_exposure(table: pd.DataFrame) -> bool:
     return "exposure" in table and bool(table["exposure"].isin(EXPOSURES).any())
 
 
-def suite_exposure(summary: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """How many conditions of each suite were seen, and of how many a relative, in words ("3 of 9 seen"), "" for none: a
-    line for each group of the summary's lines, a column for each suite, `<suite>_exposure`."""
+def exposed_mean(summary: pd.DataFrame, wanted: str) -> list[pd.DataFrame]:
+    """Of each run of a summary its `mean`, and its natural run's, `before`, over all conditions of the wanted exposure:
+    a table with a line for each, as of a `condition` called "all far", whose `exposure` says of how many; no table for
+    no exposure."""
+    if not wanted:
+        return []
+    tests = summary[summary["exposure"] == wanted]
+    lines = tests.drop_duplicates("run").set_index("run", drop=False)
+    by_run = tests.groupby("run")
+    for name in ("mean", "before"):
+        lines[name] = by_run[name].agg(lambda one: one.mean(skipna=False))
+    words = by_run.size().map(lambda count: f"{count} condition{'s' * (count > 1)}")
+    return [lines.assign(exposure=words, condition=f"all {wanted}", test_perturbation=wanted).reset_index(drop=True)]
+
+
+def exposure_columns(
+    summary: pd.DataFrame, own: pd.DataFrame, names: Sequence[str], *, by: Sequence[str]
+) -> pd.DataFrame:
+    """What each group of a summary's lines has seen, in words, a column `<name>_exposure` for each of these suites and
+    conditions: of a suite, of how many of its conditions ("3 of 9 seen"); of a `condition` of the lines `own`, whether.
+    "" for nothing."""
     members = [(suite, name, round(level, _DIGITS)) for suite, tests in SUITES.items() for name, level in tests]
     tests = summary.drop_duplicates([*by, *_TEST])
     tests = tests.assign(test_level=tests["test_level"].astype(float).round(_DIGITS))
     found = tests.merge(pd.DataFrame(members, columns=["suite", *_TEST]), on=_TEST)
-    words = found.groupby([*by, "suite"], sort=False, dropna=False)["exposure"].agg(in_words)
-    return words.unstack().add_suffix("_exposure")
+    of_suites = found.groupby([*by, "suite"], sort=False)["exposure"].agg(in_words).unstack()
+    words = own.assign(exposure=own["exposure"].replace({FAR: "", UNKNOWN: ""}))
+    of_conditions = words.groupby([*by, "condition"], sort=False)["exposure"].first().unstack()
+    table = of_suites.join(of_conditions, how="outer").reindex(columns=[*names]).fillna("")
+    return table.add_suffix("_exposure")
 
 
 def in_words(exposures: pd.Series) -> str:
@@ -90,6 +118,31 @@ def in_words(exposures: pd.Series) -> str:
     return ", ".join(parts)
 
 
-def marked(titles: pd.Series, exposures: pd.Series) -> pd.Series:
+def marked(titles: Sequence[str], exposures: Sequence[str]) -> list[str]:
     """Titles of conditions, behind each of which stands whether it was SEEN or its FAMILY: "noise 0.05 (seen)"."""
-    return titles.where(~exposures.isin((SEEN, FAMILY)), titles + " (" + exposures.astype(str) + ")")
+    return beside(titles, [one if one in (SEEN, FAMILY) else "" for one in exposures])
+
+
+def beside(texts: Sequence[str], words: Sequence[str]) -> list[str]:
+    """Texts of a table, and in brackets beside each the words for it, where there are both: "98.1 (3 of 9 seen)"."""
+    return [f"{text} ({word})" if text and word else text for text, word in zip(texts, words, strict=True)]
+
+
+def shown_exposure(lines: pd.DataFrame) -> dict[str, Sequence[str]]:
+    """What a table shows of how far conditions lie from the training: `exposure`, and `distance`, where lines have
+    these."""
+    columns: dict[str, Sequence[str]] = {"exposure": lines["exposure"].tolist()} if knows_exposure(lines) else {}
+    if "distance" in lines:
+        columns["distance"] = ["" if pd.isna(one) else f"{one:.2f}" for one in lines["distance"]]
+    return columns
+
+
+def legends(shown: pd.DataFrame) -> str:
+    """What such a table says of these columns."""
+    texts = {"exposure": LEGEND, "distance": DISTANCE}
+    return "".join(f" {text}" for name, text in texts.items() if name in shown)
+
+
+def only_text(wanted: str) -> str:
+    """What a report of the tests of one exposure alone says first; "" for one of all tests."""
+    return f"Tests of exposure {wanted} alone, and the natural model in the same ones." if wanted else ""

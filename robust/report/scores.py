@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure import NATURAL, SUITES, condition_title
+from robust.measure.exposure import LEGEND, beside, exposed_mean, exposure_columns, knows_exposure, marked
 from robust.measure.suites import comparable_suites, suite_text
 from robust.measure.summary import seeds_line
 from robust.report.tables import intervals_note, percent, varying, with_half, with_interval
@@ -14,6 +15,7 @@ from robust.runs.settings import kept_epoch
 from robust.runs.titles import given_beside, kind_folders, only_measured, short_models
 
 _LINE = ["title", "kind", "data", "model"]
+_KIND = ["title", "data", "model"]
 _TEST = ["test_perturbation", "test_level"]
 _FAMILIES_OF_CAMERA = ("pixel", "noise", "blur")
 _UNTESTED = "not tested"
@@ -36,7 +38,9 @@ class Scores:
     note: str
 
 
-def score_table(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path] = ()) -> Scores:
+def score_table(
+    summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path] = (), *, exposure: str = ""
+) -> Scores:
     """One line for each kind of run (`title`), over its `seeds`: accuracy on natural images, its mean over each suite
     of tests, and how it does in the `hardest` one. `summary` as `summary_table` makes it of these rows. `folders` say
     what commands set.
@@ -48,9 +52,11 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Pat
     not measured there, the one that the runs themselves fail most under; `won` is the difference. Suites have a column
     where some line has all of it; the families of `camera` have none where `camera` says it. So has a condition that
     some run was trained on, by its title, where no suite that is shown has such (of a perturbation of one's own, say).
+    Where rows say what was seen in training, `<column>_exposure` does in words; with an `exposure`, `all <exposure>` is
+    the mean over every condition of that.
     """
     suites = comparable_suites(rows)
-    means, own = suite_columns(suites), _trained_conditions(summary)
+    means, own = suite_columns(suites), pd.concat([_trained_conditions(summary), *exposed_mean(summary, exposure)])
     under_own = own.groupby(["run", "condition"])[["mean", "before"]].first()
     means = means.join(under_own["mean"].unstack(), how="outer")
     runs = summary.drop_duplicates("run").set_index("run", drop=False)
@@ -63,6 +69,8 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Pat
     conditions = tuple(own.loc[~own["test_perturbation"].isin(said), "condition"].unique())
     hidden = {*SUITES, *own["condition"]} - {*shown, *conditions}
     lines = lines.drop(columns=[f"{name}{end}" for name in hidden for end in _ENDS], errors="ignore")
+    if knows_exposure(summary):
+        lines = lines.join(exposure_columns(summary, own, [*shown, *conditions], by=_KIND), on=_KIND)
     shared, settings = given_beside(runs.set_index("kind")["title"].to_dict(), kind_folders(folders, runs))
     compared = bool(lines["won"].notna().any())
     note = [
@@ -71,6 +79,7 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Pat
         _ARROWS if compared else "",
         "" if (summary["test_perturbation"] == NATURAL).all() else _WORST.format(_WHOSE[compared]),
         _note(suites, lines, summary, shown) if shown or not conditions else "",
+        LEGEND if knows_exposure(summary) else "",
         _untested(summary),
         _baselines(summary),
         intervals_note(lines["seeds"]),
@@ -86,6 +95,7 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
 
     def cells(name: str) -> list[str]:
         found = [cell(line, name) for _, line in lines.iterrows()]
+        found = beside(found, lines.get(f"{name}_exposure", [""] * len(lines)))
         return _from_to(lines.get(f"{name}_before"), found)
 
     before = lines["before"].where(lines["won"].notna())
@@ -160,6 +170,7 @@ def _hardest(summary: pd.DataFrame) -> pd.DataFrame:
     most under: `hardest`, `after` and `before`."""
     grouped = summary.groupby([*_LINE, "test_perturbation", "test_level"], sort=False, dropna=False)
     tests = grouped[["mean", "before"]].mean()
+    tests["exposure"] = grouped["exposure"].first() if knows_exposure(summary) else ""
     tests["before"] = tests["before"].where(grouped["before"].count() == grouped.size())
     runs = grouped.size()
     tests = tests[runs == runs.groupby(_LINE, dropna=False).transform("max")].reset_index()
@@ -170,7 +181,7 @@ def _hardest(summary: pd.DataFrame) -> pd.DataFrame:
         condition_title(*test) + (f" (tie of {tied})" if tied > 1 else "")
         for test, tied in zip(least[_TEST].itertuples(False, None), ties[least.index], strict=True)
     ]
-    least = least.assign(hardest=titles).rename(columns={"mean": "after"}).set_index(_LINE)
+    least = least.assign(hardest=marked(titles, least["exposure"])).rename(columns={"mean": "after"}).set_index(_LINE)
     return least[["hardest", "after", "before"]]
 
 

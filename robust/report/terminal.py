@@ -21,18 +21,19 @@ _WIDE = 160  # characters of a line in a file
 _LONGEST = 60  # characters of a name
 
 
-def print_results(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> None:
+def print_results(rows: pd.DataFrame, folders: Sequence[Path] = (), *, exposure: str = "") -> None:
     """The scores of every kind of run. Titles name the settings in which kinds differ, from the configurations in
-    `folders`; of such the folders are named below. Then what came of published test sets."""
+    `folders`; of such the folders are named below. Then what came of published test sets; of rows of an `exposure`
+    alone that is left out."""
     summary = summary_table(rows, folders)
-    scores = score_table(summary, rows, folders)
+    scores = score_table(summary, rows, folders, exposure=exposure)
     shown = shown_scores(scores, intervals=False).rename(columns=lambda name: name.removesuffix(", %"))
     print_table(shown, "test accuracy, %", scores.note)
     runs = summary.drop_duplicates("run")
     told_apart = runs[runs["title"] != runs.apply(run_title, axis=1)].drop_duplicates("kind")
     for title, run in told_apart.head(_MOST_FOLDERS)[["title", "run"]].itertuples(index=False, name=None):
         Console().print(plain(f"{title}: {run}"), markup=False, highlight=False, soft_wrap=True)
-    if (published := published_table(folders)) is not None:
+    if not exposure and (published := published_table(folders)) is not None:
         narrow = published.shown.drop(columns=[*calibration_columns(published.numbers)])
         print_table(narrow, "published test sets", published.note)
 

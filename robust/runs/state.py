@@ -111,8 +111,8 @@ def write_status(
     `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`),
     `parents` the kinds of the runs that it starts from, by the part that takes their weights, `sources` digests of the
     user's own code that it was tested by, `warnings` what was warned of, `settings` which keys were given that make the
-    run what it is, such as "optimizer=sgd", `trained_on` which operations went into the training; what was recorded of these before stays, of warnings until it is trained
-    anew.
+    run what it is, such as "optimizer=sgd", `trained_on` the operations that went into its training, each with its
+    family; what was recorded of these before stays, of warnings until it is trained anew.
     """
     session = {
         "command": command_line(),
