@@ -74,7 +74,7 @@ def measure_others(run: Experiment) -> None:
     if missing := run.missing_published():
         _measure_published(run, missing)
     if conditions := distances_missing(run):
-        measure_distances(run, conditions)
+        measure_distances(run, conditions, load_for_tests(run.reference or run))
     if run.misses_knn():
         splits, trained, untrained = build_splits(run.config.data), run.load(), run.build_network()
         trunk_of(untrained).standardize = trunk_of(trained).standardize  # known without training

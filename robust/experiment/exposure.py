@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
+from torch import nn
 
 from robust.data.store import MANIFEST
 from robust.errors import notify
@@ -52,10 +53,10 @@ def distances_missing(run: "Experiment") -> list[Condition]:
     return [one for one in run.conditions if one.perturbation is not None and (one.name, one.level) not in made]
 
 
-def measure_distances(run: "Experiment", missing: Sequence[Condition]) -> None:
-    """Measures how far the training lies from these conditions, in the features of the natural run that this one is
-    compared with, and keeps it beside what is known. NaN, which is said, where not all of the training can be done to
-    images again: others' weights, stored images, a task of its own."""
+def measure_distances(run: "Experiment", missing: Sequence[Condition], natural: nn.Module) -> None:
+    """Measures how far the training lies from these conditions, in the features of the `natural` network that the run
+    is compared with, and keeps it beside what is known. NaN, which is said, where not all of the training can be done
+    to images again: others' weights, stored images, a task of its own."""
     parts, settings = _parts(run), run.config.evaluation
     changes = [part.change for part in parts if part.change is not None]
     title = f"distances of {run.identity.title}" if run.config.trainer.progress else None
@@ -66,9 +67,7 @@ def measure_distances(run: "Experiment", missing: Sequence[Condition]) -> None:
         )
         found = found.assign(distance=float("nan"), natural_distance=float("nan"), minimal_distance=float("nan"))
     else:
-        found = sample_distances(
-            (run.reference or run).load(), run.splits.test, missing, changes, seed=settings.seed, title=title
-        )
+        found = sample_distances(natural, run.splits.test, missing, changes, seed=settings.seed, title=title)
     known = read_distances(run.files) if run.files.has_extras([DISTANCES]) else None
     run.files.write_extras({DISTANCES: found if known is None else pd.concat([known, found], ignore_index=True)})
 

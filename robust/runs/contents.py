@@ -108,7 +108,8 @@ def _parse_rows(path: Path, text: str) -> pd.DataFrame:
     rows = formats.parse_csv(path, text, _ROWS, words=_WORDS, keep_default_na=False, na_values=_MAY_LACK)
     if not rows["accuracy"].between(0, 1).all():
         raise DamagedError(path, "not every accuracy is from 0 to 1")
-    rows = rows.reindex(columns=rows.columns.union([*_MAY_LACK, "exposure"], sort=False)).fillna({"exposure": ""})
+    rows = rows.reindex(columns=rows.columns.union(list(_MAY_LACK), sort=False))
+    rows = rows if "exposure" in rows else rows.assign(exposure="")
     if not rows["exposure"].isin(_EXPOSURES).all():
         raise DamagedError(path, f"not every exposure is one of {', '.join(_EXPOSURES[1:])}")
     return rows
