@@ -1,5 +1,6 @@
 """What went into the training of a run: its own, and that of the runs that it starts from."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,7 +9,6 @@ import pandas as pd
 from torch import nn
 
 from robust.data.store import MANIFEST
-from robust.errors import notify
 from robust.experiment.build import build, make
 from robust.experiment.parents import learns
 from robust.experiment.rules import locate
@@ -23,6 +23,7 @@ from robust.runs.formats import read_parquet
 if TYPE_CHECKING:
     from robust.experiment.experiment import Experiment
 
+_log = logging.getLogger(__name__)
 #: of a self-supervised task, what it does to the pictures itself
 _OF_TASKS = {"rotation": ("rotate",), "patches": ("shift",)}
 
@@ -62,9 +63,7 @@ def measure_distances(run: "Experiment", missing: Sequence[Condition], natural: 
     title = f"distances of {run.identity.title}" if run.config.trainer.progress else None
     found = pd.DataFrame([(one.name, one.level) for one in missing], columns=["test_perturbation", "test_level"])
     if len(changes) < len(parts):
-        notify(
-            f"{run.identity.title}: no distance is measured, since not all that it was trained on can be made again."
-        )
+        _log.warning("no distance: not all of the training can be done again (others' weights, stored images, a task)")
         found = found.assign(distance=float("nan"), natural_distance=float("nan"), minimal_distance=float("nan"))
     else:
         found = sample_distances(natural, run.splits.test, missing, changes, seed=settings.seed, title=title)

@@ -14,7 +14,7 @@ SEEN, FAMILY, FAR, UNKNOWN = "seen", "family", "far", "unknown"
 EXPOSURES = (SEEN, FAMILY, FAR, UNKNOWN)
 #: what a table says of its marks
 LEGEND = (
-    "Seen: the training contained this perturbation, at whatever level; family: another one of its family. "
+    "Seen (*): the training contained this perturbation, at whatever level; family (°): another one of its family. "
     "What has no mark is far from the training, or of a network whose training is not known."
 )
 #: what a table says of distances (see `robust.measure.distance`)
@@ -108,6 +108,15 @@ def exposure_columns(
     return table.add_suffix("_exposure")
 
 
+def test_marks(summary: pd.DataFrame, lines: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """SEEN, FAMILY or "" of each test perturbation, a column for each, for each of these lines, by what names them."""
+    if not knows_exposure(summary):
+        return pd.DataFrame("", lines.index, summary["test_perturbation"].unique())
+    found = summary.groupby([*by, "test_perturbation"], sort=False)["exposure"].first().unstack()
+    marks = found.where(found.isin((SEEN, FAMILY)), "")
+    return marks.reindex(pd.MultiIndex.from_frame(lines[[*by]])).set_axis(lines.index)
+
+
 def in_words(exposures: pd.Series) -> str:
     """How many of these are SEEN and FAMILY, such as "3 of 9 seen, 2 family"; "" where none is."""
     counts = {word: int((exposures == word).sum()) for word in (SEEN, FAMILY)}
@@ -123,9 +132,16 @@ def marked(titles: Sequence[str], exposures: Sequence[str]) -> list[str]:
     return beside(titles, [one if one in (SEEN, FAMILY) else "" for one in exposures])
 
 
-def beside(texts: Sequence[str], words: Sequence[str]) -> list[str]:
-    """Texts of a table, and in brackets beside each the words for it, where there are both: "98.1 (3 of 9 seen)"."""
-    return [f"{text} ({word})" if text and word else text for text, word in zip(texts, words, strict=True)]
+def beside(texts: Sequence[str], words: Sequence[str], *, short: bool = False) -> list[str]:
+    """Texts of a table, and beside each the words for it, where there are both: "98.1 (3 of 9 seen)"; or `short` the
+    mark that stands for them: "98.1*"."""
+    marks = [_mark(word) if short else f" ({word})" if word else "" for word in words]
+    return [f"{text}{mark}" if text else "" for text, mark in zip(texts, marks, strict=True)]
+
+
+def _mark(words: str) -> str:
+    """The mark of LEGEND for words: what is seen counts first."""
+    return "*" if SEEN in words else "°" if FAMILY in words else f" ({words})" if words else ""
 
 
 def shown_exposure(lines: pd.DataFrame) -> dict[str, Sequence[str]]:

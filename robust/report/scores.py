@@ -52,8 +52,8 @@ def score_table(
     not measured there, the one that the runs themselves fail most under; `won` is the difference. Suites have a column
     where some line has all of it; the families of `camera` have none where `camera` says it. So has a condition that
     some run was trained on, by its title, where no suite that is shown has such (of a perturbation of one's own, say).
-    Where rows say what was seen in training, `<column>_exposure` does in words; with an `exposure`, `all <exposure>` is
-    the mean over every condition of that.
+    Where rows say what was seen in training, `<column>_exposure` does in words. With an `exposure` one mean stands for
+    the suites: `all <exposure>`, over every condition of that.
     """
     suites = comparable_suites(rows)
     means, own = suite_columns(suites), pd.concat([_trained_conditions(summary), *exposed_mean(summary, exposure)])
@@ -64,7 +64,7 @@ def score_table(
     for condition, known in under_own["before"].groupby("condition"):  # in the same trials
         before[condition] = known.droplevel("condition")
     lines = _lines(summary, means, before)
-    shown = shown_suites(lines)
+    shown = () if exposure else shown_suites(lines)
     said = {name for suite in shown for name, _ in SUITES[suite]}
     conditions = tuple(own.loc[~own["test_perturbation"].isin(said), "condition"].unique())
     hidden = {*SUITES, *own["condition"]} - {*shown, *conditions}
@@ -95,7 +95,7 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
 
     def cells(name: str) -> list[str]:
         found = [cell(line, name) for _, line in lines.iterrows()]
-        found = beside(found, lines.get(f"{name}_exposure", [""] * len(lines)))
+        found = beside(found, lines.get(f"{name}_exposure", [""] * len(lines)), short=not intervals)
         return _from_to(lines.get(f"{name}_before"), found)
 
     before = lines["before"].where(lines["won"].notna())

@@ -171,11 +171,11 @@ def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
             "trained": lines["title"],
             "data": lines["data"],
             "tested on": tested,
+            **shown_exposure(lines),
             "seeds": lines["seeds"],
             "accuracy, %": lines["mean"].map(percent),
             **interval_column(lines),
             **calibration_columns(lines),
-            **shown_exposure(lines),
         }
     )
     note = (
