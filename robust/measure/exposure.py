@@ -48,7 +48,7 @@ def with_exposure(rows: pd.DataFrame, conditions: Sequence[Condition], trained_o
     """The rows of tests under these conditions, each with its `exposure`; "" for natural images."""
     made_of = {one.name: one.perturbation.made_of for one in conditions if one.perturbation is not None}
     known = {name: exposure(parts, trained_on) for name, parts in made_of.items()}
-    return rows.assign(exposure=rows["test_perturbation"].map(known).fillna(""))
+    return rows.assign(exposure=[known.get(name, "") for name in rows["test_perturbation"]])
 
 
 def published_exposure(corruptions: pd.Series, trained_on: Mapping[str, str]) -> pd.Series:
