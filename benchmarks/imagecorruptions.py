@@ -5,7 +5,7 @@ import sys
 from types import TracebackType
 from typing import Self
 
-_NEEDS = ("imagecorruptions-imaug==1.1.5", "setuptools<81")
+NEEDS = ("imagecorruptions-imaug==1.1.5", "setuptools<81")
 _SERVER = """
 import sys, time, warnings
 warnings.simplefilter("ignore")
@@ -27,7 +27,7 @@ class Imagecorruptions:
     """The library, ready to corrupt; None of it where the environment cannot be made."""
 
     def __enter__(self) -> Self | None:
-        packages = [part for need in _NEEDS for part in ("--with", need)]
+        packages = [part for need in NEEDS for part in ("--with", need)]
         command = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", *packages, "python", "-c", _SERVER]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

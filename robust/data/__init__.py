@@ -14,7 +14,7 @@ from robust.data.pretext import label_subset, patch_pairs, rotation_dataset
 from robust.data.published import PublishedTest, named_folders, published_tests, recreate
 from robust.data.sources import cifar10, cifar100, digits, emnist, fashion_mnist, mnist, stl10, svhn
 from robust.data.tiny_imagenet import tiny_imagenet
-from robust.data.validation import hold_out
+from robust.data.validation import fewer_tests, hold_out
 
 __all__ = [
     "Augmentation",
@@ -36,6 +36,7 @@ __all__ = [
     "digits",
     "emnist",
     "fashion_mnist",
+    "fewer_tests",
     "folder",
     "hold_out",
     "huggingface",

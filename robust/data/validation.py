@@ -1,10 +1,11 @@
-"""A part of the training images that is set aside."""
+"""Parts of a data set: training images that are set aside, fewer test images."""
 
 from dataclasses import replace
 
 import torch
 
 from robust.data.images import Splits
+from robust.errors import check
 from robust.perturb.random import ImageRandom, key
 
 
@@ -25,3 +26,14 @@ def hold_out(splits: Splits, share: float, *, seed: int) -> Splits:
         )
     trained, aside = ((held == whether).nonzero()[:, 0] for whether in (False, True))
     return replace(splits, train=train[trained], validation=train[aside])
+
+
+def fewer_tests(splits: Splits, per_class: int) -> Splits:
+    """The same images, to test on only so many of each class, always the same ones. Raises ValueError for more than
+    there are of one."""
+    test = splits.test
+    most = int(test.labels.unique(return_counts=True)[1].min())
+    check("data.test_per_class", per_class, f"at most {most}, all there are of a class", per_class <= most)
+    order = ImageRandom(key("test images"), test.places).uniform().argsort(stable=True)
+    rows = [order[test.labels[order] == label][:per_class] for label in test.labels.unique()]
+    return replace(splits, test=test[torch.cat(rows).sort().values])

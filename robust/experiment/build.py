@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from robust.attack import AttackPlan
-from robust.data import Splits, hold_out, label_subset
+from robust.data import Splits, fewer_tests, hold_out, label_subset
 from robust.data.own import looked_at
 from robust.errors import ParameterError, one_line, shown
 from robust.experiment.rules import locate
@@ -72,26 +72,34 @@ def build_tracker(logger: Config, tracked: TrackedRun) -> Tracker:
     return build(logger, without=["look"], _partial_=True)(told)
 
 
+#: what of `data` takes a part of its images
+PARTS = ("test_per_class", "validation", "labels")
+
+
 def build_splits(data: Config, *, images: Config | None = None, seed: int = 0) -> Splits:
     """The data set's images, or what `images`, a function by its configuration, makes of them, with labels of its own;
-    with `data.validation`, where that is a share, so many training images set aside, and of the others with
-    `data.labels` so many, both drawn by the seed. The same ones at the second time."""
-    source = json.dumps(data.source)
-    if images is not None:
-        return _read_splits(source, images=json.dumps(images))
-    shares = {name: data.get(name) for name in ("validation", "labels") if data.get(name) is not None}
-    return _read_splits(source, shares=json.dumps(shares), seed=seed) if shares else _read_splits(source)
+    with `data.test_per_class` so many test images; with `data.validation` so many training images set aside, and of the
+    others with `data.labels` so many, both drawn by the seed. The same ones at the second time."""
+    parts = {name: data.get(name) for name in PARTS if data.get(name) is not None}
+    return _read_splits(
+        json.dumps(data.source),
+        images=json.dumps(images) if images is not None else None,
+        parts=json.dumps(parts),
+        seed=seed if parts.keys() - {"test_per_class"} else 0,
+    )
 
 
 @functools.lru_cache(maxsize=4)
-def _read_splits(source: str, *, images: str | None = None, shares: str = "{}", seed: int = 0) -> Splits:
+def _read_splits(source: str, *, images: str | None, parts: str, seed: int) -> Splits:
     if images is not None:
-        splits = make(json.loads(images), _partial_=True)(_read_splits(source))
+        splits = _read_splits(source, images=None, parts=parts, seed=seed)
+        splits = make(json.loads(images), _partial_=True)(splits)
         if not isinstance(splits, Splits):
             raise ParameterError("task.images._target_", "a function that returns Splits", type(splits).__name__)
         return splits
-    if chosen := json.loads(shares):
-        splits = _read_splits(source)
+    if chosen := json.loads(parts):
+        splits = _read_splits(source, images=None, parts="{}", seed=0)
+        splits = fewer_tests(splits, chosen["test_per_class"]) if "test_per_class" in chosen else splits
         splits = hold_out(splits, chosen["validation"], seed=seed) if "validation" in chosen else splits
         return label_subset(splits, chosen["labels"], seed=seed) if "labels" in chosen else splits
     described = json.loads(source)

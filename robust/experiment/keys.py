@@ -106,6 +106,7 @@ KEYS = {
     "data.resize": Key(whole(1).or_null(), needed=False),
     "data.source": Key(_CALLED),
     "data.split": Key(_NAME, needed=False),
+    "data.test_per_class": Key(whole(1).or_null()),
     "data.validation": Key(_PART.or_null()),
     "evaluation.batch_size": Key(whole(1)),
     "evaluation.conditions": Key(_LEVELS),

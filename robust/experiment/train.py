@@ -16,7 +16,7 @@ from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from robust.data import PerturbedData
-from robust.experiment.build import build_schedule, build_splits, build_task, build_trainer
+from robust.experiment.build import PARTS, build_schedule, build_splits, build_task, build_trainer
 from robust.experiment.experiment import Experiment
 from robust.experiment.keys import BEST
 from robust.experiment.start import init_from_parents
@@ -83,7 +83,7 @@ def fit(
         callbacks=[*_callbacks(run), EpochLogger(files.write_metrics, run=run.identity.digest), *callbacks],
     )
     data = run.build_data()
-    for note in (*build_splits(config.data.without(["validation", "labels"])).notes, *data.notes):
+    for note in (*build_splits(config.data.without(PARTS)).notes, *data.notes):
         _log.info("%s", note)
     if resumed := files.checkpoint.is_file():
         _check_checkpoint(files.checkpoint, run.identity.digest)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from robust.perturb.sampling import sampled
 
 _COLOURS = 3
 _ROUNDING = 0.001  # of 255, by which a bilinear value may lie below the whole number that it is
@@ -36,8 +37,8 @@ def _affine(images: Tensor, **entries: Tensor) -> Tensor:
     across, along = xx * x + xy * y[:, None] + x1, yx * x + yy * y[:, None] + y1
     inside = (across >= 0) & (across < width) & (along >= 0) & (along < height)
     wide = images.dtype if images.dtype == torch.float64 else torch.float32
-    grid = torch.stack([across * 2 / width - 1, along * 2 / height - 1], dim=-1).to(wide)
-    found = functional.grid_sample(_images(_levels(images), grid), grid, padding_mode="border", align_corners=False)
+    x, y = (across * 2 / width - 1).to(wide), (along * 2 / height - 1).to(wide)
+    found = sampled(_images(_levels(images), x), x, y, outside="border")
     return _images((found * 255 + _ROUNDING).floor() * inside[:, None], images)
 
 

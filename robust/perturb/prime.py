@@ -14,6 +14,7 @@ from torch.nn import functional
 from robust.perturb.base import Perturbation, check_level
 from robust.perturb.mixture import Chains, Choice
 from robust.perturb.random import ImageRandom
+from robust.perturb.sampling import sampled
 
 _CUT = 100  # the highest frequency, of places and of colours
 _LOWEST_CUT = 2  # of places
@@ -59,8 +60,8 @@ class Diffeomorphism(_Primitive):
         wide = images.dtype if images.dtype == torch.float64 else torch.float32
         y, x = (torch.arange(size, device=images.device, dtype=wide) for size in (height, width))
         moved = (x - displacements[:, 0], y[:, None] - displacements[:, 1])
-        grid = torch.stack([at * 2 / max(1, size - 1) - 1 for at, size in zip(moved, (width, height), strict=True)], -1)
-        found = functional.grid_sample(images.to(wide), grid.to(wide), padding_mode="border", align_corners=True)
+        across, down = (at * 2 / max(1, size - 1) - 1 for at, size in zip(moved, (width, height), strict=True))
+        found = sampled(images.to(wide), across.to(wide), down.to(wide), outside="border", middles=True)
         return found.clamp(0, 1).to(images.dtype)
 
 

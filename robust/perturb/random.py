@@ -91,7 +91,7 @@ class ImageRandom:
     def bernoulli(self, share: Tensor, *shape: int) -> Tensor:
         """True with a probability of each image's `share`, shape (batch,), to a multiple of 2**-16: boolean."""
         size = math.prod(shape)
-        words = self._words((size + 3) // 4).view(torch.int16)[:, :size]  # four numbers of each word
+        words = torch.cat([words for _, words in self._quarters_of_rows(size)])
         bound = (share.clamp(0, 1) * 2**16).round().int() - 2**15
         return (words < bound[:, None]).view(len(self), *shape)
 
@@ -101,6 +101,14 @@ class ImageRandom:
         values = torch.empty(len(self), size, dtype=torch.int64, device=self.device)
         for rows, words in self._words_of_rows(size):
             torch.bitwise_right_shift(_shift_right(words, 33).mul_(high), 31, out=values[rows])
+        return values.view(len(self), *shape)
+
+    def small_integers(self, high: int, *shape: int) -> Tensor:
+        """Integers in [0, high), for `high` up to 256, four times as fast: int16."""
+        size = math.prod(shape)
+        values = torch.empty(len(self), size, dtype=torch.int16, device=self.device)
+        for rows, words in self._quarters_of_rows(size):
+            values[rows] = words.int().add_(2**15).mul_(high).bitwise_right_shift_(16)
         return values.view(len(self), *shape)
 
     def normal(self, *shape: int) -> Tensor:
@@ -139,8 +147,10 @@ class ImageRandom:
         images = _mix_(self._images + _signed(self._draws * 0xD1342543DE82EF95 % (1 << 64)))
         return images, torch.arange(1, size + 1, device=self.device) * _STEP
 
-    def _words(self, size: int) -> Tensor:
-        return torch.cat([words for _, words in self._words_of_rows(size)])
+    def _quarters_of_rows(self, size: int) -> Iterator[tuple[slice, Tensor]]:
+        """So many random int16 for each of some images, four of a word, and which images these are."""
+        for rows, words in self._words_of_rows((size + 3) // 4):
+            yield rows, words.view(torch.int16)[:, :size]
 
     def _words_of_rows(self, size: int) -> Iterator[tuple[slice, Tensor]]:
         """So many random words for each of some images, and which images these are; on a CPU as many as its cache

@@ -5,17 +5,15 @@ along its shorter side, (0, 0) in the middle.
 """
 
 import math
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from robust.perturb.base import DrawnStrength
 from robust.perturb.random import ImageRandom
+from robust.perturb.sampling import Outside, sampled
 
-#: what shows where nothing of the picture is: its border drawn out, black, or its mirror image
-Outside = Literal["border", "zeros", "reflection"]
 _DISTANCE = 3.0  # of the camera from a picture that it sees at an angle, in halves of the shorter side
 _NEAREST = 0.01  # of what lies behind the camera nothing is seen
 
@@ -32,13 +30,13 @@ def warp(images: Tensor, matrices: Tensor, *, outside: Outside = "border") -> Te
     height, width = images.shape[-2:]
     wide = images.dtype if images.dtype == torch.float64 else torch.float32
     half = torch.tensor([width, height], device=images.device, dtype=wide) / min(height, width)
-    grid = _grid(matrices.to(wide), half, height, width)
-    result = functional.grid_sample(images.to(wide), grid, padding_mode=outside, align_corners=False)
+    x, y = _places(matrices.to(wide), half, height, width)
+    result = sampled(images.to(wide), x, y, outside=outside)
     return result.clamp_(0, 1).to(images.dtype)
 
 
-def _grid(matrices: Tensor, half: Tensor, height: int, width: int) -> Tensor:
-    """The places that `grid_sample` takes pixels from, of a picture that reaches from -`half` to `half`."""
+def _places(matrices: Tensor, half: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The places that pixels come from, of a picture that reaches from -`half` to `half`."""
     units = torch.cat([half, half.new_ones(1)])
     matrices = matrices * units / units[:, None]
     x, y = ((torch.arange(size, device=half.device, dtype=half.dtype) * 2 + 1) / size - 1 for size in (width, height))
@@ -47,7 +45,7 @@ def _grid(matrices: Tensor, half: Tensor, height: int, width: int) -> Tensor:
         for row in matrices.unbind(1)
     )
     depth = depth.clamp_min(_NEAREST)
-    return torch.stack([across / depth, along / depth], dim=-1)
+    return across / depth, along / depth
 
 
 class Warp(DrawnStrength):

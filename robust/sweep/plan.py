@@ -9,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from robust.errors import ValidationError, one_line
 from robust.experiment.again import made_again
@@ -18,6 +19,8 @@ from robust.experiment.prepare import Preparation
 from robust.progress import Progress
 from robust.runs import State, Status
 from robust.values.secrets import masked_word
+
+_MOST_LINES = 60  # of a plan
 
 
 def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experiment]:
@@ -75,12 +78,13 @@ def _told(jobs: Sequence[list[str]]) -> Iterator[list[str]]:
 def print_plan(statuses: Mapping[Experiment, Status]) -> None:
     """Shows how many runs of each kind are in which state, how many attacks are left to make, and what went wrong with
     runs that failed."""
-    runs = [(f"{run.identity.data}|{_kind(run)}", run, status) for run, status in statuses.items()]
+    kinds = _kinds([*statuses])
+    runs = [(kind, run, status) for kind, (run, status) in zip(kinds, statuses.items(), strict=True)]
     states = [state for state in State if any(status.state is state for status in statuses.values())]
     title = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, title_justify="left")
     for name in ("data", "trained", "level"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     attacks = {run: run.attacks_left() for _, run, _ in runs}
     attacked = any(attacks.values())
     for heading in ("runs", *states, *(["attacks to make"] if attacked else [])):
@@ -89,7 +93,7 @@ def print_plan(statuses: Mapping[Experiment, Status]) -> None:
         mine = [(run, status) for other, run, status in runs if other == kind]
         levels = sorted({run.identity.level for run, _ in mine if run.perturbation})
         table.add_row(
-            *kind.split("|"),
+            *map(Text, kind),
             " to ".join(f"{one:g}" for one in dict.fromkeys([*levels[:1], *levels[-1:]])),
             *_count([status for _, status in mine], states),
             *([_many(attacks[run] for run, _ in mine)] if attacked else []),
@@ -135,6 +139,19 @@ def ancestors(run: Experiment) -> Iterator[Experiment]:
     for parent in run.parents.values():
         yield parent
         yield from ancestors(parent)
+
+
+def _kinds(runs: Sequence[Experiment]) -> list[tuple[str, str]]:
+    """The line of a plan that each run is counted in: its data, and what it is; with its network, where there are
+    several for the data, and with what it sets that not all do, unless lines were too many."""
+    shared = set.intersection(*(set(run.settings) for run in runs)) if runs else set()
+    several = len({run.identity.model for run in runs}) > 1
+    short = [(run.identity.data, " ".join([_kind(run), *([run.identity.model] * several)])) for run in runs]
+    full = [
+        (data, " ".join([kind, *(one for one in run.settings if one not in shared)]))
+        for (data, kind), run in zip(short, runs, strict=True)
+    ]
+    return full if len({*full}) <= _MOST_LINES else short
 
 
 def _kind(run: Experiment) -> str:

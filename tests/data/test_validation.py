@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from robust.data import ImageSet, Splits, hold_out
+from robust.data import ImageSet, Splits, fewer_tests, hold_out
 from robust.experiment.experiment import Experiment
 
 
@@ -31,6 +31,21 @@ def test_the_seed_draws_them() -> None:
     assert other is not None
     assert torch.equal(one.places, again.places)
     assert not torch.equal(one.places, other.places)
+
+
+def test_tests_on_fewer_images_are_on_the_same_ones_perturbed_as_among_all(make_run: Callable[..., Experiment]) -> None:
+    splits = make_splits(5, 30, 4)
+    found = fewer_tests(splits, 3)
+    assert found.train is splits.train
+    assert found.test.labels.bincount().tolist() == [3, 3, 3]
+    assert torch.equal(found.test.images[:, 0, 0, 0], found.test.places.byte()), "places are those in the data set"
+    assert found.test.places.tolist() != [0, 1, 2, 5, 6, 7, 35, 36, 37], "drawn"
+    runs = [make_run("technique=natural", "data.test_per_class=4", f"seed={seed}") for seed in (0, 1)]
+    assert torch.equal(runs[0].splits.test.places, runs[1].splits.test.places)
+    assert len(runs[0].splits.test) == 40
+    assert runs[0].folder != make_run("technique=natural").folder
+    with pytest.raises(ValueError, match=r"`data.test_per_class` must be at most 4, all there are of a class; got 5"):
+        fewer_tests(splits, 5)
 
 
 def test_of_classes_of_one_image_nothing_can_be_set_aside() -> None:

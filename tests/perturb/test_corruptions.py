@@ -15,6 +15,11 @@ from scipy import ndimage, stats
 from skimage import color, filters
 from torch import Tensor
 
+try:
+    from wand.image import Image as MagickImage
+except ImportError:  # it needs a library of the system
+    MagickImage = None
+
 from robust.perturb import ImageRandom
 from robust.perturb.corruptions import CORRUPTIONS, SIZES, Contrast, DrawnFrost, Frost, constants
 from robust.perturb.corruptions.blur import disk
@@ -132,13 +137,28 @@ def test_motion_blur_is_a_line_of_pixels(size: int, severity: int) -> None:
     assert_near(corrupted("motion_blur", severity, images, angle=angles), np.stack(wanted))
 
 
+@pytest.mark.skipif(MagickImage is None, reason="ImageMagick's library is not installed (Debian: imagemagick)")
+@at_every_severity
+@at_every_size
+def test_motion_blur_is_imagemagicks(size: int, severity: int) -> None:
+    radius, sigma = published("motion_blur", severity, size)
+    angles = torch.tensor([-135.0, -90.0, -44.0, 0.0, 17.0])  # of snow too
+    images = photos(size, count=len(angles))
+    wanted = []
+    for image, angle in zip(rows(images), angles.tolist(), strict=True):
+        with MagickImage.from_array((image * 255).round().astype(np.uint8)) as picture:
+            picture.motion_blur(radius=radius, sigma=sigma, angle=angle)
+            wanted.append(np.reshape(picture.export_pixels(channel_map="RGB", storage="double"), image.shape))
+    assert_near(corrupted("motion_blur", severity, images, angle=angles), np.stack(wanted))
+
+
 def line_blurred(image: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndarray:
     """ImageMagick's rule, in a loop; `angle` in radians."""
     weights = np.exp(-(np.arange(2 * radius + 1) ** 2) / (2 * sigma**2))
     y, x = np.mgrid[: len(image), : image.shape[1]]
     moved = []
     for step in range(2 * radius + 1):
-        across, down = (-math.ceil(step * one - 0.5) for one in (math.cos(angle), math.sin(angle)))
+        across, down = (math.ceil(step * one - 0.5) for one in (math.cos(angle), math.sin(angle)))
         moved.append(image[(y + down).clip(0, len(image) - 1), (x + across).clip(0, image.shape[1] - 1)])
     return np.tensordot(weights / weights.sum(), np.stack(moved), 1)
 
@@ -263,7 +283,7 @@ def test_glass_blur_copies_pixel_after_pixel(size: int, severity: int) -> None:
     sigma, near, times = published("glass_blur", severity, size)
     images = photos(size, count=1)
     drawn = CORRUPTIONS["glass_blur"](severity=severity).sample(ImageRandom(3, torch.arange(1)), (3, size, size))
-    moves = (ImageRandom(3, torch.arange(1)).integers(2 * near, times, 2, size, size) - near)[0].numpy()
+    moves = (ImageRandom(3, torch.arange(1)).small_integers(2 * near, times, 2, size, size) - near)[0].numpy()
     assert (moves.min(), moves.max()) == (-near, near - 1)
     wanted = filters.gaussian(rows(images)[0], sigma, mode="nearest", truncate=4, channel_axis=-1)
     for time in range(times):

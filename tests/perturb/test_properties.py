@@ -134,8 +134,8 @@ def test_black_and_white_images_stay_in_range(name, value):
 
 @every_perturbation
 def test_gradients_reach_the_images(name):
-    images = some_images(4, 3, 6, 5).requires_grad_()
-    (make(name)(images, seed=1) * some_images(4, 3, 6, 5)).sum().backward()
+    images = some_images(4, 3, 12, 10).requires_grad_()
+    (make(name)(images, seed=1) * some_images(4, 3, 12, 10)).sum().backward()
     assert images.grad.isfinite().all()
     assert images.grad.flatten(1).any(1).all(), "an image that no gradient reached"
 

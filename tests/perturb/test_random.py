@@ -68,9 +68,12 @@ def test_the_first_value_of_an_image_is_uniform_over_keys():
     assert stats.kstest(values.flatten(), "uniform").pvalue > 0.001
 
 
-@pytest.mark.parametrize("high", [1, 2, 3, 10, 1000])
-def test_integers_are_uniform_below_high(high):
-    values = draws(100).integers(high, 1000).flatten()
+@pytest.mark.parametrize(
+    ("draw", "high"),
+    [*(("integers", one) for one in (1, 2, 3, 10, 1000)), *(("small_integers", one) for one in (1, 6, 256))],
+)
+def test_integers_are_uniform_below_high(draw, high):
+    values = getattr(draws(100), draw)(high, 1001).flatten()
     assert 0 <= values.min() <= values.max() < high
     assert high == 1 or stats.chisquare(values.bincount(minlength=high)).pvalue > 0.001
 

@@ -128,6 +128,18 @@ def test_a_plan_says_how_many_attacks_there_are_to_make(tmp_path: Path, capsys: 
     assert "attacks" not in capsys.readouterr().out
 
 
+def test_a_plan_tells_runs_apart_that_differ_in_their_settings_or_networks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("technique=natural", "model=convnet_mnist,resnet18", "augment=mixup,cutmix", "label_smoothing=0.1")
+    print_plan({run: run.status() for run in plan([[*job, f"runs_dir={tmp_path}"] for job in jobs(*arguments)])})
+    said = capsys.readouterr().out
+    for model in ("convnet_mnist", "resnet18"):
+        for augment in ("mixup", "cutmix"):
+            assert f"natural {model} augment={augment}" in said
+    assert "label_smoothing" not in said  # which all have
+
+
 def test_a_plan_names_the_runs_that_others_start_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("technique=probe,finetune", "technique.start=rotation,simclr", "seed=0,1")
     planned = plan([[*job, f"runs_dir={tmp_path}"] for job in jobs(*arguments)])

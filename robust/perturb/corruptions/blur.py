@@ -5,6 +5,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from robust.perturb.corruptions.corruption import Corruption
 from robust.perturb.filters import filtered, gaussian_matrix, gaussian_weights, shifts_matrix
@@ -81,7 +82,7 @@ class GlassBlur(Corruption):
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         _, near, times = constants
-        moves = random.integers(2 * round(near), round(times), 2, *shape[1:]).sub_(round(near))
+        moves = random.small_integers(2 * round(near), round(times), 2, *shape[1:]).sub_(round(near))
         return {"places": shuffled(moves, round(near))}
 
     def corrupt(self, images: Tensor, sigma: float, *_: float, places: Tensor) -> Tensor:
@@ -102,11 +103,10 @@ def shuffled(moves: Tensor, near: int) -> Tensor:
     first = torch.arange(height * width, device=moves.device).expand(batch, -1).view(batch, height, width)
     if min(height, width) <= 2 * near:
         return first.flatten(1)
-    places = first
-    for time in range(times):
-        taken = _taken(moves[:, time], near, first)
-        places = places.flatten(1).gather(1, taken.flatten(1)).view_as(places)
-    return places.flatten(1)
+    places = _taken(moves[:, 0], near, first).flatten(1)
+    for time in range(1, times):
+        places = places.gather(1, _taken(moves[:, time], near, first).flatten(1))
+    return places
 
 
 def _taken(moves: Tensor, near: int, first: Tensor) -> Tensor:
@@ -116,11 +116,11 @@ def _taken(moves: Tensor, near: int, first: Tensor) -> Tensor:
     taken = first.clone()
     if near == 1:  # all take from above or the left, where nothing has changed yet
         inner = slice(2, height), slice(2, width)
-        taken[:, *inner] += down[:, *inner] * width + across[:, *inner]
+        taken[:, *inner] += down[:, *inner].int() * width + across[:, *inner]
         return taken
     columns = torch.arange(near + 1, width - near + 1, device=moves.device)
     for row in range(height - near, near, -1):
-        dy, dx = (one[:, row, near + 1 : width - near + 1] for one in (down, across))
+        dy, dx = (one[:, row, near + 1 : width - near + 1].long() for one in (down, across))
         line = taken[:, row].clone()  # in this row: where a value comes from, or in which column to look for it
         waits = (dy == 0) & (dx > 0)
         flat = (row + dy) * width + columns + dx
@@ -149,20 +149,21 @@ class MotionBlur(Corruption):
 def motion_blur(images: Tensor, radius: int, sigma: float, angle: Tensor) -> Tensor:
     """Images moved along an `angle` in degrees, shape (batch,), as ImageMagick moves them: 2 radius + 1 pixels of a
     line, each nearest to it, with the weights of half a Gaussian."""
-    height, width = images.shape[2:]
+    batch, channels, height, width = images.shape
     steps = torch.arange(2 * radius + 1, dtype=torch.float64)
     weights = torch.exp(-0.5 * (steps / sigma) ** 2)
     weights = weights / weights.sum()
-    turned = torch.deg2rad(angle.double())
-    total, flat = torch.zeros_like(images), images.flatten(2)
-    rows, columns = (torch.arange(size, device=images.device) for size in (height, width))
-    for step, weight in enumerate(weights.tolist()):
-        if weight < _TINY * weights[0]:
-            break
-        across, down = (-(step * one - 0.5).ceil().long() for one in (turned.cos(), turned.sin()))
-        places = (rows + down[:, None]).clamp(0, height - 1)[:, :, None] * width
-        places = places + (columns + across[:, None]).clamp(0, width - 1)[:, None]
-        total += weight * flat.gather(2, places.flatten(1)[:, None].expand_as(flat)).view_as(images)
+    steps = steps[weights >= _TINY * weights[0]].to(angle.device)
+    turned = torch.deg2rad(angle.double())[:, None]
+    down, across = ((steps * one - 0.5).ceil().long() for one in (turned.sin(), turned.cos()))
+    (top, bottom), (left, right) = ((-one.amin().clamp_max(0), one.amax().clamp_min(0)) for one in (down, across))
+    padded = functional.pad(images, [int(one) for one in (left, right, top, bottom)], mode="replicate")
+    image, channel, row, column = padded.stride()
+    sizes = batch, padded.shape[2] - height + 1, padded.shape[3] - width + 1, channels, height, width
+    moved = padded.as_strided(sizes, (image, row, column, channel, row, column))  # by all there is, none copied
+    each, total = torch.arange(batch, device=images.device), torch.zeros_like(images)
+    for step, weight in enumerate(weights[: len(steps)].tolist()):
+        total.add_(moved[each, down[:, step] + top, across[:, step] + left], alpha=weight)
     return total
 
 

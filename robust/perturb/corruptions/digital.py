@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
-from torch.nn import functional
 
 from robust.perturb.corruptions.corruption import Corruption
 from robust.perturb.filters import filtered, gaussian_matrix
 from robust.perturb.random import ImageRandom
+from robust.perturb.sampling import sampled
 
 _COLOURS = 3
 _CUT = 3.0  # standard deviations that the Gaussian of displacements reaches
@@ -64,37 +64,39 @@ class ElasticTransform(Corruption):
         height, width = images.shape[2:]
         side = min(height, width)
         wide = images.double() if images.dtype == torch.float64 else images.float()
-        moved = _sampled(wide, _affine_places(points.to(wide) * affine * side, height, width), edges=False)
+        moved = _moved(wide, *_affine_places(points.to(wide) * affine * side, height, width), edges=False)
         if far:
             smooth = (gaussian_matrix(size, alike * side, cut=_CUT) for size in (height, width))
-            down, across = (filtered(field.to(wide), *smooth) * (far * side)).unbind(1)
+            down, across = filtered(field.to(wide), *smooth).mul_(far * side).unbind(1)
             y, x = (torch.arange(size, device=wide.device, dtype=wide.dtype) for size in (height, width))
-            moved = _sampled(moved, torch.stack([x + across, y[:, None] + down], -1), edges=True)
+            moved = _moved(moved, across + x, down + y[:, None], edges=True)
         return moved.to(images.dtype)
 
 
-def _affine_places(moves: Tensor, height: int, width: int) -> Tensor:
-    """Where each pixel's value comes from, (column, row), shape (batch, height, width, 2), when three points about the
-    middle are moved by `moves`, in pixels, shape (batch, 3, 2)."""
+def _affine_places(moves: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Where each pixel's value comes from, its column and its row, shape (batch, height, width) each, when three points
+    about the middle are moved by `moves`, in pixels, shape (batch, 3, 2)."""
     y, x = (torch.arange(size, device=moves.device, dtype=moves.dtype) for size in (height, width))
-    own = torch.stack([x.expand(height, -1), y[:, None].expand(-1, width)], -1)
     half = min(height, width) // 3
     if not half:
-        return own.expand(len(moves), -1, -1, -1)
+        return x.expand(len(moves), height, -1), y[:, None].expand(len(moves), -1, width)
     points = moves.new_tensor([[half, half], [half, -half], [-half, -half]])
     points = points + moves.new_tensor([width // 2, height // 2])
     there = torch.cat([points + moves, torch.ones_like(moves[..., :1])], -1)
-    back = torch.linalg.solve(there, points.expand_as(moves))
-    places = torch.cat([own, torch.ones_like(own[..., :1])], -1).flatten(0, 1)
-    return (places @ back).unflatten(1, (height, width))
+    of_column, of_row, of_all = torch.linalg.solve(there, points.expand_as(moves))[..., None, None].unbind(1)
+    x, y = (x * of_column + (y[:, None] * of_row + of_all)).unbind(1)
+    return x, y
 
 
-def _sampled(images: Tensor, places: Tensor, *, edges: bool) -> Tensor:
-    """The values at `places`, between pixels bilinearly; outside lies the mirror image, about the `edges` of the outer
-    pixels or about their middles."""
-    sizes = places.new_tensor([images.shape[3], images.shape[2]])
-    grid = (places + 0.5) * 2 / sizes - 1 if edges else places * 2 / (sizes - 1).clamp_min(1) - 1
-    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=not edges)
+def _moved(images: Tensor, x: Tensor, y: Tensor, *, edges: bool) -> Tensor:
+    """The values at places, their columns `x` and rows `y`, between pixels bilinearly; outside lies the mirror image,
+    about the `edges` of the outer pixels or about their middles."""
+    pairs = ((x, images.shape[3]), (y, images.shape[2]))
+    if edges:
+        across, down = ((places + 0.5) * (2 / size) - 1 for places, size in pairs)
+    else:
+        across, down = (places * (2 / max(size - 1, 1)) - 1 for places, size in pairs)
+    return sampled(images, across, down, outside="reflection", middles=not edges)
 
 
 class Pixelate(Corruption):
@@ -150,15 +152,19 @@ def _stored(pictures: Tensor, quality: int) -> Tensor:
     """Pictures in 8 bits, shape (batch, 1 or 3, height, width), as Pillow reads what it wrote of each; in as many
     threads as torch has."""
     arrays = pictures.permute(0, 2, 3, 1).contiguous().numpy()
-    one = functools.partial(_read_again, quality=quality)
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        found = np.stack(list(threads.map(one, arrays[..., 0] if arrays.shape[3] == 1 else arrays)))
+    count = torch.get_num_threads()
+    shares = np.array_split(arrays[..., 0] if arrays.shape[3] == 1 else arrays, count)
+    with ThreadPoolExecutor(count) as threads:
+        found = np.concatenate(list(threads.map(functools.partial(_read_again, quality=quality), shares)))
     return torch.from_numpy(found).view(*arrays.shape).permute(0, 3, 1, 2)
 
 
-def _read_again(picture: np.ndarray, *, quality: int) -> np.ndarray:
-    with io.BytesIO() as file:
-        Image.fromarray(picture).save(file, "JPEG", quality=quality)
-        file.seek(0)
-        with JpegImageFile(file) as read:
-            return np.asarray(read)
+def _read_again(pictures: np.ndarray, *, quality: int) -> np.ndarray:
+    found = np.empty_like(pictures)
+    for one, picture in zip(found, pictures, strict=True):
+        with io.BytesIO() as file:
+            Image.fromarray(picture).save(file, "JPEG", quality=quality)
+            file.seek(0)
+            with JpegImageFile(file) as read:
+                one[:] = read
+    return found
