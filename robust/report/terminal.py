@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from robust.measure import only_exposed
 from robust.report.published import published_table
 from robust.report.scores import score_table, shown_scores
 from robust.report.tables import calibration_columns, summary_table
@@ -23,8 +24,9 @@ _LONGEST = 60  # characters of a name
 
 def print_results(rows: pd.DataFrame, folders: Sequence[Path] = (), *, exposure: str = "") -> None:
     """The scores of every kind of run. Titles name the settings in which kinds differ, from the configurations in
-    `folders`; of such the folders are named below. Then what came of published test sets; of rows of an `exposure`
-    alone that is left out."""
+    `folders`; of such the folders are named below. Then what came of published test sets. With an
+    `exposure` all that is of the tests of that, and none of published sets."""
+    rows = only_exposed(rows, exposure)
     summary = summary_table(rows, folders)
     scores = score_table(summary, rows, folders, exposure=exposure)
     shown = shown_scores(scores, intervals=False).rename(columns=lambda name: name.removesuffix(", %"))
