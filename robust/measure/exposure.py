@@ -104,8 +104,9 @@ def exposure_columns(
     of_suites = found.groupby([*by, "suite"], sort=False)["exposure"].agg(in_words).unstack()
     words = own.assign(exposure=own["exposure"].replace({FAR: "", UNKNOWN: ""}))
     of_conditions = words.groupby([*by, "condition"], sort=False)["exposure"].first().unstack()
-    table = of_suites.join(of_conditions, how="outer").reindex(columns=[*names]).fillna("")
-    return table.add_suffix("_exposure")
+    every = pd.MultiIndex.from_frame(tests[[*by]].drop_duplicates())
+    table = of_suites.reindex(every).join(of_conditions.reindex(every)).reindex(columns=[*names])
+    return table.fillna("").add_suffix("_exposure")
 
 
 def test_marks(summary: pd.DataFrame, lines: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

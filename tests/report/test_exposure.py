@@ -52,3 +52,13 @@ def test_a_report_of_seen_tests_is_held_against_the_natural_model_that_has_not(r
     rows = only_exposed(runs(rows_of, suites_of), "seen")
     shown = sections([], rows, exposure="seen")[0].tables["models"].shown
     assert shown["all seen, %"].tolist() == ["", "40.0 → 80.0 (3 conditions)"]
+
+
+def test_a_model_that_was_tested_on_natural_images_alone_stands_beside_others(rows_of: Make) -> None:
+    natural = rows_of("natural", {("natural", 0.0): 0.9}, exposure="")
+    own = rows_of("mine", {("natural", 0.0): 0.9, ("mine", 1.0): 0.5}, technique="constant", trained=("mine", 1.0))
+    own["exposure"] = own["test_perturbation"].map({"natural": "", "mine": "seen"})
+    rows = pd.concat([natural, own], ignore_index=True)
+    for intervals, mark in ((True, " (seen)"), (False, "*")):
+        shown = shown_scores(score_table(summary_table(rows), rows), intervals=intervals)
+        assert shown["mine 1, %"].tolist() == ["", f"50.0{mark}"]
