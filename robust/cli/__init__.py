@@ -73,6 +73,8 @@ def _call(words: Sequence[str]) -> None:
 
 _RUNS = argument("runs", nargs="+", metavar="RUNS", help="runs' folders, or folders that hold some")
 _OUT = argument("--out", type=to_folder, help="the folder to write to (default: beside the runs)")
+_FORMATS = argument("--formats", default="", help="further ones: some of svg, png, pdf, tex, md (none)")
+_EXPOSURE = argument("--exposure", default="", help="which tests: seen in training, family, far, unknown (all)")
 
 
 @command()
@@ -130,19 +132,20 @@ def _attack(settings: list[str]) -> None:
     print_attacks(attack_runs(runs, [one for one in settings if not one.startswith("run=")]))
 
 
-@command(_RUNS, _OUT, argument("--formats", default="", help="further ones: some of svg, png, pdf, tex, md (none)"))
-def _report(runs: list[str], out: Path | None, formats: str) -> None:
+@command(_RUNS, _OUT, _FORMATS, _EXPOSURE)
+def _report(runs: list[str], out: Path | None, formats: str, exposure: str) -> None:
     """Print the results of finished runs and write their page.
 
     $ robust report runs
     $ robust report runs --out paper --formats pdf,tex
+    $ robust report runs --exposure far
     """
     from robust.report import print_results, write_report
     from robust.runs import collect, find_runs
 
-    print_results(collect(folders := find_runs(runs)), folders)
+    print_results(collect(folders := find_runs(runs)), folders, exposure=exposure)
     with started():
-        print("page:", write_report(folders, out, formats=[one for one in formats.split(",") if one]))
+        print("page:", write_report(folders, out, formats=[*filter(None, formats.split(","))], exposure=exposure))
 
 
 @command(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from robust.data.mixing import Augment, Mixing
-from robust.perturb import ImageRandom, try_out, warp
+from robust.perturb import ImageRandom, made_of, operations, try_out, warp
 from robust.values.numbers import is_number
 
 
@@ -27,6 +27,11 @@ class Augmentation:
         for name, value, highest in (("shift", self.shift, 0.5), ("zoom", self.zoom, 1.0)):
             if not 0 <= value <= highest:
                 raise ValueError(f"`data.augment.{name}` must be from 0 to {highest:g}; got {value}.")
+
+    @property
+    def made_of(self) -> dict[str, str]:
+        """The operations that it is made of, each with its family (see `robust.perturb.made_of`)."""
+        return operations(*(name for name in ("flip", "shift", "zoom") if getattr(self, name)))
 
     def __call__(self, images: Tensor, random: ImageRandom) -> Tensor:
         """Images in [0, 1], shape (batch, channels, height, width), as a network is shown them."""
@@ -57,6 +62,7 @@ class Cutout:
         if not (is_number(size) and 0 < size <= 1):
             raise ValueError(f"`data.augment.size` must be a number above 0 and at most 1; got {size}.")
         self.size, self.first = size, first
+        self.made_of = {**operations("cutout"), **made_of(first)}
 
     def __call__(self, images: Tensor, random: ImageRandom) -> Tensor:
         images = images if self.first is None else self.first(images, random)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robust.perturb import ImageRandom
+from robust.perturb import ImageRandom, made_of, operations
 from robust.values.numbers import is_number
 
 #: from images in [0, 1], shape (batch, channels, height, width), to such images
@@ -30,6 +30,7 @@ class Mixing:
 
         quantiles = betaincinv(alpha, alpha, np.linspace(0, 1, _QUANTILES + 1))
         self.first = first
+        self.made_of = {**operations(type(self).__name__.lower()), **made_of(first)}
         self._quantiles = torch.from_numpy(quantiles).float()
 
     def __call__(self, images: Tensor, random: ImageRandom) -> Tensor:

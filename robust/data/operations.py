@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from robust.data.mixing import Augment
-from robust.perturb import ImageRandom, operate
+from robust.perturb import ImageRandom, made_of, operate
+from robust.perturb import operations as named
 from robust.values.numbers import is_number, is_whole
 
 
@@ -51,6 +52,7 @@ class DrawnOperations:
 
     def __init__(self, operations: int, ranges: Ranges, *, first: Augment | None = None):
         self.operations, self.ranges, self.first = operations, ranges, first
+        self.made_of = {**named(*_TAKES), **made_of(first)}
 
     def strengths(self, random: ImageRandom) -> Tensor:
         """From 0 to 1, one for each image, of shape (batch,)."""

@@ -14,6 +14,8 @@ from robust.attack import ANY, AttackPlan
 from robust.data import ImageSet, PublishedTest, to_float
 from robust.experiment.build import build_splits, task_of
 from robust.experiment.experiment import Experiment
+from robust.experiment.exposure import distances_missing, measure_distances
+from robust.experiment.sequences import sequences_missing
 from robust.files.claiming import say
 from robust.learn import has_finite_weights, on_gpu
 from robust.measure import (
@@ -24,7 +26,9 @@ from robust.measure import (
     measure_published,
     measure_stability,
     preflight,
+    published_exposure,
     take_samples,
+    with_exposure,
 )
 from robust.models import device_of, folded, trunk_of
 from robust.progress import Progress
@@ -54,6 +58,7 @@ def measure_missing(run: Experiment) -> None:
         folder.write_extras(task.inspect(model, images, batch_size=batch_size, title=title))
     every_s = config.trainer.checkpoint_every_s
     for measured in measure_in_parts(model, images, missing, batch_size=batch_size, every_s=every_s, title=title):
+        measured.rows = with_exposure(measured.rows, run.conditions, run.trained_on)
         folder.write_tests(measured, run.identity, run.reference_name, images.classes)
     if not missing:
         folder.restore_tables(images.classes)
@@ -67,12 +72,15 @@ def find_faults(model: nn.Module, images: ImageSet, *, batch_size: int, told: bo
 
 
 def measure_others(run: Experiment) -> None:
-    """Tests on published sets and under sequences of frames, where that is asked for and missing; measures the k-NN
-    accuracy of a self-supervised network, before and after: all test images among all that it learnt from."""
+    """Tests on published sets and under sequences of frames, and distances of the training, where these are asked for
+    and missing; measures the k-NN accuracy of a self-supervised network, before and after: all test images among all
+    that it learnt from."""
     if missing := run.missing_published():
         _measure_published(run, missing)
-    if sequences := run.missing_sequences():
+    if sequences := sequences_missing(run):
         _measure_stability(run, sequences)
+    if conditions := distances_missing(run):
+        measure_distances(run, conditions, load_for_tests(run.reference or run))
     if run.misses_knn():
         splits, trained, untrained = build_splits(run.config.data), run.load(), run.build_network()
         trunk_of(untrained).standardize = trunk_of(trained).standardize  # known without training
@@ -86,6 +94,7 @@ def _measure_published(run: Experiment, missing: Sequence[PublishedTest]) -> Non
     title = f"testing {run.identity.title} on published sets" if settings.progress else None
     size, every_s = run.config.evaluation.batch_size, settings.checkpoint_every_s
     for measured in measure_published(model, missing, batch_size=size, every_s=every_s, title=title):
+        measured["exposure"] = published_exposure(measured["corruption"], run.trained_on)
         run.files.write_published(measured, planned, run.identity, run.reference_name)
 
 

@@ -12,6 +12,7 @@ from robust.errors import one_line
 from robust.experiment.build import build_tracker
 from robust.experiment.evaluate import attack_missing, has_diverged, measure_missing, measure_others
 from robust.experiment.experiment import Experiment
+from robust.experiment.exposure import distances_missing
 from robust.experiment.given import given_files
 from robust.experiment.parents import is_run
 from robust.experiment.published import from_anywhere
@@ -55,7 +56,7 @@ def execute(run: Experiment, *, since: float | None = None, patient: bool = True
         return status
     if run.rank:
         return follow(run)
-    for parent in run.parents.values():
+    for parent in _needed(run):
         if parent.status().state is not State.DONE:
             _finish_parent(parent, since=since, patient=patient)
     waited = ""
@@ -67,6 +68,13 @@ def execute(run: Experiment, *, since: float | None = None, patient: bool = True
             waited = str(error)
         if failed_since(status := read_status(run.folder), since):
             return status
+
+
+def _needed(run: Experiment) -> list[Experiment]:
+    """The runs that must be done before a run: those that it starts from, and, for the distances of its training, the
+    natural one."""
+    for_distances = [run.reference] if run.reference and distances_missing(run) else []
+    return [*run.parents.values(), *for_distances]
 
 
 def _wait(run: Experiment, error: ClaimedError, *, patient: bool) -> None:
@@ -106,7 +114,7 @@ def _complete(run: Experiment, warned: Sequence[str]) -> None:
     files = run.files
     parents = {part: one.identity.kind for part, one in run.parents.items()}
     about: dict[str, Any] = {"identity": run.identity.as_dict(), "parents": parents}
-    about |= {"settings": run.settings, "warnings": warned}
+    about |= {"settings": run.settings, "warnings": warned, "trained_on": run.trained_on}
     try:
         if not run.where:  # else it is as it was
             files.write_config(_from_anywhere(run.config))

@@ -14,18 +14,19 @@ from torch import nn
 from robust.attack import AttackPlan
 from robust.data import ImageSet, PerturbedData, PublishedTest, Splits
 from robust.experiment.build import build, build_splits
+from robust.experiment.exposure import distances_missing, trained_on
 from robust.experiment.given import described, mapped_classes
 from robust.experiment.overrides import parse
 from robust.experiment.parents import is_self_supervised, learns
+from robust.experiment.sequences import sequences_missing
 from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
-from robust.measure import STABILITY_KEY, Condition, SequenceTest, Test, planned_sequences, planned_tests
+from robust.measure import Condition, Test, planned_tests
 from robust.models import ImagesTooSmallError, load_pretrained, make_network
 from robust.models.registry import allow
 from robust.perturb import Perturbation, key
 from robust.runs import Identity, RunFolder, State, Status, is_setting, read_status
 from robust.runs.config import Config, leaves
-from robust.runs.tables import keys_in
 from robust.track import tracking_key
 from robust.values.secrets import masked_word
 
@@ -99,8 +100,11 @@ class Experiment:
 
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
-        left = self.missing_tests() or self.missing_attacks() or self.missing_published() or self.missing_sequences()
-        return bool(left) or self.misses_knn() or self.misses_tracker() or self.misses_files()
+        parts = (self.missing_tests, self.missing_attacks, self.missing_published)
+        others = (self.misses_knn, self.misses_tracker, self.misses_files)
+        return any(missing() for missing in (*parts, *others)) or bool(
+            sequences_missing(self) or distances_missing(self)
+        )
 
     def misses_files(self) -> bool:
         """Whether files are gone or damaged that can be made again (see `RunFolder.lost`)."""
@@ -140,10 +144,8 @@ class Experiment:
 
     def missing_tests(self) -> list[Test]:
         """The tests this evaluation asks for that were not made yet."""
-        settings = self.config.evaluation
-        known = self.files.known_tests()
+        settings, known, stale = self.config.evaluation, self.files.known_tests(), self._stale()
         planned = planned_tests(self.conditions, trials=settings.trials, seed=settings.seed)
-        stale = self._stale()
         return [test for test in planned if test[1] not in known or test[1][0] in stale]
 
     def missing_attacks(self) -> list[tuple[AttackPlan, tuple[int, int]]]:
@@ -164,6 +166,11 @@ class Experiment:
         attacks = {f"attack {one.name}": json.dumps(own) for one in self.attack_plans if own}
         return {name: digest for name, digest in {**tests, **attacks}.items() if digest}
 
+    @functools.cached_property
+    def trained_on(self) -> dict[str, str]:
+        """What went into its training (see `trained_on`)."""
+        return trained_on(self)
+
     def _stale(self) -> set[str]:
         """What was measured by other code of the user's own than there is now."""
         if not self.sources:
@@ -179,13 +186,6 @@ class Experiment:
         """The tests of published sets that were not made yet."""
         known = self.files.known_published() if self.published else set()
         return [one for one in self.published if not known or one.key not in known]
-
-    def missing_sequences(self) -> list[SequenceTest]:
-        """The tests of its stability under sequences of frames that were not made yet."""
-        asked = self.config.evaluation
-        planned = planned_sequences(seed=asked.seed) if asked.sequences and self.conditions else []
-        known = self.files.sound_stability() if planned else None
-        return planned if known is None else [one for one in planned if one not in keys_in(known, STABILITY_KEY)]
 
     def misses_knn(self) -> bool:
         """Whether the k-NN accuracy of a self-supervised network is still to be measured."""

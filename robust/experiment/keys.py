@@ -110,6 +110,7 @@ KEYS = {
     "data.validation": Key(_PART.or_null()),
     "evaluation.batch_size": Key(whole(1)),
     "evaluation.conditions": Key(_LEVELS),
+    "evaluation.distance": Key(SWITCH, needed=False),
     "evaluation.families": Key(_LIST),
     "evaluation.once": Key(_LIST),
     "evaluation.own_family": Key(SWITCH),

@@ -21,6 +21,7 @@ from robust.measure.evaluate import (
     planned_tests,
     predict,
 )
+from robust.measure.exposure import EXPOSURES, UNKNOWN, exposure_of, only_exposed, published_exposure, with_exposure
 from robust.measure.findings import Finding, preflight
 from robust.measure.knn import features, knn_accuracy
 from robust.measure.published import PUBLISHED_KEY, measure_published
@@ -32,12 +33,14 @@ from robust.measure.summary import scores, summarize
 
 __all__ = [
     "CALIBRATION",
+    "EXPOSURES",
     "NATURAL",
     "PUBLISHED_KEY",
     "STABILITY_KEY",
     "SUITES",
     "TEST_KEY",
     "UNITS",
+    "UNKNOWN",
     "Condition",
     "Finding",
     "Flips",
@@ -51,6 +54,7 @@ __all__ = [
     "confidence_bins",
     "confusion_counts",
     "expected_calibration_error",
+    "exposure_of",
     "features",
     "flips",
     "knn_accuracy",
@@ -62,10 +66,12 @@ __all__ = [
     "measure_published",
     "measure_stability",
     "movement",
+    "only_exposed",
     "planned_sequences",
     "planned_tests",
     "predict",
     "preflight",
+    "published_exposure",
     "rms_calibration_error",
     "saliency_maps",
     "scores",
@@ -73,4 +79,5 @@ __all__ = [
     "suite_tests",
     "summarize",
     "take_samples",
+    "with_exposure",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from robust.measure.calibration import CALIBRATION
+from robust.measure.exposure import in_words, knows_exposure
 from robust.measure.intervals import normal, wilson
 from robust.measure.suites import SUITES
 
@@ -17,9 +18,10 @@ ARRAYS = ["label", "predicted"]
 
 def published_scores(rows: pd.DataFrame) -> pd.DataFrame:
     """A line for each run and set of these rows of tests: what the run is, `tests` in words, n, accuracy, the mean over
-    the tests, its 95 % interval over images, `low` to `high` (Wilson), and what CALIBRATION names; `against`, how far
-    it lies above the natural run that it is compared with, image by image in the same tests, `against_low` and
-    `against_high`: NaN where there is none, or images are not the data's own. Fractions."""
+    the tests, its 95 % interval over images, `low` to `high` (Wilson), and what CALIBRATION names; `seen`, how many of
+    the tests the training contained, in words, where rows say it; `against`, how far it lies above the natural run that
+    it is compared with, image by image in the same tests, `against_low` and `against_high`: NaN where there is none, or
+    images are not the data's own. Fractions."""
     groups = [(key, _scored(group)) for key, group in rows.groupby(["run", "set"], sort=False)]
     right = {key: one for key, group in groups if (one := _right(group)) is not None}
     lines = pd.DataFrame([_line(group) for _, group in groups])
@@ -38,7 +40,9 @@ def _line(tests: pd.DataFrame) -> dict[str, Any]:
     accuracy, n = tests["accuracy"].mean(), int(tests["n"].min())
     low, high = wilson(accuracy, n)
     means = {name: tests[name].mean() for name in CALIBRATION}
-    own = {"tests": _tests(tests), "n": n, "accuracy": accuracy, "low": low, "high": high, **means}
+    own: dict[str, Any] = {"tests": _tests(tests), "n": n, "accuracy": accuracy, "low": low, "high": high, **means}
+    if knows_exposure(tests):
+        own["seen"] = in_words(tests["exposure"])
     return {**tests.iloc[0].drop(ARRAYS).to_dict(), **own}
 
 

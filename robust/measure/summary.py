@@ -8,13 +8,14 @@ import pandas as pd
 from robust.measure.calibration import CALIBRATION
 from robust.measure.conditions import NATURAL
 from robust.measure.evaluate import TEST_KEY
+from robust.measure.exposure import knows_exposure
 from robust.measure.intervals import student, wilson
 from robust.measure.suites import suite_scores
 
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     """One line for each run and condition: trials, n, mean, std (over the trials), low, high and worst accuracy; and
-    the means of what CALIBRATION names.
+    the means of what CALIBRATION names; and `exposure`, where rows say it.
 
     `low` and `high` bound the 95 % interval of the accuracy over images like these: Wilson's, for n images. Trials
     perturb the same images again, so they narrow it by less than they are many; here by nothing, which is on the safe
@@ -22,6 +23,7 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     """
     by = ["run", "test_perturbation", "test_level"]
     grouped = rows.groupby(by, sort=False, dropna=False)
+    said: Any = {"exposure": ("exposure", "first")} if knows_exposure(rows) else {}
     summary = grouped.agg(
         trials=("accuracy", "size"),
         n=("n", "first"),
@@ -29,6 +31,7 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
         std=("accuracy", "std"),
         worst=("accuracy", "min"),
         **{name: (name, "mean") for name in CALIBRATION},
+        **said,
     )
     summary = summary.fillna({"std": 0.0}).reset_index()
     bounds = [wilson(mean, n) for mean, n in zip(summary["mean"], summary["n"], strict=True)]

@@ -3,6 +3,7 @@
 from robust.perturb.augmix import AugMix, DrawnOperation
 from robust.perturb.base import DrawnStrength, Perturbation, check_images, check_level
 from robust.perturb.blur import GaussianBlur
+from robust.perturb.families import FAMILIES, made_of, operations
 from robust.perturb.fractals import fractals
 from robust.perturb.gate import try_out
 from robust.perturb.mixture import Chains, Environment, OneOf
@@ -16,6 +17,7 @@ from robust.perturb.simclr import SimCLRAugmentation
 from robust.perturb.warp import Perspective, Rotation, Shear, Shift, Warp, Zoom, warp
 
 __all__ = [
+    "FAMILIES",
     "OPERATIONS",
     "AugMix",
     "Chains",
@@ -52,7 +54,9 @@ __all__ = [
     "check_level",
     "fractals",
     "key",
+    "made_of",
     "operate",
+    "operations",
     "try_out",
     "warp",
 ]

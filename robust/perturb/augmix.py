@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from robust.perturb.base import Perturbation, check_level
+from robust.perturb.families import operations
 from robust.perturb.mixture import Chains
 from robust.perturb.operations import operate
 from robust.perturb.random import ImageRandom
@@ -24,6 +25,7 @@ class DrawnOperation(Perturbation):
 
     name = "operation"
     moves = True
+    made_of = operations(*_NAMES)
 
     def __init__(self, *, severity: float = 3):
         super().__init__()

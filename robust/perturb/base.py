@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robust.perturb.families import operations
 from robust.perturb.gate import sound, try_out
 from robust.perturb.random import ImageRandom, key
 from robust.values.numbers import is_number, is_whole, plain
@@ -31,10 +32,17 @@ class Perturbation(nn.Module):
     name: str
     #: how strong it is, in its own unit; 0 changes nothing
     level: float
+    #: of one of your own: the family of perturbations (see FAMILIES) that it is of; "" for none but itself
+    family: str = ""
     #: whether it moves what is in a picture
     moves: bool = False
     #: False where the same image always gives the same result, so that one trial says all
     random: bool = True
+
+    @property
+    def made_of(self) -> Mapping[str, str]:
+        """The operations that it is made of, each with its family: what a network has seen that was trained on it."""
+        return operations(self.name, family=self.family)
 
     def check(self, shape: tuple[int, int, int]) -> None:
         """Raises ValueError if images of this shape (channels, height, width) cannot be perturbed so."""

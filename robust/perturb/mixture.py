@@ -39,6 +39,10 @@ class Choice(Perturbation):
         self._all = [one for way in ways for one in way]
         self.moves = any(one.moves for one in self._all)
 
+    @property
+    def made_of(self) -> Mapping[str, str]:
+        return {name: family for one in self._all for name, family in one.made_of.items()}
+
     def check(self, shape: tuple[int, int, int]) -> None:
         for one in self._all:
             one.check(shape)
@@ -115,6 +119,10 @@ class Chains(Perturbation):
         self.each = each
         self.level, self.chains, self.longest = each.level, plain(chains), plain(longest)
         self.moves = each.moves
+
+    @property
+    def made_of(self) -> Mapping[str, str]:
+        return self.each.made_of
 
     def check(self, shape: tuple[int, int, int]) -> None:
         self.each.check(shape)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn import functional
 
 from robust.perturb.augmix import DrawnOperation
 from robust.perturb.base import Perturbation, check_level
+from robust.perturb.families import operations
 from robust.perturb.fractals import fractals
 from robust.perturb.mixture import under
 from robust.perturb.pictures import picture_files, read_picture
@@ -45,6 +47,10 @@ class PixMix(Perturbation):
         self.pictures = None if pictures is None else Path(pictures).expanduser()
         if self.pictures is not None:
             _files(self.pictures)
+
+    @property
+    def made_of(self) -> Mapping[str, str]:
+        return {**operations(self.name), **self.operation.made_of}
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
         """For each image, and its rounds: `count`, how many there are, of shape (batch,); `begins`, whether it begins

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from robust.perturb.base import Perturbation, check_level
+from robust.perturb.families import operations
 from robust.perturb.random import ImageRandom
 from robust.perturb.warp import warp
 from robust.values.numbers import is_number, plain
@@ -24,6 +25,7 @@ class SimCLRAugmentation(Perturbation):
 
     name = "view"
     moves = True
+    made_of = operations("shift", "zoom", "flip", "brightness", "contrast", "saturation", "hue")
 
     def __init__(self, *, level: float = 0.5, smallest: float = 0.2):
         super().__init__()

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from robust.measure import NATURAL, UNITS, Samples, condition_title
+from robust.measure.exposure import FAMILY, SEEN, knows_exposure
 from robust.report.lettering import legend_label, legible, tick_text
 
 #: Okabe and Ito's colours, told apart by the colour-blind
@@ -35,6 +36,9 @@ _LABEL = 42  # characters below a panel
 _MANY = 12  # panels of a figure
 _WHOLE = ("faulty pixels", "severity")  # units that are counted
 _PER_INCH, _HANDLE = 13, 8  # characters of a legend: that fit into an inch, and that a line's sign takes
+#: how much of a mark is filled where the training contained what is tested, or one of its family
+_FILLS = {SEEN: "none", FAMILY: "left"}
+_HOLLOW = " Hollow marks: seen in training; half of them filled: one of its family was."
 _SHORT = 12  # of a class's name that fits above an image
 
 
@@ -117,7 +121,7 @@ def accuracy_figure(lines: pd.DataFrame) -> Drawing:
     caption = (
         "Test accuracy against the level of each test perturbation. Bars: 95 % intervals, over images (Wilson) for "
         "one seed, over seeds (Student) for several."
-    )
+    ) + _HOLLOW * knows_exposure(lines)
     return Drawing(figure, caption, lines)
 
 
@@ -153,7 +157,8 @@ def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, An
         points = lines[(lines["title"] == title) & lines["test_perturbation"].isin([name, NATURAL])]
         points = points.sort_values("test_level")
         errors = 100 * np.stack([points["mean"] - points["low"], points["high"] - points["mean"]]).clip(0)
-        sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2}
+        filled = _FILLS.get(points["exposure"].max() if "exposure" in points else "", "full")
+        sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2, "fillstyle": filled}
         axis.errorbar(points["test_level"], 100 * points["mean"], yerr=errors, **styles[title], **sizes)
     axis.set_title(name)
     axis.set_xlabel(textwrap.fill(UNITS.get(name, "level") + " (0: natural images)", label))

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from robust.files.places import check_inside
 from robust.files.report_place import check_place, write_files
+from robust.measure import only_exposed
 from robust.report.figures import Drawing, draw, usual_format
 from robust.report.section import Section, Table, figure_files, numbers, table_files
 from robust.report.sections import sections
@@ -36,6 +37,7 @@ def write_report(
     found: Sequence[Section] | None = None,
     *,
     formats: Sequence[str] = (),
+    exposure: str = "",
 ) -> Path:
     """Writes the report of these runs and returns the path of its page.
 
@@ -43,8 +45,9 @@ def write_report(
     runs, named by what they are. In it: index.html; README.md; all rows (rows.parquet); figures/, each as SVG where it
     is lines and as PNG where it is pictures; tables/; claims.csv where published claims can be decided. The numbers of
     figures and tables are CSV. `formats` are written beside these: svg, png, pdf of every figure, tex and md of every
-    table. Raises ValueError for other formats, for no runs, and for a folder with a README.md or index.html of somebody
-    else's, or with a link where files would go, before anything else.
+    table. With an `exposure` all that is of the tests of that. Raises ValueError for other formats, for no runs, and
+    for a folder with a README.md or index.html of somebody else's, or with a link where files would go, before anything
+    else.
     """
     if unknown := sorted({*formats} - FORMATS.keys()):
         raise ValueError(f"`formats` must be among {', '.join(FORMATS)}; got {', '.join(unknown)}.")
@@ -52,11 +55,12 @@ def write_report(
         raise ValueError("`folders` must be those of runs that were measured; got none.")
     if out is None:
         names = "\n".join(sorted(folder.name for folder in folders))
-        out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
+        of_some = f"-{exposure}" if exposure else ""
+        out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}{of_some}"
         check_inside(out / "index.html", out.parent)
     check_place(out)
-    rows = collect(folders)
-    found = sections(folders, rows) if found is None else found
+    rows = only_exposed(collect(folders), exposure)
+    found = sections(folders, rows, exposure=exposure) if found is None else found
     beside = dict.fromkeys(folder for one in found for folder in one.beside)
     texts = numbers(found)
     described = _described(found, {text: file for file, text in texts.items()}, formats)

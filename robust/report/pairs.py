@@ -10,9 +10,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from robust.measure import NATURAL, TEST_KEY
+from robust.measure.claims import FEWEST_SEEDS
 from robust.measure.intervals import resampling_weights
 from robust.measure.paired import image_scores, paired_differences
-from robust.report.claims import FEWEST_SEEDS
 from robust.runs import RunFolder, collect
 from robust.runs.titles import disambiguate
 

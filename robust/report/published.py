@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from robust.measure.exposure import LEGEND
 from robust.measure.published_scores import ARRAYS, UNSCORED, published_scores
 from robust.report.section import Section, Table
 from robust.report.tables import calibration_columns, interval_column, percent, varying, with_interval
@@ -51,7 +52,9 @@ def published_table(folders: Sequence[Path]) -> Table | None:
             **interval_column(lines),
             **calibration_columns(lines),
             **({title: against} if any(against) else {}),
+            **({"seen": lines["seen"]} if "seen" in lines else {}),
         }
     )
     note = _NOTE + _PAIRED * any(against) + _RECREATED * bool(lines["recreated"].any())
+    note += f" {LEGEND}" if "seen" in lines else ""
     return Table(shown, rows.drop(columns=ARRAYS), note)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure import NATURAL, SUITES, condition_title
+from robust.measure.exposure import LEGEND, beside, exposed_mean, exposure_columns, knows_exposure, marked
 from robust.measure.suites import comparable_suites, suite_text
 from robust.measure.summary import seeds_line
 from robust.report.tables import intervals_note, percent, varying, with_half, with_interval
@@ -14,6 +15,7 @@ from robust.runs.settings import kept_epoch
 from robust.runs.titles import given_beside, kind_folders, only_measured, short_models
 
 _LINE = ["title", "kind", "data", "model"]
+_KIND = ["title", "data", "model"]
 _TEST = ["test_perturbation", "test_level"]
 _FAMILIES_OF_CAMERA = ("pixel", "noise", "blur")
 _UNTESTED = "not tested"
@@ -36,7 +38,9 @@ class Scores:
     note: str
 
 
-def score_table(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path] = ()) -> Scores:
+def score_table(
+    summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path] = (), *, exposure: str = ""
+) -> Scores:
     """One line for each kind of run (`title`), over its `seeds`: accuracy on natural images, its mean over each suite
     of tests, and how it does in the `hardest` one. `summary` as `summary_table` makes it of these rows. `folders` say
     what commands set.
@@ -48,9 +52,11 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Pat
     not measured there, the one that the runs themselves fail most under; `won` is the difference. Suites have a column
     where some line has all of it; the families of `camera` have none where `camera` says it. So has a condition that
     some run was trained on, by its title, where no suite that is shown has such (of a perturbation of one's own, say).
+    Where rows say what was seen in training, `<column>_exposure` does in words. With an `exposure` one mean stands for
+    the suites: `all <exposure>`, over every condition of that.
     """
     suites = comparable_suites(rows)
-    means, own = suite_columns(suites), _trained_conditions(summary)
+    means, own = suite_columns(suites), pd.concat([_trained_conditions(summary), *exposed_mean(summary, exposure)])
     under_own = own.groupby(["run", "condition"])[["mean", "before"]].first()
     means = means.join(under_own["mean"].unstack(), how="outer")
     runs = summary.drop_duplicates("run").set_index("run", drop=False)
@@ -58,11 +64,13 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Pat
     for condition, known in under_own["before"].groupby("condition"):  # in the same trials
         before[condition] = known.droplevel("condition")
     lines = _lines(summary, means, before)
-    shown = shown_suites(lines)
+    shown = () if exposure else shown_suites(lines)
     said = {name for suite in shown for name, _ in SUITES[suite]}
     conditions = tuple(own.loc[~own["test_perturbation"].isin(said), "condition"].unique())
     hidden = {*SUITES, *own["condition"]} - {*shown, *conditions}
     lines = lines.drop(columns=[f"{name}{end}" for name in hidden for end in _ENDS], errors="ignore")
+    if knows_exposure(summary):
+        lines = lines.join(exposure_columns(summary, own, [*shown, *conditions], by=_KIND), on=_KIND)
     shared, settings = given_beside(runs.set_index("kind")["title"].to_dict(), kind_folders(folders, runs))
     compared = bool(lines["won"].notna().any())
     note = [
@@ -71,6 +79,7 @@ def score_table(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Pat
         _ARROWS if compared else "",
         "" if (summary["test_perturbation"] == NATURAL).all() else _WORST.format(_WHOSE[compared]),
         _note(suites, lines, summary, shown) if shown or not conditions else "",
+        LEGEND if knows_exposure(summary) else "",
         _untested(summary),
         _baselines(summary),
         intervals_note(lines["seeds"]),
@@ -86,6 +95,7 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
 
     def cells(name: str) -> list[str]:
         found = [cell(line, name) for _, line in lines.iterrows()]
+        found = beside(found, lines.get(f"{name}_exposure", [""] * len(lines)), short=not intervals)
         return _from_to(lines.get(f"{name}_before"), found)
 
     before = lines["before"].where(lines["won"].notna())
@@ -93,13 +103,21 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
         {
             "trained": lines["title"],
             **({"settings": scores.settings} if any(scores.settings) else {}),
-            **{name: short_models(lines[name]) if name == "model" else lines[name] for name in varying(lines)},
+            **_about(lines),
             **({"seeds": lines["seeds"]} if (lines["seeds"] > 1).any() else {}),
             **{f"{name}, %": cells(name) for name in ("natural", *scores.suites, *scores.conditions)},
-            "worst condition": lines["hardest"],
+            "worst condition": marked(lines["hardest"], lines.get("hardest_exposure", [""] * len(lines))),
             "worst accuracy, %": _from_to(before, [percent(value) for value in lines["after"]]),
         }
     )
+
+
+def _about(lines: pd.DataFrame) -> dict[str, pd.Series]:
+    """The data and the network, where lines differ in them; not the network where each title says it."""
+    found = {name: short_models(lines[name]) if name == "model" else lines[name] for name in varying(lines)}
+    if "model" in found and all(model in title for model, title in zip(found["model"], lines["title"], strict=True)):
+        del found["model"]
+    return found
 
 
 def _from_to(before: pd.Series | None, after: list[str]) -> list[str]:
@@ -151,8 +169,8 @@ def _lines(summary: pd.DataFrame, means: pd.DataFrame, before: pd.DataFrame) -> 
     lines["won"] = (lines["after"] - lines["before"]).where(compared)
     ordered = [f"{name}{end}" for name in ("natural", *means) for end in _ENDS[:3]]
     ordered += [f"{name}_before" for name in means]
-    first, last = ["title", "data", "model", "seeds"], ["hardest", "after", "before", "won"]
-    return lines.reset_index()[[*first, *ordered, *last]]
+    first, last = ["title", "data", "model", "seeds"], ["hardest", "hardest_exposure", "after", "before", "won"]
+    return lines.reset_index()[[*first, *ordered, *(name for name in last if name in lines)]]
 
 
 def _hardest(summary: pd.DataFrame) -> pd.DataFrame:
@@ -160,6 +178,7 @@ def _hardest(summary: pd.DataFrame) -> pd.DataFrame:
     most under: `hardest`, `after` and `before`."""
     grouped = summary.groupby([*_LINE, "test_perturbation", "test_level"], sort=False, dropna=False)
     tests = grouped[["mean", "before"]].mean()
+    tests["exposure"] = grouped["exposure"].first() if knows_exposure(summary) else ""
     tests["before"] = tests["before"].where(grouped["before"].count() == grouped.size())
     runs = grouped.size()
     tests = tests[runs == runs.groupby(_LINE, dropna=False).transform("max")].reset_index()
@@ -170,8 +189,9 @@ def _hardest(summary: pd.DataFrame) -> pd.DataFrame:
         condition_title(*test) + (f" (tie of {tied})" if tied > 1 else "")
         for test, tied in zip(least[_TEST].itertuples(False, None), ties[least.index], strict=True)
     ]
-    least = least.assign(hardest=titles).rename(columns={"mean": "after"}).set_index(_LINE)
-    return least[["hardest", "after", "before"]]
+    least = least.assign(hardest=titles).rename(columns={"mean": "after", "exposure": "hardest_exposure"})
+    said = ["hardest_exposure"] if knows_exposure(summary) else []
+    return least.set_index(_LINE)[["hardest", *said, "after", "before"]]
 
 
 def _note(suites: pd.DataFrame, lines: pd.DataFrame, summary: pd.DataFrame, shown: tuple[str, ...]) -> str:

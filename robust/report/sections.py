@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure import NATURAL, condition_title
+from robust.measure.claims import claims_summary
 from robust.measure.confusion import merged_pairs
+from robust.measure.exposure import legends, only_text, shown_exposure
 from robust.measure.paired import MEAN
 from robust.report.attacks import attacks_section
-from robust.report.claims import claims_summary
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
@@ -27,16 +28,21 @@ from robust.report.tables import (
     percentages,
     summary_table,
 )
-from robust.runs import RunFolder
+from robust.runs import RunFolder, with_distances
 from robust.runs.settings import kept_epoch
 
 _MOST_LINES = 12  # kinds of runs that one can tell apart in a figure
 _MOST_SAMPLES = 6  # runs whose sample images are shown
 
 
-def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
-    """Everything there is to say about these runs; what their rows cannot answer is left out."""
-    summary, of_studies = summary_table(rows, folders), [study.findings(folders, rows) for study in studies()]
+def sections(folders: Sequence[Path], rows: pd.DataFrame, *, exposure: str = "") -> list[Section]:
+    """Everything there is to say about these runs; what their rows cannot answer is left out. With an `exposure`, what
+    the rows say of the tests of that (see `robust.measure.only_exposed`)."""
+    summary = summary_table(rows, folders)
+    if exposure:
+        found = [_models(summary, rows, folders, exposure), _conditions(summary, folders), _runs(summary, folders)]
+        return [section for section in found if section.tables]
+    of_studies = [study.findings(folders, rows) for study in studies()]
     found = [
         _models(summary, rows, folders),
         _claims([one.claims for one in of_studies]),
@@ -48,7 +54,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame) -> list[Section]:
         confidence_section(folders),
         published_section(folders),
         _confusions(folders, rows),
-        _conditions(summary),
+        _conditions(summary, folders),
         _runs(summary, folders),
     ]
     return [section for section in found if section.drawings or section.tables]
@@ -70,13 +76,13 @@ def run_drawings(folder: Path) -> dict[str, Drawing]:
     return drawings
 
 
-def _models(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path]) -> Section:
-    scores, lines = score_table(summary, rows, folders), over_seeds(summary)
+def _models(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path], exposure: str = "") -> Section:
+    scores, lines = score_table(summary, rows, folders, exposure=exposure), over_seeds(summary)
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = accuracy_figure(lines)
     table = Table(shown_scores(scores), scores.lines, scores.note)
-    return Section("Models", "", drawings, {"models": table}, order=("tables", "figures"))
+    return Section("Models", only_text(exposure), drawings, {"models": table}, order=("tables", "figures"))
 
 
 def _claims(decided: Sequence[pd.DataFrame]) -> Section:
@@ -157,14 +163,15 @@ def _confusions(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     return Section("How classes get confused", "The natural model, under each condition.", drawings, tables)
 
 
-def _conditions(summary: pd.DataFrame) -> Section:
-    lines = over_seeds(summary)
+def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
+    lines = over_seeds(with_distances(summary, folders))
     tested = [condition_title(*pair) for pair in lines[["test_perturbation", "test_level"]].values]
     shown = pd.DataFrame(
         {
             "trained": lines["title"],
             "data": lines["data"],
             "tested on": tested,
+            **shown_exposure(lines),
             "seeds": lines["seeds"],
             "accuracy, %": lines["mean"].map(percent),
             **interval_column(lines),
@@ -176,7 +183,7 @@ def _conditions(summary: pd.DataFrame) -> Section:
         "AURRA as in arXiv 1907.07174. A run's standard deviation over trials and its worst trial are in its "
         "summary.json."
     )
-    return Section("Every condition", "", {}, {"conditions": Table(shown, lines, note)})
+    return Section("Every condition", "", {}, {"conditions": Table(shown, lines, note + legends(shown))})
 
 
 def _runs(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import pandas as pd
 
 from robust.errors import notify, one_line
-from robust.report.claims import decide
+from robust.measure.claims import decide
 from robust.report.section import Section
 
 #: of entry points
@@ -23,7 +23,7 @@ GROUP = "robust.studies"
 
 class Findings(NamedTuple):
     """What a study says of some runs: sections, in the page's order, and a line for each published claim that these
-    runs decide (see `robust.report.claims.decide`)."""
+    runs decide (see `robust.measure.claims.decide`)."""
 
     sections: Sequence[Section] = ()
     claims: pd.DataFrame = decide([], [])

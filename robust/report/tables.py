@@ -11,6 +11,7 @@ from robust.runs.titles import kind_folders, run_titles
 
 _TEST = ["test_perturbation", "test_level"]
 _RUN = ["data", "model", "technique", "train_perturbation", "train_level", "seed", "kind", "reference"]
+_KEPT = {"exposure": "first", "distance": "mean"}  # what else lines say, where it is known
 _SAME = 1e-9  # an interval as narrow as that is none: all seeds gave the same
 
 
@@ -45,6 +46,7 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
         low=("low", "min"),
         high=("high", "max"),
         **{name: (name, "mean") for name in CALIBRATION},
+        **{name: (name, how) for name, how in _KEPT.items() if name in summary},
     ).reset_index()
     several = lines["seeds"] > 1
     half = student_half(lines["std"], lines["seeds"])

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from robust.measure import only_exposed
 from robust.report.published import published_table
 from robust.report.scores import score_table, shown_scores
 from robust.report.stability import stability_table
@@ -23,21 +24,23 @@ _WIDE = 160  # characters of a line in a file
 _LONGEST = 60  # characters of a name
 
 
-def print_results(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> None:
+def print_results(rows: pd.DataFrame, folders: Sequence[Path] = (), *, exposure: str = "") -> None:
     """The scores of every kind of run. Titles name the settings in which kinds differ, from the configurations in
-    `folders`; of such the folders are named below. Then what came of published test sets, and of sequences."""
+    `folders`; of such the folders are named below. Then what came of published test sets, and of sequences. With an
+    `exposure` all that is of the tests of that, and none of these."""
+    rows = only_exposed(rows, exposure)
     summary = summary_table(rows, folders)
-    scores = score_table(summary, rows, folders)
+    scores = score_table(summary, rows, folders, exposure=exposure)
     shown = shown_scores(scores, intervals=False).rename(columns=lambda name: name.removesuffix(", %"))
     print_table(shown, "test accuracy, %", scores.note)
     runs = summary.drop_duplicates("run")
     told_apart = runs[runs["title"] != runs.apply(run_title, axis=1)].drop_duplicates("kind")
     for title, run in told_apart.head(_MOST_FOLDERS)[["title", "run"]].itertuples(index=False, name=None):
         Console().print(plain(f"{title}: {run}"), markup=False, highlight=False, soft_wrap=True)
-    if (published := published_table(folders)) is not None:
+    if not exposure and (published := published_table(folders)) is not None:
         narrow = published.shown.drop(columns=[*calibration_columns(published.numbers)])
         print_table(narrow, "published test sets", published.note)
-    if (lines := stability_lines(folders)) is not None:
+    if not exposure and (lines := stability_lines(folders)) is not None:
         print_table((table := stability_table(lines)).shown, "stability under sequences of frames", table.note)
 
 

@@ -4,6 +4,7 @@ from robust.files.claiming import ClaimedError, GoneError
 from robust.files.process import scheduler
 from robust.runs.collect import collect, find_older, find_runs, write_table
 from robust.runs.config import Config, leaves
+from robust.runs.distances import with_distances
 from robust.runs.folder import RunFolder
 from robust.runs.formats import DamagedError
 from robust.runs.identity import VERSION, Identity, identify
@@ -53,6 +54,7 @@ __all__ = [
     "scheduler",
     "wait_for_one",
     "warnings_of",
+    "with_distances",
     "with_settings",
     "write_status",
     "write_table",

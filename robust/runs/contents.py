@@ -31,6 +31,7 @@ _SAMPLES = {"names": 1, "levels": 1, "images": 5, "labels": 1, "predicted": 2, "
 _SETTINGS = ("data", "model", "perturb", "technique", "task", "optimizer", "trainer", "evaluation", "attack", "logger")
 #: empty where a model gives no logits
 _MAY_LACK = {name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")}
+_EXPOSURES = ("", "seen", "family", "far", "unknown")
 _AT_ONCE = 500  # files of rows
 _Read = TypeVar("_Read")
 
@@ -108,7 +109,11 @@ def _parse_rows(path: Path, text: str) -> pd.DataFrame:
     rows = formats.parse_csv(path, text, _ROWS, words=_WORDS, keep_default_na=False, na_values=_MAY_LACK)
     if not rows["accuracy"].between(0, 1).all():
         raise DamagedError(path, "not every accuracy is from 0 to 1")
-    return rows.reindex(columns=rows.columns.union(list(_MAY_LACK), sort=False))
+    rows = rows.reindex(columns=rows.columns.union(list(_MAY_LACK), sort=False))
+    rows = rows if "exposure" in rows else rows.assign(exposure="")
+    if not rows["exposure"].isin(_EXPOSURES).all():
+        raise DamagedError(path, f"not every exposure is one of {', '.join(_EXPOSURES[1:])}")
+    return rows
 
 
 def read_table(path: Path, *, words: Sequence[str] = (), numbers: Sequence[str] = ()) -> pd.DataFrame | None:

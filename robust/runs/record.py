@@ -26,6 +26,7 @@ _RECORD: dict[str, Any] = _SESSION | {
     "settings": [],
     "sources": {},
     "tracked": [],
+    "trained_on": None,
     "warnings": [],
     "sessions": [],
 }
@@ -41,6 +42,9 @@ def read_record(path: Path) -> dict[str, Any]:
     for name in ("parents", "settings", "sources", "tracked", "warnings"):
         texts = whole[name].values() if isinstance(whole[name], dict) else whole[name]
         _check(path, name, all(isinstance(one, str) for one in texts))
+    operations = whole["trained_on"]
+    of_texts = isinstance(operations, dict) and all(isinstance(one, str) for one in operations.values())
+    _check(path, "trained_on", operations is None or of_texts)
     _check(path, "identity", whole["identity"] is None or isinstance(whole["identity"], dict))
     _check(path, "identity", isinstance((whole["identity"] or {}).get("version", 1), int))
     _check(path, "sessions", all(isinstance(one, dict) for one in whole["sessions"]))

@@ -104,14 +104,15 @@ def write_status(
     sources: Mapping[str, str] | None = None,
     warnings: Sequence[str] = (),
     settings: Sequence[str] = (),
+    trained_on: Mapping[str, str] | None = None,
 ) -> None:
     """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then.
 
     `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`),
     `parents` the kinds of the runs that it starts from, by the part that takes their weights, `sources` digests of the
     user's own code that it was tested by, `warnings` what was warned of, `settings` which keys were given that make the
-    run what it is, such as "optimizer=sgd"; what was recorded of these before stays, of warnings until it is trained
-    anew.
+    run what it is, such as "optimizer=sgd", `trained_on` the operations that went into its training, each with its
+    family; what was recorded of these before stays, of warnings until it is trained anew.
     """
     session = {
         "command": command_line(),
@@ -133,6 +134,7 @@ def write_status(
         "sources": {**before.get("sources", {}), **(sources or {})},
         "warnings": list(dict.fromkeys([*([] if "train" in durations_s else before.get("warnings", [])), *warnings])),
         "settings": [*settings] or before.get("settings", []),
+        "trained_on": before.get("trained_on") if trained_on is None else dict(trained_on),
         "tracked": list(dict.fromkeys([*before.get("tracked", []), *tracked])),
         **session,
         "durations_s": {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from robust.measure import CALIBRATION, PUBLISHED_KEY, TEST_KEY, scores, summarize
+from robust.measure import CALIBRATION, NATURAL, PUBLISHED_KEY, TEST_KEY, UNKNOWN, scores, summarize
 from robust.runs.identity import Identity
 
 #: the columns of every table of rows
@@ -26,6 +26,7 @@ COLUMNS = [
     "kind",
     "reference",
     *CALIBRATION,
+    "exposure",
 ]
 #: what tells the tests of published sets apart, and the images of each
 PUBLISHED = [*PUBLISHED_KEY, "images"]
@@ -37,8 +38,11 @@ def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.
     """Rows of a test with the columns that say what was trained.
 
     `kind` is the same for runs that differ by their seed alone, `reference` the natural run that it is held against.
+    Rows that do not say what the network has seen (`exposure`) are of one of whose training nothing is known.
     """
-    return with_run(rows, identity, reference)[COLUMNS]
+    perturbed = rows["test_perturbation"] != NATURAL
+    known = rows if "exposure" in rows else rows.assign(exposure=perturbed.map({True: UNKNOWN, False: ""}))
+    return with_run(known, identity, reference)[COLUMNS]
 
 
 def with_run(table: pd.DataFrame, identity: Identity, reference: str) -> pd.DataFrame:

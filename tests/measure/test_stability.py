@@ -13,6 +13,7 @@ from robust.data import ImageSet
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
+from robust.experiment.sequences import sequences_missing
 from robust.measure import measure_stability, planned_sequences, stability
 from robust.measure.intervals import mean_share, wilson
 from robust.measure.stability_scores import RATES, stability_scores
@@ -217,5 +218,5 @@ def test_what_does_not_fit_is_refused_before_training() -> None:
 def test_runs_that_a_run_starts_from_are_not_asked_for_more_than_they_can_answer() -> None:
     run = prepare(["data=digits", "technique=finetune", "technique.start=rotation", "evaluation.sequences=true"])
     (parent,) = run.parents.values()
-    assert len(run.missing_sequences()) == len(SEQUENCES)
-    assert parent.missing_sequences() == []
+    assert len(sequences_missing(run)) == len(SEQUENCES)
+    assert sequences_missing(parent) == []

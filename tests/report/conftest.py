@@ -26,6 +26,7 @@ def make_rows(
     """The rows of one run: `accuracies` of each condition, the same in each of its trials plus a hundredth of it."""
     about = {"run": run, "data": "digits", "model": "convnet_mnist", "technique": technique, "seed": 0, "n": 100}
     about |= {"train_perturbation": trained[0], "train_level": trained[1], "kind": technique, "reference": "natural"}
+    about |= {"exposure": ""}
     counts = dict.fromkeys(accuracies, trials) if isinstance(trials, int) else trials
     rows = [
         {"test_perturbation": name, "test_level": level, "trial": trial, "evaluation_seed": 0}

@@ -29,7 +29,7 @@ def write_run(folder, technique, seed, right, *, perturbation="hot", level=5.0, 
     ]  # fmt: skip
     trained = {"run": name, "data": "digits", "model": "convnet", "technique": technique, "seed": seed}
     trained |= {"train_perturbation": perturbation, "train_level": level, "kind": f"{technique}{kind}{perturbation}"}
-    trained |= {"reference": f"natural-none-0-seed{seed}", "n": len(labels)}
+    trained |= {"reference": f"natural-none-0-seed{seed}", "n": len(labels), "exposure": ""}
     rows = [
         trained | {name: test[name] for name in ("test_perturbation", "test_level", "trial", "evaluation_seed")}
         | {"accuracy": np.mean(test["label"] == test["predicted"]), **dict.fromkeys(CALIBRATION, 0.1)}

@@ -10,9 +10,9 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from robust.measure import NATURAL
+from robust.measure.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.measure.intervals import student, wilson
 from robust.report.attacks import attack_title, succeeded
-from robust.report.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.report.figures import Drawing
 from robust.report.section import Section, Table
 from robust.report.studies import if_possible

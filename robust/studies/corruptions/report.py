@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure.corruption_error import FAMILIES, corruption_accuracy, corruption_scores
+from robust.measure.exposure import LEGEND, beside, knows_exposure, test_marks
 from robust.measure.intervals import student
 from robust.measure.summary import seeds_line
 from robust.report.section import Section, Table
@@ -34,7 +35,8 @@ def corruptions_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     if scores.empty:
         return Section("")
     each = corruption_accuracy(rows)
-    runs = summary_table(rows, folders).drop_duplicates("run").set_index("run")
+    summary = summary_table(rows, folders)
+    runs = summary.drop_duplicates("run").set_index("run")
     runs = runs[runs.index.isin(scores.index)]
     lines = _lines(scores.drop(columns="baseline").join(each).reindex(runs.index), runs)
     first = {"trained": lines["title"], **{name: lines[name] for name in varying(lines)}}
@@ -45,7 +47,9 @@ def corruptions_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     if {*_FROST} <= {*each}:  # of both kinds, which is not the same test
         kinds = [[_FROST[name] for name in _FROST if pd.notna(line[name])] for _, line in lines.iterrows()]
         means["frost"] = [" and ".join(one) for one in kinds]
-    beside = {name: [percent(value) for value in lines[name]] for name in each}
+    marks = test_marks(summary, lines, _KIND)
+    cells = {name: beside([percent(value) for value in lines[name]], marks[name], short=True) for name in each}
+    legend = f" {LEGEND}" if knows_exposure(summary) else ""
     note = " ".join(filter(None, [_beside(scores), intervals_note(lines["seeds"])]))
     return Section(
         "Common corruptions",
@@ -53,7 +57,7 @@ def corruptions_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
         {},
         {
             "corruptions": Table(pd.DataFrame({**first, **means}), lines.drop(columns="kind"), note),
-            "corruptions-each": Table(pd.DataFrame({**first, **beside}), lines[["title", *each]], _EACH),
+            "corruptions-each": Table(pd.DataFrame({**first, **cells}), lines[["title", *each]], _EACH + legend),
         },
     )
 

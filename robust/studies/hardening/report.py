@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure import CALIBRATION, NATURAL, TEST_KEY, condition_title
+from robust.measure.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.measure.summary import seeds_line
-from robust.report.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.report.section import Section, Table
 from robust.report.tables import calibration_columns, percent, with_interval
 from robust.runs import RunFolder

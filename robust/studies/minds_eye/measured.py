@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from robust.measure.claims import Figure, Subject, decide, read_claims
 from robust.measure.intervals import percentile, resampled_medians, student, wilson
-from robust.report.claims import Figure, Subject, decide, read_claims
 from robust.studies.minds_eye.results import EYE, TITLES, Network, pose_errors
 from robust.studies.minds_eye.tables import best_error, error_table, recognition_table
 
@@ -19,7 +19,7 @@ _AIMS = {"distortion": "false positive", "steps": "false negative"}
 
 
 def minds_eye_claims(networks: Sequence[Network]) -> pd.DataFrame:
-    """A line for each claim that these runs decide; columns as in `robust.report.claims`. Networks that were trained
+    """A line for each claim that these runs decide; columns as in `robust.measure.claims`. Networks that were trained
     otherwise than published, or once more, are passed over."""
     plain = {network.title: network for network in networks if network.title in TITLES.values()}
     if not plain:

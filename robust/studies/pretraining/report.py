@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robust.report.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
+from robust.measure.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.report.figures import Drawing
 from robust.report.section import Section, Table
 from robust.report.studies import if_possible

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from robust.measure import NATURAL, TEST_KEY, condition_title, summarize
+from robust.measure.claims import Comparison, Figure, Subject, decide, read_claims
 from robust.measure.intervals import normal, student
 from robust.measure.paired import correct_images
-from robust.report.claims import Comparison, Figure, Subject, decide, read_claims
 from robust.runs import RunFolder
 from robust.runs.titles import run_title
 from robust.studies.strategies.choice import comparable, select_kind

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.report.claims import COLUMNS, claims_summary, read_claims
+from robust.measure.claims import COLUMNS, claims_summary, read_claims
 from robust.studies.strategies.claims import strategies_claims as claims
 from robust.studies.strategies.paper import MODELS, TECHNIQUES
 from robust.studies.strategies.quantities import Quantity, Setting, read_figure
