@@ -17,4 +17,4 @@ robust train $train data=tiny_imagenet data.num_classes=50 data.per_class=200 tr
     model=timm model.architecture=resnet10t model.size=64 runs_dir=files/timm
 mv files/timm/tiny* files/tiny
 robust train sweep=any_model
-robust report runs --out .
+robust report runs --out report
