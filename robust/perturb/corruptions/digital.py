@@ -16,6 +16,7 @@ from robust.perturb.random import ImageRandom
 from robust.perturb.sampling import sampled
 
 _COLOURS = 3
+_LARGE = 128  # pixels, of a picture
 _CUT = 3.0  # standard deviations that the Gaussian of displacements reaches
 
 
@@ -56,7 +57,7 @@ class ElasticTransform(Corruption):
     name = "elastic_transform"
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
-        return {"points": 2 * random.uniform(3, 2) - 1, "field": 2 * random.uniform(2, *shape[1:]) - 1}
+        return {"points": 2 * random.uniform(3, 2) - 1, "field": random.uniform(2, *shape[1:]).mul_(2).sub_(1)}
 
     def corrupt(
         self, images: Tensor, far: float, alike: float, affine: float, *, points: Tensor, field: Tensor
@@ -149,10 +150,10 @@ class JpegCompression(Corruption):
 
 
 def _stored(pictures: Tensor, quality: int) -> Tensor:
-    """Pictures in 8 bits, shape (batch, 1 or 3, height, width), as Pillow reads what it wrote of each; in as many
-    threads as torch has."""
+    """Pictures in 8 bits, shape (batch, 1 or 3, height, width), as Pillow reads what it wrote of each; large ones in as
+    many threads as torch has. (Of small ones most of the work is Python's, which no two threads do at a time.)"""
     arrays = pictures.permute(0, 2, 3, 1).contiguous().numpy()
-    count = torch.get_num_threads()
+    count = torch.get_num_threads() if min(arrays.shape[1:3]) >= _LARGE else 1
     shares = np.array_split(arrays[..., 0] if arrays.shape[3] == 1 else arrays, count)
     with ThreadPoolExecutor(count) as threads:
         found = np.concatenate(list(threads.map(functools.partial(_read_again, quality=quality), shares)))
