@@ -61,7 +61,8 @@ def brightness_of(images: Tensor) -> Tensor:
     """How bright each pixel is, shape (batch, 1, height, width): of colours as eyes see them, else the mean."""
     if images.shape[1] != len(_GREY):
         return images.mean(1, keepdim=True)
-    return (images * images.new_tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
+    red, green, blue = images.split(1, 1)
+    return (red * _GREY[0]).add_(green, alpha=_GREY[1]).add_(blue, alpha=_GREY[2])
 
 
 def in_channels(colours: Tensor, channels: int) -> Tensor:

@@ -94,9 +94,9 @@ def _moved(images: Tensor, x: Tensor, y: Tensor, *, edges: bool) -> Tensor:
     about the `edges` of the outer pixels or about their middles."""
     pairs = ((x, images.shape[3]), (y, images.shape[2]))
     if edges:
-        across, down = ((places + 0.5) * (2 / size) - 1 for places, size in pairs)
+        across, down = ((places * (2 / size)).add_(1 / size - 1) for places, size in pairs)
     else:
-        across, down = (places * (2 / max(size - 1, 1)) - 1 for places, size in pairs)
+        across, down = ((places * (2 / max(size - 1, 1))).sub_(1) for places, size in pairs)
     return sampled(images, across, down, outside="reflection", middles=not edges)
 
 

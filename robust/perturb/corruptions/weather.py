@@ -28,10 +28,10 @@ def snowed(images: Tensor, field: Tensor, angle: Tensor, *constants: float) -> T
     degrees, shape (batch,); they may leave [0, 1]. The constants are `snow`'s."""
     mean, deviation, size, least, radius, sigma, mix = constants
     flakes = filtered(mean + deviation * field, *(zoom_matrix(side, size) for side in images.shape[2:]))
-    flakes = torch.where(flakes < least, 0, flakes).clamp(0, 1).mul(255).floor() / 255
+    flakes = flakes.masked_fill_(flakes < least, 0).clamp_(0, 1).mul_(255).floor_().div_(255)
     fallen = motion_blur(flakes[:, None], round(radius), sigma, angle).to(images.dtype)
-    pale = mix * images + (1 - mix) * torch.maximum(images, 1.5 * brightness_of(images) + 0.5)
-    return pale + fallen + fallen.rot90(2, (2, 3))
+    pale = torch.maximum(images, 1.5 * brightness_of(images) + 0.5).mul_(1 - mix).add_(images, alpha=mix)
+    return pale.add_(fallen + fallen.rot90(2, (2, 3)))
 
 
 class Fog(Corruption):
