@@ -16,10 +16,8 @@ _TEXT = (
     "Dietterich 2019, arXiv 1903.12261), recreated. A flip: a frame that is not predicted as the one before; of noise, "
     "not as the picture without."
 )
-_EACH = (
-    "Flip probability: of an image's frames, which share flips; the mean over images. Flip rate (FR): beside that of "
-    "the natural model, below 100 % is better; none where that never flips."
-)
+_EACH = "Flip probability: of an image's frames, which share flips; the mean over images."
+_RATE = " Flip rate (FR): beside that of the natural model, below 100 % is better; none where that never flips."
 _ABOUT, _ENDS = ("title", "data", "model", "seeds", "n"), ("", "_low", "_high")
 
 
@@ -45,4 +43,4 @@ def _each(lines: pd.DataFrame) -> Table:
         for title, name in cells.items()
         if each[name].notna().any()
     }
-    return Table(pd.DataFrame({**about, "trained": each["title"], **shown}), each, _EACH)
+    return Table(pd.DataFrame({**about, "trained": each["title"], **shown}), each, _EACH + _RATE * ("FR, %" in shown))
