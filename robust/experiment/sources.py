@@ -10,6 +10,8 @@ from pathlib import Path
 
 from torch import nn
 
+from robust.files.digest import digest_of
+from robust.perturb import Perturbation
 from robust.runs.config import CALLED, Config, everything
 
 _LIBRARIES = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
@@ -26,8 +28,11 @@ def named_sources(config: Config) -> dict[str, str]:
 
 
 def source_of(part: nn.Module) -> str:
-    """A digest of the source of what is the user's own in a perturbation; "" where nothing is."""
+    """A digest of what is the user's own in a perturbation: its source, and the pictures that it reads (`files`); ""
+    where nothing is."""
     found = own_sources({type(one).__module__ for one in part.modules()})
+    files = [file for one in part.modules() for file in getattr(one, "files", ()) if isinstance(one, Perturbation)]
+    found |= {file.name: digest_of(file) for file in files}
     return hashlib.sha256(str(sorted(found.items())).encode()).hexdigest() if found else ""
 
 

@@ -5,6 +5,7 @@ import functools
 import math
 from collections.abc import Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,6 +39,8 @@ class Perturbation(nn.Module):
     moves: bool = False
     #: False where the same image always gives the same result, so that one trial says all
     random: bool = True
+    #: the pictures that it reads; where these change, tests under it are made again
+    files: tuple[Path, ...] = ()
 
     @property
     def made_of(self) -> Mapping[str, str]:

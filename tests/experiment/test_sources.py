@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from robust.experiment import build, rules
 from robust.experiment.execute import execute
@@ -98,6 +99,20 @@ def test_tests_under_a_perturbation_whose_code_has_changed_are_made_again(
     assert {(test[0], test[1]) for _, test in again.missing_tests()} == {("shade", 1), ("shade", 3)}
     assert execute(again).state is State.DONE
     assert not make_run(*TESTED).is_incomplete()
+
+
+def test_tests_under_other_photographs_of_frost_are_made_again(
+    make_run: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROBUST_DATA", str(tmp_path))
+    frost = tmp_path / "frost" / "one.png"
+    frost.parent.mkdir()
+    Image.new("RGB", (30, 20), "white").save(frost)
+    settings = ["technique=natural", "evaluation.families=[corruptions]", "evaluation.conditions.frost=[2]"]
+    assert execute(make_run(*settings)).state is State.DONE
+    assert not make_run(*settings).is_incomplete()
+    Image.new("RGB", (30, 20), "grey").save(frost)
+    assert {test[:2] for _, test in make_run(*settings).missing_tests()} == {("frost", 2)}
 
 
 def test_other_images_of_ones_own_make_another_run(project: Path, make_run: Callable[..., Experiment]) -> None:
