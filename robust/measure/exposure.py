@@ -12,16 +12,6 @@ from robust.perturb import operations
 SEEN, FAMILY, FAR, UNKNOWN = "seen", "family", "far", "unknown"
 #: what the exposure may be of a test
 EXPOSURES = (SEEN, FAMILY, FAR, UNKNOWN)
-#: what a table says of its marks
-LEGEND = (
-    "Seen (*): the training contained this perturbation, at whatever level; family (°): another one of its family. "
-    "What has no mark is far from the training, or of a network whose training is not known."
-)
-#: what a table says of distances (see `robust.measure.distance`)
-DISTANCE = (
-    "Distance of the training to this condition in the features of the natural model, as a share of that of natural "
-    "images (minimal sample distance, arXiv 2102.11273): 0, training contains it; 1, it comes no nearer."
-)
 _TEST = ["test_perturbation", "test_level"]
 _TRIAL = [*_TEST, "trial", "evaluation_seed"]
 _DIGITS = 6  # of a level
@@ -95,13 +85,13 @@ def exposure_columns(
     summary: pd.DataFrame, own: pd.DataFrame, names: Sequence[str], *, by: Sequence[str]
 ) -> pd.DataFrame:
     """What each group of a summary's lines has seen, in words, a column `<name>_exposure` for each of these suites and
-    conditions: of a suite, of how many of its conditions ("3 of 9 seen"); of a `condition` of the lines `own`, whether.
-    "" for nothing."""
+    conditions: of a suite how many of its conditions ("3 of 9 seen"), or SEEN or FAMILY where all are; of a `condition`
+    of the lines `own`, which it is. "" for nothing."""
     members = [(suite, name, round(level, _DIGITS)) for suite, tests in SUITES.items() for name, level in tests]
     tests = summary.drop_duplicates([*by, *_TEST])
     tests = tests.assign(test_level=tests["test_level"].astype(float).round(_DIGITS))
     found = tests.merge(pd.DataFrame(members, columns=["suite", *_TEST]), on=_TEST)
-    of_suites = found.groupby([*by, "suite"], sort=False)["exposure"].agg(in_words).unstack()
+    of_suites = found.groupby([*by, "suite"], sort=False)["exposure"].agg(_of_suite).unstack()
     words = own.assign(exposure=own["exposure"].replace({FAR: "", UNKNOWN: ""}))
     of_conditions = words.groupby([*by, "condition"], sort=False)["exposure"].first().unstack()
     every = pd.MultiIndex.from_frame(tests[[*by]].drop_duplicates())
@@ -109,13 +99,17 @@ def exposure_columns(
     return table.fillna("").add_suffix("_exposure")
 
 
-def test_marks(summary: pd.DataFrame, lines: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """SEEN, FAMILY or "" of each test perturbation, a column for each, for each of these lines, by what names them."""
+def exposures_by_test(summary: pd.DataFrame, lines: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The exposure of each test perturbation, a column for each, for each of these lines, by what names them."""
     if not knows_exposure(summary):
         return pd.DataFrame("", lines.index, summary["test_perturbation"].unique())
     found = summary.groupby([*by, "test_perturbation"], sort=False)["exposure"].first().unstack()
-    marks = found.where(found.isin((SEEN, FAMILY)), "")
-    return marks.reindex(pd.MultiIndex.from_frame(lines[[*by]])).set_axis(lines.index)
+    return found.fillna("").reindex(pd.MultiIndex.from_frame(lines[[*by]])).set_axis(lines.index)
+
+
+def _of_suite(exposures: pd.Series) -> str:
+    alike = next((one for one in (SEEN, FAMILY) if (exposures == one).all()), "")
+    return alike or in_words(exposures)
 
 
 def in_words(exposures: pd.Series) -> str:
@@ -126,40 +120,3 @@ def in_words(exposures: pd.Series) -> str:
         number, _, rest = parts[0].partition(" ")
         parts[0] = f"{number} of {len(exposures)} {rest}"
     return ", ".join(parts)
-
-
-def marked(titles: Sequence[str], exposures: Sequence[str]) -> list[str]:
-    """Titles of conditions, behind each of which stands whether it was SEEN or its FAMILY: "noise 0.05 (seen)"."""
-    return beside(titles, [one if one in (SEEN, FAMILY) else "" for one in exposures])
-
-
-def beside(texts: Sequence[str], words: Sequence[str], *, short: bool = False) -> list[str]:
-    """Texts of a table, and beside each the words for it, where there are both: "98.1 (3 of 9 seen)"; or `short` the
-    mark that stands for them: "98.1*"."""
-    marks = [_mark(word) if short else f" ({word})" if word else "" for word in words]
-    return [f"{text}{mark}" if text else "" for text, mark in zip(texts, marks, strict=True)]
-
-
-def _mark(words: str) -> str:
-    """The mark of LEGEND for words: what is seen counts first."""
-    return "*" if SEEN in words else "°" if FAMILY in words else f" ({words})" if words else ""
-
-
-def shown_exposure(lines: pd.DataFrame) -> dict[str, Sequence[str]]:
-    """What a table shows of how far conditions lie from the training: `exposure`, and `distance`, where lines have
-    these."""
-    columns: dict[str, Sequence[str]] = {"exposure": lines["exposure"].tolist()} if knows_exposure(lines) else {}
-    if "distance" in lines:
-        columns["distance"] = ["" if pd.isna(one) else f"{one:.2f}" for one in lines["distance"]]
-    return columns
-
-
-def legends(shown: pd.DataFrame) -> str:
-    """What such a table says of these columns."""
-    texts = {"exposure": LEGEND, "distance": DISTANCE}
-    return "".join(f" {text}" for name, text in texts.items() if name in shown)
-
-
-def only_text(wanted: str) -> str:
-    """What a report of the tests of one exposure alone says first; "" for one of all tests."""
-    return f"Tests of exposure {wanted} alone, and the natural model in the same ones." if wanted else ""

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robust.measure.exposure import LEGEND
 from robust.measure.published_scores import ARRAYS, UNSCORED, published_scores
 from robust.report.section import Section, Table
 from robust.report.tables import calibration_columns, interval_column, percent, varying, with_interval
@@ -22,6 +21,7 @@ _NOTE = (
     f"In no mean: {', '.join(UNSCORED)}."
 )
 _PAIRED = " Against natural: less the natural model, image by image, with its interval over images."
+_SEEN = " Seen: how many of its corruptions the training contained, or had others of their family."
 _RECREATED = " Recreated: made again with robust store, not comparable with published figures."
 
 
@@ -56,5 +56,5 @@ def published_table(folders: Sequence[Path]) -> Table | None:
         }
     )
     note = _NOTE + _PAIRED * any(against) + _RECREATED * bool(lines["recreated"].any())
-    note += f" {LEGEND}" if "seen" in lines else ""
+    note += _SEEN * ("seen" in lines)
     return Table(shown, rows.drop(columns=ARRAYS), note)

@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure import NATURAL, SUITES, condition_title
-from robust.measure.exposure import LEGEND, beside, exposed_mean, exposure_columns, knows_exposure, marked
+from robust.measure.exposure import exposed_mean, exposure_columns, knows_exposure
 from robust.measure.suites import comparable_suites, suite_text
 from robust.measure.summary import seeds_line
+from robust.report.exposure import LEGEND, marked
 from robust.report.tables import intervals_note, percent, varying, with_half, with_interval
 from robust.runs.settings import kept_epoch
 from robust.runs.titles import given_beside, kind_folders, only_measured, short_models
@@ -95,7 +96,7 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
 
     def cells(name: str) -> list[str]:
         found = [cell(line, name) for _, line in lines.iterrows()]
-        found = beside(found, lines.get(f"{name}_exposure", [""] * len(lines)), short=not intervals)
+        found = marked(found, lines.get(f"{name}_exposure", [""] * len(lines)))
         return _from_to(lines.get(f"{name}_before"), found)
 
     before = lines["before"].where(lines["won"].notna())

@@ -8,11 +8,11 @@ import pandas as pd
 from robust.measure import NATURAL, condition_title
 from robust.measure.claims import claims_summary
 from robust.measure.confusion import merged_pairs
-from robust.measure.exposure import legends, only_text, shown_exposure
 from robust.measure.paired import MEAN
 from robust.report.attacks import attacks_section
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix
+from robust.report.exposure import exposure_cells, exposure_notes
 from robust.report.figures import Drawing, accuracy_figure, samples_figure
 from robust.report.learning import learning_section
 from robust.report.pairs import technique_differences
@@ -82,7 +82,8 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path], 
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = accuracy_figure(lines)
     table = Table(shown_scores(scores), scores.lines, scores.note)
-    return Section("Models", only_text(exposure), drawings, {"models": table}, order=("tables", "figures"))
+    text = f"Tests of exposure {exposure} alone, and the natural model in the same ones." if exposure else ""
+    return Section("Models", text, drawings, {"models": table}, order=("tables", "figures"))
 
 
 def _claims(decided: Sequence[pd.DataFrame]) -> Section:
@@ -171,7 +172,7 @@ def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
             "trained": lines["title"],
             "data": lines["data"],
             "tested on": tested,
-            **shown_exposure(lines),
+            **exposure_cells(lines),
             "seeds": lines["seeds"],
             "accuracy, %": lines["mean"].map(percent),
             **interval_column(lines),
@@ -183,7 +184,7 @@ def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
         "AURRA as in arXiv 1907.07174. A run's standard deviation over trials and its worst trial are in its "
         "summary.json."
     )
-    return Section("Every condition", "", {}, {"conditions": Table(shown, lines, note + legends(shown))})
+    return Section("Every condition", "", {}, {"conditions": Table(shown, lines, note + exposure_notes(shown))})
 
 
 def _runs(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:

@@ -25,15 +25,20 @@ def test_a_mean_says_how_many_of_its_conditions_were_seen(rows_of: Make, suites_
     rows = runs(rows_of, suites_of)
     scores = score_table(summary_table(rows), rows)
     assert shown_scores(scores)["camera, %"].tolist() == ["40.0", "40.0 → 80.0 (3 of 9 seen)"]
-    assert shown_scores(scores, intervals=False)["camera, %"].tolist() == ["40.0", "40.0 → 80.0*"]
-    assert "Seen (*): the training contained this perturbation" in scores.note
+    assert "*: the training contained this perturbation" in scores.note
+
+
+def test_a_mean_over_what_was_seen_whole_has_the_mark_alone(rows_of: Make, suites_of: Make) -> None:
+    rows = runs(rows_of, suites_of)
+    rows = rows[~rows["test_perturbation"].isin(["blur"])]  # so that noise has a column of its own
+    assert shown_scores(score_table(summary_table(rows), rows))["noise, %"].tolist() == ["40.0", "40.0 → 80.0*"]
 
 
 def test_of_rows_that_do_not_say_what_was_seen_nothing_is_marked(rows_of: Make, suites_of: Make) -> None:
     rows = runs(rows_of, suites_of).drop(columns="exposure")
     scores = score_table(summary_table(rows), rows)
     assert shown_scores(scores)["camera, %"].tolist() == ["40.0", "40.0 → 80.0"]
-    assert "Seen" not in scores.note
+    assert "*" not in scores.note
     assert not [name for name in scores.lines if "exposure" in name]
 
 
@@ -59,6 +64,6 @@ def test_a_model_that_was_tested_on_natural_images_alone_stands_beside_others(ro
     own = rows_of("mine", {("natural", 0.0): 0.9, ("mine", 1.0): 0.5}, technique="constant", trained=("mine", 1.0))
     own["exposure"] = own["test_perturbation"].map({"natural": "", "mine": "seen"})
     rows = pd.concat([natural, own], ignore_index=True)
-    for intervals, mark in ((True, " (seen)"), (False, "*")):
-        shown = shown_scores(score_table(summary_table(rows), rows), intervals=intervals)
-        assert shown["mine 1, %"].tolist() == ["", f"50.0{mark}"]
+    shown = shown_scores(score_table(summary_table(rows), rows))
+    assert shown["mine 1, %"].tolist() == ["", "50.0*"]
+    assert shown["worst condition"].tolist()[1] == "mine 1*"

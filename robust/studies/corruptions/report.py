@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure.corruption_error import FAMILIES, corruption_accuracy, corruption_scores
-from robust.measure.exposure import LEGEND, beside, knows_exposure, test_marks
+from robust.measure.exposure import exposures_by_test, knows_exposure
 from robust.measure.intervals import student
 from robust.measure.summary import seeds_line
+from robust.report.exposure import LEGEND, marked
 from robust.report.section import Section, Table
 from robust.report.tables import intervals_note, percent, summary_table, varying, with_interval
 
@@ -47,8 +48,8 @@ def corruptions_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     if {*_FROST} <= {*each}:  # of both kinds, which is not the same test
         kinds = [[_FROST[name] for name in _FROST if pd.notna(line[name])] for _, line in lines.iterrows()]
         means["frost"] = [" and ".join(one) for one in kinds]
-    marks = test_marks(summary, lines, _KIND)
-    cells = {name: beside([percent(value) for value in lines[name]], marks[name], short=True) for name in each}
+    exposures = exposures_by_test(summary, lines, _KIND)
+    cells = {name: marked([percent(value) for value in lines[name]], exposures[name]) for name in each}
     legend = f" {LEGEND}" if knows_exposure(summary) else ""
     note = " ".join(filter(None, [_beside(scores), intervals_note(lines["seeds"])]))
     return Section(
