@@ -39,7 +39,7 @@ class _Part(NamedTuple):
 def trained_on(run: "Experiment") -> dict[str, str]:
     """The operations that went into the training of a run's network, each with its family (see
     `robust.perturb.made_of`): perturbations, augmentations, views and stored perturbed images, of the run and of those
-    that it starts from. UNKNOWN is among them where weights come from others, whose training nobody knows."""
+    that it starts from. UNKNOWN is among them where weights come from others, whose training is not known."""
     if run.where and (recorded := (run.files.read_record() or {}).get("trained_on")) is not None:
         return dict(recorded)
     return {name: family for part in _parts(run) for name, family in part.made_of.items()}

@@ -31,8 +31,8 @@ def source_of(part: nn.Module) -> str:
     """A digest of what is the user's own in a perturbation: its source, and the pictures that it reads (`files`); ""
     where nothing is."""
     found = own_sources({type(one).__module__ for one in part.modules()})
-    files = [file for one in part.modules() for file in getattr(one, "files", ()) if isinstance(one, Perturbation)]
-    found |= {file.name: digest_of(file) for file in files}
+    files = [file for one in part.modules() if isinstance(one, Perturbation) for file in one.files]
+    found |= {f"picture {place}": digest_of(file) for place, file in enumerate(files)}
     return hashlib.sha256(str(sorted(found.items())).encode()).hexdigest() if found else ""
 
 

@@ -1,6 +1,5 @@
 """Published test sets: other images than a data set's, or these as others corrupted them. A row for each test."""
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from robust.measure.calibration import CALIBRATION
 from robust.measure.conditions import Condition
 from robust.measure.evaluate import as_numbers, calibration_figures, predict
 from robust.measure.intervals import wilson
+from robust.measure.parts import in_parts
 from robust.models import device_of, evaluating
 from robust.progress import Progress
 
@@ -40,14 +40,16 @@ def measure_published(
     where the images are the data's own test images, else None. Images are read one test at a time. Raises ValueError
     for those that cannot be.
     """
-    rows, begun = [], time.monotonic()
     with evaluating(model), Progress(title, len(tests), "test") as progress:
-        for place, test in enumerate(tests, start=1):
-            rows.append(_row(model, test, batch_size))
-            progress.add(1)
-            if place == len(tests) or time.monotonic() - begun > every_s:
-                yield pd.DataFrame(rows, columns=_COLUMNS)
-                rows, begun = [], time.monotonic()
+        yield from in_parts(_rows(model, tests, batch_size, progress), _COLUMNS, every_s=every_s)
+
+
+def _rows(
+    model: nn.Module, tests: Sequence[PublishedTest], batch_size: int, progress: Progress
+) -> Iterator[tuple[Any, ...]]:
+    for test in tests:
+        yield _row(model, test, batch_size)
+        progress.add(1)
 
 
 def _row(model: nn.Module, test: PublishedTest, batch_size: int) -> tuple[Any, ...]:

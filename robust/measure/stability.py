@@ -1,7 +1,7 @@
 """Stability: how often a model changes its prediction while a picture changes a little from frame to frame."""
 
-import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from torch import nn
 from robust.data import ImageSet, to_float
 from robust.measure.evaluate import check_classes
 from robust.measure.intervals import mean_share
+from robust.measure.parts import in_parts
 from robust.models import ask, device_of, evaluating
 from robust.perturb import ImageRandom, key
 from robust.perturb.sequences import SEQUENCES
@@ -47,18 +48,20 @@ def measure_stability(
     Raises OutputError as `predict`.
     """
     images = images.near(device_of(model))
-    rows, begun = [], time.monotonic()
     with evaluating(model), Progress(title, len(tests) * len(images), "image") as progress:
-        for place, test in enumerate(tests, start=1):
-            parts = []
-            for start in range(0, len(images), batch_size):
-                parts.append(_flips(model, images[start : start + batch_size], test))
-                progress.add(len(parts[-1][1]))
-            frames, flips = parts[0][0], np.concatenate([one for _, one in parts])
-            rows.append((*test, frames, len(images), *mean_share(flips / (frames - 1)), flips))
-            if place == len(tests) or time.monotonic() - begun > every_s:
-                yield pd.DataFrame(rows, columns=_COLUMNS)
-                rows, begun = [], time.monotonic()
+        yield from in_parts(_rows(model, images, tests, batch_size, progress), _COLUMNS, every_s=every_s)
+
+
+def _rows(
+    model: nn.Module, images: ImageSet, tests: Sequence[SequenceTest], batch_size: int, progress: Progress
+) -> Iterator[tuple[Any, ...]]:
+    for test in tests:
+        parts = []
+        for start in range(0, len(images), batch_size):
+            parts.append(_flips(model, images[start : start + batch_size], test))
+            progress.add(len(parts[-1][1]))
+        frames, flips = parts[0][0], np.concatenate([one for _, one in parts])
+        yield *test, frames, len(images), *mean_share(flips / (frames - 1)), flips
 
 
 def _flips(model: nn.Module, images: ImageSet, test: SequenceTest) -> tuple[int, np.ndarray]:

@@ -1,5 +1,6 @@
 """Pictures of the user's that perturbations are made of."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,11 @@ def picture_files(folder: Path, *, what: str, instead: str) -> list[Path]:
             f"{'has none' if folder.is_dir() else 'is not there'}."
         )
     return found
+
+
+def as_written(files: Sequence[Path]) -> tuple[tuple[Path, int], ...]:
+    """Files, each with when it was written: what tells whether anything kept of them is still of what they hold."""
+    return tuple((file, file.stat().st_mtime_ns) for file in files)
 
 
 def read_picture(file: Path, *, side: int | None = None) -> Tensor:

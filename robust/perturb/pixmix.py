@@ -14,7 +14,7 @@ from robust.perturb.base import Perturbation, check_level
 from robust.perturb.families import operations
 from robust.perturb.fractals import fractals
 from robust.perturb.mixture import under
-from robust.perturb.pictures import picture_files, read_picture
+from robust.perturb.pictures import as_written, picture_files, read_picture
 from robust.perturb.random import ImageRandom, key
 from robust.values.numbers import is_number, plain
 
@@ -44,9 +44,9 @@ class PixMix(Perturbation):
             raise ValueError(f"`beta` must be a number above 0; got {beta!r}.")
         self.rounds, self.beta = int(self.level), plain(beta)
         self.operation = DrawnOperation(severity=severity)
-        self.pictures = None if pictures is None else Path(pictures).expanduser()
-        if self.pictures is not None:
-            _files(self.pictures)
+        folder = None if pictures is None else Path(pictures).expanduser()
+        found = [] if folder is None else picture_files(folder, what="pictures", instead="null for fractals")
+        self.files, self._written = tuple(found), as_written(found)
 
     @property
     def made_of(self) -> Mapping[str, str]:
@@ -109,7 +109,7 @@ class PixMix(Perturbation):
         cut out where it says; of images that are not in colour, grey."""
         channels, height, width = images.shape[1:]
         side = math.ceil(_MARGIN * max(height, width))
-        pictures = _pictures(self.pictures, side, images.device)
+        pictures = _pictures(self._written, side, images.device)
         sizes = torch.tensor([len(pictures), side - height + 1, side - width + 1], device=images.device)
         which, top, left = (place * sizes).long().unbind(1)
         rows, columns = (torch.arange(size, device=images.device) for size in (height, width))
@@ -130,15 +130,11 @@ def _product(one: Tensor, two: Tensor, own: Tensor, other: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=4)
-def _pictures(folder: Path | None, side: int, device: torch.device) -> Tensor:
-    """What is mixed in, uint8 of shape (count, 3, side, side)."""
-    if folder is not None:
-        return torch.stack([read_picture(file, side=side) for file in _files(folder)]).to(device)
+def _pictures(files: tuple[tuple[Path, int], ...], side: int, device: torch.device) -> Tensor:
+    """What is mixed in, uint8 of shape (count, 3, side, side): these pictures `as_written`, or without any fractals."""
+    if files:
+        return torch.stack([read_picture(file, side=side) for file, _ in files]).to(device)
     pictures = fractals(_FRACTALS, min(side, _DRAWN))
     if side > _DRAWN:
         pictures = functional.interpolate(pictures, size=(side, side), mode="bilinear")
     return pictures.to(device)
-
-
-def _files(folder: Path) -> list[Path]:
-    return picture_files(folder, what="pictures", instead="null for fractals")

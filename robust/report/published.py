@@ -10,7 +10,7 @@ from robust.measure.published_scores import ARRAYS, UNSCORED, published_scores
 from robust.report.section import Section, Table
 from robust.report.tables import calibration_columns, interval_column, percent, varying, with_interval
 from robust.runs import RunFolder
-from robust.runs.titles import run_title
+from robust.runs.titles import plain_titles
 
 _TEXT = (
     "Images of others: corruptions as they were published, other pictures of the same classes. Means over corruptions "
@@ -44,7 +44,7 @@ def published_table(folders: Sequence[Path]) -> Table | None:
     shown = pd.DataFrame(
         {
             **{name: lines[name] for name in varying(lines)},
-            "trained": lines.apply(run_title, axis=1),
+            "trained": plain_titles(lines),
             **seeds,
             "set": lines["set"] + np.where(lines["recreated"], " (recreated)", ""),
             **{column: lines[name] for column, name in columns.items()},

@@ -15,7 +15,7 @@ from robust.report.scores import score_table, shown_scores
 from robust.report.stability import stability_table
 from robust.report.tables import calibration_columns, summary_table
 from robust.runs.stability import stability_lines
-from robust.runs.titles import run_title
+from robust.runs.titles import plain_titles
 from robust.values.text import plain
 
 _MOST = 40  # lines in a terminal
@@ -34,7 +34,7 @@ def print_results(rows: pd.DataFrame, folders: Sequence[Path] = (), *, exposure:
     shown = shown_scores(scores, intervals=False).rename(columns=lambda name: name.removesuffix(", %"))
     print_table(shown, "test accuracy, %", scores.note)
     runs = summary.drop_duplicates("run")
-    told_apart = runs[runs["title"] != runs.apply(run_title, axis=1)].drop_duplicates("kind")
+    told_apart = runs[runs["title"] != plain_titles(runs)].drop_duplicates("kind")
     for title, run in told_apart.head(_MOST_FOLDERS)[["title", "run"]].itertuples(index=False, name=None):
         Console().print(plain(f"{title}: {run}"), markup=False, highlight=False, soft_wrap=True)
     if not exposure and (published := published_table(folders)) is not None:

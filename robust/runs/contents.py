@@ -31,7 +31,7 @@ _SAMPLES = {"names": 1, "levels": 1, "images": 5, "labels": 1, "predicted": 2, "
 _SETTINGS = ("data", "model", "perturb", "technique", "task", "optimizer", "trainer", "evaluation", "attack", "logger")
 #: empty where a model gives no logits
 _MAY_LACK = {name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")}
-_EXPOSURES = ("", "seen", "family", "far", "unknown")
+_EXPOSURES = ("", "seen", "family", "far", "unknown")  # those of `robust.measure`, which takes long to import
 _AT_ONCE = 500  # files of rows
 _Read = TypeVar("_Read")
 

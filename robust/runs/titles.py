@@ -21,6 +21,11 @@ def run_title(row: pd.Series) -> str:
     )
 
 
+def plain_titles(runs: pd.DataFrame) -> pd.Series:
+    """What these runs, a row for each, are called, whether or not that tells them apart."""
+    return pd.Series([run_title(run) for _, run in runs.iterrows()], runs.index, dtype=object)
+
+
 def only_measured(runs: pd.DataFrame) -> pd.Series:
     """Which of these runs trained nothing: their network was measured as it was given."""
     return (runs["technique"] != NATURAL) & (runs["reference"] == runs["run"])
@@ -29,7 +34,7 @@ def only_measured(runs: pd.DataFrame) -> pd.Series:
 def run_titles(runs: pd.DataFrame, folders: KindFolders) -> pd.Series:
     """What each of these runs, a row for each, is called: alike for runs that differ by their seed alone, and only for
     those. `folders`: where their configurations are."""
-    titles = pd.Series([run_title(run) for _, run in runs.iterrows()], runs.index, dtype=object)
+    titles = plain_titles(runs)
     for names in (runs["data"], short_models(runs["model"])):
         ambiguous = runs["kind"].groupby(titles).transform("nunique") > 1
         differs = names.groupby(titles).transform("nunique") > 1

@@ -145,8 +145,11 @@ def _kinds(runs: Sequence[Experiment]) -> list[tuple[str, str]]:
     """The line of a plan that each run is counted in: its data, and what it is; with its network, where there are
     several for the data, and with what it sets that not all do, unless lines were too many."""
     shared = set.intersection(*(set(run.settings) for run in runs)) if runs else set()
-    several = len({run.identity.model for run in runs}) > 1
-    short = [(run.identity.data, " ".join([_kind(run), *([run.identity.model] * several)])) for run in runs]
+    networks = Counter(data for data, _ in {(run.identity.data, run.identity.model) for run in runs})
+    short = [
+        (run.identity.data, f"{_kind(run)} {run.identity.model * (networks[run.identity.data] > 1)}".rstrip())
+        for run in runs
+    ]
     full = [
         (data, " ".join([kind, *(one for one in run.settings if one not in shared)]))
         for (data, kind), run in zip(short, runs, strict=True)

@@ -35,7 +35,7 @@ class Dimmer(Perturbation):
 
 
 def flat() -> nn.Module:
-    """A network whose weights nobody here trained."""
+    """A network whose weights were not trained here."""
     return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
 
 

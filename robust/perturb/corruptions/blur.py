@@ -160,7 +160,7 @@ def motion_blur(images: Tensor, radius: int, sigma: float, angle: Tensor) -> Ten
     padded = functional.pad(images, [int(one) for one in (left, right, top, bottom)], mode="replicate")
     image, channel, row, column = padded.stride()
     sizes = batch, padded.shape[2] - height + 1, padded.shape[3] - width + 1, channels, height, width
-    moved = padded.as_strided(sizes, (image, row, column, channel, row, column))  # by all there is, none copied
+    moved = padded.as_strided(sizes, (image, row, column, channel, row, column))  # by any way, without a copy
     each, total = torch.arange(batch, device=images.device), torch.zeros_like(images)
     for step, weight in enumerate(weights[: len(steps)].tolist()):
         total.add_(moved[each, down[:, step] + top, across[:, step] + left], alpha=weight)

@@ -16,7 +16,7 @@ from robust.perturb.random import ImageRandom
 from robust.perturb.sampling import sampled
 
 _COLOURS = 3
-_LARGE = 128  # pixels, of a picture
+_LARGE = 128  # pixels of a side, from which threads pay
 _CUT = 3.0  # standard deviations that the Gaussian of displacements reaches
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from robust.perturb.corruptions.corruption import Corruption, in_channels
 from robust.perturb.corruptions.weather import plasma
 from robust.perturb.filters import filtered
-from robust.perturb.pictures import picture_files, read_picture
+from robust.perturb.pictures import as_written, picture_files, read_picture
 from robust.perturb.random import ImageRandom
 
 _PACKAGE = "torch_uncertainty_assets"
@@ -36,7 +36,8 @@ class Frost(Corruption):
     def __init__(self, *, severity: float, pictures: str | None = None):
         super().__init__(severity=severity)
         self.files = _files_of(pictures)
-        _photographs(self.files)  # read now: an error comes before the work
+        self._written = as_written(self.files)
+        _photographs(self._written)  # read now: an error comes before the work
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         return {"which": random.integers(len(self.files)), "down": random.uniform(), "across": random.uniform()}
@@ -45,7 +46,7 @@ class Frost(Corruption):
         self, images: Tensor, kept: float, added: float, scale: float, *, which: Tensor, down: Tensor, across: Tensor
     ) -> Tensor:
         _, channels, height, width = images.shape
-        values, places = _scaled(self.files, scale, height, width, images.device)
+        values, places = _scaled(self._written, scale, height, width, images.device)
         first, high, wide = places[which].unbind(1)
         top, left = ((one * room).long() for one, room in ((down, high - height), (across, wide - width)))
         y, x = (torch.arange(side, device=images.device) for side in (height, width))
@@ -92,14 +93,14 @@ def _files_of(pictures: str | None) -> tuple[Path, ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def _photographs(files: tuple[Path, ...]) -> dict[Path, Tensor]:
-    """The photographs in 8 bits, (3, height, width). Raises ValueError where one cannot be read."""
-    return {file: read_picture(file) for file in dict.fromkeys(files)}
+def _photographs(files: tuple[tuple[Path, int], ...]) -> dict[Path, Tensor]:
+    """The photographs `as_written`, in 8 bits, (3, height, width). Raises ValueError where one cannot be read."""
+    return {file: read_picture(file) for file, _ in dict.fromkeys(files)}
 
 
 @functools.lru_cache(maxsize=8)
 def _scaled(
-    files: tuple[Path, ...], scale: float, height: int, width: int, device: torch.device
+    files: tuple[tuple[Path, int], ...], scale: float, height: int, width: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """All photographs, scaled and at least as large as a picture, one after the other: their values, (3, pixels), and
     of each file, (files, 3), where it begins, its height and its width."""
@@ -115,7 +116,7 @@ def _scaled(
         parts.append(smaller.flatten(1))
         begins[file] = (first, *smaller.shape[1:])
         first += parts[-1].shape[1]
-    return torch.cat(parts, 1).to(device), torch.tensor([begins[file] for file in files], device=device)
+    return torch.cat(parts, 1).to(device), torch.tensor([begins[file] for file, _ in files], device=device)
 
 
 def _shrinking(before: int, after: int, factor: float) -> Tensor:

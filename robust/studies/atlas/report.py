@@ -18,7 +18,7 @@ from robust.report.section import Section, Table
 from robust.report.studies import if_possible
 from robust.report.tables import percent
 from robust.runs import RunFolder
-from robust.runs.titles import disambiguate, run_title
+from robust.runs.titles import disambiguate, plain_titles
 from robust.studies.atlas.figures import by_hardness, gallery_figure, looks_figure, matrix_figure, rates_figure
 from robust.studies.atlas.rates import (
     category_rates,
@@ -82,7 +82,7 @@ def read_atlases(folders: Sequence[Path]) -> list[Atlas]:
         return []
     about = pd.DataFrame(list(found), columns=[*_ABOUT, "attack", "settings"])
     kinds = dict(zip(about["kind"], (folder for (folder, *_), *_ in found.values()), strict=True))
-    titles = about.apply(run_title, axis=1)
+    titles = plain_titles(about)
     trained = disambiguate(titles, about["kind"], about["data"], about["model"], folders=kinds)
     return [
         _atlas(one, title, found[key]) for key, one, title in zip(found, about.to_dict("records"), trained, strict=True)
