@@ -100,6 +100,15 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             "error: `evaluation.conditions.hot` must be at most 784, ",
         ),
         (
+            ["technique=natural", "evaluation=natural", "evaluation.conditions.noise=[0.05]"],
+            "error: `evaluation.conditions.noise` must be of a family that is tested; got one of noise, and "
+            "`evaluation.families` are []. Set evaluation.families=[noise].",
+        ),
+        (
+            ["evaluation=none", "evaluation.distance=true"],
+            "error: `evaluation.distance` must be false with `evaluation=n",
+        ),
+        (
             ["evaluation.conditions.noise=0.05"],
             "error: `evaluation.conditions.noise` must be a list such as [0.05], or null; got 0.05.",
         ),

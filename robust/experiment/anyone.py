@@ -13,7 +13,7 @@ from robust.data import ImageSet, as_image_set, to_float
 from robust.errors import notify
 from robust.experiment.build import build_splits
 from robust.experiment.compose import compose
-from robust.experiment.conditions import build_conditions
+from robust.experiment.conditions import build_conditions, check_tested
 from robust.experiment.evaluate import find_faults
 from robust.experiment.specs import data_overrides
 from robust.experiment.validate import check_values
@@ -22,6 +22,9 @@ from robust.models import OutputError, ask, device_of, evaluating
 from robust.runs import Identity
 from robust.runs.config import Config
 from robust.runs.tables import complete_rows
+
+#: what is measured of runs beside tests, and what measures it for others
+_OF_RUNS = {"published": "measure_published", "sequences": "measure_stability", "distance": "distance.sample_distances"}
 
 
 def evaluate(
@@ -49,12 +52,13 @@ def evaluate(
         chosen = [*chosen, f"evaluation={evaluation}"]
     config = compose([*chosen, *overrides])
     check_values(config)
-    for key, function in (("published", "measure_published"), ("sequences", "measure_stability")):
-        if config.evaluation[key]:
+    for key, function in _OF_RUNS.items():
+        if config.evaluation.get(key):
             raise ValueError(
                 f"`evaluation.{key}` must be left out here; give it to train.py, which tests runs so too, "
                 f"or call robust.measure.{function}."
             )
+    check_tested(overrides, [config])
     images = build_splits(config.data).test if named else _as_many_classes(model, data)
     settings = config.evaluation
     conditions = build_conditions(settings, images.shape) if isinstance(evaluation, str) else list(evaluation)

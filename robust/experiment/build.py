@@ -125,7 +125,11 @@ def build_perturbation(perturb: Config, *, key: str = "perturb.level") -> Pertur
             )
         return None
     with as_level(perturb, key):
-        return _build_perturbation(json.dumps(perturb.transform))
+        built = _build_perturbation(json.dumps(perturb.transform))
+        if not built.is_current():
+            _build_perturbation.cache_clear()
+            built = _build_perturbation(json.dumps(perturb.transform))
+        return built
 
 
 @functools.lru_cache(maxsize=512)

@@ -2,15 +2,19 @@
 
 import functools
 import json
+from collections.abc import Collection, Iterable
 
 from omegaconf import DictConfig, OmegaConf
 
 from robust.errors import notify
 from robust.experiment.build import as_level, build_perturbation
 from robust.experiment.compose import perturbation_choices
+from robust.experiment.overrides import parse
 from robust.measure import Condition
 from robust.perturb import Perturbation
 from robust.runs.config import Config
+
+_CONDITIONS = "evaluation.conditions."
 
 
 def build_conditions(evaluation: Config, shape: tuple[int, int, int], own_family: str | None = None) -> list[Condition]:
@@ -24,7 +28,12 @@ def build_conditions(evaluation: Config, shape: tuple[int, int, int], own_family
         return []
     own = own_family if evaluation.own_family else None
     families = tuple(evaluation.families), tuple(evaluation.get("once") or ())
-    return list(_build_conditions(json.dumps(evaluation.conditions), *families, shape, own))
+    chosen = json.dumps(evaluation.conditions), *families, shape, own
+    built = _build_conditions(*chosen)
+    if not all(one.perturbation is None or one.perturbation.is_current() for one in built):
+        _build_conditions.cache_clear()
+        built = _build_conditions(*chosen)
+    return list(built)
 
 
 @functools.lru_cache(maxsize=64)
@@ -77,6 +86,20 @@ def at_level(choice: DictConfig, level: float) -> Config:
     changed = choice.copy()
     changed.level = level
     return Config.of(OmegaConf.to_container(changed, resolve=True))
+
+
+def check_tested(overrides: Iterable[str], configs: Collection[Config]) -> None:
+    """Raises ValueError where these overrides set levels of a perturbation that none of these configurations tests."""
+    given = [one for one in map(parse, overrides) if one.key_or_group.startswith(_CONDITIONS) and not one.is_delete()]
+    for name in dict.fromkeys(one.key_or_group.removeprefix(_CONDITIONS) for one in given if one.value()):
+        family = perturbation_choices([name])[name].family
+        if not any(family in tested_families(one) for one in configs):
+            families = next(iter(configs)).evaluation.families
+            raise ValueError(
+                f"`{_CONDITIONS}{name}` must be of a family that is tested; got one of {family}, and "
+                f"`evaluation.families` are [{', '.join(families)}]. Set evaluation.families="
+                f"[{','.join([*families, family])}]."
+            )
 
 
 def tested_families(config: Config) -> list[str]:

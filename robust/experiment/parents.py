@@ -34,6 +34,9 @@ _MACHINE = frozenset(
     )
 )
 _UNSHARED = ("force", "parent", "perturb", "technique")
+#: what is measured of a run beside its tests, and not of what it starts from
+_UNASKED = ("evaluation.sequences=false", "evaluation.distance=false")
+_BESIDES = ("published", "sequences", "distance")
 
 
 def natural(overrides: Sequence[str], config: Config) -> list[str]:
@@ -91,11 +94,11 @@ def _pretraining(overrides: Sequence[str], config: Config, task: str) -> list[st
             f"`technique.start` must be null, natural, pretrained, a self-supervised task ({', '.join(known)}) or the "
             f"folder of a run; got {task}.{suggest(task, [NATURAL, PRETRAINED, *known])}"
         )
-    others = ("attack", "task", "data.labels", "data.validation", "evaluation.published", "evaluation.sequences")
+    others = ("attack", "task", "data.labels", "data.validation", *(f"evaluation.{name}" for name in _BESIDES))
     return [
         *_shared(overrides, alike=False, without=others),
         *(f"task={task}", "technique=natural", "perturb=none", "attack=none"),
-        *("data.labels=null", "data.validation=null", "evaluation.published=null", "evaluation.sequences=false"),
+        *("data.labels=null", "data.validation=null", "evaluation.published=null", *_UNASKED),
         *_of_parent(config),
     ]
 
@@ -107,7 +110,7 @@ def _stage(overrides: Sequence[str], config: Config, model: str) -> list[str]:
     others = [*(one for one in shared if not _is_of(one, ("model",))), f"model={model}"]
     known = {f"model.{name}" for name in compose(others).model} - {"model.name", "model._target_"}
     both = [one for one in shared if _key(parse(one)) in known]
-    return [*others, *both, "evaluation.sequences=false", *_of_parent(config)]
+    return [*others, *both, *_UNASKED, *_of_parent(config)]
 
 
 def _shared(

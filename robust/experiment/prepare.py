@@ -59,6 +59,7 @@ _QUIET = {
     "attack": {"_target_": None},
     "evaluation.conditions": None,
     "evaluation.published": None,
+    "evaluation.distance": False,
     "evaluation.sequences": False,
     "logger": {"_target_": "robust.track.Tracker"},
 }

@@ -120,7 +120,7 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
             f"`perturb={perturbation.name}`. Choose noise, blur or faulty pixels, or leave it out."
         )
     _check_training(config, learnt)
-    _check_sequences(config)
+    _check_more_tests(config)
 
 
 def _check_training(config: Config, learnt: type[Task]) -> None:
@@ -144,13 +144,17 @@ def _check_training(config: Config, learnt: type[Task]) -> None:
     check("optimizer.nesterov", True, "false without momentum", holds, "Set optimizer.momentum=0.9.")
 
 
-def _check_sequences(config: Config) -> None:
-    """Raises ValueError where sequences of frames are to be shown to a network that is not tested on pictures."""
-    asked, task, none = config.evaluation.sequences, config.task, config.evaluation.conditions is None
-    holds = not asked or (task.tested and task.get("images") is None)
+def _check_more_tests(config: Config) -> None:
+    """Raises ValueError where sequences of frames are to be shown to a network that is not tested on pictures, and for
+    them and distances where there are no tests."""
+    evaluation, task = config.evaluation, config.task
+    holds = not evaluation.sequences or (task.tested and task.get("images") is None)
     advice = "It is for networks that classify pictures as they are."
-    check("evaluation.sequences", asked, f"false with `task={task.name}`", holds, advice)
-    check("evaluation.sequences", asked, "false with `evaluation=none`", not (asked and none), "Choose another one.")
+    check("evaluation.sequences", evaluation.sequences, f"false with `task={task.name}`", holds, advice)
+    for name in ("sequences", "distance"):
+        asked = bool(evaluation.get(name))
+        holds = not asked or evaluation.conditions is not None
+        check(f"evaluation.{name}", asked, "false with `evaluation=none`", holds, "Choose another one.")
 
 
 def _mixes(target: str) -> bool:

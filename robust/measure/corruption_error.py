@@ -8,8 +8,8 @@ from robust.measure.conditions import NATURAL
 from robust.measure.suites import SUITES
 from robust.perturb.corruptions import SEVERITIES
 
-#: the 15 corruptions by family, with drawn frost where there were no photographs
-FAMILIES = {
+#: the 15 corruptions by the published categories, with drawn frost where there were no photographs
+CATEGORIES = {
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
     "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
     "weather": ("snow", "frost", "frost_drawn", "fog", "brightness"),
@@ -50,7 +50,7 @@ def corruption_accuracy(rows: pd.DataFrame) -> pd.DataFrame:
     each = mine.groupby(["run", "test_perturbation", "test_level"])["accuracy"].mean()
     of_all = each.groupby(["run", "test_perturbation"]).agg(["mean", "size"])
     means = of_all["mean"].where(of_all["size"] == SEVERITIES).unstack()
-    order = [*dict.fromkeys(name for members in FAMILIES.values() for name in members)]
+    order = [*dict.fromkeys(name for members in CATEGORIES.values() for name in members)]
     return means.reindex(columns=[name for name in (*order, *_EXTRA) if name in means])
 
 
@@ -58,7 +58,7 @@ def corruption_scores(rows: pd.DataFrame) -> pd.DataFrame:
     """What each run comes to, a row, where it was tested under a corruption at all five severities.
 
     Columns: natural, the accuracy on natural images; corruptions, the mean over the 15 (with drawn frost where there
-    were no photographs), and those over their families, FAMILIES; extra, over the 4 others; mce and relative_mce (see
+    were no photographs), and those over their CATEGORIES; extra, over the 4 others; mce and relative_mce (see
     `mean_corruption_error`), and `baseline`, whose errors they stand beside: AlexNet's as published where `data` is
     imagenet, else those of the natural run that a run is compared with. Fractions, NaN where a test is missing.
     """
@@ -67,11 +67,11 @@ def corruption_scores(rows: pd.DataFrame) -> pd.DataFrame:
     natural = rows[rows["test_perturbation"] == NATURAL].groupby("run")["accuracy"].first()
     if {"frost", "frost_drawn"} <= {*accuracy}:  # of a run with both, the photographs count
         accuracy["frost_drawn"] = accuracy["frost_drawn"].where(accuracy["frost"].isna())
-    common = accuracy[[name for members in FAMILIES.values() for name in members if name in accuracy]]
+    common = accuracy[[name for members in CATEGORIES.values() for name in members if name in accuracy]]
     whole = common.notna().sum(axis=1) == _COMMON
     found = pd.DataFrame({"natural": natural.reindex(accuracy.index), "corruptions": common.mean(axis=1).where(whole)})
-    for family, members in FAMILIES.items():
-        found[family] = common[[name for name in members if name in common]].mean(axis=1).where(whole)
+    for category, members in CATEGORIES.items():
+        found[category] = common[[name for name in members if name in common]].mean(axis=1).where(whole)
     found["extra"] = accuracy.reindex(columns=_EXTRA).mean(axis=1, skipna=False)
     beside = [_beside(run, 1 - common[whole], 1 - natural, runs.loc[run]) for run in found.index]
     return found.join(pd.DataFrame(beside, found.index, ["mce", "relative_mce", "baseline"]))

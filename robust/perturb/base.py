@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from robust.perturb.families import operations
 from robust.perturb.gate import sound, try_out
+from robust.perturb.pictures import as_written
 from robust.perturb.random import ImageRandom, key
 from robust.values.numbers import is_number, is_whole, plain
 
@@ -39,13 +40,25 @@ class Perturbation(nn.Module):
     moves: bool = False
     #: False where the same image always gives the same result, so that one trial says all
     random: bool = True
-    #: the pictures that it reads; where these change, tests under it are made again
-    files: tuple[Path, ...] = ()
+    #: the pictures that it read, and when each was written; where these change, tests under it are made again
+    read_from: tuple[tuple[Path, int], ...] = ()
 
     @property
     def made_of(self) -> Mapping[str, str]:
         """The operations that it is made of, each with its family: what a network has seen that was trained on it."""
         return operations(self.name, family=self.family)
+
+    def pictures(self) -> Sequence[Path]:
+        """The files of pictures that it would read now, in their order."""
+        return ()
+
+    def is_current(self) -> bool:
+        """Whether it, made anew, would read the same pictures as it did."""
+        parts = (one for one in self.modules() if isinstance(one, Perturbation))
+        try:
+            return all(as_written(one.pictures()) == one.read_from for one in parts)
+        except (OSError, ValueError):
+            return False
 
     def check(self, shape: tuple[int, int, int]) -> None:
         """Raises ValueError if images of this shape (channels, height, width) cannot be perturbed so."""

@@ -44,9 +44,13 @@ class PixMix(Perturbation):
             raise ValueError(f"`beta` must be a number above 0; got {beta!r}.")
         self.rounds, self.beta = int(self.level), plain(beta)
         self.operation = DrawnOperation(severity=severity)
-        folder = None if pictures is None else Path(pictures).expanduser()
-        found = [] if folder is None else picture_files(folder, what="pictures", instead="null for fractals")
-        self.files, self._written = tuple(found), as_written(found)
+        self._folder = None if pictures is None else Path(pictures).expanduser()
+        self.read_from = as_written(self.pictures())
+
+    def pictures(self) -> list[Path]:
+        if self._folder is None:
+            return []
+        return picture_files(self._folder, what="pictures", instead="null for fractals")
 
     @property
     def made_of(self) -> Mapping[str, str]:
@@ -109,7 +113,7 @@ class PixMix(Perturbation):
         cut out where it says; of images that are not in colour, grey."""
         channels, height, width = images.shape[1:]
         side = math.ceil(_MARGIN * max(height, width))
-        pictures = _pictures(self._written, side, images.device)
+        pictures = _pictures(self.read_from, side, images.device)
         sizes = torch.tensor([len(pictures), side - height + 1, side - width + 1], device=images.device)
         which, top, left = (place * sizes).long().unbind(1)
         rows, columns = (torch.arange(size, device=images.device) for size in (height, width))

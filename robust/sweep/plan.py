@@ -13,7 +13,7 @@ from rich.text import Text
 
 from robust.errors import ValidationError, one_line
 from robust.experiment.again import made_again
-from robust.experiment.conditions import tested_families
+from robust.experiment.conditions import check_tested, tested_families
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation
 from robust.progress import Progress
@@ -27,7 +27,7 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
     """Every run of these overrides once, checked; first the natural runs that the others are compared with.
 
     Each of these is tested under every family that one of those is. With `elsewhere` they run on other machines. Raises
-    ValidationError naming all that is wrong.
+    ValidationError naming all that is wrong, ValueError where levels are given that no run is tested at.
     """
     preparation = Preparation(elsewhere=elsewhere)
     runs: dict[Path, Experiment] = {}
@@ -62,7 +62,9 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
         wide = f"evaluation.families=[{','.join(families[folder])}]"
         own = [one for one in asked.overrides if not one.startswith("evaluation.families=")]
         first[folder] = preparation.prepare([*own, wide])
-    return list({**first, **{folder: run for folder, run in runs.items() if folder not in first}}.values())
+    planned = list({**first, **{folder: run for folder, run in runs.items() if folder not in first}}.values())
+    check_tested(dict.fromkeys(word for job in jobs for word in job), [run.config for run in planned])
+    return planned
 
 
 def _told(jobs: Sequence[list[str]]) -> Iterator[list[str]]:

@@ -104,11 +104,13 @@ def test_tests_under_a_perturbation_whose_code_has_changed_are_made_again(
 def test_tests_under_other_photographs_of_frost_are_made_again(
     make_run: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ROBUST_DATA", str(tmp_path))
-    frost = tmp_path / "frost" / "one.png"
-    frost.parent.mkdir()
-    Image.new("RGB", (30, 20), "white").save(frost)
     settings = ["technique=natural", "evaluation.families=[corruptions]", "evaluation.conditions.frost=[2]"]
+    for name in ("others", "mine"):  # what was built of others in the same process is not taken for these
+        frost = tmp_path / name / "frost" / "one.png"
+        frost.parent.mkdir(parents=True)
+        Image.new("RGB", (30, 20), "white").save(frost)
+        monkeypatch.setenv("ROBUST_DATA", str(tmp_path / name))
+        assert [one.name for one in make_run(*settings).conditions] == ["natural", "frost"]
     assert execute(make_run(*settings)).state is State.DONE
     assert not make_run(*settings).is_incomplete()
     Image.new("RGB", (30, 20), "grey").save(frost)

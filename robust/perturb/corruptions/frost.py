@@ -35,18 +35,21 @@ class Frost(Corruption):
 
     def __init__(self, *, severity: float, pictures: str | None = None):
         super().__init__(severity=severity)
-        self.files = _files_of(pictures)
-        self._written = as_written(self.files)
-        _photographs(self._written)  # read now: an error comes before the work
+        self._folder = None if pictures is None else Path(pictures)
+        self.read_from = as_written(self.pictures())
+        _photographs(self.read_from)  # now: an error comes before the work
+
+    def pictures(self) -> tuple[Path, ...]:
+        return _files_of(self._folder)
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
-        return {"which": random.integers(len(self.files)), "down": random.uniform(), "across": random.uniform()}
+        return {"which": random.integers(len(self.read_from)), "down": random.uniform(), "across": random.uniform()}
 
     def corrupt(
         self, images: Tensor, kept: float, added: float, scale: float, *, which: Tensor, down: Tensor, across: Tensor
     ) -> Tensor:
         _, channels, height, width = images.shape
-        values, places = _scaled(self._written, scale, height, width, images.device)
+        values, places = _scaled(self.read_from, scale, height, width, images.device)
         first, high, wide = places[which].unbind(1)
         top, left = ((one * room).long() for one, room in ((down, high - height), (across, wide - width)))
         y, x = (torch.arange(side, device=images.device) for side in (height, width))
@@ -77,10 +80,10 @@ class DrawnFrost(Corruption):
         return kept * images + added * in_channels(ice, channels).to(images.dtype)
 
 
-def _files_of(pictures: str | None) -> tuple[Path, ...]:
+def _files_of(given: Path | None) -> tuple[Path, ...]:
     """Photographs of frost, each as often as it is drawn."""
-    folder = Path(pictures) if pictures is not None else Path(os.environ.get("ROBUST_DATA", "data")) / "frost"
-    if pictures is not None or folder.is_dir():
+    folder = given or Path(os.environ.get("ROBUST_DATA", "data")) / "frost"
+    if given is not None or folder.is_dir():
         found = picture_files(folder, what="photographs of frost", instead="`frost_drawn`, which needs none")
         return tuple(one for one in found if one.stem != _NEVER)
     spec = importlib.util.find_spec(_PACKAGE)

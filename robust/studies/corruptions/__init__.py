@@ -11,6 +11,6 @@ from robust.studies.corruptions.stability import stability_section
 
 
 def findings(folders: Sequence[Path], rows: pd.DataFrame) -> Findings:
-    """The means over the corruptions and their families, and errors beside a baseline's; flips under sequences of
+    """The means over the corruptions and their categories, and errors beside a baseline's; flips under sequences of
     frames."""
     return Findings([corruptions_section(folders, rows), stability_section(folders)])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure.corruption_error import FAMILIES, corruption_accuracy, corruption_scores
+from robust.measure.corruption_error import CATEGORIES, corruption_accuracy, corruption_scores
 from robust.measure.exposure import exposures_by_test, knows_exposure
 from robust.measure.intervals import student
 from robust.measure.summary import seeds_line
@@ -14,13 +14,13 @@ from robust.report.section import Section, Table
 from robust.report.tables import intervals_note, percent, summary_table, varying, with_interval
 
 _KIND = ["title", "kind", "data", "model"]
-_MEANS = ("natural", "corruptions", *FAMILIES, "extra")
+_MEANS = ("natural", "corruptions", *CATEGORIES, "extra")
 _MCE = {"mce": "mCE", "relative_mce": "relative mCE"}
 _TEXT = (
     "Each of the corruptions of Hendrycks and Dietterich 2019 (arXiv 1903.12261) at severities 1 to 5: recreated from "
     "the published constants, not the published pictures."
 )
-_COMMON = " Corruptions: the mean over the 15 common ones{drawn}; noise, blur, weather and digital are its families."
+_COMMON = " Corruptions: the mean over the 15 common ones{drawn}; noise, blur, weather and digital are its categories."
 _EACH = "Accuracy in percent, over five severities."
 _FROST = {"frost": "photographed", "frost_drawn": "drawn"}
 _EXTRA = " Extra: the mean over the 4 others."
