@@ -6,11 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from robust.report.studies import Findings
+from robust.studies.corruptions.claims import corruptions_claims
 from robust.studies.corruptions.report import corruptions_section
 from robust.studies.corruptions.stability import stability_section
 
 
 def findings(folders: Sequence[Path], rows: pd.DataFrame) -> Findings:
-    """The means over the corruptions and their categories, and errors beside a baseline's; flips under sequences of
-    frames."""
-    return Findings([corruptions_section(folders, rows), stability_section(folders)])
+    """The means over the corruptions and their categories, errors beside a baseline's, and what each training wins;
+    flips under sequences of frames."""
+    sections = [corruptions_section(folders, rows), stability_section(folders)]
+    return Findings(sections, corruptions_claims(folders, rows))
