@@ -14,6 +14,7 @@ from PIL import Image
 from scipy import ndimage, stats
 from skimage import color, filters
 from torch import Tensor
+from torch.nn import functional
 
 try:
     from wand.image import Image as MagickImage
@@ -23,6 +24,7 @@ except ImportError:  # it needs a library of the system
 from robust.perturb import ImageRandom
 from robust.perturb.corruptions import CORRUPTIONS, SIZES, Contrast, DrawnFrost, Frost, constants
 from robust.perturb.corruptions.blur import disk
+from robust.perturb.corruptions.jpeg import as_jpeg
 from robust.perturb.corruptions.noise import poisson
 from robust.perturb.corruptions.severity import TABLES
 from robust.perturb.corruptions.weather import plasma
@@ -227,6 +229,23 @@ def test_jpeg_is_pillows(size: int, severity: int) -> None:
         Image.fromarray((rows(images)[0] * 255).round().astype(np.uint8)).save(file, "JPEG", quality=quality)
         wanted = np.asarray(Image.open(file)) / 255
     assert_near(corrupted("jpeg_compression", severity, images), wanted[None])
+
+
+@pytest.mark.parametrize("side", [(1, 1), (2, 3), (5, 6), (8, 8), (15, 17), (16, 40), (33, 70)], ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_is_pillows_at_any_size_and_quality(channels: int, side: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.rand(2, channels, *side, generator=generator)
+    smooth = functional.interpolate(noise[..., :2, :2], size=side, mode="bilinear")
+    pictures = (torch.cat([noise, noise.round(), smooth]) * 255).round()
+    for quality in (1, 10, 25, 49, 50, 65, 95, 100):
+        wanted = []
+        for one in pictures.byte().permute(0, 2, 3, 1).squeeze(3).numpy():
+            with io.BytesIO() as file:
+                Image.fromarray(one).save(file, "JPEG", quality=quality)
+                wanted.append(np.asarray(Image.open(file)))
+        stored = as_jpeg(pictures, quality).permute(0, 2, 3, 1).squeeze(3)
+        np.testing.assert_array_equal(stored.numpy(), np.stack(wanted))
 
 
 @at_every_severity

@@ -1,22 +1,18 @@
 """The corruptions of handling pictures: contrast, saturation, elastic transform, pixelation and JPEG compression."""
 
 import functools
-import io
-from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import torch
-from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
 from robust.perturb.corruptions.corruption import Corruption
+from robust.perturb.corruptions.jpeg import as_jpeg
 from robust.perturb.filters import filtered, gaussian_matrix
 from robust.perturb.random import ImageRandom
 from robust.perturb.sampling import sampled
 
 _COLOURS = 3
-_LARGE = 128  # pixels of a side, from which threads pay
+_AT_ONCE = 400_000  # values that are stored as JPEG at a time on a CPU: as many as its cache holds
 _CUT = 3.0  # standard deviations that the Gaussian of displacements reaches
 
 
@@ -141,31 +137,12 @@ class JpegCompression(Corruption):
 
     def corrupt(self, images: Tensor, quality: float) -> Tensor:
         with torch.no_grad():
-            pictures = (images.float() * 255).round().byte().cpu()
+            pictures = (images.float() * 255).round_()
+            if images.device.type == "mps":  # which has no float64
+                pictures = pictures.cpu()
             if images.shape[1] not in (1, _COLOURS):
                 pictures = pictures.flatten(0, 1)[:, None]
-            stored = _stored(pictures, round(quality)).reshape(images.shape)
-            change = stored.to(images.device).float().div_(255) - images.float()
+            many = max(1, _AT_ONCE // pictures.shape[1:].numel() if pictures.device.type == "cpu" else len(pictures))
+            stored = torch.cat([as_jpeg(some, round(quality)) for some in pictures.split(many)])
+            change = stored.div_(255).view(images.shape).to(images.device) - images.float()
         return images + change.to(images.dtype)
-
-
-def _stored(pictures: Tensor, quality: int) -> Tensor:
-    """Pictures in 8 bits, shape (batch, 1 or 3, height, width), as Pillow reads what it wrote of each; large ones in as
-    many threads as torch has. (Of small ones most of the work is Python's, which no two threads do at a time.)"""
-    arrays = pictures.permute(0, 2, 3, 1).contiguous().numpy()
-    count = torch.get_num_threads() if min(arrays.shape[1:3]) >= _LARGE else 1
-    shares = np.array_split(arrays[..., 0] if arrays.shape[3] == 1 else arrays, count)
-    with ThreadPoolExecutor(count) as threads:
-        found = np.concatenate(list(threads.map(functools.partial(_read_again, quality=quality), shares)))
-    return torch.from_numpy(found).view(*arrays.shape).permute(0, 3, 1, 2)
-
-
-def _read_again(pictures: np.ndarray, *, quality: int) -> np.ndarray:
-    found = np.empty_like(pictures)
-    for one, picture in zip(found, pictures, strict=True):
-        with io.BytesIO() as file:
-            Image.fromarray(picture).save(file, "JPEG", quality=quality)
-            file.seek(0)
-            with JpegImageFile(file) as read:
-                one[:] = read
-    return found
