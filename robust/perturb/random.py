@@ -103,6 +103,14 @@ class ImageRandom:
             torch.bitwise_right_shift(_shift_right(words, 33).mul_(high), 31, out=values[rows])
         return values.view(len(self), *shape)
 
+    def words(self, *shape: int) -> Tensor:
+        """Random bits: int32, every value as likely."""
+        size = math.prod(shape)
+        words = torch.empty(len(self), size, dtype=torch.int32, device=self.device)
+        for rows, found in self._parts_of_rows(size, torch.int32):
+            words[rows] = found
+        return words.view(len(self), *shape)
+
     def small_integers(self, high: int, *shape: int) -> Tensor:
         """Integers in [0, high), for `high` up to 256: int16. Several of each random word, four, or eight where `high`
         is a power of two, so that they are drawn in a fourth or an eighth of the time."""

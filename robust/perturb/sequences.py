@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from robust.perturb.corruptions.blur import motion_blur
-from robust.perturb.corruptions.noise import poisson
 from robust.perturb.corruptions.severity import Constants, between_sizes
 from robust.perturb.corruptions.weather import brightened, snowed
+from robust.perturb.photons import counted
 from robust.perturb.random import ImageRandom
 from robust.perturb.warp import warp
 
@@ -64,7 +64,7 @@ def _gaussian_noise(images: Tensor, random: ImageRandom, std: float) -> Iterator
 def _shot_noise(images: Tensor, random: ImageRandom, photons: float) -> Iterator[Tensor]:
     yield images
     for _ in range(_STEPS):
-        yield (poisson(images.float() * photons, random.uniform(*images.shape[1:])) / photons).to(images.dtype)
+        yield (counted(images.float(), photons, random.words(*images.shape[1:])) / photons).to(images.dtype)
 
 
 def _motion_blur(

@@ -25,7 +25,6 @@ from robust.perturb import ImageRandom
 from robust.perturb.corruptions import CORRUPTIONS, SIZES, Contrast, DrawnFrost, Frost, constants
 from robust.perturb.corruptions.blur import disk
 from robust.perturb.corruptions.jpeg import as_jpeg
-from robust.perturb.corruptions.noise import poisson
 from robust.perturb.corruptions.severity import TABLES
 from robust.perturb.corruptions.weather import plasma
 
@@ -288,12 +287,18 @@ def test_noise_follows_its_field(size: int, severity: int) -> None:
 
 @at_every_severity
 @at_every_size
-def test_shot_noise_counts_photons_as_scipy_does(size: int, severity: int) -> None:
+def test_shot_noise_counts_as_many_photons_as_scipy_says(size: int, severity: int) -> None:
     (photons,) = published("shot_noise", severity, size)
-    images = photos(size)
-    chance = torch.rand(images.shape, generator=torch.Generator().manual_seed(3))
-    wanted = stats.poisson.ppf(rows(chance), rows(images) * photons) / photons
-    assert_near(corrupted("shot_noise", severity, images, chance=chance), wanted)
+    images = torch.full((1, 3, size, size), 102 / 255)
+    drawn = CORRUPTIONS["shot_noise"](severity=severity).sample(ImageRandom(3, torch.arange(1)), (3, size, size))
+    counts = (corrupted("shot_noise", severity, images, **drawn) * photons).round().astype(int).ravel()
+    found = np.bincount(counts, minlength=int(photons) + 1)
+    wanted = stats.poisson.pmf(np.arange(len(found)), 0.4 * photons)
+    wanted[-1] += 1 - wanted.sum()  # all that is above white is white
+    likely = wanted * len(counts) > 5
+    errors = (found - wanted * len(counts))[likely] / np.sqrt((wanted * (1 - wanted) * len(counts))[likely])
+    assert np.abs(errors).max() < 4
+    assert np.square(errors).mean() < 2.5
 
 
 @at_every_severity
@@ -458,23 +463,6 @@ def test_spatter_is_opencvs_edges_and_distances(size: int, severity: int) -> Non
         light = drops * cv2.blur(lit, (3, 3)).astype(np.float64)
         wanted = image + (light / light.max() * strength)[..., None] * np.array([175, 238, 238]) / 255
     assert_near(corrupted("spatter", severity, images, **drawn), wanted[None])
-
-
-@pytest.mark.parametrize("mean", [0.0, 0.05, 1.0, 4.0, 11.99, 12.0, 30.0, 500.0])
-def test_counts_have_the_mean_and_the_variance_of_poissons(mean: float) -> None:
-    count = 400_000
-    chance = (torch.arange(count) + 0.5) / count  # every chance alike: no error of sampling
-    found = poisson(torch.full((count,), mean), chance).double()
-    assert float(found.mean()) == pytest.approx(mean, rel=2e-3, abs=1e-6)
-    assert float(found.var()) == pytest.approx(mean, rel=1e-2, abs=1e-6)
-
-
-def test_the_rarest_chances_give_counts() -> None:
-    chance = torch.tensor([0.0, 2**-24, 1 - 2**-24])
-    for mean in (0.0, 1.0, 11.99, 12.0, 500.0):
-        found = poisson(torch.full((3,), mean), chance)
-        assert found.isfinite().all()
-        assert found.diff().min() >= 0
 
 
 def test_between_sizes_and_severities_constants_lie_between() -> None:

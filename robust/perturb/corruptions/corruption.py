@@ -57,6 +57,12 @@ class Corruption(Perturbation):
         raise NotImplementedError
 
 
+def as_if_left(changed: Tensor, images: Tensor) -> Tensor:
+    """Changed images, in the images' type, with the gradient of images that are left as they are."""
+    changed = changed.detach().to(images.dtype)
+    return changed + (images - images.detach()) if images.requires_grad else changed
+
+
 def brightness_of(images: Tensor) -> Tensor:
     """How bright each pixel is, shape (batch, 1, height, width): of colours as eyes see them, else the mean."""
     if images.shape[1] != len(_GREY):

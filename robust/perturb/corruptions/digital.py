@@ -5,14 +5,13 @@ import functools
 import torch
 from torch import Tensor
 
-from robust.perturb.corruptions.corruption import Corruption
+from robust.perturb.corruptions.corruption import Corruption, as_if_left
 from robust.perturb.corruptions.jpeg import as_jpeg
 from robust.perturb.filters import filtered, gaussian_matrix
 from robust.perturb.random import ImageRandom
 from robust.perturb.sampling import sampled
 
 _COLOURS = 3
-_AT_ONCE = 400_000  # values that are stored as JPEG at a time on a CPU: as many as its cache holds
 _CUT = 3.0  # standard deviations that the Gaussian of displacements reaches
 
 
@@ -142,7 +141,5 @@ class JpegCompression(Corruption):
                 pictures = pictures.cpu()
             if images.shape[1] not in (1, _COLOURS):
                 pictures = pictures.flatten(0, 1)[:, None]
-            many = max(1, _AT_ONCE // pictures.shape[1:].numel() if pictures.device.type == "cpu" else len(pictures))
-            stored = torch.cat([as_jpeg(some, round(quality)) for some in pictures.split(many)])
-            change = stored.div_(255).view(images.shape).to(images.device) - images.float()
-        return images + change.to(images.dtype)
+            stored = as_jpeg(pictures, round(quality)).div_(255).view(images.shape)
+        return as_if_left(stored.to(images.device), images)
