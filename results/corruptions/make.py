@@ -28,7 +28,7 @@ table.to_csv(HERE / "fidelity.csv", index=False)
 largest = table.pivot_table(index="corruption", columns="size", values="levels", aggfunc="max", sort=False)
 markdown = largest.reindex(NAMES.split(",")).round(3).rename_axis(columns=None)
 lines = [
-    f"| {name} | {' | '.join(f'{one:g}' if one == one else '–' for one in line)} |"
+    f"| {name} | {' | '.join(f'{one:g}' if one == one else '-' for one in line)} |"
     for name, line in zip(markdown.index, markdown.values, strict=True)
 ]
 shown = "\n".join(["| pixels | 32 | 64 | 224 |", "| --- | --- | --- | --- |", *lines])

@@ -1,6 +1,7 @@
 """What runs are called: alike where they differ by their seed alone, and only then."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -51,14 +52,17 @@ def kind_folders(folders: Iterable[Path], rows: pd.DataFrame) -> dict[str, Path]
 
 def disambiguate(titles: pd.Series, kinds: pd.Series, *within: pd.Series, folders: KindFolders) -> pd.Series:
     """Titles, and behind those that several kinds bear in one place (of the same data, say) the settings in which these
-    differ, such as "natural lr=0.01", from the configurations in `folders`; where these are not there or say nothing,
-    the kind itself. What a kind's training has that its recipe has not is named too, unless all have it."""
+    differ, such as "natural lr=0.01": those that their commands gave, where they tell them apart, else those of the
+    configurations in `folders`; where these are not there or say nothing, the kind itself. What a kind's training has
+    that its recipe has not is named too, unless all have it."""
     by = [titles, *within]
     named = titles.copy()
     known = {kind: folders[kind] for kind in kinds.unique() if kind in folders}
     for _, mine in kinds[_collide(by, kinds)].groupby([one.to_numpy()[_collide(by, kinds)] for one in by], sort=False):
-        read = {kind: read_settings(known[kind]) for kind in mine.unique() if kind in known}
-        words = _settings_in_words(differing_settings(read))
+        places = {kind: known[kind] for kind in mine.unique() if kind in known}
+        words = _given_in_words(places)
+        if len({*words.values()}) < mine.nunique():
+            words = _settings_in_words(differing_settings({kind: read_settings(one) for kind, one in places.items()}))
         named[mine.index] += [words.get(kind, "") for kind in mine]
     named = _with_training(named, kinds, known)
     still = _collide([named, *within], kinds)
@@ -79,17 +83,36 @@ def given_beside(titles: Mapping[str, str], folders: KindFolders) -> tuple[list[
 
 
 def _with_training(titles: pd.Series, kinds: pd.Series, folders: KindFolders) -> pd.Series:
-    """Titles, and what each kind's training has that its recipe has not, unless all have it or the title says so."""
-    trained = {kind: {_word(key, value) for key, value in beside_recipe(one).items()} for kind, one in folders.items()}
-    shared = set.intersection(*trained.values()) if trained else set()
-    return pd.Series(
-        [
-            " ".join([title, *sorted(trained.get(kind, set()) - shared - {*title.split()})])
-            for title, kind in zip(titles, kinds, strict=True)
-        ],
-        index=titles.index,
-        dtype=object,
-    )
+    """Titles, and what each kind's training has that its recipe has not, unless the title says of that setting what it
+    is; where all have one that their recipes have not, what most have is not said."""
+    trained = {
+        kind: {_short(key): _word(key, value) for key, value in beside_recipe(one).items()}
+        for kind, one in folders.items()
+    }
+    of_all = set.intersection(*(set(one) for one in trained.values())) if trained else set()
+    usual = {name: Counter(one[name] for one in trained.values()).most_common(1)[0][0] for name in of_all}
+    words = [
+        sorted(
+            word
+            for name, word in trained.get(kind, {}).items()
+            if word != usual.get(name) and f" {name}=" not in f" {title}"
+        )
+        for title, kind in zip(titles, kinds, strict=True)
+    ]
+    named = [" ".join([title, *more]) for title, more in zip(titles, words, strict=True)]
+    return pd.Series(named, index=titles.index, dtype=object)
+
+
+def _given_in_words(folders: KindFolders) -> dict[str, str]:
+    """Such as " lr=0.01 momentum=0.9" of each kind: what its command gave that not all commands did."""
+    given = {kind: given_settings(folder) for kind, folder in folders.items()}
+    own = {
+        kind: [
+            _word(*word.lstrip("+").split("=", 1)) for word in words if not all(word in one for one in given.values())
+        ]
+        for kind, words in given.items()
+    }
+    return {kind: "".join(f" {word}" for word in words[:_MOST]) for kind, words in own.items()}
 
 
 def _collide(by: Sequence[pd.Series], kinds: pd.Series) -> pd.Series:

@@ -118,8 +118,21 @@ def test_what_commands_set_stands_with_the_results(sweep: Callable[..., list[Pat
     assert found.settings == ["", ""], "titles say the rest"
     for folder in folders[:2]:
         (folder / "status.json").write_text(json.dumps({"state": "done", "settings": ["trainer.ema=0.9"]}))
-    found = score_table(summary_table(collect(folders), folders), collect(folders), folders)
-    assert shown_scores(found)["settings"].tolist() == ["trainer.ema=0.9", "lr_scheduler=cosine label_smoothing=0.1"]
+    wanted = ["natural ema=0.9", "natural lr_scheduler=cosine lr=0.01 label_smoothing=0.1"]
+    assert titles(folders) == wanted, "what each command gave says more than all that came of it"
+    for folder, lr in zip(folders, ("0.1", "0.1", "0.01", "0.01"), strict=True):
+        record = {"state": "done", "settings": [f"optimizer.lr={lr}", *["trainer.ema=0.9"] * (lr == "0.1")]}
+        (folder / "status.json").write_text(json.dumps(record))
+    assert titles(folders) == ["natural lr=0.1 ema=0.9", "natural lr=0.01"]
+
+
+def test_what_most_trainings_have_beside_their_recipes_is_not_said(sweep: Callable[..., list[Path]]) -> None:
+    folders = sweep({"epochs": 2}, {"epochs": 2, "name": "SGD"}, {"epochs": 2, "lr": 0.1}, {"epochs": 3, "lr": 0.2})
+    each = [given for given in ("lr=0.01", "name=SGD", "lr=0.1", "lr=0.2") for _ in range(2)]
+    for folder, given in zip(folders, each, strict=True):
+        (folder / "status.json").write_text(json.dumps({"state": "done", "settings": [f"optimizer.{given}"]}))
+    wanted = ["natural lr=0.01", "natural optimizer=SGD", "natural lr=0.1", "natural lr=0.2 max_epochs=3"]
+    assert titles(folders) == wanted
 
 
 def test_the_epoch_whose_weights_were_kept_is_said(sweep: Callable[..., list[Path]]) -> None:
