@@ -99,18 +99,21 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
         found = marked(found, lines.get(f"{name}_exposure", [""] * len(lines)))
         return _from_to(lines.get(f"{name}_before"), found)
 
-    before = lines["before"].where(lines["won"].notna())
-    return pd.DataFrame(
+    shown = pd.DataFrame(
         {
             "trained": lines["title"],
             **({"settings": scores.settings} if any(scores.settings) else {}),
             **_about(lines),
             **({"seeds": lines["seeds"]} if (lines["seeds"] > 1).any() else {}),
             **{f"{name}, %": cells(name) for name in ("natural", *scores.suites, *scores.conditions)},
-            "worst condition": marked(lines["hardest"], lines.get("hardest_exposure", [""] * len(lines))),
-            "worst accuracy, %": _from_to(before, [percent(value) for value in lines["after"]]),
         }
     )
+    if (lines["hardest"] == NATURAL).all():  # nothing else was tested
+        return shown
+    before = lines["before"].where(lines["won"].notna())
+    worst = marked(lines["hardest"], lines.get("hardest_exposure", [""] * len(lines)))
+    after = _from_to(before, [percent(value) for value in lines["after"]])
+    return shown.assign(**{"worst condition": worst, "worst accuracy, %": after})
 
 
 def _about(lines: pd.DataFrame) -> dict[str, pd.Series]:

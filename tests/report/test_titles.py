@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from robust.report import print_results
-from robust.report.scores import score_table, shown_scores
+from robust.report.scores import score_table
 from robust.report.tables import summary_table
 from robust.runs import collect, settings, with_settings
 
