@@ -7,7 +7,15 @@ from collections.abc import Mapping
 
 #: the operations of each family: what does nearly the same to a picture
 FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "noise": ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "iso_noise", "blue_noise_sample"),
+    "noise": (
+        "gaussian_noise",
+        "shot_noise",
+        "impulse_noise",
+        "speckle_noise",
+        "iso_noise",
+        "blue_noise_sample",
+        "row_noise",
+    ),
     "pixels": ("stuck", "hot", "dead", "pixel_dropout"),
     "blur": (
         *("gaussian_blur", "blur_channels", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
@@ -34,6 +42,9 @@ _FAULTS = ("stuck", "hot", "dead")
 _MADE_OF: Mapping[str, tuple[str, ...]] = {
     "noise": ("gaussian_noise",),
     "blur": ("gaussian_blur",),
+    "iso": ("shot_noise", "gaussian_noise"),
+    "defocus": ("defocus_blur",),
+    "shutter": ("motion_blur",),
     **{f"{fault}_persistent": (fault,) for fault in _FAULTS},
     **dict.fromkeys(("pixel", "pixel_persistent"), _FAULTS),
     "frost_drawn": ("frost",),

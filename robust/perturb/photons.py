@@ -19,7 +19,8 @@ STEPS = 1020
 _STEP_BITS, _PLACE_BITS, _SHARE_BITS = 7, 9, 16  # of a word: what each part of it decides
 _REACH = 6.5  # standard deviations from the mean, and
 _MORE = 8  # counts beyond, that there are: others are rarer than one in 10**9
-_MOST = 1400.0  # photons at white for which that is as many counts as _PLACE_BITS can tell
+#: photons at white, at most, that can be counted: of more there are more counts than _PLACE_BITS can tell
+COUNTABLE = 1400.0
 
 
 def counted(images: Tensor, photons: float, words: Tensor) -> Tensor:
@@ -29,7 +30,7 @@ def counted(images: Tensor, photons: float, words: Tensor) -> Tensor:
     the nearer the likelier, so that their mean is kept; those of pictures in 8 bits are on a step. Raises ValueError
     for more than 1,400 photons at white.
     """
-    check("photons", photons, f"above 0, and at most {_MOST:g}", 0 < photons <= _MOST)
+    check("photons", photons, f"above 0, and at most {COUNTABLE:g}", 0 < photons <= COUNTABLE)
     chances, places = _table(photons)
     chances = chances.to(images.device)
     below = (words & ((1 << _STEP_BITS) - 1)).float().add_(0.5).div_(1 << _STEP_BITS)

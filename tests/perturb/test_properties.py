@@ -33,6 +33,7 @@ from robust.perturb import (
     Zoom,
     check_images,
 )
+from robust.perturb.camera import Camera, Defocus, Iso, RowNoise, Shutter
 from robust.perturb.corruptions import CORRUPTIONS
 
 PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
@@ -67,11 +68,23 @@ PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
     "camera": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
 }
 PERTURBATIONS |= {name: lambda level, one=one: one(severity=level) for name, one in CORRUPTIONS.items()}
+LENS, SENSOR = {"focal_length": 50, "focus": 2}, {"pitch": 4.0}
+CAMERAS: dict[str, Callable[[float], Perturbation]] = {
+    "iso": lambda level: Iso(sensor=SENSOR, lens=LENS, native_pixels=1, iso=level),
+    "defocus": lambda level: Defocus(sensor=SENSOR, lens=LENS, native_pixels=100, f_number=level, distance=1),
+    "shutter": lambda level: Shutter(sensor=SENSOR, lens=LENS, native_pixels=100, shutter=level, speed=1),
+    "row_noise": lambda level: RowNoise(sensor=SENSOR, lens=LENS, native_pixels=1, row_noise=level, iso=3200),
+    "exposed": lambda level: Camera(
+        sensor={**SENSOR, "row_noise": 9.0}, lens=LENS, native_pixels=9, iso=level, distance=1, speed=0.1
+    ),
+}
+PERTURBATIONS |= CAMERAS
 PIXELS = [f"{fault}{kind}" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")]
 LEVELS = (
     dict.fromkeys(PERTURBATIONS, 1.5)
     | dict.fromkeys(PIXELS, 4)
     | dict.fromkeys(CORRUPTIONS, 5)
+    | {"iso": 3200, "defocus": 1.2, "shutter": 0.03, "row_noise": 32.0, "exposed": 3200}
     | {
         "noise": 0.3,
         "camera": 1.0,
@@ -92,9 +105,10 @@ LEVELS = (
         "view": 1.0,
     }
 )
-RANDOM = [name for name, make in PERTURBATIONS.items() if make(1).random]
+RANDOM = [name for name, make in PERTURBATIONS.items() if make(LEVELS[name]).random]
 
 every_perturbation = pytest.mark.parametrize("name", PERTURBATIONS)
+every_perturbation_from_zero = pytest.mark.parametrize("name", [name for name in PERTURBATIONS if name not in CAMERAS])
 every_random_perturbation = pytest.mark.parametrize("name", RANDOM)
 
 
@@ -108,7 +122,7 @@ def some_images(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 def assert_same(name: str, left: Tensor, right: Tensor) -> None:
     """Random perturbations to the last bit; what is computed by matrix products or powers up to their rounding."""
-    exact = name in RANDOM and name not in ("elastic_transform", "glass_blur", "pixmix", "prime")
+    exact = name in RANDOM and name not in (*CAMERAS, "elastic_transform", "glass_blur", "pixmix", "prime")
     torch.testing.assert_close(left, right, rtol=0, atol=0 if exact else 1e-6)
 
 
@@ -140,7 +154,7 @@ def test_gradients_reach_the_images(name):
     assert images.grad.flatten(1).any(1).all(), "an image that no gradient reached"
 
 
-@every_perturbation
+@every_perturbation_from_zero
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
 def test_level_zero_is_the_identity(name, dtype):
     images = some_images(4, 3, 6, 5, dtype=dtype)
@@ -211,7 +225,7 @@ def test_a_batch_of_no_images_comes_back_empty(name):
 @every_perturbation
 def test_it_carries_the_name_and_level_of_its_configuration(name):
     perturbation = make(name)
-    assert (perturbation.name, perturbation.level) == (name, LEVELS[name])
+    assert (perturbation.name, perturbation.level) == (name.replace("exposed", "camera"), LEVELS[name])
     assert str(LEVELS[name]) in repr(perturbation)
 
 
@@ -247,7 +261,7 @@ def test_indices_must_be_one_for_each_image(name, shape):
         make(name)(some_images(4, 3, 6, 5), indices=indices)
 
 
-@every_perturbation
+@every_perturbation_from_zero
 @pytest.mark.parametrize("level", [-1, math.nan, math.inf, "1", True, None], ids=repr)
 def test_a_level_that_is_no_number_from_zero_is_refused(name, level):
     with pytest.raises(

@@ -1,0 +1,22 @@
+"""A camera in physical units: exposure, optics, sensor."""
+
+from robust.perturb.camera.camera import Camera, Defocus, Iso, RowNoise, Shutter, encoded, linear
+from robust.perturb.camera.exposure import Exposure, lit, metered, seconds
+from robust.perturb.camera.profile import Lens, Sensor, sensor_of
+
+__all__ = [
+    "Camera",
+    "Defocus",
+    "Exposure",
+    "Iso",
+    "Lens",
+    "RowNoise",
+    "Sensor",
+    "Shutter",
+    "encoded",
+    "linear",
+    "lit",
+    "metered",
+    "seconds",
+    "sensor_of",
+]

@@ -1,0 +1,262 @@
+"""A camera in physical units: what ISO, aperture and shutter speed, the scene's light and movement make of a picture.
+
+From light to picture and no further: an image in [0, 1], in sRGB, is the scene; what comes back is the raw picture of a
+sensor that sees all colours in every pixel, in sRGB again. Nothing takes noise away, sharpens or stores as JPEG, and
+colours are not mixed anew.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robust.errors import check
+from robust.perturb.base import Perturbation
+from robust.perturb.camera.exposure import Exposure, metered, seconds
+from robust.perturb.camera.optics import WAVELENGTH, blurred
+from robust.perturb.camera.profile import Lens, Sensor
+from robust.perturb.families import operations
+from robust.perturb.photons import COUNTABLE, counted
+from robust.perturb.random import ImageRandom
+from robust.values.numbers import is_number
+
+_LINEAR, _SLOPE, _POWER, _OFFSET = 0.0031308, 12.92, 2.4, 0.055  # of sRGB (IEC 61966-2-1)
+_OPERATIONS = {"noise": "iso", "rows": "row_noise", "hot": "hot", "focus": "defocus", "movement": "shutter"}
+_DARKEST = 1e-6  # of light, so that the gradient of its root is finite
+
+
+class Camera(Perturbation):
+    """A scene through lens and sensor: out of focus, blurred by the aperture and by movement, with the noise of
+    photons, of reading, of rows and of pixels that differ, hot pixels, clipped, and in whole steps: `camera`.
+
+    `sensor` and `lens` are their numbers (see `Sensor`, `Lens`). `iso`, `f_number` and `shutter`, in seconds or such as
+    "1/60", say how it is exposed; left out, they are the sensor's base ISO, `widest` and `slowest`. The scene is as
+    bright as suits them; with `lux` as bright as so much light makes it, and what is left out of the three is set as a
+    camera's programme does, up to the ISO `highest`. `native_pixels` are how many of the sensor's make one of the
+    image: the same ISO means nothing without it. The scene is `distance` metres away and goes across at `speed` metres
+    a second, in each image in a direction of its own; the sensor has a `temperature` in degrees Celsius.
+
+    Images are floating-point in [0, 1], shape (batch, channels, height, width). The gradient is that of the mean of
+    what is counted, and of leaving whole steps. Pixels that differ, and hot ones, are the same in all images. Raises
+    ValueError for numbers that no camera has, an ISO below the sensor's, less than one native pixel, and a scene nearer
+    than the lens is long.
+    """
+
+    name = "camera"
+    #: what of it is done: noise, rows, hot, focus, movement
+    parts: tuple[str, ...] = ("noise", "rows", "hot", "focus", "movement")
+
+    def __init__(
+        self,
+        *,
+        sensor: Mapping[str, Any],
+        lens: Mapping[str, Any],
+        native_pixels: float,
+        iso: float | None = None,
+        f_number: float | None = None,
+        shutter: float | str | None = None,
+        lux: float | None = None,
+        widest: float = 1.8,
+        slowest: float | str = "1/60",
+        highest: float = 25_600,
+        distance: float = 2.0,
+        speed: float = 0.0,
+        temperature: float = 25.0,
+    ):
+        super().__init__()
+        self.sensor, self.lens = Sensor(**sensor), Lens(**lens)
+        for name, value, least in (("native_pixels", native_pixels, 1), ("speed", speed, 0)):
+            check(name, value, f"a number of at least {least}", _is_finite(value) and value >= least)
+        check(
+            "temperature",
+            temperature,
+            "degrees Celsius, -60 to 120",
+            _is_finite(temperature) and abs(temperature - 30) <= 90,
+        )
+        near = 0.001 * self.lens.focal_length
+        check(
+            "distance", distance, f"metres, above the focal length, {near:g}", _is_finite(distance) and distance > near
+        )
+        self.native_pixels, self.distance = float(native_pixels), float(distance)
+        self.speed, self.temperature = float(speed), float(temperature)
+        self.exposure = self._exposed(iso, f_number, shutter, lux, widest, seconds(slowest), highest)
+        self.brightness = 1.0 if lux is None else self.exposure.brightness(lux)
+        self.level = self.exposure.iso
+
+    def _exposed(
+        self,
+        iso: float | None,
+        f_number: float | None,
+        shutter: float | str | None,
+        lux: float | None,
+        widest: float,
+        slowest: float,
+        highest: float,
+    ) -> Exposure:
+        base, given = self.sensor.base_iso, None if shutter is None else seconds(shutter)
+        usual = Exposure(base if iso is None else iso, widest if f_number is None else f_number, given or slowest)
+        check("iso", usual.iso, f"at least the sensor's base ISO, {base:g}", usual.iso >= base)
+        if lux is None:
+            return usual
+        found = metered(lux, self.sensor, f_number=usual.f_number, slowest=usual.shutter, highest=highest)
+        return Exposure(found.iso if iso is None else iso, usual.f_number, found.shutter if given is None else given)
+
+    @property
+    def made_of(self) -> Mapping[str, str]:
+        return operations(*(_OPERATIONS[part] for part in self.parts))
+
+    @property
+    def electrons(self) -> float:
+        """How many make white in a pixel of the image."""
+        return self.native_pixels * self.sensor.electrons(self.exposure.iso)
+
+    @property
+    def radius(self) -> float:
+        """Pixels of the image, of the disk that a point becomes out of focus."""
+        return self._pixels(self.lens.circle(self.exposure.f_number, self.distance)) / 2
+
+    @property
+    def cutoff(self) -> float:
+        """Cycles a pixel of the image, above which the aperture lets nothing through."""
+        return 1 / self._pixels(WAVELENGTH * self.exposure.f_number)
+
+    @property
+    def length(self) -> float:
+        """Pixels of the image, of the way that the scene goes while the shutter is open."""
+        return self._pixels(self.lens.moved(self.speed, self.exposure.shutter, self.distance))
+
+    def _pixels(self, micrometres: float) -> float:
+        return micrometres / (self.sensor.pitch * math.sqrt(self.native_pixels))
+
+    @property
+    def _counts(self) -> bool:
+        """Whether photons are few enough to be counted one by one."""
+        return self.electrons <= COUNTABLE
+
+    def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
+        """What is drawn for each image, and `pattern`, `hot` and `current` for all of them: how much pixels differ, and
+        which are hot, how much."""
+        drawn: dict[str, Tensor] = {}
+        if "movement" in self.parts and self.length:
+            drawn["angle"] = random.uniform() * math.pi
+        if "noise" in self.parts:
+            drawn["noise"] = random.normal(*shape)
+            if self._counts:
+                drawn["words"] = random.words(*shape)
+            if self.sensor.gain_spread:
+                drawn["pattern"] = random.shared().normal(*shape)
+        if "rows" in self.parts and self.sensor.row_noise:
+            drawn["rows"] = random.normal(1, shape[1], 1)
+        if "hot" in self.parts and self.sensor.hot_share and self.sensor.hot_current:
+            fixed = random.shared()
+            fixed = ImageRandom(fixed.key + 1, fixed.indices)
+            drawn["hot"], drawn["current"] = fixed.uniform(*shape), -(1 - fixed.uniform(*shape)).log()
+        return drawn
+
+    def apply_transform(self, images: Tensor, *_: Any, angle: Tensor | None = None, **drawn: Tensor) -> Tensor:
+        light = linear(images.to(torch.promote_types(images.dtype, torch.float32)))
+        if "focus" in self.parts or angle is not None:
+            sharp = {} if "focus" not in self.parts else {"radius": self.radius, "cutoff": self.cutoff}
+            light = blurred(light, **sharp, length=0.0 if angle is None else self.length, angle=angle)
+        light = self.brightness * light.clamp_min(0)
+        return encoded(self._read(light, **drawn).clamp(0, 1)).to(images.dtype)
+
+    def _read(
+        self,
+        light: Tensor,
+        *,
+        noise: Tensor | None = None,
+        words: Tensor | None = None,
+        pattern: Tensor | None = None,
+        rows: Tensor | None = None,
+        hot: Tensor | None = None,
+        current: Tensor | None = None,
+    ) -> Tensor:
+        """What the sensor says of light, 1 of which is white, before it is cut off there."""
+        sensor, white = self.sensor, self.electrons
+        single, seconds_open = sensor.electrons(self.exposure.iso), self.exposure.shutter
+        if pattern is not None:
+            light = light * (1 + sensor.gain_spread / math.sqrt(self.native_pixels) * pattern.to(light.dtype))
+        if noise is not None:
+            step = single / (2**sensor.bits - 1)
+            fixed = sensor.read_noise**2 + sensor.dark(sensor.dark_current, seconds_open, self.temperature)
+            if self.native_pixels > 1:  # steps of many pixels, averaged, are noise like any other
+                fixed += step**2 / 12
+            if words is not None:
+                with torch.no_grad():
+                    counts = counted(light.float().clamp(0, 1), white, words).div_(white).to(light.dtype)
+                    more = torch.where(light < 1, counts - light, 0)
+                light = light + more
+                spread = torch.full_like(light, fixed * self.native_pixels).sqrt() / white
+            else:
+                spread = (light * white + fixed * self.native_pixels).clamp_min(_DARKEST).sqrt() / white
+            light = light + noise.to(light.dtype) * spread
+        if rows is not None:
+            light = light + rows.to(light.dtype) * (sensor.row_noise / self.native_pixels**0.25 / single)
+        if hot is not None and current is not None:
+            share = 1 - (1 - sensor.hot_share) ** self.native_pixels
+            added = sensor.dark(sensor.hot_current, seconds_open, self.temperature) / white
+            light = light + torch.where(hot < share, current * added, 0).to(light.dtype)
+        if noise is not None and self.native_pixels == 1:
+            levels = 2**sensor.bits - 1
+            light = light + ((light * levels).round() / levels - light).detach()
+        return light
+
+
+class Iso(Camera):
+    """The noise of photons and of reading at an ISO, of pixels that differ, and whole steps: `iso`."""
+
+    name = "iso"
+    parts = ("noise",)
+
+
+class Defocus(Camera):
+    """A scene out of focus, and the blur of the aperture, at an f-number: `defocus`."""
+
+    name = "defocus"
+    parts = ("focus",)
+    random = False
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.level = self.exposure.f_number
+
+
+class Shutter(Camera):
+    """A scene that moves while the shutter is open for so many seconds: `shutter`."""
+
+    name = "shutter"
+    parts = ("movement",)
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.level = self.exposure.shutter
+
+
+class RowNoise(Camera):
+    """Noise that all pixels of a row get alike, of a standard deviation in electrons: `row_noise`."""
+
+    name = "row_noise"
+    parts = ("rows",)
+
+    def __init__(self, *, row_noise: float, sensor: Mapping[str, Any], **settings: Any):
+        super().__init__(sensor={**sensor, "row_noise": row_noise}, **settings)
+        self.level = float(row_noise)
+
+
+def linear(images: Tensor) -> Tensor:
+    """The light that makes these values of sRGB."""
+    bright = ((images.clamp_min(_LINEAR) + _OFFSET) / (1 + _OFFSET)) ** _POWER
+    return torch.where(images <= _SLOPE * _LINEAR, images / _SLOPE, bright)
+
+
+def encoded(light: Tensor) -> Tensor:
+    """The values in sRGB of light."""
+    bright = (1 + _OFFSET) * light.clamp_min(_LINEAR) ** (1 / _POWER) - _OFFSET
+    return torch.where(light <= _LINEAR, _SLOPE * light, bright)
+
+
+def _is_finite(value: object) -> bool:
+    return is_number(value) and math.isfinite(value)  # type: ignore[arg-type]
