@@ -27,7 +27,8 @@ _RENAMED = {  # what was called otherwise: keys, and choices of a group
     "evaluation=camera_and_world": "evaluation=all",
     "lr_scheduler=none": "lr_scheduler=constant",
     "evaluation=world": "evaluation=environment",
-    "perturb=all": "perturb=camera",
+    "perturb=all": "perturb=grid",
+    "perturb=camera": "perturb=grid",
     "perturb=world": "perturb=environment",
 }
 _LONGEST = 100_000  # characters

@@ -52,7 +52,7 @@ UNITS = {
     "mesh": "width of lines over their distance, at most",
     "texture": "weight of the pattern, at most",
     "pixel_dropout": "share of the pixels, at most",
-    **dict.fromkeys(("environment", "camera", "all"), "share of each range"),
+    **dict.fromkeys(("environment", "grid", "all"), "share of each range"),
     **dict.fromkeys(CORRUPTIONS, "severity"),
     **{
         f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")

@@ -85,7 +85,7 @@ class OneOf(Choice):
     ValueError for ranges of no such perturbation, or levels that it does not take.
     """
 
-    name = "camera"
+    name = "grid"
 
     def __init__(self, *, ranges: Mapping[str, tuple[float, float]], level: float = 1.0):
         level = check_level("level", level, "the share of each range that is used", most=1)

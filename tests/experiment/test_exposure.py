@@ -67,7 +67,7 @@ def test_rows_say_what_the_training_contained_and_a_run_that_starts_from_another
     [
         (["technique=natural"], set()),
         (["technique=natural", "augment=crop_flip"], {"flip", "shift"}),
-        (["technique=transfer", "perturb=camera"], {"stuck", "hot", "dead", "gaussian_noise", "gaussian_blur"}),
+        (["technique=transfer", "perturb=grid"], {"stuck", "hot", "dead", "gaussian_noise", "gaussian_blur"}),
         (["technique=harden", "perturb=rotate", "model=resnet18"], {"rotate"}),
         (["technique=prime"], {"diffeomorphism", "colour_curve", "random_filter"}),
         (["technique=finetune"], {"rotate"}),

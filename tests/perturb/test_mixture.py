@@ -36,9 +36,9 @@ def test_a_smaller_level_scales_every_range() -> None:
 
 
 def test_the_configurations_ranges_are_the_grids() -> None:
-    perturbation = build_perturbation(compose(["perturb=camera"]).perturb)
+    perturbation = build_perturbation(compose(["perturb=grid"]).perturb)
     assert isinstance(perturbation, OneOf)
-    assert perturbation.name == "camera"
+    assert perturbation.name == "grid"
     images = torch.rand(64, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     assert torch.equal(perturbation(images, seed=3), OneOf(ranges=RANGES)(images, seed=3))
 

@@ -65,7 +65,7 @@ PERTURBATIONS: dict[str, Callable[[float], Perturbation]] = {
     "prime": lambda level: Prime(level=level),
     "pixmix": lambda level: PixMix(rounds=level),
     "view": lambda level: SimCLRAugmentation(level=level),
-    "camera": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
+    "grid": lambda level: OneOf(ranges={"hot": (3, 5), "noise": (0.1, 0.3), "blur": (0.5, 2)}, level=level),
 }
 PERTURBATIONS |= {name: lambda level, one=one: one(severity=level) for name, one in CORRUPTIONS.items()}
 LENS, SENSOR = {"focal_length": 50, "focus": 2}, {"pitch": 4.0}
@@ -74,7 +74,7 @@ CAMERAS: dict[str, Callable[[float], Perturbation]] = {
     "defocus": lambda level: Defocus(sensor=SENSOR, lens=LENS, native_pixels=100, f_number=level, distance=1),
     "shutter": lambda level: Shutter(sensor=SENSOR, lens=LENS, native_pixels=100, shutter=level, speed=1),
     "row_noise": lambda level: RowNoise(sensor=SENSOR, lens=LENS, native_pixels=1, row_noise=level, iso=3200),
-    "exposed": lambda level: Camera(
+    "camera": lambda level: Camera(
         sensor={**SENSOR, "row_noise": 9.0}, lens=LENS, native_pixels=9, iso=level, distance=1, speed=0.1
     ),
 }
@@ -84,10 +84,10 @@ LEVELS = (
     dict.fromkeys(PERTURBATIONS, 1.5)
     | dict.fromkeys(PIXELS, 4)
     | dict.fromkeys(CORRUPTIONS, 5)
-    | {"iso": 3200, "defocus": 1.2, "shutter": 0.03, "row_noise": 32.0, "exposed": 3200}
+    | {"iso": 3200, "defocus": 1.2, "shutter": 0.03, "row_noise": 32.0, "camera": 3200}
     | {
         "noise": 0.3,
-        "camera": 1.0,
+        "grid": 1.0,
         "shift": 0.4,
         "zoom": 1.0,
         "shear": 30,
@@ -225,7 +225,7 @@ def test_a_batch_of_no_images_comes_back_empty(name):
 @every_perturbation
 def test_it_carries_the_name_and_level_of_its_configuration(name):
     perturbation = make(name)
-    assert (perturbation.name, perturbation.level) == (name.replace("exposed", "camera"), LEVELS[name])
+    assert (perturbation.name, perturbation.level) == (name, LEVELS[name])
     assert str(LEVELS[name]) in repr(perturbation)
 
 

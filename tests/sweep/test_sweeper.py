@@ -203,7 +203,7 @@ def test_a_sweep_can_be_planned_on_the_bundled_digits(name: str, tmp_path: Path)
 
 
 def test_perturbations_that_nothing_is_tested_under_can_be_swept(tmp_path: Path) -> None:
-    natural, trained = plan([["perturb=camera", f"runs_dir={tmp_path}"]])
+    natural, trained = plan([["perturb=grid", f"runs_dir={tmp_path}"]])
     assert {one.title for one in trained.conditions} == {one.title for one in natural.conditions}
 
 

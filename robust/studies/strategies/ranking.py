@@ -16,7 +16,7 @@ from robust.report.tables import percent, summary_table
 
 #: how far below natural accuracy a model may fall and still count as robust (arXiv 2004.03452 speaks of 3 points)
 TOLERANCE = 0.03
-_ALL = ("camera", "all")  # the perturbation that is one of all of them; what older rows call it
+_ALL = ("grid", "all")  # the perturbation that is one of all of them; what older rows call it
 _TICKS = [0, 20, 40, 50, 60, 70, 80, 85, 90, 93, 95, 97, 98, 99, 99.5, 99.9]
 _MOST_LABELS = 8
 _TESTS = ["test_perturbation", "test_level"]

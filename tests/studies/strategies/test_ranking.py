@@ -37,11 +37,11 @@ def test_models_are_ranked_by_their_worst_case_over_all_ten_conditions():
         [
             make_rows("natural", natural=0.97, noise=0.2),
             make_rows("constant", "hot", 5.0, natural=0.98, blur=0.90),
-            make_rows("transfer", "camera", 1.0, natural=0.96, dead=0.95),
+            make_rows("transfer", "grid", 1.0, natural=0.96, dead=0.95),
         ]
     )
     table = ranking(rows)
-    assert list(table["title"]) == ["transfer camera 1", "constant hot 5", "natural"]
+    assert list(table["title"]) == ["transfer grid 1", "constant hot 5", "natural"]
     second = table.iloc[1]
     assert (second["natural"], second["worst"], second["mean"]) == pytest.approx((0.98, 0.90, 0.956))
     assert (second["hardest"], second["spread"]) == ("blur 0.5", pytest.approx(0.08))
@@ -106,13 +106,13 @@ def test_one_for_all_counts_the_models_within_three_points_and_names_the_best():
     rows = [
         make_rows("natural", natural=0.97, noise=0.2),
         make_rows("constant", "all", 1.0, natural=0.965, noise=0.94),
-        make_rows("transfer", "camera", 1.0, natural=0.96, noise=0.95),
+        make_rows("transfer", "grid", 1.0, natural=0.96, noise=0.95),
         make_rows("natural", data="cifar10", natural=0.87, noise=0.3),
         make_rows("constant", "all", 1.0, data="cifar10", natural=0.86, hot=0.8),
     ]
     answer = one_for_all(ranking(pd.concat(rows)))
     assert "mnist: 2 of 3 models stayed within 3 points of natural accuracy (97.0 %)" in answer
-    assert "The best is transfer camera 1: 96.0 % on natural images, 95.7 % on average, 95.0 % at worst" in answer
+    assert "The best is transfer grid 1: 96.0 % on natural images, 95.7 % on average, 95.0 % at worst" in answer
     assert "cifar10: none of 2 models stayed within 3 points" in answer
     assert (
         "The nearest is constant all 1: 86.0 % on natural images, 85.4 % on average, 80.0 % at worst of the ten (hot 2)"
@@ -130,7 +130,7 @@ def test_the_figure_has_a_panel_for_each_data_set_and_names_the_best_the_natural
         for data in ("mnist", "cifar10")
         for part in (
             make_rows("natural", data=data, noise=0.2),
-            make_rows("transfer", "camera", 1.0, data=data, noise=0.93),
+            make_rows("transfer", "grid", 1.0, data=data, noise=0.93),
             *(
                 make_rows("constant", "hot", float(level), data=data, noise=0.95 - level / 100)
                 for level in range(1, 11)
@@ -140,7 +140,7 @@ def test_the_figure_has_a_panel_for_each_data_set_and_names_the_best_the_natural
     drawing = ranking_figure(ranking(pd.concat(rows)))
     texts = [text.get_text() for axis in drawing.figure.axes for text in axis.texts]
     assert [axis.get_title() for axis in drawing.figure.axes] == ["mnist", "cifar10"]
-    assert sorted(texts) == sorted(["constant hot 1: 94.0", "transfer camera 1: 93.0", "natural: 20.0"] * 2)
+    assert sorted(texts) == sorted(["constant hot 1: 94.0", "transfer grid 1: 93.0", "natural: 20.0"] * 2)
     points = [len(found.get_offsets()) for found in drawing.figure.axes[0].collections]
     assert sum(points) == 12
     assert len(drawing.numbers) == 24
