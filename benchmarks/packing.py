@@ -237,7 +237,7 @@ def grid(lines: list[Line], *, sweep: str = _GRID, only: Sequence[str] = ()) -> 
             steps = config.trainer.max_epochs * (len(splits.train) // config.data.batch_size)
             name = next(name for name in _RECIPES if ("transferred" in name) == (config.task.stage == "retrain"))
             seconds += steps / best[name].figure
-            conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
+            conditions = build_conditions(config, splits.test.shape, own_family=config.perturb.family)
             tests += len(planned_tests(conditions, trials=config.evaluation.trials, seed=0)) * len(splits.test)
             models += 1
         tested = min(line.figure for line in lines if (line.section, line.data) == ("test", data))

@@ -105,6 +105,26 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             "`evaluation.families` are []. Set evaluation.families=[noise].",
         ),
         (
+            ["camera.iso=3200"],
+            "error: `camera.iso` must be left out where no camera takes pictures. Train on one (perturb=iso, or ",
+        ),
+        (["perturb=iso", "camera.f_number=0"], "error: `camera.f_number` must be a number > 0, or null; got 0."),
+        (["perturb=iso", "perturb.level=20"], "error: `perturb.level` must be at least the sensor's base ISO, 100; "),
+        (["perturb=iso", "camera.native_pixels=0.5"], "error: `camera.native_pixels` must be a number >= 1; got 0.5."),
+        (["perturb=shutter", "camera.shutter=1/0"], "error: `camera.shutter` must be seconds above 0, such as 0.01 "),
+        (
+            ["perturb=iso", "camera=emva", "camera.sensor.gain=0"],
+            "error: `camera.sensor.gain` must be a number above 0",
+        ),
+        (
+            ["perturb=defocus", "camera.distance=0.01"],
+            "error: `camera.distance` must be metres, above the focal length",
+        ),
+        (
+            ["evaluation=exposure", "evaluation.conditions.light=[0]"],
+            "error: `evaluation.conditions.light` must be a number above 0; got 0.",
+        ),
+        (
             ["evaluation=none", "evaluation.distance=true"],
             "error: `evaluation.distance` must be false with `evaluation=n",
         ),

@@ -13,7 +13,7 @@ from robust.data import ImageSet, as_image_set, to_float
 from robust.errors import notify
 from robust.experiment.build import build_splits
 from robust.experiment.compose import compose
-from robust.experiment.conditions import build_conditions, check_tested
+from robust.experiment.conditions import build_conditions, check_used
 from robust.experiment.evaluate import find_faults
 from robust.experiment.specs import data_overrides
 from robust.experiment.validate import check_values
@@ -58,10 +58,10 @@ def evaluate(
                 f"`evaluation.{key}` must be left out here; give it to train.py, which tests runs so too, "
                 f"or call robust.measure.{function}."
             )
-    check_tested(overrides, [config])
+    check_used(overrides, [config])
     images = build_splits(config.data).test if named else _as_many_classes(model, data)
     settings = config.evaluation
-    conditions = build_conditions(settings, images.shape) if isinstance(evaluation, str) else list(evaluation)
+    conditions = build_conditions(config, images.shape) if isinstance(evaluation, str) else list(evaluation)
     if conditions:
         for finding in find_faults(model, images, batch_size=min(settings.batch_size, 100)):
             notify(str(finding))

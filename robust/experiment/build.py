@@ -144,8 +144,10 @@ def as_level(perturb: Config, key: str = "perturb.level") -> Iterator[None]:
     likely = [name for name, value in transform.items() if repr(value) == repr(perturb.level)]
     names = ["level"] if "level" in transform else likely
     others = transform if key.endswith(".level") else {}
-    place = key.removesuffix("level")
-    with _renamed({**{name: f"{place}transform.{name}" for name in others}, **dict.fromkeys(names, key)}):
+    place = f"{key.removesuffix('level')}transform."
+    if "native_pixels" in transform:  # of a camera, whose numbers have a place of their own
+        others, place = transform, "camera."
+    with _renamed({**{name: f"{place}{name}" for name in others}, **dict.fromkeys(names, key)}):
         yield
 
 

@@ -2,7 +2,8 @@
 
 import functools
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -14,21 +15,24 @@ from robust.measure import Condition
 from robust.perturb import Perturbation
 from robust.runs.config import Config
 
+_OF_CAMERAS = ("iso", "defocus", "shutter", "row_noise", "light", "camera")
+_EXPOSURE = "exposure"  # the family of what a camera does
 _CONDITIONS = "evaluation.conditions."
 
 
-def build_conditions(evaluation: Config, shape: tuple[int, int, int], own_family: str | None = None) -> list[Condition]:
-    """What `evaluation` says: natural images, then each chosen perturbation at each of its levels.
+def build_conditions(config: Config, shape: tuple[int, int, int], *, own_family: str | None = None) -> list[Condition]:
+    """What `evaluation` and `camera` say: natural images, then each chosen perturbation at each of its levels.
 
     Chosen are the perturbations of `own_family`, if `evaluation.own_family` asks for that and there are any, else those
     of `evaluation.families`; those of `evaluation.once` are tested in one trial. Nothing at all with `evaluation=none`.
     Raises ValueError for what images of `shape` (channels, height, width) cannot be tested under.
     """
+    evaluation, camera = config.evaluation, json.dumps(config.get("camera"))
     if evaluation.conditions is None:
         return []
     own = own_family if evaluation.own_family else None
     families = tuple(evaluation.families), tuple(evaluation.get("once") or ())
-    chosen = json.dumps(evaluation.conditions), *families, shape, own
+    chosen = json.dumps(evaluation.conditions), camera, *families, shape, own
     built = _build_conditions(*chosen)
     if not all(one.perturbation is None or one.perturbation.is_current() for one in built):
         _build_conditions.cache_clear()
@@ -39,6 +43,7 @@ def build_conditions(evaluation: Config, shape: tuple[int, int, int], own_family
 @functools.lru_cache(maxsize=64)
 def _build_conditions(
     described: str,
+    camera: str,
     families: tuple[str, ...],
     once: tuple[str, ...],
     shape: tuple[int, int, int],
@@ -60,7 +65,7 @@ def _build_conditions(
     for name, choice in choices.items():
         key = f"evaluation.conditions.{name}"
         for level in dict.fromkeys(levels[name] or ()):
-            perturb = at_level(choice, level)
+            perturb = at_level(choice, level, json.loads(camera))
             condition = Condition(available_perturbation(perturb, key), once=choice.family in once)
             if choice.family not in chosen:
                 continue
@@ -81,16 +86,25 @@ def available_perturbation(perturb: Config, key: str = "perturb.level") -> Pertu
         return build_perturbation(at_level(perturbation_choices([name])[name], perturb.level), key=key)
 
 
-def at_level(choice: DictConfig, level: float) -> Config:
-    """A choice of `perturb` at a level."""
+def at_level(choice: DictConfig, level: float, camera: Mapping[str, Any] | None = None) -> Config:
+    """A choice of `perturb` at a level; one of a camera, of this."""
     changed = choice.copy()
     changed.level = level
-    return Config.of(OmegaConf.to_container(changed, resolve=True))
+    around = OmegaConf.create({"perturb": changed, "camera": camera})
+    perturb: Config = Config.of(OmegaConf.to_container(around.perturb, resolve=True))
+    return perturb
 
 
-def check_tested(overrides: Iterable[str], configs: Collection[Config]) -> None:
-    """Raises ValueError where these overrides set levels of a perturbation that none of these configurations tests."""
-    given = [one for one in map(parse, overrides) if one.key_or_group.startswith(_CONDITIONS) and not one.is_delete()]
+def choice_of(name: str) -> str:
+    """The choice of `perturb` that makes perturbations of this name: that of a camera has the camera's name behind."""
+    return next((choice for choice in _OF_CAMERAS if name.startswith(f"{choice}@")), name)
+
+
+def check_used(overrides: Iterable[str], configs: Collection[Config]) -> None:
+    """Raises ValueError where these overrides set levels of a perturbation that none of these configurations tests, or
+    a camera that none of them takes pictures with."""
+    every = [*map(parse, overrides)]
+    given = [one for one in every if one.key_or_group.startswith(_CONDITIONS) and not one.is_delete()]
     for name in dict.fromkeys(one.key_or_group.removeprefix(_CONDITIONS) for one in given if one.value()):
         family = perturbation_choices([name])[name].family
         if not any(family in tested_families(one) for one in configs):
@@ -100,6 +114,19 @@ def check_tested(overrides: Iterable[str], configs: Collection[Config]) -> None:
                 f"`evaluation.families` are [{', '.join(families)}]. Set evaluation.families="
                 f"[{','.join([*families, family])}]."
             )
+    of_camera = [one.key_or_group for one in every if one.key_or_group.partition(".")[0] == "camera"]
+    if of_camera and not any(one.perturb.family == _EXPOSURE or camera_of(one) for one in configs):
+        raise ValueError(
+            f"`{of_camera[0]}` must be left out where no camera takes pictures. Train on one (perturb=iso, or "
+            f"{', '.join(_OF_CAMERAS[1:])}), or test under one: evaluation=exposure, evaluation.conditions.iso=[3200] "
+            "evaluation.families=[exposure]."
+        )
+
+
+def camera_of(config: Config) -> Config | None:
+    """The camera that a run is tested under; None without one."""
+    tested = [one for one in config.evaluation.conditions or () if one in _OF_CAMERAS]
+    return config.get("camera") if tested and _EXPOSURE in tested_families(config) else None
 
 
 def tested_families(config: Config) -> list[str]:

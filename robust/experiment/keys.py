@@ -7,21 +7,26 @@ from typing import NamedTuple
 from robust.experiment.rules import (
     ANYTHING,
     MAPPING,
+    NUMBER,
     SWITCH,
     WORD,
     Rule,
+    is_fraction,
     is_number,
     is_whole,
     is_word,
     list_of,
     whole,
 )
+from robust.perturb.camera import seconds
 
 _NAME_MAX = 255  # bytes of a file's name
 _MODES = ("default", "reduce-overhead", "max-autotune")
 _FOLDER = Rule("a folder", lambda value: _may_be_path(value), "One called 7 is written ./7.")
 _POSITIVE = Rule("a number > 0", lambda value: is_number(value) and value > 0)
 _AT_LEAST_0 = Rule("a number >= 0", lambda value: is_number(value) and value >= 0)
+_AT_LEAST_1 = Rule("a number >= 1", lambda value: is_number(value) and value >= 1)
+_SECONDS = Rule("seconds above 0, such as 0.01 or 1/60", lambda value: is_fraction(value) and _is_time(value))
 _SHARE = Rule("a number above 0 and at most 1", lambda value: is_number(value) and 0 < value <= 1)
 _PART = Rule("a number above 0 and below 1", lambda value: is_number(value) and 0 < value < 1)
 #: of `trainer.keep`: the weights of the epoch with the best validation accuracy
@@ -74,6 +79,13 @@ def _may_be_sets(value: object) -> bool:
     return bool(named) and all(isinstance(name, str) and _may_be_path(one) for name, one in named.items())
 
 
+def _is_time(value: float | str) -> bool:
+    try:
+        return seconds(value) > 0
+    except ValueError:
+        return False
+
+
 class Key(NamedTuple):
     """What a key takes, and whether every run has it."""
 
@@ -87,6 +99,20 @@ KEYS = {
     "attack.perturbation": Key(_CHOICE_OF_PERTURB, needed=False),
     "attack.several": Key(MAPPING, needed=False),
     "attack.several.*": Key(_CALLED.or_null(), needed=False),
+    "camera.distance": Key(_POSITIVE, needed=False),
+    "camera.f_number": Key(_POSITIVE.or_null(), needed=False),
+    "camera.highest": Key(_POSITIVE, needed=False),
+    "camera.iso": Key(_POSITIVE.or_null(), needed=False),
+    "camera.lens": Key(MAPPING, needed=False),
+    "camera.lux": Key(_POSITIVE.or_null(), needed=False),
+    "camera.name": Key(_NAME, needed=False),
+    "camera.native_pixels": Key(_AT_LEAST_1, needed=False),
+    "camera.sensor": Key(MAPPING, needed=False),
+    "camera.shutter": Key(_SECONDS.or_null(), needed=False),
+    "camera.slowest": Key(_SECONDS, needed=False),
+    "camera.speed": Key(_AT_LEAST_0, needed=False),
+    "camera.temperature": Key(NUMBER, needed=False),
+    "camera.widest": Key(_POSITIVE, needed=False),
     "data.augment": Key(_CALLED.or_null()),
     "data.batch_size": Key(whole(1)),
     "data.cache_dir": Key(_FOLDER.or_null()),

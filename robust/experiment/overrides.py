@@ -28,7 +28,6 @@ _RENAMED = {  # what was called otherwise: keys, and choices of a group
     "lr_scheduler=none": "lr_scheduler=constant",
     "evaluation=world": "evaluation=environment",
     "perturb=all": "perturb=grid",
-    "perturb=camera": "perturb=grid",
     "perturb=world": "perturb=environment",
 }
 _LONGEST = 100_000  # characters

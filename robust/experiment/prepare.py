@@ -212,7 +212,7 @@ def reopen(folder: Path, changes: Mapping[str, Any] | None = None) -> Experiment
 
 def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[AttackPlan]]:
     """What a run is tested under, and attacked with."""
-    conditions = build_conditions(config.evaluation, splits.test.shape, config.perturb.family)
+    conditions = build_conditions(config, splits.test.shape, own_family=config.perturb.family)
     attack_plans = build_attacks(config.attack)
     if not config.task.tested:
         return [], []

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from robust.data import ImageSet, to_float
 from robust.errors import one_line
 from robust.experiment.compose import perturbation_choices
-from robust.experiment.conditions import build_conditions
+from robust.experiment.conditions import build_conditions, choice_of
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import reopen
 from robust.files import atomic_write
@@ -120,10 +120,11 @@ def _tests(run: Experiment, images: ImageSet) -> Iterator[tuple[Condition, int, 
         raise ValueError(f"{run.folder} must be a run that was tested; it has no rows ({one_line(error)}).") from error
     first = rows.drop_duplicates(["test_perturbation", "test_level"])
     perturbed = first[first["test_perturbation"] != NATURAL]
-    levels = perturbed.groupby("test_perturbation", sort=False)["test_level"].agg(list).to_dict()
+    choices = perturbed["test_perturbation"].map(choice_of)
+    levels = perturbed.groupby(choices, sort=False)["test_level"].agg(list).to_dict()
     families = sorted({str(one.family) for one in perturbation_choices(levels).values()})
-    asked = {"conditions": levels, "families": families, "own_family": False}
-    conditions = build_conditions(run.config.evaluation.changed(asked), images.shape)
+    asked = {"evaluation.conditions": levels, "evaluation.families": families, "evaluation.own_family": False}
+    conditions = build_conditions(run.config.changed(asked), images.shape)
     known = {(one.name, one.level): one for one in conditions}
     for row in first.itertuples():
         if condition := known.get((row.test_perturbation, row.test_level)):

@@ -28,10 +28,12 @@ def named_sources(config: Config) -> dict[str, str]:
 
 
 def source_of(part: nn.Module) -> str:
-    """A digest of what is the user's own in a perturbation: its source, and the pictures that it read; "" where nothing
-    is."""
+    """A digest of what makes a perturbation beside its name and level: the source that is the user's own, pictures that
+    it read, what else is `settled`; "" where nothing does."""
     found = own_sources({type(one).__module__ for one in part.modules()})
-    files = [file for one in part.modules() if isinstance(one, Perturbation) for file, _ in one.read_from]
+    parts = [one for one in part.modules() if isinstance(one, Perturbation)]
+    files = [file for one in parts for file, _ in one.read_from]
+    found |= {f"part {place}": one.settled for place, one in enumerate(parts) if one.settled}
     found |= {f"picture {place}": digest_of(file) for place, file in enumerate(files)}
     return hashlib.sha256(str(sorted(found.items())).encode()).hexdigest() if found else ""
 

@@ -28,7 +28,7 @@ from robust.measure.published import PUBLISHED_KEY, measure_published
 from robust.measure.saliency import saliency_maps
 from robust.measure.samples import Samples, take_samples
 from robust.measure.stability import STABILITY_KEY, SequenceTest, measure_stability, planned_sequences
-from robust.measure.suites import SUITES, UNITS, suite_scores, suite_tests
+from robust.measure.suites import SUITES, UNITS, suite_scores, suite_tests, unit_of
 from robust.measure.summary import scores, summarize
 
 __all__ = [
@@ -79,5 +79,6 @@ __all__ = [
     "suite_tests",
     "summarize",
     "take_samples",
+    "unit_of",
     "with_exposure",
 ]

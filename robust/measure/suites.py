@@ -54,12 +54,25 @@ UNITS = {
     "pixel_dropout": "share of the pixels, at most",
     **dict.fromkeys(("environment", "grid", "all"), "share of each range"),
     **dict.fromkeys(CORRUPTIONS, "severity"),
+    **dict.fromkeys(("iso", "camera"), "ISO"),
+    "defocus": "f-number",
+    "shutter": "seconds",
+    "row_noise": "electrons",
+    "light": "lux",
     **{
         f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")
     },
 }
 #: perturbations in which nothing is random: one trial is all there are
 NOT_RANDOM = ("blur", "blur_channels", *(name for name, one in CORRUPTIONS.items() if not one.random))
+
+
+def unit_of(name: str) -> str:
+    """What the level of a test is; of what a camera does, whose name the camera's is behind too. "" where it is a plain
+    number."""
+    return UNITS.get(name.partition("@")[0], "")
+
+
 #: the columns of `suite_scores`
 SUITE_COLUMNS = ["run", "suite", "mean", "worst", "worst_condition", "trials", "tests", "missing"]
 _RUN = ["run", "suite"]

@@ -48,6 +48,12 @@ class Perturbation(nn.Module):
         """The operations that it is made of, each with its family: what a network has seen that was trained on it."""
         return operations(self.name, family=self.family)
 
+    @property
+    def settled(self) -> str:
+        """What it was made with that neither its name nor its level says: where that changes, tests under it are made
+        again."""
+        return ""
+
     def pictures(self) -> Sequence[Path]:
         """The files of pictures that it would read now, in their order."""
         return ()

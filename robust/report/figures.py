@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from robust.measure import NATURAL, UNITS, Samples, condition_title
+from robust.measure import NATURAL, Samples, condition_title, unit_of
 from robust.measure.exposure import FAMILY, SEEN, knows_exposure
 from robust.report.lettering import legend_label, legible, tick_text
 
@@ -161,8 +161,8 @@ def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, An
         sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2, "fillstyle": filled}
         axis.errorbar(points["test_level"], 100 * points["mean"], yerr=errors, **styles[title], **sizes)
     axis.set_title(name)
-    axis.set_xlabel(textwrap.fill(UNITS.get(name, "level") + " (0: natural images)", label))
-    axis.xaxis.set_major_locator(MaxNLocator(5, integer=UNITS.get(name) in _WHOLE))
+    axis.set_xlabel(textwrap.fill((unit_of(name) or "level") + " (0: natural images)", label))
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=unit_of(name) in _WHOLE))
     axis.set_ylim(0, 102)
     axis.grid(axis="y", color="0.9", linewidth=0.6)
 

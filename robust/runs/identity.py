@@ -18,7 +18,7 @@ _MOST = 2**1023  # of an integer that a float can hold
 _PLACES = ("cache_dir", "dir", "download", "memory", "path")
 _LEFT_OUT = frozenset(
     {
-        *("attack", "evaluation", "force", "logger", "plan", "recipe", "runs_dir", "pack", "parent", "sweep"),
+        *("attack", "camera", "evaluation", "force", "logger", "plan", "recipe", "runs_dir", "pack", "parent", "sweep"),
         *(
             f"trainer.{name}"
             for name in ("accelerator", "channels_last", "checkpoint_every_s", "compile", "progress", "threads")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from robust.errors import ValidationError, one_line
 from robust.experiment.again import made_again
-from robust.experiment.conditions import check_tested, tested_families
+from robust.experiment.conditions import camera_of, check_used, tested_families
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation
 from robust.progress import Progress
@@ -42,7 +42,7 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
             wrong[one_line(error)].append(" ".join(map(masked_word, job)))
             continue
         other = runs.setdefault(run.folder, run)
-        if other.config.evaluation != run.config.evaluation:
+        if (other.config.evaluation, camera_of(other.config)) != (run.config.evaluation, camera_of(run.config)):
             both = " and ".join(" ".join(map(masked_word, one)) for one in (other.overrides, job))
             faults[
                 f"One run cannot be tested in two ways at once: {both}. Give one command after the other; the second "
@@ -63,7 +63,7 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
         own = [one for one in asked.overrides if not one.startswith("evaluation.families=")]
         first[folder] = preparation.prepare([*own, wide])
     planned = list({**first, **{folder: run for folder, run in runs.items() if folder not in first}}.values())
-    check_tested(dict.fromkeys(word for job in jobs for word in job), [run.config for run in planned])
+    check_used(dict.fromkeys(word for job in jobs for word in job), [run.config for run in planned])
     return planned
 
 

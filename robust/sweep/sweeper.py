@@ -18,7 +18,7 @@ from robust.errors import FailedError, one_line, print_error, run_command, start
 from robust.experiment.again import drop_replaced, made_again, set_aside
 from robust.experiment.build import build_tracker
 from robust.experiment.compose import compose
-from robust.experiment.conditions import check_tested
+from robust.experiment.conditions import check_used
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation, prepare
@@ -266,7 +266,7 @@ def run_alone(overrides: Sequence[str], launcher: str = "robust") -> None:
     if launcher != "robust":
         raise ValueError(f"`hydra/launcher={launcher}` launches multiruns: give -m too, also for a single run.")
     run = prepare(overrides)
-    check_tested(overrides, [run.config])
+    check_used(overrides, [run.config])
     _tell_of_older([run])
     if run.config.plan:
         print_plan(_look_at([run]))

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from robust.experiment.build import build_perturbation
 from robust.experiment.compose import compose, model_title
-from robust.experiment.conditions import build_conditions
+from robust.experiment.conditions import build_conditions, choice_of
 from robust.experiment.overrides import explain_unreadable
 from robust.experiment.search_path import CONF, choice_folders
 from robust.measure import NATURAL
@@ -31,7 +31,7 @@ def choices(group: str) -> list[str]:
 def test_every_perturbation_is_named_as_its_choice_and_keeps_its_level(name: str) -> None:
     built = build_perturbation(compose([f"perturb={name}"]).perturb)
     assert isinstance(built, Perturbation)
-    assert built.name == name
+    assert choice_of(built.name) == name
     assert built.level == compose([f"perturb={name}"]).perturb.level
 
 
@@ -83,7 +83,7 @@ def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPa
 
 def titles_of(*overrides: str) -> list[str]:
     config = compose(list(overrides))
-    return [condition.title for condition in build_conditions(config.evaluation, (1, 28, 28), config.perturb.family)]
+    return [condition.title for condition in build_conditions(config, (1, 28, 28), own_family=config.perturb.family)]
 
 
 NOISE = ["noise 0.0255", "noise 0.03775", "noise 0.05"]

@@ -52,10 +52,10 @@ def test_a_class_of_any_name_is_a_class_like_the_others(settings):
 
 def test_only_levels_that_are_tested_are_tried_on_the_images():
     small = (1, 1, 1)
-    evaluation = compose(["technique=natural", "evaluation=camera", "evaluation.families=[]"]).evaluation
-    assert [condition.name for condition in build_conditions(evaluation, small)] == ["natural"]
+    config = compose(["technique=natural", "evaluation=camera", "evaluation.families=[]"])
+    assert [condition.name for condition in build_conditions(config, small)] == ["natural"]
     with pytest.raises(ValueError, match=r"`evaluation.conditions.\w+` must be at most 1, the pixels of a 1 x 1 image"):
-        build_conditions(compose(["technique=natural", "evaluation=camera"]).evaluation, small)
+        build_conditions(compose(["technique=natural", "evaluation=camera"]), small)
 
 
 @pytest.mark.parametrize("key", ["start", "head", "trainable", "share"])

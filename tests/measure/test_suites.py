@@ -32,7 +32,7 @@ def every(suite: str, trials: int = 2) -> dict[tuple[str, float], int]:
 )
 def test_a_suite_is_what_the_evaluation_of_its_name_tests(evaluation: str, suite: str) -> None:
     for shape in ((1, 28, 28), (3, 32, 32)):
-        conditions = build_conditions(compose([f"evaluation={evaluation}"]).evaluation, shape)[1:]
+        conditions = build_conditions(compose([f"evaluation={evaluation}"]), shape)[1:]
         assert {(one.name, one.level) for one in conditions} == set(SUITES[suite])
         assert {one.name for one in conditions if not one.random} == set(NOT_RANDOM) & {one.name for one in conditions}
 

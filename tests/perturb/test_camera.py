@@ -39,7 +39,7 @@ def test_noise_has_the_mean_and_the_variance_of_photons_and_of_reading(iso: floa
 
 def test_a_data_sheets_numbers_give_its_equation_of_noise() -> None:
     gain, electrons, dark = 4095 / 12_000, 12_000, 6.0
-    sensor = sensor_of(3.45, electrons=electrons, quantum_efficiency=0.6, gain=gain, dark_noise=dark)
+    sensor = sensor_of(pitch=3.45, electrons=electrons, quantum_efficiency=0.6, gain=gain, dark_noise=dark)
     numbers = {name: getattr(sensor, name) for name in sensor.__dataclass_fields__}
     one = camera(iso=sensor.base_iso, sensor={**numbers, "gain_spread": 0.0, "dark_current": 0.0})
     assert one.electrons == pytest.approx(electrons)
@@ -184,14 +184,14 @@ def test_too_little_light_is_dark_and_too_much_is_white() -> None:
         ({"shutter": "soon"}, "`shutter` must be seconds above 0, such as 0.01 or 1/60; got soon"),
         ({"iso": 50}, "`iso` must be at least the sensor's base ISO, 100; got 50"),
         ({"iso": math.nan}, "`iso` must be a number above 0; got nan"),
-        ({"native_pixels": 0.5}, "`native_pixels` must be a number of at least 1; got 0.5"),
+        ({"native_pixels": 0.5}, "`native_pixels` must be a number >= 1; got 0.5"),
         ({"lux": 0}, "`lux` must be a number above 0; got 0"),
         ({"distance": 0.05}, "`distance` must be metres, above the focal length, 0.05; got 0.05"),
-        ({"speed": -1}, "`speed` must be a number of at least 0; got -1"),
+        ({"speed": -1}, "`speed` must be a number >= 0; got -1"),
         ({"temperature": 1e9}, "`temperature` must be degrees Celsius, -60 to 120; got 1"),
-        ({"sensor": {"pitch": 0}}, "`pitch` must be a number above 0; got 0"),
-        ({"sensor": {"bits": 12.5}}, "`bits` must be a whole number from 1 to 24; got 12.5"),
-        ({"sensor": {"efficiency": 1.5}}, "`efficiency` must be at most 1; got 1.5"),
+        ({"sensor": {"pitch": 0}}, "`sensor.pitch` must be a number above 0; got 0"),
+        ({"sensor": {"bits": 12.5}}, "`sensor.bits` must be a whole number from 1 to 24; got 12.5"),
+        ({"sensor": {"efficiency": 1.5}}, "`sensor.efficiency` must be at most 1; got 1.5"),
     ],
 )
 def test_numbers_that_no_camera_has_are_refused(settings: dict[str, Any], message: str) -> None:

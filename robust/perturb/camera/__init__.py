@@ -1,6 +1,6 @@
 """A camera in physical units: exposure, optics, sensor."""
 
-from robust.perturb.camera.camera import Camera, Defocus, Iso, RowNoise, Shutter, encoded, linear
+from robust.perturb.camera.camera import Camera, Defocus, Iso, Light, RowNoise, Shutter, encoded, linear
 from robust.perturb.camera.exposure import Exposure, lit, metered, seconds
 from robust.perturb.camera.profile import Lens, Sensor, sensor_of
 
@@ -10,6 +10,7 @@ __all__ = [
     "Exposure",
     "Iso",
     "Lens",
+    "Light",
     "RowNoise",
     "Sensor",
     "Shutter",

@@ -5,25 +5,30 @@ sensor that sees all colours in every pixel, in sRGB again. Nothing takes noise 
 colours are not mixed anew.
 """
 
+import inspect
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from robust.errors import check
+from robust.errors import ParameterError, check
 from robust.perturb.base import Perturbation
 from robust.perturb.camera.exposure import Exposure, metered, seconds
 from robust.perturb.camera.optics import WAVELENGTH, blurred
-from robust.perturb.camera.profile import Lens, Sensor
+from robust.perturb.camera.profile import Lens, Sensor, sensor_of
 from robust.perturb.families import operations
 from robust.perturb.photons import COUNTABLE, counted
 from robust.perturb.random import ImageRandom
 from robust.values.numbers import is_number
 
+Part = TypeVar("Part", Sensor, Lens)
+
 _LINEAR, _SLOPE, _POWER, _OFFSET = 0.0031308, 12.92, 2.4, 0.055  # of sRGB (IEC 61966-2-1)
 _OPERATIONS = {"noise": "iso", "rows": "row_noise", "hot": "hot", "focus": "defocus", "movement": "shutter"}
+_AT_ONCE = 1 << 18  # values that are worked on together, on a CPU: 1 MiB stays in its cache
 _DARKEST = 1e-6  # of light, so that the gradient of its root is finite
 
 
@@ -31,10 +36,11 @@ class Camera(Perturbation):
     """A scene through lens and sensor: out of focus, blurred by the aperture and by movement, with the noise of
     photons, of reading, of rows and of pixels that differ, hot pixels, clipped, and in whole steps: `camera`.
 
-    `sensor` and `lens` are their numbers (see `Sensor`, `Lens`). `iso`, `f_number` and `shutter`, in seconds or such as
-    "1/60", say how it is exposed; left out, they are the sensor's base ISO, `widest` and `slowest`. The scene is as
-    bright as suits them; with `lux` as bright as so much light makes it, and what is left out of the three is set as a
-    camera's programme does, up to the ISO `highest`. `native_pixels` are how many of the sensor's make one of the
+    `sensor` and `lens` are their numbers: those of `Sensor`, or of an EMVA data sheet (`sensor_of`), and of `Lens`;
+    `profile` is what the camera is called, and with it part of the name. `iso`, `f_number` and `shutter`, in seconds or
+    such as "1/60", say how it is exposed; left out, they are the sensor's base ISO, `widest` and `slowest`. The scene
+    is as bright as suits them; with `lux` as bright as so much light makes it, and what is left out of the three is set
+    as a camera's programme does, up to the ISO `highest`. `native_pixels` are how many of the sensor's make one of the
     image: the same ISO means nothing without it. The scene is `distance` metres away and goes across at `speed` metres
     a second, in each image in a direction of its own; the sensor has a `temperature` in degrees Celsius.
 
@@ -64,11 +70,13 @@ class Camera(Perturbation):
         distance: float = 2.0,
         speed: float = 0.0,
         temperature: float = 25.0,
+        profile: str = "",
     ):
         super().__init__()
-        self.sensor, self.lens = Sensor(**sensor), Lens(**lens)
+        self.sensor = _made(sensor_of if "quantum_efficiency" in sensor else Sensor, "sensor", sensor)
+        self.lens = _made(Lens, "lens", lens)
         for name, value, least in (("native_pixels", native_pixels, 1), ("speed", speed, 0)):
-            check(name, value, f"a number of at least {least}", _is_finite(value) and value >= least)
+            check(name, value, f"a number >= {least}", _is_finite(value) and value >= least)
         check(
             "temperature",
             temperature,
@@ -84,6 +92,13 @@ class Camera(Perturbation):
         self.exposure = self._exposed(iso, f_number, shutter, lux, widest, seconds(slowest), highest)
         self.brightness = 1.0 if lux is None else self.exposure.brightness(lux)
         self.level = self.exposure.iso
+        if profile:
+            self.name = f"{type(self).name}@{profile}_{self.native_pixels:g}"
+
+    @property
+    def settled(self) -> str:
+        about = (self.sensor, self.lens, self.exposure, self.brightness, self.native_pixels, self.distance, self.speed)
+        return repr((*about, self.temperature))
 
     def _exposed(
         self,
@@ -155,7 +170,20 @@ class Camera(Perturbation):
             drawn["hot"], drawn["current"] = fixed.uniform(*shape), -(1 - fixed.uniform(*shape)).log()
         return drawn
 
-    def apply_transform(self, images: Tensor, *_: Any, angle: Tensor | None = None, **drawn: Tensor) -> Tensor:
+    def apply_transform(self, images: Tensor, *_: Any, **drawn: Tensor) -> Tensor:
+        many = max(1, _AT_ONCE // max(1, images.shape[1:].numel()))
+        if images.device.type != "cpu" or len(images) <= many:
+            return self._taken(images, **drawn)
+        parts = [
+            self._taken(
+                some,
+                **{name: value if len(value) == 1 else value[place : place + many] for name, value in drawn.items()},
+            )
+            for place, some in zip(range(0, len(images), many), images.split(many), strict=True)
+        ]
+        return torch.cat(parts)
+
+    def _taken(self, images: Tensor, *, angle: Tensor | None = None, **drawn: Tensor) -> Tensor:
         light = linear(images.to(torch.promote_types(images.dtype, torch.float32)))
         if "focus" in self.parts or angle is not None:
             sharp = {} if "focus" not in self.parts else {"radius": self.radius, "cutoff": self.cutoff}
@@ -235,15 +263,39 @@ class Shutter(Camera):
         self.level = self.exposure.shutter
 
 
+class Light(Camera):
+    """All that a camera does to a scene under so many lux, exposed as its programme says: `light`."""
+
+    name = "light"
+
+    def __init__(self, *, lux: float, **settings: Any):
+        super().__init__(lux=lux, **settings)
+        self.level = float(lux)
+
+
 class RowNoise(Camera):
     """Noise that all pixels of a row get alike, of a standard deviation in electrons: `row_noise`."""
 
     name = "row_noise"
     parts = ("rows",)
 
-    def __init__(self, *, row_noise: float, sensor: Mapping[str, Any], **settings: Any):
-        super().__init__(sensor={**sensor, "row_noise": row_noise}, **settings)
+    def __init__(self, *, row_noise: float, **settings: Any):
+        super().__init__(**settings)
+        self.sensor = replace(self.sensor, row_noise=row_noise)
         self.level = float(row_noise)
+
+
+def _made(make: Callable[..., Part], name: str, numbers: Mapping[str, Any]) -> Part:
+    """A part of a camera from its numbers. Raises ParameterError, by `name`, for one that is missing, or none of it."""
+    known = inspect.signature(make).parameters
+    for number in numbers:
+        check(f"{name}.{number}", number, f"among {', '.join(known)}", number in known)
+    for number, one in known.items():
+        check(f"{name}.{number}", None, "given", one.default is not one.empty or number in numbers)
+    try:
+        return make(**numbers)
+    except ParameterError as error:
+        raise ParameterError(f"{name}.{error.args[0]}", *error.args[1:]) from error
 
 
 def linear(images: Tensor) -> Tensor:

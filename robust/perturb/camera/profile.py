@@ -84,14 +84,17 @@ class Lens:
         return 1000 * speed * seconds * self.focal_length / distance
 
 
-def sensor_of(pitch: float, *, electrons: float, quantum_efficiency: float, gain: float, dark_noise: float) -> Sensor:
+def sensor_of(*, pitch: float, electrons: float, quantum_efficiency: float, gain: float, dark_noise: float) -> Sensor:
     """A sensor from the numbers of an EMVA 1288 data sheet: the saturation capacity, electrons; the quantum efficiency;
     the system gain, grey levels an electron; the temporal dark noise, electrons.
 
     At its base ISO white fills its pixels, and its converter tells as many levels as these are.
     """
-    for name, value in (("electrons", electrons), ("gain", gain)):
+    given = {"pitch": pitch, "electrons": electrons, "quantum_efficiency": quantum_efficiency, "gain": gain}
+    for name, value in given.items():
         check(name, value, "a number above 0", _is_finite(value) and value > 0)
+    check("dark_noise", dark_noise, "a number of at least 0", _is_finite(dark_noise) and dark_noise >= 0)
+    check("quantum_efficiency", quantum_efficiency, "at most 1", quantum_efficiency <= 1)
     bits = max(1, math.ceil(math.log2(gain * electrons)))
     iso = quantum_efficiency * PHOTONS * pitch**2 * METERED / GREY / electrons
     return Sensor(pitch=pitch, efficiency=quantum_efficiency, read_noise=dark_noise, bits=min(bits, 24), base_iso=iso)

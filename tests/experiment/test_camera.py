@@ -1,0 +1,73 @@
+"""A camera that a command describes: what is trained on it, and tested under it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from robust.errors import ValidationError
+from robust.experiment.build import build_perturbation
+from robust.experiment.compose import compose
+from robust.experiment.conditions import build_conditions, choice_of
+from robust.experiment.execute import execute
+from robust.experiment.experiment import Experiment
+from robust.experiment.ship import _tests
+from robust.perturb.camera import Camera, Iso
+from robust.runs import State
+from robust.sweep.plan import plan
+
+ISO = ["technique=natural", "evaluation.families=[exposure]", "evaluation.conditions.iso=[800,12800]"]
+
+
+@pytest.mark.parametrize("name", ["full_frame", "phone", "machine_vision", "emva"])
+def test_each_camera_takes_pictures_at_every_condition_of_exposure(name: str) -> None:
+    config = compose(["evaluation=exposure", f"camera={name}", "camera.native_pixels=9"])
+    conditions = build_conditions(config, (3, 16, 16))
+    assert {one.name for one in conditions[1:]} == {
+        f"{part}@{name}_9" for part in ("iso", "defocus", "shutter", "row_noise", "light")
+    }
+    assert {choice_of(one.name) for one in conditions[1:]} == {*config.evaluation.conditions} & {
+        *("iso", "defocus", "shutter", "row_noise", "light")
+    }
+
+
+def test_names_of_other_perturbations_are_their_own_choices() -> None:
+    assert [choice_of(name) for name in ("defocus_blur", "natural", "hot")] == ["defocus_blur", "natural", "hot"]
+
+
+def test_what_is_set_of_the_camera_reaches_training_and_tests() -> None:
+    config = compose(["perturb=iso", "camera=phone", "camera.native_pixels=16", "camera.sensor.read_noise=9", *ISO[1:]])
+    trained, (_, tested, _) = build_perturbation(config.perturb), build_conditions(config, (1, 8, 8))
+    for one in (trained, tested.perturbation):
+        assert isinstance(one, Iso)
+        assert (one.native_pixels, one.sensor.read_noise, one.sensor.pitch) == (16, 9, 1.4)
+    assert (trained.level, tested.level) == (3200, 800)
+    taken = build_perturbation(
+        compose(["perturb=camera", "camera=phone", "camera.lux=2", "camera.shutter=1/8"]).perturb
+    )
+    assert isinstance(taken, Camera)
+    assert (taken.exposure.iso, taken.exposure.shutter) == (3200, 1 / 8)
+    assert taken.brightness == pytest.approx(0.65 * 2 * 0.18 / 3.14159265 / 8 / 1.8**2 * 3200 / 10)
+
+
+def test_another_camera_makes_other_tests_and_no_other_natural_run(make_run: Callable[..., Experiment]) -> None:
+    run = make_run(*ISO)
+    assert execute(run).state is State.DONE
+    assert not make_run(*ISO).is_incomplete()
+    further, other = make_run(*ISO, "camera.sensor.read_noise=30"), make_run(*ISO, "camera=phone")
+    assert run.identity == further.identity == other.identity
+    assert {test[:2] for _, test in further.missing_tests()} == {("iso@full_frame_4", 800), ("iso@full_frame_4", 12800)}
+    assert {test[:2] for _, test in other.missing_tests()} == {("iso@phone_4", 800), ("iso@phone_4", 12800)}
+    assert {one.name for one, *_ in _tests(run, run.splits.test)} == {"natural", "iso@full_frame_4"}
+
+
+def test_training_with_another_camera_is_another_run(make_run: Callable[..., Experiment]) -> None:
+    full, phone = (make_run("perturb=iso", f"camera={name}").identity for name in ("full_frame", "phone"))
+    assert full.digest != phone.digest
+    assert (full.title, phone.title) == ("constant iso@full_frame_4 3200", "constant iso@phone_4 3200")
+
+
+def test_one_run_is_tested_with_one_camera_at_a_time(tmp_path: Path) -> None:
+    jobs = [[*ISO, f"camera={name}", f"runs_dir={tmp_path}"] for name in ("phone", "emva")]
+    with pytest.raises(ValidationError, match="One run cannot be tested in two ways at once"):
+        plan(jobs)
