@@ -18,6 +18,7 @@ from benchmarks.corrupting import bench_corrupting
 from benchmarks.environment import bench_environment
 from benchmarks.pairs import Result
 from benchmarks.perturbing import bench_perturbing
+from benchmarks.photographing import bench_photographing
 from benchmarks.training import bench_resnet, bench_testing, bench_training, mnist_is_there
 from robust.errors import run_command
 from robust.files import atomic_write
@@ -30,6 +31,7 @@ _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "perturbing": bench_perturbing,
     "environment": bench_environment,
     "corrupting": bench_corrupting,
+    "photographing": bench_photographing,
     "attacking": bench_attacking,
     "resnet": bench_resnet,
     **_MNIST,
