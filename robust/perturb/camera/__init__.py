@@ -1,8 +1,9 @@
 """A camera in physical units: exposure, optics, sensor."""
 
-from robust.perturb.camera.camera import Camera, Defocus, Iso, Light, RowNoise, Shutter, encoded, linear
+from robust.perturb.camera.camera import Camera, Defocus, Iso, Light, RowNoise, Shutter
 from robust.perturb.camera.exposure import Exposure, lit, metered, seconds
 from robust.perturb.camera.profile import Lens, Sensor, sensor_of
+from robust.perturb.camera.tone import encoded, linear
 
 __all__ = [
     "Camera",

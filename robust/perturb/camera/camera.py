@@ -18,15 +18,14 @@ from robust.errors import ParameterError, check
 from robust.perturb.base import Perturbation
 from robust.perturb.camera.exposure import Exposure, metered, seconds
 from robust.perturb.camera.optics import WAVELENGTH, blurred
-from robust.perturb.camera.profile import Lens, Sensor, sensor_of
+from robust.perturb.camera.profile import Lens, Sensor, is_finite, sensor_of
+from robust.perturb.camera.tone import encoded, linear
 from robust.perturb.families import operations
 from robust.perturb.photons import COUNTABLE, counted
-from robust.perturb.random import ImageRandom
-from robust.values.numbers import is_number
+from robust.perturb.random import ImageRandom, key
 
 Part = TypeVar("Part", Sensor, Lens)
 
-_LINEAR, _SLOPE, _POWER, _OFFSET = 0.0031308, 12.92, 2.4, 0.055  # of sRGB (IEC 61966-2-1)
 _OPERATIONS = {"noise": "iso", "rows": "row_noise", "hot": "hot", "focus": "defocus", "movement": "shutter"}
 _AT_ONCE = 1 << 18  # values that are worked on together, on a CPU: 1 MiB stays in its cache
 _DARKEST = 1e-6  # of light, so that the gradient of its root is finite
@@ -76,16 +75,16 @@ class Camera(Perturbation):
         self.sensor = _made(sensor_of if "quantum_efficiency" in sensor else Sensor, "sensor", sensor)
         self.lens = _made(Lens, "lens", lens)
         for name, value, least in (("native_pixels", native_pixels, 1), ("speed", speed, 0)):
-            check(name, value, f"a number >= {least}", _is_finite(value) and value >= least)
+            check(name, value, f"a number >= {least}", is_finite(value) and value >= least)
         check(
             "temperature",
             temperature,
             "degrees Celsius, -60 to 120",
-            _is_finite(temperature) and abs(temperature - 30) <= 90,
+            is_finite(temperature) and abs(temperature - 30) <= 90,
         )
         near = 0.001 * self.lens.focal_length
         check(
-            "distance", distance, f"metres, above the focal length, {near:g}", _is_finite(distance) and distance > near
+            "distance", distance, f"metres, above the focal length, {near:g}", is_finite(distance) and distance > near
         )
         self.native_pixels, self.distance = float(native_pixels), float(distance)
         self.speed, self.temperature = float(speed), float(temperature)
@@ -165,8 +164,7 @@ class Camera(Perturbation):
         if "rows" in self.parts and self.sensor.row_noise:
             drawn["rows"] = random.normal(1, shape[1], 1)
         if "hot" in self.parts and self.sensor.hot_share and self.sensor.hot_current:
-            fixed = random.shared()
-            fixed = ImageRandom(fixed.key + 1, fixed.indices)
+            fixed = ImageRandom(key("hot", random.key), random.indices).shared()
             drawn["hot"], drawn["current"] = fixed.uniform(*shape), -(1 - fixed.uniform(*shape)).log()
         return drawn
 
@@ -296,19 +294,3 @@ def _made(make: Callable[..., Part], name: str, numbers: Mapping[str, Any]) -> P
         return make(**numbers)
     except ParameterError as error:
         raise ParameterError(f"{name}.{error.args[0]}", *error.args[1:]) from error
-
-
-def linear(images: Tensor) -> Tensor:
-    """The light that makes these values of sRGB."""
-    bright = ((images.clamp_min(_LINEAR) + _OFFSET) / (1 + _OFFSET)) ** _POWER
-    return torch.where(images <= _SLOPE * _LINEAR, images / _SLOPE, bright)
-
-
-def encoded(light: Tensor) -> Tensor:
-    """The values in sRGB of light."""
-    bright = (1 + _OFFSET) * light.clamp_min(_LINEAR) ** (1 / _POWER) - _OFFSET
-    return torch.where(light <= _LINEAR, _SLOPE * light, bright)
-
-
-def _is_finite(value: object) -> bool:
-    return is_number(value) and math.isfinite(value)  # type: ignore[arg-type]

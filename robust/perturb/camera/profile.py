@@ -43,11 +43,11 @@ class Sensor:
         for one in fields(self):
             value = getattr(self, one.name)
             if one.name in ("pitch", "efficiency", "base_iso"):
-                check(one.name, value, "a number above 0", _is_finite(value) and value > 0)
+                check(one.name, value, "a number above 0", is_finite(value) and value > 0)
             elif one.name == "bits":
                 check(one.name, value, "a whole number from 1 to 24", value in range(1, 25))
             else:
-                check(one.name, value, "a number of at least 0", _is_finite(value) and value >= 0)
+                check(one.name, value, "a number of at least 0", is_finite(value) and value >= 0)
         check("efficiency", self.efficiency, "at most 1", self.efficiency <= 1)
         check("hot_share", self.hot_share, "at most 1", self.hot_share <= 1)
 
@@ -70,7 +70,7 @@ class Lens:
     def __post_init__(self) -> None:
         for name in ("focal_length", "focus"):
             value = getattr(self, name)
-            check(name, value, "a number above 0", _is_finite(value) and value > 0)
+            check(name, value, "a number above 0", is_finite(value) and value > 0)
         check("focus", self.focus, "further than the focal length, in metres", 1000 * self.focus > self.focal_length)
 
     def circle(self, f_number: float, distance: float) -> float:
@@ -92,13 +92,14 @@ def sensor_of(*, pitch: float, electrons: float, quantum_efficiency: float, gain
     """
     given = {"pitch": pitch, "electrons": electrons, "quantum_efficiency": quantum_efficiency, "gain": gain}
     for name, value in given.items():
-        check(name, value, "a number above 0", _is_finite(value) and value > 0)
-    check("dark_noise", dark_noise, "a number of at least 0", _is_finite(dark_noise) and dark_noise >= 0)
+        check(name, value, "a number above 0", is_finite(value) and value > 0)
+    check("dark_noise", dark_noise, "a number of at least 0", is_finite(dark_noise) and dark_noise >= 0)
     check("quantum_efficiency", quantum_efficiency, "at most 1", quantum_efficiency <= 1)
     bits = max(1, math.ceil(math.log2(gain * electrons)))
     iso = quantum_efficiency * PHOTONS * pitch**2 * METERED / GREY / electrons
     return Sensor(pitch=pitch, efficiency=quantum_efficiency, read_noise=dark_noise, bits=min(bits, 24), base_iso=iso)
 
 
-def _is_finite(value: object) -> bool:
+def is_finite(value: object) -> bool:
+    """Whether it is a number, and neither NaN nor infinite."""
     return is_number(value) and math.isfinite(value)  # type: ignore[arg-type]
