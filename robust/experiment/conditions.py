@@ -13,7 +13,7 @@ from robust.experiment.compose import perturbation_choices
 from robust.experiment.overrides import parse
 from robust.measure import Condition
 from robust.perturb import Perturbation
-from robust.runs.config import Config
+from robust.runs.config import Config, everything
 
 _OF_CAMERAS = ("iso", "defocus", "shutter", "row_noise", "light", "camera")
 _EXPOSURE = "exposure"  # the family of what a camera does
@@ -115,12 +115,18 @@ def check_used(overrides: Iterable[str], configs: Collection[Config]) -> None:
                 f"[{','.join([*families, family])}]."
             )
     of_camera = [one.key_or_group for one in every if one.key_or_group.partition(".")[0] == "camera"]
-    if of_camera and not any(one.perturb.family == _EXPOSURE or camera_of(one) for one in configs):
+    if of_camera and not any(camera_of(one) or _takes_pictures(one) for one in configs):
         raise ValueError(
             f"`{of_camera[0]}` must be left out where no camera takes pictures. Train on one (perturb=iso, or "
             f"{', '.join(_OF_CAMERAS[1:])}), or test under one: evaluation=exposure, evaluation.conditions.iso=[3200] "
             "evaluation.families=[exposure]."
         )
+
+
+def _takes_pictures(config: Config) -> bool:
+    """Whether training, or an attack, is through a camera."""
+    nodes = everything({"perturb": config.perturb, "attack": config.attack})
+    return any(name.rpartition(".")[2] == "family" and value == _EXPOSURE for name, value in nodes)
 
 
 def camera_of(config: Config) -> Config | None:
