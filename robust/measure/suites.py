@@ -63,6 +63,8 @@ UNITS = {
         f"{fault}{kind}": "faulty pixels" for fault in ("stuck", "hot", "dead", "pixel") for kind in ("", "_persistent")
     },
 }
+#: perturbations of which a lower level is harder
+LESS_IS_WORSE = ("defocus", "light")
 #: perturbations in which nothing is random: one trial is all there are
 NOT_RANDOM = ("blur", "blur_channels", *(name for name, one in CORRUPTIONS.items() if not one.random))
 

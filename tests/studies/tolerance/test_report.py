@@ -1,0 +1,90 @@
+"""What runs tolerate, on the page: from predictions that say at which level each image falls."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robust.measure import CALIBRATION
+from robust.report import sections
+from robust.runs import collect
+from robust.runs.tables import COLUMNS
+from robust.studies.tolerance.levels import tolerated_levels
+from robust.studies.tolerance.report import shown_levels, tolerance_section
+
+ISOS, F_NUMBERS = (400, 1600, 6400, 25600), (1.4, 2.8, 5.6, 11)
+LABELS = np.arange(600) % 10
+
+
+def run(place: Path, middle: float, *, technique: str = "natural", seed: int = 0, fall: float = 3.0) -> Path:
+    """A run whose images fall about this ISO, and under so large an f-number; a tenth is not known, a tenth guessed."""
+    random = np.random.default_rng([seed, 7])  # the same images are hard for all
+    hard, known = random.standard_normal(len(LABELS)), random.random(len(LABELS)) < 0.9
+    limits, guessed = middle * np.exp(0.6 * hard), random.random((20, len(LABELS))) < 0.1
+    tests = [("natural", 0.0, known)]
+    tests += [("iso@phone_4", float(iso), known & (limits > iso)) for iso in ISOS]
+    tests += [("defocus@phone_4", float(one), known & (fall * np.exp(0.4 * hard) < one)) for one in F_NUMBERS]
+    tests += [("fog", float(severity), known) for severity in range(1, 6)]
+    tests = [(name, level, right | guessed[place]) for place, (name, level, right) in enumerate(tests)]
+    folder = place / f"{technique}-{seed}"
+    about = {"run": folder.name, "data": "digits", "model": "convnet_mnist", "technique": technique, "seed": seed}
+    about |= {"train_perturbation": "none", "train_level": 0.0, "kind": technique, "n": len(LABELS), "exposure": ""}
+    about |= {"reference": f"natural-{seed}", "trial": 0, "evaluation_seed": 0, **dict.fromkeys(CALIBRATION, 0.1)}
+    folder.mkdir(parents=True)
+    rows = [{"test_perturbation": name, "test_level": level, "accuracy": one.mean()} for name, level, one in tests]
+    pd.DataFrame(rows).assign(**about)[COLUMNS].to_csv(folder / "rows.csv", index=False)
+    kept = [
+        {"test_perturbation": name, "test_level": level, "trial": 0, "evaluation_seed": 0}
+        | {"label": LABELS, "predicted": np.where(one, LABELS, (LABELS + 1) % 10)}
+        for name, level, one in tests
+    ]
+    pd.DataFrame(kept).to_parquet(folder / "predictions.parquet")
+    (folder / "status.json").write_text(json.dumps({"state": "done", "reason": ""}))
+    return folder
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    both = [[run(tmp_path, 2000, seed=seed), run(tmp_path, 5000, technique="harden", seed=seed)] for seed in range(3)]
+    return [folder for pair in both for folder in pair]
+
+
+def test_each_kind_has_its_level_and_how_many_times_the_natural_models_that_is(folders: list[Path]) -> None:
+    levels = tolerated_levels(folders, collect(folders)).set_index(["perturbation", "title"])
+    assert {*levels.index} == {
+        (one, kind) for one in ("iso@phone_4", "defocus@phone_4") for kind in ("natural", "harden")
+    }
+    natural, hardened = (levels.loc["iso@phone_4", kind] for kind in ("natural", "harden"))
+    assert natural["target"] == pytest.approx(0.9 * 0.91, abs=0.02)
+    fallen = -1.2144  # of known images, those that fall where accuracy is the target: 11 %
+    assert natural["level"] == pytest.approx(2000 * np.exp(0.6 * fallen), rel=0.1)
+    assert natural["low"] < natural["level"] < natural["high"]
+    assert hardened["ratio_low"] < 2.5 < hardened["ratio_high"]
+    assert hardened["ratio"] == pytest.approx(2.5, rel=0.05)
+    assert np.isnan(natural["ratio"])
+    assert levels.loc[("defocus@phone_4", "natural"), "level"] == pytest.approx(3 * np.exp(-0.4 * fallen), rel=0.1)
+
+
+def test_the_page_says_who_tolerates_more_and_marks_bounds(folders: list[Path]) -> None:
+    rows = collect(folders)
+    section = tolerance_section(tolerated_levels(folders, rows))
+    assert "harden tolerates 2." in section.text
+    assert "the level of iso@phone_4 that the natural model does" in section.text
+    assert "of defocus" not in section.text.partition("other seeds.")[2], "both fall alike there"
+    assert "Tolerated levels" in {one.title for one in sections(folders, rows)}
+    shown = shown_levels(tolerated_levels(folders, rows, target=0.02))
+    assert set(shown["tolerated level"]) == {"≥ 25600", "≤ 1.4"}
+    shown = shown_levels(tolerated_levels(folders, rows, target=0.99))
+    assert set(shown["tolerated level"]) == {"≤ 400", "≥ 11"}
+    assert shown["perturbation"].unique().tolist() == ["iso@phone_4, ISO", "defocus@phone_4, f-number"]
+
+
+def test_nothing_is_said_without_predictions_or_of_few_levels(folders: list[Path]) -> None:
+    rows = collect(folders)
+    assert tolerated_levels([], rows).empty
+    assert tolerance_section(tolerated_levels([], rows[:0])).tables == {}
+    for folder in folders[1:]:
+        (folder / "predictions.parquet").unlink()
+    assert tolerated_levels(folders, rows)["title"].unique().tolist() == ["natural"]
