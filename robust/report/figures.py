@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from robust.measure import NATURAL, Samples, condition_title, unit_of
 from robust.measure.exposure import FAMILY, SEEN, knows_exposure
+from robust.measure.suites import LESS_IS_WORSE
 from robust.report.lettering import legend_label, legible, tick_text
 
 #: Okabe and Ito's colours, told apart by the colour-blind
@@ -34,6 +35,7 @@ MOST_NUMBERS = 12
 _MOST_MARKS = 2000  # of a drawing of lines
 _LABEL = 42  # characters below a panel
 _MANY = 12  # panels of a figure
+_TICKS = 3  # of an axis of levels that are multiples of one another
 _WHOLE = ("faulty pixels", "severity")  # units that are counted
 _PER_INCH, _HANDLE = 13, 8  # characters of a legend: that fit into an inch, and that a line's sign takes
 #: how much of a mark is filled where the training contained what is tested, or one of its family
@@ -153,16 +155,24 @@ def line_styles(lines: pd.DataFrame) -> dict[str, Any]:
 
 
 def _draw_panel(axis: Axes, lines: pd.DataFrame, name: str, styles: dict[str, Any], *, label: int) -> None:
+    of_camera, less = "@" in name, name.partition("@")[0] in LESS_IS_WORSE
     for title in lines.loc[lines["test_perturbation"] == name, "title"].unique():
-        points = lines[(lines["title"] == title) & lines["test_perturbation"].isin([name, NATURAL])]
+        shown = [name] if less else [name, NATURAL]  # where less is worse, 0 is not what natural images have
+        points = lines[(lines["title"] == title) & lines["test_perturbation"].isin(shown)]
         points = points.sort_values("test_level")
         errors = 100 * np.stack([points["mean"] - points["low"], points["high"] - points["mean"]]).clip(0)
         filled = _FILLS.get(points["exposure"].max() if "exposure" in points else "", "full")
         sizes: Any = {"markersize": 4, "capsize": 2, "linewidth": 1.2, "fillstyle": filled}
         axis.errorbar(points["test_level"], 100 * points["mean"], yerr=errors, **styles[title], **sizes)
     axis.set_title(name)
-    axis.set_xlabel(textwrap.fill((unit_of(name) or "level") + " (0: natural images)", label))
-    axis.xaxis.set_major_locator(MaxNLocator(5, integer=unit_of(name) in _WHOLE))
+    axis.set_xlabel(textwrap.fill((unit_of(name) or "level") + ("" if less else " (0: natural images)"), label))
+    if of_camera:  # whose levels are multiples of one another
+        levels = sorted(lines.loc[lines["test_perturbation"] == name, "test_level"].unique())
+        axis.set_xscale("log" if less else "symlog", **({} if less else {"linthresh": levels[0]}))
+        axis.set_xticks(ticks := levels[:: -(-len(levels) // _TICKS)], [f"{one:g}" for one in ticks])
+        axis.minorticks_off()
+    else:
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=unit_of(name) in _WHOLE))
     axis.set_ylim(0, 102)
     axis.grid(axis="y", color="0.9", linewidth=0.6)
 

@@ -20,6 +20,7 @@ from robust.runs import RunFolder
 #: the share of the natural model's accuracy on natural images that is to be kept, where no other is given
 SHARE = 0.9
 _FEWEST = 4  # levels
+_NEAR = 1e-9  # of an end of their range, a level that is one
 _KIND = ["title", "kind", "data", "model", "perturbation"]
 COLUMNS = [*_KIND, "seeds", "levels", "least", "most", "target", "level", "low", "high", "misfit"]
 _RATIO = ["ratio", "ratio_low", "ratio_high"]
@@ -53,8 +54,8 @@ def tolerated_levels(
     Columns: title, kind, data, model, perturbation, seeds, levels (how many), least and most of these, target; level,
     low and high, its 95 % interval, over the images and, of several runs, the seeds; an end of the range of levels
     stands for all beyond; misfit (see `Tolerated`); ratio, ratio_low and ratio_high: how many times the natural model's
-    level that is (where less is worse, a smaller one is better), NaN where there is none. Published corruptions, whose
-    levels are no quantity, are left out.
+    level that is (where less is worse, a smaller one is better), NaN where there is none, or one of both is a bound.
+    Published corruptions, whose levels are no quantity, are left out.
     """
     if not len(rows):
         return pd.DataFrame(columns=[*COLUMNS, *_RATIO])
@@ -120,30 +121,31 @@ def _line(
     mine = [found[key] for key in keys]
     levels = mine[0][2].levels
     several = [(wanted, one) for wanted, one, tests in mine if tests.levels == levels]
-    logs, resampled = (
-        [math.log(one.level) for _, (one, _) in several],
-        np.mean([again for _, (_, again) in several], axis=0),
-    )
+    logs = [math.log(one.level) for _, (one, _) in several]
+    resampled = np.mean([again for _, (_, again) in several], axis=0)
     middle, low, high = paired(logs, resampled) if len(several) > 1 else (logs[0], *percentile(resampled))
-    ends = (max(math.exp(low), levels[0]), min(math.exp(high), levels[-1]))
+    least, most = levels[0], levels[-1]
     line = {
         "seeds": len(several),
         "levels": len(levels),
-        "least": levels[0],
-        "most": levels[-1],
+        "least": least,
+        "most": most,
         "target": float(np.mean([wanted for wanted, _ in several])),
         "level": math.exp(middle),
-        "low": ends[0],
-        "high": ends[1],
+        "low": max(math.exp(low), least),
+        "high": min(math.exp(high), most),
         "misfit": max(one.misfit for _, (one, _) in several),
     }
-    others = [(str(references[run]), perturbation) for run, perturbation in keys]
-    beside = [
-        (mine, found[other])
-        for mine, other, key in zip(mine, others, keys, strict=True)
-        if other in found and other != key
+    alike = []
+    for run, perturbation in keys:
+        other = str(references[run]), perturbation
+        if other in found and other[0] != run:
+            (_, one, tests), (_, two, its) = found[run, perturbation], found[other]
+            if tests.labels == its.labels:
+                alike.append((one, two))
+    bounds = [
+        one.level for pair in alike for one, _ in pair if not least * (1 + _NEAR) < one.level < most * (1 - _NEAR)
     ]
-    alike = [(one, two) for (_, one, tests), (_, two, its) in beside if tests.labels == its.labels]
-    if alike:
+    if alike and not bounds:
         line |= dict(zip(_RATIO, tolerated_ratio(*map(list, zip(*alike, strict=True))), strict=True))
     return line

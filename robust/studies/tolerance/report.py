@@ -16,7 +16,7 @@ _TEXT = (
 )
 _NOTE = (
     "≥, ≤: the target was not crossed at the levels tested. Misfit: by how much the curve is off where it is most, in "
-    "points. Ratio: to the natural model's level, paired over the images."
+    "points. Ratio: to the natural model's level, paired over the images; none where one of both is a bound."
 )
 
 
@@ -49,9 +49,11 @@ def _text(levels: pd.DataFrame) -> str:
     compared = levels[levels["ratio"].notna()]
     said = []
     for name, lines in compared.groupby("perturbation", sort=False):
-        better = lines["ratio"] if str(name).partition("@")[0] not in LESS_IS_WORSE else 1 / lines["ratio"]
-        best = lines.loc[better.idxmax()]
-        if best["ratio_low"] > 1 or best["ratio_high"] < 1:
+        less = str(name).partition("@")[0] in LESS_IS_WORSE
+        best = lines.loc[lines["ratio"].idxmin() if less else lines["ratio"].idxmax()]
+        if less and best["ratio_high"] < 1:
+            said.append(f"{best['title']} needs {_ratio(best)} times the level of {name} that the natural model does.")
+        if not less and best["ratio_low"] > 1:
             said.append(
                 f"{best['title']} tolerates {_ratio(best)} times the level of {name} that the natural model does."
             )
