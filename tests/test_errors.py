@@ -121,7 +121,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             "error: `camera.distance` must be metres, above the focal length",
         ),
         (
-            ["evaluation=exposure", "evaluation.conditions.light=[0]"],
+            ["evaluation=capture", "evaluation.conditions.light=[0]"],
             "error: `evaluation.conditions.light` must be a number above 0; got 0.",
         ),
         (

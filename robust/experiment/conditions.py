@@ -16,7 +16,7 @@ from robust.perturb import Perturbation
 from robust.runs.config import Config, everything
 
 _OF_CAMERAS = ("iso", "defocus", "shutter", "row_noise", "light", "camera")
-_EXPOSURE = "exposure"  # the family of what a camera does
+_CAPTURE = "capture"  # the family of what a camera does
 _CONDITIONS = "evaluation.conditions."
 
 
@@ -118,21 +118,21 @@ def check_used(overrides: Iterable[str], configs: Collection[Config]) -> None:
     if of_camera and not any(camera_of(one) or _takes_pictures(one) for one in configs):
         raise ValueError(
             f"`{of_camera[0]}` must be left out where no camera takes pictures. Train on one (perturb=iso, or "
-            f"{', '.join(_OF_CAMERAS[1:])}), or test under one: evaluation=exposure, evaluation.conditions.iso=[3200] "
-            "evaluation.families=[exposure]."
+            f"{', '.join(_OF_CAMERAS[1:])}), or test under one: evaluation=capture, evaluation.conditions.iso=[3200] "
+            "evaluation.families=[capture]."
         )
 
 
 def _takes_pictures(config: Config) -> bool:
     """Whether training, or an attack, is through a camera."""
     nodes = everything({"perturb": config.perturb, "attack": config.attack})
-    return any(name.rpartition(".")[2] == "family" and value == _EXPOSURE for name, value in nodes)
+    return any(name.rpartition(".")[2] == "family" and value == _CAPTURE for name, value in nodes)
 
 
 def camera_of(config: Config) -> Config | None:
     """The camera that a run is tested under; None without one."""
     tested = [one for one in config.evaluation.conditions or () if one in _OF_CAMERAS]
-    return config.get("camera") if tested and _EXPOSURE in tested_families(config) else None
+    return config.get("camera") if tested and _CAPTURE in tested_families(config) else None
 
 
 def tested_families(config: Config) -> list[str]:

@@ -16,12 +16,12 @@ from robust.perturb.camera import Camera, Iso
 from robust.runs import State
 from robust.sweep.plan import plan
 
-ISO = ["technique=natural", "evaluation.families=[exposure]", "evaluation.conditions.iso=[800,12800]"]
+ISO = ["technique=natural", "evaluation.families=[capture]", "evaluation.conditions.iso=[800,12800]"]
 
 
 @pytest.mark.parametrize("name", ["full_frame", "phone", "machine_vision", "emva"])
-def test_each_camera_takes_pictures_at_every_condition_of_exposure(name: str) -> None:
-    config = compose(["evaluation=exposure", f"camera={name}", "camera.native_pixels=9"])
+def test_each_camera_takes_pictures_at_every_condition_of_capture(name: str) -> None:
+    config = compose(["evaluation=capture", f"camera={name}", "camera.native_pixels=9"])
     conditions = build_conditions(config, (3, 16, 16))
     assert {one.name for one in conditions[1:]} == {
         f"{part}@{name}_9" for part in ("iso", "defocus", "shutter", "row_noise", "light")
