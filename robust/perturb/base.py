@@ -40,6 +40,8 @@ class Perturbation(nn.Module):
     moves: bool = False
     #: False where the same image always gives the same result, so that one trial says all
     random: bool = True
+    #: of images that are perturbed together on a CPU, where all at once are slower
+    values_at_a_time: int | None = None
     #: the pictures that it read, and when each was written; where these change, tests under it are made again
     read_from: tuple[tuple[Path, int], ...] = ()
 
@@ -88,8 +90,15 @@ class Perturbation(nn.Module):
         """`sample` and `apply_transform`, for images that are known to be sound, in their own precision. Raises
         ValueError where what comes back of a perturbation of the user's own is not."""
         _, channels, height, width = images.shape
+        many = max(1, len(images))
+        if self.values_at_a_time and images.device.type == "cpu":
+            many = max(1, self.values_at_a_time // max(1, channels * height * width))
         with _without_autocast(images.device.type):
-            changed = self.apply_transform(images, **self.sample(random, (channels, height, width)))
+            parts = [
+                self.apply_transform(some, **self.sample(own, (channels, height, width)))
+                for some, own in zip(images.split(many), random.split(many), strict=True)
+            ]
+        changed = torch.cat(parts) if len(parts) > 1 else parts[0]
         return changed if self._is_ours else sound(changed, images, self.name)
 
     @functools.cached_property

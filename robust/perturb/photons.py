@@ -39,8 +39,8 @@ def counted(images: Tensor, photons: float, words: Tensor) -> Tensor:
     known = chances.index_select(0, (step * places).add_(place).flatten()).view_as(place)
     share = (words >> _SHARE_BITS).bitwise_and_((1 << _SHARE_BITS) - 1)
     other = known >> _SHARE_BITS
-    kept = share < known.bitwise_and_((1 << _SHARE_BITS) - 1)
-    place += other.masked_fill_(kept, 0)
+    kept = share.sub_(known.bitwise_and_((1 << _SHARE_BITS) - 1)).bitwise_right_shift_(31)  # all bits where so, or none
+    place += other.bitwise_and_(kept.bitwise_not_())
     return step.float().mul_(photons / STEPS).floor_().add_(place).sub_(places // 2)
 
 

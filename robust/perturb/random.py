@@ -6,6 +6,7 @@ over a counter (Steele et al., "Fast splittable pseudorandom number generators",
 on every device; it is as fast as torch's own generator on a CPU and needs no state on a GPU.
 """
 
+import copy
 import hashlib
 import math
 from collections.abc import Iterator
@@ -75,6 +76,15 @@ class ImageRandom:
     @property
     def device(self) -> torch.device:
         return self.indices.device
+
+    def split(self, many: int) -> Iterator["ImageRandom"]:
+        """The same for so many images after the other, at least one; each draws as all would together."""
+        draws = self._draws
+        for start in range(0, max(1, len(self)), many):
+            part = copy.copy(self)
+            part.indices, part._images, part._draws = self.indices[start:][:many], self._images[start:][:many], draws
+            yield part
+            self._draws = part._draws
 
     def shared(self) -> "ImageRandom":
         """One row of draws that belongs to no image: what is the same in all of them, as a sensor's faults are."""

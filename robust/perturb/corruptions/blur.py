@@ -82,10 +82,10 @@ class GlassBlur(Corruption):
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         _, near, times = constants
-        moves = random.small_integers(2 * round(near), round(times), 2, *shape[1:]).sub_(round(near))
-        return {"places": shuffled(moves, round(near))}
+        return {"moves": random.small_integers(2 * round(near), round(times), 2, *shape[1:]).sub_(round(near))}
 
-    def corrupt(self, images: Tensor, sigma: float, *_: float, places: Tensor) -> Tensor:
+    def corrupt(self, images: Tensor, sigma: float, near: float, _: float, *, moves: Tensor) -> Tensor:
+        places = shuffled(moves, round(near))
         blurry = blurred(images, sigma).flatten(2)
         moved = blurry.gather(2, places[:, None].expand(-1, images.shape[1], -1)).view_as(images)
         return blurred(moved, sigma)
@@ -158,13 +158,24 @@ def motion_blur(images: Tensor, radius: int, sigma: float, angle: Tensor) -> Ten
     down, across = ((steps * one - 0.5).ceil().long() for one in (turned.sin(), turned.cos()))
     (top, bottom), (left, right) = ((-one.amin().clamp_max(0), one.amax().clamp_min(0)) for one in (down, across))
     padded = functional.pad(images, [int(one) for one in (left, right, top, bottom)], mode="replicate")
-    image, channel, row, column = padded.stride()
-    sizes = batch, padded.shape[2] - height + 1, padded.shape[3] - width + 1, channels, height, width
-    moved = padded.as_strided(sizes, (image, row, column, channel, row, column))  # by any way, without a copy
-    each, total = torch.arange(batch, device=images.device), torch.zeros_like(images)
+    row, length = padded.shape[3], (height - 1) * padded.shape[3] + width
+    passed = (down + top) * row + across + left  # pixels, counted row by row
+    total = images.new_zeros(batch, channels, height * row)
     for step, weight in enumerate(weights[: len(steps)].tolist()):
-        total.add_(moved[each, down[:, step] + top, across[:, step] + left], alpha=weight)
-    return total
+        total[..., :length].add_(_from(padded.flatten(2), passed[:, step], length), alpha=weight)
+    return total.view(batch, channels, height, row)[..., :width]
+
+
+def _from(values: Tensor, first: Tensor, length: int) -> Tensor:
+    """So many values, shape (batch, channels, length), of each row of (batch, channels, values), from its `first` one
+    on, shape (batch,)."""
+    batch, channels, count = values.shape
+    if values.requires_grad:
+        places = first[:, None, None] + torch.arange(length, device=first.device)
+        return values.gather(2, places.expand(-1, channels, -1))
+    starts = torch.arange(batch * channels, device=first.device) * count + first.repeat_interleave(channels)
+    every = values.as_strided((batch * channels * count - length + 1, length), (1, 1))  # without a copy
+    return every.index_select(0, starts).view(batch, channels, length)
 
 
 class ZoomBlur(Corruption):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from robust.perturb.base import Perturbation
@@ -21,8 +20,7 @@ class Corruption(Perturbation):
     Source: Hendrycks and Dietterich 2019 (arXiv 1903.12261).
     """
 
-    #: of images that are worked on together, on a CPU: 1 MiB stays in its cache
-    values_at_a_time = 1 << 18
+    values_at_a_time = 1 << 18  # 1 MiB stays in a core's cache
     #: whose constants it has, where that is another
     constants_of = ""
 
@@ -37,13 +35,7 @@ class Corruption(Perturbation):
         if not self.severity or not len(images):
             return images.clone()
         own = self._constants(*images.shape[2:])
-        many = max(1, self.values_at_a_time // images[0].numel()) if images.device.type == "cpu" else len(images)
-        parts = [one.split(many) for one in (images, *drawn.values())]
-        corrupted = [
-            self.corrupt(some, *own, **dict(zip(drawn, others, strict=True))).clamp(0, 1)
-            for some, *others in zip(*parts, strict=True)
-        ]
-        return torch.cat(corrupted) if len(corrupted) > 1 else corrupted[0]
+        return self.corrupt(images, *own, **drawn).clamp(0, 1)
 
     def _constants(self, height: int, width: int) -> tuple[float, ...]:
         return constants(self.constants_of or self.name, self.severity, min(height, width))

@@ -52,7 +52,8 @@ class ElasticTransform(Corruption):
     name = "elastic_transform"
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
-        return {"points": 2 * random.uniform(3, 2) - 1, "field": random.uniform(2, *shape[1:]).mul_(2).sub_(1)}
+        field = random.words(2, *shape[1:]).float().mul_(2**-31)
+        return {"points": 2 * random.uniform(3, 2) - 1, "field": field}
 
     def corrupt(
         self, images: Tensor, far: float, alike: float, affine: float, *, points: Tensor, field: Tensor
@@ -60,39 +61,34 @@ class ElasticTransform(Corruption):
         height, width = images.shape[2:]
         side = min(height, width)
         wide = images.double() if images.dtype == torch.float64 else images.float()
-        moved = _moved(wide, *_affine_places(points.to(wide) * affine * side, height, width), edges=False)
+        x, y = ((2 * torch.arange(size).to(wide) / max(size - 1, 1) - 1) for size in (width, height))
+        of_column, of_row, of_all = _affine(points.to(wide) * affine * side, height, width)[..., None, None].unbind(1)
+        across, down = (of_column * x + (of_row * y[:, None] + of_all)).unbind(1)
+        moved = sampled(wide, across, down, outside="reflection", middles=True)
         if far:
             smooth = (gaussian_matrix(size, alike * side, cut=_CUT) for size in (height, width))
-            down, across = filtered(field.to(wide), *smooth).mul_(far * side).unbind(1)
-            y, x = (torch.arange(size, device=wide.device, dtype=wide.dtype) for size in (height, width))
-            moved = _moved(moved, across + x, down + y[:, None], edges=True)
+            down, across = filtered(field.to(wide), *smooth).unbind(1)
+            x, y = ((torch.arange(size).to(wide) * 2 + 1) / size - 1 for size in (width, height))
+            across, down = (
+                torch.add(places, moves, alpha=2 * far * side / size)
+                for places, moves, size in ((x, across, width), (y[:, None], down, height))
+            )
+            moved = sampled(moved, across, down, outside="reflection")
         return moved.to(images.dtype)
 
 
-def _affine_places(moves: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Where each pixel's value comes from, its column and its row, shape (batch, height, width) each, when three points
-    about the middle are moved by `moves`, in pixels, shape (batch, 3, 2)."""
-    y, x = (torch.arange(size, device=moves.device, dtype=moves.dtype) for size in (height, width))
+def _affine(moves: Tensor, height: int, width: int) -> Tensor:
+    """How places in the image follow from those in the result, in which three points about the middle are moved by
+    `moves`, in pixels, shape (batch, 3, 2): for each coordinate the factors of column and row and what is added, shape
+    (batch, 3, 2). Places go from -1 to 1, from the middle of the first pixel to that of the last."""
     half = min(height, width) // 3
     if not half:
-        return x.expand(len(moves), height, -1), y[:, None].expand(len(moves), -1, width)
+        return torch.eye(3, 2).to(moves).expand(len(moves), -1, -1)
+    last = moves.new_tensor([width - 1, height - 1])
     points = moves.new_tensor([[half, half], [half, -half], [-half, -half]])
     points = points + moves.new_tensor([width // 2, height // 2])
-    there = torch.cat([points + moves, torch.ones_like(moves[..., :1])], -1)
-    of_column, of_row, of_all = torch.linalg.solve(there, points.expand_as(moves))[..., None, None].unbind(1)
-    x, y = (x * of_column + (y[:, None] * of_row + of_all)).unbind(1)
-    return x, y
-
-
-def _moved(images: Tensor, x: Tensor, y: Tensor, *, edges: bool) -> Tensor:
-    """The values at places, their columns `x` and rows `y`, between pixels bilinearly; outside lies the mirror image,
-    about the `edges` of the outer pixels or about their middles."""
-    pairs = ((x, images.shape[3]), (y, images.shape[2]))
-    if edges:
-        across, down = ((places * (2 / size)).add_(1 / size - 1) for places, size in pairs)
-    else:
-        across, down = ((places * (2 / max(size - 1, 1))).sub_(1) for places, size in pairs)
-    return sampled(images, across, down, outside="reflection", middles=not edges)
+    there = torch.cat([(points + moves) * (2 / last) - 1, torch.ones_like(moves[..., :1])], -1)
+    return torch.linalg.solve(there, (points * (2 / last) - 1).expand_as(moves))
 
 
 class Pixelate(Corruption):

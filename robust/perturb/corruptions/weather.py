@@ -1,7 +1,10 @@
 """The corruptions of weather: snow, fog and brightness."""
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from robust.perturb.corruptions.blur import motion_blur, zoom_matrix
 from robust.perturb.corruptions.corruption import Corruption, brightness_of
@@ -28,7 +31,7 @@ def snowed(images: Tensor, field: Tensor, angle: Tensor, *constants: float) -> T
     degrees, shape (batch,); they may leave [0, 1]. The constants are `snow`'s."""
     mean, deviation, size, least, radius, sigma, mix = constants
     flakes = filtered(mean + deviation * field, *(zoom_matrix(side, size) for side in images.shape[2:]))
-    flakes = flakes.masked_fill_(flakes < least, 0).clamp_(0, 1).mul_(255).floor_().div_(255)
+    flakes = functional.threshold(flakes, math.nextafter(least, 0), 0).clamp_(0, 1).mul_(255).floor_().div_(255)
     fallen = motion_blur(flakes[:, None], round(radius), sigma, angle).to(images.dtype)
     pale = torch.maximum(images, 1.5 * brightness_of(images) + 0.5).mul_(1 - mix).add_(images, alpha=mix)
     return pale.add_(fallen + fallen.rot90(2, (2, 3)))
