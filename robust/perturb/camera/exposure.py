@@ -26,6 +26,12 @@ class Exposure:
             fits = is_number(value) and math.isfinite(value) and value > 0
             check(name, value, "a number above 0", fits)
 
+    @property
+    def title(self) -> str:
+        """How it is written: ISO 250, f/5, 1/60 s."""
+        shutter = f"1/{round(1 / self.shutter)}" if self.shutter <= 1 / 4 else f"{self.shutter:.3g}"
+        return f"ISO {self.iso:g}, f/{self.f_number:g}, {shutter} s"
+
     def brightness(self, lux: float) -> float:
         """How bright a scene under so many lux becomes, of how bright it is metered to be: 1 where that is right."""
         return lit(lux, self.f_number, self.shutter) * self.iso / METERED
