@@ -1,6 +1,7 @@
 """A camera in physical units: exposure, optics, sensor."""
 
 from robust.perturb.camera.camera import Camera, Defocus, Iso, Light, RowNoise, Shutter
+from robust.perturb.camera.equivalent import f_number_of_blur, iso_of_noise
 from robust.perturb.camera.exposure import Exposure, lit, metered, seconds
 from robust.perturb.camera.profile import Lens, Sensor, sensor_of
 from robust.perturb.camera.tone import encoded, linear
@@ -16,6 +17,8 @@ __all__ = [
     "Sensor",
     "Shutter",
     "encoded",
+    "f_number_of_blur",
+    "iso_of_noise",
     "linear",
     "lit",
     "metered",

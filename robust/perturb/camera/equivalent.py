@@ -14,7 +14,7 @@ from robust.perturb.camera.tone import encoded
 
 _MOST_ISO = 1e12
 _NARROWEST = 64.0  # f-number
-_STOPS = 400  # f-numbers that are looked at, before the one between two of them is found
+_STOPS = 200  # f-numbers that are looked at, before the one between two of them is found
 _HALF = math.sqrt(math.log(2) / 2) / math.pi  # cycles, times sigma, of which a Gaussian leaves half
 _NYQUIST = 0.5  # cycles a pixel
 
