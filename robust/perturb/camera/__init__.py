@@ -5,6 +5,7 @@ from robust.perturb.camera.equivalent import f_number_of_blur, iso_of_noise
 from robust.perturb.camera.exposure import Exposure, lit, metered, seconds
 from robust.perturb.camera.profile import Lens, Sensor, sensor_of
 from robust.perturb.camera.tone import encoded, linear
+from robust.perturb.camera.triangle import Triangle, shutter_of
 
 __all__ = [
     "Camera",
@@ -16,6 +17,7 @@ __all__ = [
     "RowNoise",
     "Sensor",
     "Shutter",
+    "Triangle",
     "encoded",
     "f_number_of_blur",
     "iso_of_noise",
@@ -24,4 +26,5 @@ __all__ = [
     "metered",
     "seconds",
     "sensor_of",
+    "shutter_of",
 ]
