@@ -97,7 +97,6 @@ def test_iso_and_f_number_are_tested_together_at_one_brightness() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["camera.lux=null"], "`camera.lux` must be given, a number above 0; got None"),
         (["camera.shutter=1/8"], "`camera.shutter` must be left out"),
         (
             ["evaluation.conditions.triangle=[20]"],
@@ -105,7 +104,7 @@ def test_iso_and_f_number_are_tested_together_at_one_brightness() -> None:
         ),
     ],
 )
-def test_a_triangle_without_light_or_with_all_three_is_refused(settings: list[str], message: str) -> None:
+def test_a_triangle_of_all_three_or_below_the_least_iso_is_refused(settings: list[str], message: str) -> None:
     config = compose([*TRIANGLE, "evaluation.conditions.triangle=[100]", *settings])
     with pytest.raises(ValueError, match=message):
         build_conditions(config, (3, 16, 16))
