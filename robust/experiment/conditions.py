@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from robust.errors import notify
+from robust.errors import check, notify
 from robust.experiment.build import as_level, build_perturbation
 from robust.experiment.compose import perturbation_choices
 from robust.experiment.overrides import parse
@@ -15,7 +15,7 @@ from robust.measure import Condition
 from robust.perturb import Perturbation
 from robust.runs.config import Config, everything
 
-_OF_CAMERAS = ("iso", "defocus", "shutter", "row_noise", "light", "camera")
+_OF_CAMERAS = ("iso", "defocus", "shutter", "row_noise", "light", "camera", "triangle")
 _CAPTURE = "capture"  # the family of what a camera does
 _CONDITIONS = "evaluation.conditions."
 
@@ -49,7 +49,7 @@ def _build_conditions(
     shape: tuple[int, int, int],
     own_family: str | None,
 ) -> tuple[Condition, ...]:
-    levels: dict[str, list[float]] = json.loads(described)
+    levels: dict[str, Any] = json.loads(described)
     try:
         choices = perturbation_choices(levels)
     except ValueError as error:
@@ -64,8 +64,8 @@ def _build_conditions(
     conditions = [Condition()]
     for name, choice in choices.items():
         key = f"evaluation.conditions.{name}"
-        for level in dict.fromkeys(levels[name] or ()):
-            perturb = at_level(choice, level, json.loads(camera))
+        for f_number, level in _settings(name, levels[name]):
+            perturb = at_level(choice, level, json.loads(camera) | f_number)
             condition = Condition(available_perturbation(perturb, key), once=choice.family in once)
             if choice.family not in chosen:
                 continue
@@ -73,6 +73,16 @@ def _build_conditions(
                 condition.check(shape)
             conditions.append(condition)
     return tuple(conditions)
+
+
+def _settings(name: str, levels: Any) -> list[tuple[dict[str, float], float]]:
+    """Each level once; of those that are given by f-number, what that sets of the camera besides."""
+    if not isinstance(levels, Mapping):
+        return [({}, level) for level in dict.fromkeys(levels or ())]
+    rule = "a list of levels: only those of triangle may be given by f-number"
+    check(f"{_CONDITIONS}{name}", levels, rule, name == "triangle")
+    by_f_number = ((f_number, _settings(name, inner)) for f_number, inner in levels.items())
+    return [({"f_number": float(f_number)}, level) for f_number, inner in by_f_number for _, level in inner]
 
 
 def available_perturbation(perturb: Config, key: str = "perturb.level") -> Perturbation | None:

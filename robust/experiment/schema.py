@@ -60,7 +60,11 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "technique.share": (Constant, Linear, Steps),
 }
 _FRACTIONS = ("attack", "attack.several.*", "technique.objective")
-_CONDITION = list_of(NUMBER, "a list such as [0.05]").or_null()
+_LEVELS = list_of(NUMBER, "a list such as [0.05]")
+_CONDITION = Rule(
+    "a list such as [0.05], of triangle one for each f-number ({2.8: [100, 800]}), or null",
+    lambda value: value is None or _LEVELS.holds(value) or _is_by_f_number(value),
+)
 
 
 class Found(NamedTuple):
@@ -121,6 +125,12 @@ def _walk(node: Mapping[str, Any], path: str, is_read: Callable[[str], bool]) ->
             yield Found(name, ANYTHING if is_read(name) else None, value)
         if group:
             yield from _walk(value, name, is_read)
+
+
+def _is_by_f_number(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    return all(re.fullmatch(r"\d+(\.\d+)?", str(name)) and _LEVELS.holds(one) for name, one in value.items())
 
 
 def _general(name: str) -> str:

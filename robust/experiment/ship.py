@@ -4,7 +4,7 @@ that the run was tested under."""
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,8 @@ def _tests(run: Experiment, images: ImageSet) -> Iterator[tuple[Condition, int, 
     perturbed = first[first["test_perturbation"] != NATURAL]
     choices = perturbed["test_perturbation"].map(choice_of)
     levels = perturbed.groupby(choices, sort=False)["test_level"].agg(list).to_dict()
+    asked_for = run.config.evaluation.conditions or {}
+    levels |= {name: asked_for[name] for name in levels if isinstance(asked_for.get(name), Mapping)}
     families = sorted({str(one.family) for one in perturbation_choices(levels).values()})
     asked = {"evaluation.conditions": levels, "evaluation.families": families, "evaluation.own_family": False}
     conditions = build_conditions(run.config.changed(asked), images.shape)

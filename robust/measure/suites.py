@@ -54,7 +54,7 @@ UNITS = {
     "pixel_dropout": "share of the pixels, at most",
     **dict.fromkeys(("environment", "grid", "all"), "share of each range"),
     **dict.fromkeys(CORRUPTIONS, "severity"),
-    **dict.fromkeys(("iso", "camera"), "ISO"),
+    **dict.fromkeys(("iso", "camera", "triangle"), "ISO"),
     "defocus": "f-number",
     "shutter": "seconds",
     "row_noise": "electrons",

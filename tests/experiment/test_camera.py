@@ -1,5 +1,6 @@
 """A camera that a command describes: what is trained on it, and tested under it."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,3 +72,45 @@ def test_one_run_is_tested_with_one_camera_at_a_time(tmp_path: Path) -> None:
     jobs = [[*ISO, f"camera={name}", f"runs_dir={tmp_path}"] for name in ("phone", "emva")]
     with pytest.raises(ValidationError, match="One run cannot be tested in two ways at once"):
         plan(jobs)
+
+
+TRIANGLE = ["technique=natural", "evaluation.families=[capture]", "camera=phone", "camera.lux=100"]
+
+
+def test_iso_and_f_number_are_tested_together_at_one_brightness() -> None:
+    config = compose([*TRIANGLE, "evaluation.conditions.triangle={1.8: [100, 800], 8: [800]}"])
+    _, *found = build_conditions(config, (3, 16, 16))
+    light = 0.65 * 100 * 0.18 / math.pi
+    assert [(one.name, one.level) for one in found] == [
+        ("triangle@phone_4 100 lux f/1.8", 100),
+        ("triangle@phone_4 100 lux f/1.8", 800),
+        ("triangle@phone_4 100 lux f/8", 800),
+    ]
+    for one, f_number in zip(found, (1.8, 1.8, 8), strict=True):
+        taken = one.perturbation
+        assert isinstance(taken, Camera)
+        assert taken.exposure.shutter * one.level * light / f_number**2 == pytest.approx(10)
+        assert taken.brightness == 1
+        assert choice_of(one.name) == "triangle"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["camera.shutter=1/8"], "`camera.shutter` must be left out"),
+        (
+            ["evaluation.conditions.triangle=[20]"],
+            "`evaluation.conditions.triangle` must be at least .* ISO, 50; got 20",
+        ),
+    ],
+)
+def test_a_triangle_of_all_three_or_below_the_least_iso_is_refused(settings: list[str], message: str) -> None:
+    config = compose([*TRIANGLE, "evaluation.conditions.triangle=[100]", *settings])
+    with pytest.raises(ValueError, match=message):
+        build_conditions(config, (3, 16, 16))
+
+
+@pytest.mark.parametrize("levels", ["iso={2.8: [100]}", "triangle={wide: [100]}", "triangle={2.8: 100}"])
+def test_only_a_triangle_is_tested_by_f_number(levels: str) -> None:
+    with pytest.raises(ValueError, match=r"`evaluation\.conditions\.\w+` must be a list"):
+        build_conditions(compose([*TRIANGLE, f"evaluation.conditions.{levels}"]), (3, 16, 16))

@@ -61,11 +61,11 @@ def places_of_corruptions(folder: Path) -> list[Path]:
     return found
 
 
-def of_classes(name: str, folder: Path, reading: Reading) -> Iterator[PublishedTest]:
-    """The test of a folder such as ImageNet-R: <wnid>/<image>, of the classes that the data has too. Raises ValueError
-    where it has none of them."""
+def of_classes(name: str, folder: Path, reading: Reading, *, corruption: str = "") -> Iterator[PublishedTest]:
+    """The test of a folder such as ImageNet-R: <wnid>/<image>, of the classes that the data has too; what befell its
+    images is called so. Raises ValueError where it has none of them."""
     chosen = _shared(folder, _by_wnid(reading.splits))
-    yield _test(name, "", 0, folder, chosen, reading, cropped=False)
+    yield _test(name, corruption, 0, folder, chosen, reading, cropped=False)
 
 
 def of_numbers(name: str, folder: Path, reading: Reading) -> Iterator[PublishedTest]:

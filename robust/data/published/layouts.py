@@ -23,12 +23,13 @@ from robust.data.published.numpy_files import (
     places_of_mnist_c,
 )
 from robust.data.published.one_test import KEY, PublishedTest
+from robust.data.published.settings import of_camera, places_of_settings
 from robust.errors import ParameterError, check
 
 _LAYOUTS = (
     f"{LABELS} and <corruption>.npy (CIFAR-10-C), <corruption>/test_images.npy (MNIST-C), cifar10.1_v6_data.npy "
     "(CIFAR-10.1), <corruption>/<1 to 5>/<wnid>/<image> (ImageNet-C), <wnid>/<image> (ImageNet-R, -Sketch, -A), <0 to "
-    "999>/<image> (ImageNet-V2)"
+    "999>/<image> (ImageNet-V2), <l1 or l5>/<param_1 to param_27>/<wnid>/<image> (ImageNet-ES)"
 )
 _FEW = 5  # names that are told
 
@@ -85,6 +86,8 @@ def _tests(name: str, folder: Path, reading: Reading) -> Iterator[PublishedTest]
         return of_one_severity(name, folder, reading.splits)
     if any(WNID.fullmatch(one.name) and one.is_dir() for one in entries):
         return of_classes(name, folder, reading)
+    if places_of_settings(folder):
+        return of_camera(name, folder, reading)
     if is_of_numbers(folder):
         return of_numbers(name, folder, reading)
     if places_of_corruptions(folder):

@@ -5,26 +5,23 @@ sensor that sees all colours in every pixel, in sRGB again. Nothing takes noise 
 colours are not mixed anew.
 """
 
-import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from robust.errors import ParameterError, check
+from robust.errors import check
 from robust.perturb.base import Perturbation
 from robust.perturb.camera.exposure import Exposure, metered, seconds
 from robust.perturb.camera.optics import WAVELENGTH, blurred
-from robust.perturb.camera.profile import Lens, Sensor, is_finite, sensor_of
+from robust.perturb.camera.profile import Lens, Sensor, is_finite, made, sensor_of
 from robust.perturb.camera.tone import encoded, linear
 from robust.perturb.families import operations
 from robust.perturb.photons import COUNTABLE, counted
 from robust.perturb.random import ImageRandom, key
-
-Part = TypeVar("Part", Sensor, Lens)
 
 _OPERATIONS = {"noise": "iso", "rows": "row_noise", "hot": "hot", "focus": "defocus", "movement": "shutter"}
 _AT_ONCE = 1 << 18  # values that are worked on together, on a CPU: 1 MiB stays in its cache
@@ -72,8 +69,8 @@ class Camera(Perturbation):
         profile: str = "",
     ):
         super().__init__()
-        self.sensor = _made(sensor_of if "quantum_efficiency" in sensor else Sensor, "sensor", sensor)
-        self.lens = _made(Lens, "lens", lens)
+        self.sensor = made(sensor_of if "quantum_efficiency" in sensor else Sensor, "sensor", sensor)
+        self.lens = made(Lens, "lens", lens)
         for name, value, least in (("native_pixels", native_pixels, 1), ("speed", speed, 0)):
             check(name, value, f"a number >= {least}", is_finite(value) and value >= least)
         check(
@@ -125,6 +122,20 @@ class Camera(Perturbation):
     def electrons(self) -> float:
         """How many make white in a pixel of the image."""
         return self.native_pixels * self.sensor.electrons(self.exposure.iso)
+
+    @property
+    def _dark_noise(self) -> float:
+        """The variance, electrons squared, of what a pixel of the image says without light."""
+        sensor, exposure = self.sensor, self.exposure
+        native = sensor.read_noise**2 + sensor.dark(sensor.dark_current, exposure.shutter, self.temperature)
+        if self.native_pixels > 1:  # steps of many pixels, averaged, are noise like any other
+            native += (sensor.electrons(exposure.iso) / (2**sensor.bits - 1)) ** 2 / 12
+        return native * self.native_pixels
+
+    def spread(self, light: float) -> float:
+        """The standard deviation of light, 1 of which is white, by photons, reading and pixels that differ."""
+        counted = math.sqrt(light * self.electrons + self._dark_noise) / self.electrons
+        return math.hypot(counted, light * self.sensor.gain_spread / math.sqrt(self.native_pixels))
 
     @property
     def radius(self) -> float:
@@ -206,18 +217,14 @@ class Camera(Perturbation):
         if pattern is not None:
             light = light * (1 + sensor.gain_spread / math.sqrt(self.native_pixels) * pattern.to(light.dtype))
         if noise is not None:
-            step = single / (2**sensor.bits - 1)
-            fixed = sensor.read_noise**2 + sensor.dark(sensor.dark_current, seconds_open, self.temperature)
-            if self.native_pixels > 1:  # steps of many pixels, averaged, are noise like any other
-                fixed += step**2 / 12
             if words is not None:
                 with torch.no_grad():
                     counts = counted(light.float().clamp(0, 1), white, words).div_(white).to(light.dtype)
                     more = torch.where(light < 1, counts - light, 0)
                 light = light + more
-                spread = torch.full_like(light, fixed * self.native_pixels).sqrt() / white
+                spread = torch.full_like(light, self._dark_noise).sqrt() / white
             else:
-                spread = (light * white + fixed * self.native_pixels).clamp_min(_DARKEST).sqrt() / white
+                spread = (light * white + self._dark_noise).clamp_min(_DARKEST).sqrt() / white
             light = light + noise.to(light.dtype) * spread
         if rows is not None:
             light = light + rows.to(light.dtype) * (sensor.row_noise / self.native_pixels**0.25 / single)
@@ -281,16 +288,3 @@ class RowNoise(Camera):
         super().__init__(**settings)
         self.sensor = replace(self.sensor, row_noise=row_noise)
         self.level = float(row_noise)
-
-
-def _made(make: Callable[..., Part], name: str, numbers: Mapping[str, Any]) -> Part:
-    """A part of a camera from its numbers. Raises ParameterError, by `name`, for one that is missing, or none of it."""
-    known = inspect.signature(make).parameters
-    for number in numbers:
-        check(f"{name}.{number}", number, f"among {', '.join(known)}", number in known)
-    for number, one in known.items():
-        check(f"{name}.{number}", None, "given", one.default is not one.empty or number in numbers)
-    try:
-        return make(**numbers)
-    except ParameterError as error:
-        raise ParameterError(f"{name}.{error.args[0]}", *error.args[1:]) from error

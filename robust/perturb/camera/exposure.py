@@ -1,6 +1,7 @@
 """ISO, f-number and shutter speed, and the light that they suit."""
 
 import math
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -25,6 +26,22 @@ class Exposure:
             value = getattr(self, name)
             fits = is_number(value) and math.isfinite(value) and value > 0
             check(name, value, "a number above 0", fits)
+
+    @property
+    def written(self) -> str:
+        """The shutter speed as people write it, in seconds: 1/60."""
+        return f"1/{round(1 / self.shutter)}" if self.shutter <= 1 / 4 else f"{self.shutter:.3g}"
+
+    @property
+    def title(self) -> str:
+        """How it is written: ISO 250, f/5, 1/60 s."""
+        return f"ISO {self.iso:.0f}, f/{self.f_number:g}, {self.written} s"
+
+    @classmethod
+    def of(cls, title: str) -> "Exposure | None":
+        """The exposure that a text begins with; None where it begins with something else."""
+        found = re.match(r"ISO ([\d.]+), f/([\d.]+), ([\d./]+) s\b", title)
+        return None if found is None else cls(float(found[1]), float(found[2]), seconds(found[3]))
 
     def brightness(self, lux: float) -> float:
         """How bright a scene under so many lux becomes, of how bright it is metered to be: 1 where that is right."""

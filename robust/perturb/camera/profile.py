@@ -1,9 +1,12 @@
 """What a camera is made of: its sensor, by the numbers of a data sheet, and its lens."""
 
+import inspect
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
-from robust.errors import check
+from robust.errors import ParameterError, check
 from robust.values.numbers import is_number
 
 #: photons of daylight on a square micrometre for each lux second (as the photon noise of libjxl and libaom has it)
@@ -12,6 +15,9 @@ PHOTONS = 11_260.0
 GREY, METERED = 0.18, 10.0
 _WARMER = 7.0  # degrees by which dark current doubles
 _ROOM = 25.0  # degrees Celsius, of data sheets
+
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -103,3 +109,16 @@ def sensor_of(*, pitch: float, electrons: float, quantum_efficiency: float, gain
 def is_finite(value: object) -> bool:
     """Whether it is a number, and neither NaN nor infinite."""
     return is_number(value) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def made(make: Callable[..., Part], name: str, numbers: Mapping[str, Any]) -> Part:
+    """A part of a camera from its numbers. Raises ParameterError, by `name`, for one that is missing, or none of it."""
+    known = inspect.signature(make).parameters
+    for number in numbers:
+        check(f"{name}.{number}", number, f"among {', '.join(known)}", number in known)
+    for number, one in known.items():
+        check(f"{name}.{number}", None, "given", one.default is not one.empty or number in numbers)
+    try:
+        return make(**numbers)
+    except ParameterError as error:
+        raise ParameterError(f"{name}.{error.args[0]}", *error.args[1:]) from error
