@@ -22,6 +22,7 @@ from robust.report.section import Section, Table
 from robust.report.studies import studies
 from robust.report.tables import (
     calibration_columns,
+    ended_note,
     interval_column,
     over_seeds,
     percent,
@@ -81,7 +82,7 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path], 
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = accuracy_figure(lines)
-    table = Table(shown_scores(scores), scores.lines, scores.note)
+    table = Table(shown_scores(scores), scores.lines, scores.note + ended_note(summary))
     text = f"Tests of exposure {exposure} alone, and the natural model in the same ones." if exposure else ""
     return Section("Models", text, drawings, {"models": table}, order=("tables", "figures"))
 
@@ -184,7 +185,12 @@ def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
         "AURRA as in arXiv 1907.07174. A run's standard deviation over trials and its worst trial are in its "
         "summary.json."
     )
-    return Section("Every condition", "", {}, {"conditions": Table(shown, lines, note + exposure_notes(shown))})
+    return Section(
+        "Every condition",
+        "",
+        {},
+        {"conditions": Table(shown, lines, note + ended_note(summary) + exposure_notes(shown))},
+    )
 
 
 def _runs(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
