@@ -82,7 +82,7 @@ def _models(summary: pd.DataFrame, rows: pd.DataFrame, folders: Sequence[Path], 
     drawings = {}
     if lines["title"].nunique() <= _MOST_LINES and (lines["test_perturbation"] != NATURAL).any():
         drawings["accuracy"] = accuracy_figure(lines)
-    table = Table(shown_scores(scores), scores.lines, scores.note + ended_note(summary))
+    table = Table(shown_scores(scores), scores.lines, scores.note)
     text = f"Tests of exposure {exposure} alone, and the natural model in the same ones." if exposure else ""
     return Section("Models", text, drawings, {"models": table}, order=("tables", "figures"))
 
@@ -189,7 +189,11 @@ def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
         "Every condition",
         "",
         {},
-        {"conditions": Table(shown, lines, note + ended_note(summary) + exposure_notes(shown))},
+        {
+            "conditions": Table(
+                shown, lines, " ".join(filter(None, [note, ended_note(summary)])) + exposure_notes(shown)
+            )
+        },
     )
 
 

@@ -57,11 +57,11 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def ended_note(summary: pd.DataFrame) -> str:
-    """How many tests under a condition ended early, and what that means, to stand behind other notes; "" for none."""
+    """How many tests under a condition ended early, and what that means; "" for none."""
     if "until" not in summary or not (count := int((summary["until"].fillna("") != "").sum())):
         return ""
     return (
-        f" {count} of {len(summary)} tests under a condition ended when their answer was known (evaluation.until): the "
+        f"{count} of {len(summary)} tests under a condition ended when their answer was known (evaluation.until): the "
         "accuracy is that of the images looked at, the interval holds what was known then of all, and they are not "
         "compared image by image."
     )

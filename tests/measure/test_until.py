@@ -28,7 +28,7 @@ CONDITIONS = [Condition(), Condition(GaussianNoise(std=0.3))]
 
 
 class Brightest(nn.Module):
-    """Says which half of an image is brighter, the left one or, of a `share` of images, always the right one."""
+    """Says which half of an image is brighter; with a `bias`, that one more often."""
 
     def __init__(self, bias: float = 0.0):
         super().__init__()
@@ -115,9 +115,9 @@ def test_the_first_images_stand_for_all(images: ImageSet) -> None:
 
 def test_a_comparison_ends_when_it_is_decided(images: ImageSet) -> None:
     natural = measure(Brightest(), images, CONDITIONS, trials=TRIALS, seed=1)
-    worse, _ = until(Brightest(0.1), images, 1e-3, natural=in_looking_order(natural.predictions, images.places))
+    worse, _ = until(Brightest(-1.0), images, 1e-3, natural=in_looking_order(natural.predictions, images.places))
     assert list(worse["until"]) == ["below", "below"]
-    bad = measure(Brightest(0.1), images, CONDITIONS, trials=TRIALS, seed=1)
+    bad = measure(Brightest(-1.0), images, CONDITIONS, trials=TRIALS, seed=1)
     better, _ = until(Brightest(), images, 1e-3, natural=in_looking_order(bad.predictions, images.places))
     assert list(better["until"]) == ["above", "above"]
     assert (better["n"] < COUNT).all()
