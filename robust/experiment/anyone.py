@@ -23,8 +23,13 @@ from robust.runs import Identity
 from robust.runs.config import Config
 from robust.runs.tables import complete_rows
 
-#: what is measured of runs beside tests, and what measures it for others
-_OF_RUNS = {"published": "measure_published", "sequences": "measure_stability", "distance": "distance.sample_distances"}
+#: what is asked of runs beside whole tests, and what measures it for others
+_OF_RUNS = {
+    "published": "measure_published",
+    "sequences": "measure_stability",
+    "distance": "distance.sample_distances",
+    "until": "measure_until",
+}
 
 
 def evaluate(

@@ -16,13 +16,13 @@ from robust.experiment.build import build_splits, task_of
 from robust.experiment.experiment import Experiment
 from robust.experiment.exposure import distances_missing, measure_distances
 from robust.experiment.sequences import sequences_missing
+from robust.experiment.until import measure_tests
 from robust.files.claiming import say
 from robust.learn import has_finite_weights, on_gpu
 from robust.measure import (
     Finding,
     SequenceTest,
     knn_accuracy,
-    measure_in_parts,
     measure_published,
     measure_stability,
     preflight,
@@ -32,6 +32,7 @@ from robust.measure import (
 )
 from robust.models import device_of, folded, trunk_of
 from robust.progress import Progress
+from robust.runs.contents import if_sound
 
 _log = logging.getLogger(__name__)
 
@@ -48,16 +49,14 @@ def measure_missing(run: Experiment) -> None:
         for finding in find_faults(model, images, batch_size=100, told=config.trainer.progress):
             _log.warning("%s", finding)
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
-    kept = folder.sound_samples()
+    kept = if_sound(folder.read_samples)
     if kept is None or not samples.are_among(kept):
         folder.write_samples(samples)
-    title = f"testing {run.identity.title}" if config.trainer.progress else None
-    batch_size = config.evaluation.batch_size
     task = task_of(config)
     if task.inspects and not folder.has_extras(task.inspects):
-        folder.write_extras(task.inspect(model, images, batch_size=batch_size, title=title))
-    every_s = config.trainer.checkpoint_every_s
-    for measured in measure_in_parts(model, images, missing, batch_size=batch_size, every_s=every_s, title=title):
+        title = f"testing {run.identity.title}" if config.trainer.progress else None
+        folder.write_extras(task.inspect(model, images, batch_size=config.evaluation.batch_size, title=title))
+    for measured in measure_tests(run, model, images, missing):
         measured.rows = with_exposure(measured.rows, run.conditions, run.trained_on)
         folder.write_tests(measured, run.identity, run.reference_name, images.classes)
     if not missing:

@@ -18,6 +18,7 @@ from robust.experiment.parents import is_run
 from robust.experiment.published import from_anywhere
 from robust.experiment.threads import computing
 from robust.experiment.train import follow, train
+from robust.experiment.until import waits_for_natural
 from robust.files.claiming import Claim, TakenOverError, describe, say
 from robust.learn import DivergedError
 from robust.models import IMAGENET
@@ -71,10 +72,10 @@ def execute(run: Experiment, *, since: float | None = None, patient: bool = True
 
 
 def _needed(run: Experiment) -> list[Experiment]:
-    """The runs that must be done before a run: those that it starts from, and, for the distances of its training, the
-    natural one."""
-    for_distances = [run.reference] if run.reference and distances_missing(run) else []
-    return [*run.parents.values(), *for_distances]
+    """The runs that must be done before a run: those that it starts from; and the natural one, for the distances of its
+    training, or where tests end when it is known how the run stands beside it."""
+    natural = [run.reference] if run.reference and (distances_missing(run) or waits_for_natural(run)) else []
+    return [*run.parents.values(), *natural]
 
 
 def _wait(run: Experiment, error: ClaimedError, *, patient: bool) -> None:

@@ -20,8 +20,9 @@ from robust.experiment.overrides import parse
 from robust.experiment.parents import is_self_supervised, learns
 from robust.experiment.sequences import sequences_missing
 from robust.experiment.sources import named_sources, source_of
+from robust.experiment.until import tests_missing
 from robust.learn import count_devices, freeze, is_one_of_several
-from robust.measure import Condition, Test, planned_tests
+from robust.measure import Condition, Test
 from robust.models import ImagesTooSmallError, load_pretrained, make_network
 from robust.models.registry import allow
 from robust.perturb import Perturbation, key
@@ -144,9 +145,7 @@ class Experiment:
 
     def missing_tests(self) -> list[Test]:
         """The tests this evaluation asks for that were not made yet."""
-        settings, known, stale = self.config.evaluation, self.files.known_tests(), self._stale()
-        planned = planned_tests(self.conditions, trials=settings.trials, seed=settings.seed)
-        return [test for test in planned if test[1] not in known or test[1][0] in stale]
+        return tests_missing(self, self._stale())
 
     def missing_attacks(self) -> list[tuple[AttackPlan, tuple[int, int]]]:
         """The attacks, and the pairs of label and target, that were not made yet."""

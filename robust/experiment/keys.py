@@ -29,6 +29,10 @@ _AT_LEAST_1 = Rule("a number >= 1", lambda value: is_number(value) and value >= 
 _SECONDS = Rule("seconds above 0, such as 0.01 or 1/60", lambda value: is_fraction(value) and _is_time(value))
 _SHARE = Rule("a number above 0 and at most 1", lambda value: is_number(value) and 0 < value <= 1)
 _PART = Rule("a number above 0 and below 1", lambda value: is_number(value) and 0 < value < 1)
+_WIDTH = Rule(
+    "a number above 0 and below 0.5, such as 0.01 (accuracy to within one percentage point)",
+    lambda value: is_number(value) and 0 < value < 0.5,
+)
 #: of `trainer.keep`: the weights of the epoch with the best validation accuracy
 BEST = "best"
 _KEEP = Rule(
@@ -136,6 +140,7 @@ KEYS = {
     "data.validation": Key(_PART.or_null()),
     "evaluation.batch_size": Key(whole(1)),
     "evaluation.conditions": Key(_LEVELS),
+    "evaluation.decide": Key(SWITCH, needed=False),
     "evaluation.distance": Key(SWITCH, needed=False),
     "evaluation.families": Key(_LIST),
     "evaluation.once": Key(_LIST),
@@ -144,6 +149,7 @@ KEYS = {
     "evaluation.seed": Key(whole(0)),
     "evaluation.sequences": Key(SWITCH),
     "evaluation.trials": Key(whole(1)),
+    "evaluation.until": Key(_WIDTH.or_null(), needed=False),
     "force": Key(SWITCH),
     "label_smoothing": Key(_PART.or_null()),
     "logger": Key(_CALLED),

@@ -30,6 +30,7 @@ from robust.measure.samples import Samples, take_samples
 from robust.measure.stability import STABILITY_KEY, SequenceTest, measure_stability, planned_sequences
 from robust.measure.suites import SUITES, UNITS, suite_scores, suite_tests, unit_of
 from robust.measure.summary import scores, summarize
+from robust.measure.until import UNTIL, as_whole, ended_early, in_looking_order, measure_until
 
 __all__ = [
     "CALIBRATION",
@@ -41,6 +42,7 @@ __all__ = [
     "TEST_KEY",
     "UNITS",
     "UNKNOWN",
+    "UNTIL",
     "Condition",
     "Finding",
     "Flips",
@@ -48,15 +50,18 @@ __all__ = [
     "Samples",
     "SequenceTest",
     "Test",
+    "as_whole",
     "aurra",
     "check_classes",
     "condition_title",
     "confidence_bins",
     "confusion_counts",
+    "ended_early",
     "expected_calibration_error",
     "exposure_of",
     "features",
     "flips",
+    "in_looking_order",
     "knn_accuracy",
     "layers",
     "mcnemar",
@@ -65,6 +70,7 @@ __all__ = [
     "measure_layers",
     "measure_published",
     "measure_stability",
+    "measure_until",
     "movement",
     "only_exposed",
     "planned_sequences",

@@ -45,8 +45,8 @@ class Measurement:
 
 
 _BINS = ["bin_counts", "bin_right", "bin_confidence"]
-_ROWS = pd.DataFrame(columns=[*TEST_KEY, "n", "accuracy", *CALIBRATION])
-_PREDICTIONS = pd.DataFrame(columns=[*TEST_KEY, "label", "predicted", *_BINS])
+ROW_COLUMNS = [*TEST_KEY, "n", "accuracy", *CALIBRATION]
+PREDICTION_COLUMNS = [*TEST_KEY, "label", "predicted", *_BINS]
 
 
 def predict(
@@ -108,7 +108,7 @@ def measure(
         condition.check(images.shape)
     tests = planned_tests(conditions, trials=trials, seed=seed)
     if not tests:
-        return Measurement(_ROWS, _PREDICTIONS)
+        return Measurement(pd.DataFrame(columns=ROW_COLUMNS), pd.DataFrame(columns=PREDICTION_COLUMNS))
     (measured,) = measure_in_parts(model, images, tests, batch_size=batch_size, every_s=math.inf, title=title)
     return measured
 
@@ -127,23 +127,37 @@ def measure_in_parts(
         raise ValueError("There are no images to test on.")
     device = device_of(model)
     images = images.near(device)
-    labels = as_numbers(images.labels, len(images.classes))
     rows, predictions, begun = [], [], time.monotonic()
     with evaluating(model), Progress(title, len(tests) * len(images), "image") as progress:
         for place, (condition, test) in enumerate(tests, start=1):
             predicted, confidence = predict(
                 model, images, condition, test[2], seed=test[3], batch_size=batch_size, progress=progress
             )
-            right = predicted == images.labels.to(device)
-            calibration, bins = calibration_figures(model, confidence, right)
-            rows.append((*test, len(images), right.sum().item() / len(images), *calibration))
-            predictions.append((*test, labels, as_numbers(predicted, len(images.classes)), *bins))
+            row, kept = figures(model, test, images.labels, predicted, confidence, classes=len(images.classes))
+            rows.append(row)
+            predictions.append(kept)
             if place == len(tests) or time.monotonic() - begun > every_s:
                 yield Measurement(
-                    pd.DataFrame(rows, columns=_ROWS.columns),
-                    pd.DataFrame(predictions, columns=_PREDICTIONS.columns),
+                    pd.DataFrame(rows, columns=ROW_COLUMNS), pd.DataFrame(predictions, columns=PREDICTION_COLUMNS)
                 )
                 rows, predictions, begun = [], [], time.monotonic()
+
+
+def figures(
+    model: nn.Module,
+    test: tuple[str, float, int, int],
+    labels: Tensor,
+    predicted: Tensor,
+    confidence: Tensor,
+    *,
+    classes: int,
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """What a test comes to, of the images' labels and what `predict` gave: its row and its predictions (see
+    `Measurement`)."""
+    right = predicted == labels.to(predicted.device)
+    calibration, bins = calibration_figures(model, confidence, right)
+    row = (*test, len(labels), right.sum().item() / len(labels), *calibration)
+    return row, (*test, as_numbers(labels, classes), as_numbers(predicted, classes), *bins)
 
 
 def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) -> list[Test]:

@@ -29,7 +29,7 @@ class ImageScores:
 def correct_images(predictions: pd.DataFrame) -> tuple[bytes, pd.DataFrame, pd.Series]:
     """The labels; how often each image was recognised, a row for each condition, the mean over its trials; and which
     trials these are, a set of trial and evaluation's seed for each. `predictions`: a row for each test, as
-    `Measurement` has them, with TEST_KEY, label and predicted."""
+    `Measurement` has them, with TEST_KEY, label and predicted; each of all images, and at least one."""
     names, rows, made = [], [], []
     for (name, level), group in predictions.groupby(["test_perturbation", "test_level"], sort=False):
         names.append(condition_title(name, level))

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 import pandas as pd
 
 from robust.measure.conditions import NATURAL, condition_title
+from robust.measure.until import as_whole
 from robust.perturb.corruptions import CORRUPTIONS, SEVERITIES
 
 _FAMILIES = {
@@ -162,6 +163,7 @@ def _tests_of_suites(rows: pd.DataFrame) -> pd.DataFrame:
         for place, test in enumerate(tests)
     ]
     known = pd.DataFrame(named, columns=["suite", "place", *_TEST, "fixed", "random"])
+    rows = as_whole(rows)
     levels = rows["test_level"].astype(float).round(_DIGITS)
     made = rows.assign(evaluation_seed=rows.get("evaluation_seed", 0), test_level=levels)
     made = made.merge(known, on=_TEST).drop_duplicates([*_RUN, "place", *_TRIAL])

@@ -1,8 +1,9 @@
 """What the rows of a run come to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from robust.measure.calibration import CALIBRATION
@@ -11,6 +12,7 @@ from robust.measure.evaluate import TEST_KEY
 from robust.measure.exposure import knows_exposure
 from robust.measure.intervals import student, wilson
 from robust.measure.suites import suite_scores
+from robust.measure.until import as_whole, ended_early, images_of
 
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
@@ -19,14 +21,15 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
 
     `low` and `high` bound the 95 % interval of the accuracy over images like these: Wilson's, for n images. Trials
     perturb the same images again, so they narrow it by less than they are many; here by nothing, which is on the safe
-    side.
+    side. Of a condition that ended early (see `measure_until`) the interval holds what was known then, too,
+    and `until` says why it did.
     """
     by = ["run", "test_perturbation", "test_level"]
-    grouped = rows.groupby(by, sort=False, dropna=False)
+    grouped = rows.assign(images=images_of(rows)).groupby(by, sort=False, dropna=False)
     said: Any = {"exposure": ("exposure", "first")} if knows_exposure(rows) else {}
     summary = grouped.agg(
         trials=("accuracy", "size"),
-        n=("n", "first"),
+        n=("images", "first"),
         mean=("accuracy", "mean"),
         std=("accuracy", "std"),
         worst=("accuracy", "min"),
@@ -36,7 +39,21 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     summary = summary.fillna({"std": 0.0}).reset_index()
     bounds = [wilson(mean, n) for mean, n in zip(summary["mean"], summary["n"], strict=True)]
     summary["low"], summary["high"] = zip(*bounds, strict=True) if bounds else ((), ())
-    return summary
+    return _with_known(summary, rows[ended_early(rows)], by)
+
+
+def _with_known(summary: pd.DataFrame, ended: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The summary, its intervals no narrower than those of the conditions that `ended` early."""
+    if ended.empty:
+        return summary
+    each = ended.groupby([*by], dropna=False)
+    known = each.agg(until=("until", "first"), until_low=("until_low", "min"), until_high=("until_high", "max"))
+    known = summary[[*by]].merge(known.reset_index(), how="left")
+    return summary.assign(
+        until=known["until"].fillna(""),
+        low=np.fmin(summary["low"].to_numpy(), known["until_low"].to_numpy()),
+        high=np.fmax(summary["high"].to_numpy(), known["until_high"].to_numpy()),
+    )
 
 
 def scores(rows: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Any]:
@@ -58,7 +75,7 @@ def scores(rows: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Any]:
 def perturbed_accuracy(rows: pd.DataFrame) -> pd.Series:
     """The accuracy of each run in the perturbed tests that all runs of its data went through, the same conditions in
     the same trials: a mean over conditions, each a mean over its trials; none for a run without any."""
-    tests = rows[rows["test_perturbation"] != NATURAL]
+    tests = as_whole(rows[rows["test_perturbation"] != NATURAL])
     runs = tests["data"].map(rows.groupby("data")["run"].nunique())
     key = ["data", *(name for name in TEST_KEY if name in rows)]
     shared = tests[tests.groupby(key)["run"].transform("nunique") == runs]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from robust.measure import NATURAL, TEST_KEY
+from robust.measure import NATURAL
 from robust.measure.claims import FEWEST_SEEDS
 from robust.measure.intervals import resampling_weights
 from robust.measure.paired import image_scores, paired_differences
@@ -33,7 +33,8 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     perturbation and level, with at least 3 seeds in common. Columns: data, model, train_perturbation, train_level,
     first, second, condition, difference (accuracy of the first minus that of the second, a fraction), low, high,
     seeds, images, `better` (the technique's name where the interval excludes 0, else ""). The condition
-    "mean over all" is the mean over those that they share. Runs whose predictions were not kept are passed over.
+    "mean over all" is the mean over those that they share. Runs whose predictions were not kept are passed over,
+    and conditions that ended early.
 
     `low` to `high` is a 95 % interval for other seeds and other images (crossed: each seed saw the same images),
     paired over both (see `intervals.paired`). Images are resampled `resamples` times, alike for all runs. Seeds are
@@ -45,11 +46,14 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     weights = functools.cache(functools.partial(resampling_weights, resamples=resamples, seed=seed))
     scores = {}
     for folder in tqdm(needed, desc="comparing", unit="run", delay=1, leave=False, disable=None):
-        predictions = RunFolder(folder).read_predictions([*TEST_KEY, "label", "predicted"])
+        predictions = RunFolder(folder).read_whole_tests()
         assert predictions is not None
-        scores[folder] = image_scores(predictions, weights)
+        if len(predictions):
+            scores[folder] = image_scores(predictions, weights)
     lines = []
     for names, *sides in pairs:
+        if not all(folder in scores for side in sides for folder in side):
+            continue
         for line in paired_differences(*([scores[folder] for folder in side] for side in sides)):
             better = names["first"] if line["low"] > 0 else names["second"] if line["high"] < 0 else ""
             lines.append({**names, **line, "better": better})

@@ -11,7 +11,7 @@ from robust.measure.exposure import exposed_mean, exposure_columns, knows_exposu
 from robust.measure.suites import comparable_suites, suite_text
 from robust.measure.summary import seeds_line
 from robust.report.exposure import LEGEND, marked
-from robust.report.tables import intervals_note, percent, varying, with_half, with_interval
+from robust.report.tables import ended_note, intervals_note, percent, varying, with_half, with_interval
 from robust.runs.settings import kept_epoch
 from robust.runs.titles import given_beside, kind_folders, only_measured, short_models
 
@@ -80,6 +80,7 @@ def score_table(
         _ARROWS if compared else "",
         "" if (summary["test_perturbation"] == NATURAL).all() else _WORST.format(_WHOSE[compared]),
         _note(suites, lines, summary, shown) if shown or not conditions else "",
+        ended_note(summary),
         LEGEND if knows_exposure(summary) else "",
         _untested(summary),
         _baselines(summary),

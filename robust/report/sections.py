@@ -22,6 +22,7 @@ from robust.report.section import Section, Table
 from robust.report.studies import studies
 from robust.report.tables import (
     calibration_columns,
+    ended_note,
     interval_column,
     over_seeds,
     percent,
@@ -184,7 +185,16 @@ def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
         "AURRA as in arXiv 1907.07174. A run's standard deviation over trials and its worst trial are in its "
         "summary.json."
     )
-    return Section("Every condition", "", {}, {"conditions": Table(shown, lines, note + exposure_notes(shown))})
+    return Section(
+        "Every condition",
+        "",
+        {},
+        {
+            "conditions": Table(
+                shown, lines, " ".join(filter(None, [note, ended_note(summary)])) + exposure_notes(shown)
+            )
+        },
+    )
 
 
 def _runs(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:

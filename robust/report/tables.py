@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure import CALIBRATION, NATURAL, summarize
+from robust.measure import CALIBRATION, NATURAL, as_whole, summarize
 from robust.measure.intervals import student_half
 from robust.runs.titles import kind_folders, run_titles
 
@@ -24,8 +24,9 @@ def summary_table(rows: pd.DataFrame, folders: Iterable[Path] = ()) -> pd.DataFr
     runs = rows.drop_duplicates("run")[["run", *_RUN]]
     runs = runs.sort_values("technique", key=lambda names: names != NATURAL, kind="stable")
     runs["title"] = run_titles(runs, kind_folders(folders, runs))
-    trials = pd.util.hash_pandas_object(rows.reindex(columns=["trial", "evaluation_seed"]), index=False)
-    same = trials.groupby([rows["run"], *(rows[name] for name in _TEST)]).sum().rename("trials")  # of a set
+    whole = as_whole(rows)
+    trials = pd.util.hash_pandas_object(whole.reindex(columns=["trial", "evaluation_seed"]), index=False)
+    same = trials.groupby([whole["run"], *(whole[name] for name in _TEST)]).sum().rename("trials")  # of a set
     summary = runs.merge(summarize(rows), on="run").merge(same, on=["run", *_TEST], suffixes=("", "_made"))
     natural = summary[["run", *_TEST, "mean", "trials_made"]].rename(columns={"run": "reference", "mean": "before"})
     return summary.merge(natural, on=["reference", *_TEST, "trials_made"], how="left").drop(columns="trials_made")
@@ -53,6 +54,17 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
     lines.loc[several, "low"] = (lines["mean"] - half).clip(0)[several]
     lines.loc[several, "high"] = (lines["mean"] + half).clip(None, 1)[several]
     return lines.drop(columns="std")
+
+
+def ended_note(summary: pd.DataFrame) -> str:
+    """How many tests under a condition ended early, and what that means; "" for none."""
+    if "until" not in summary or not (count := int((summary["until"].fillna("") != "").sum())):
+        return ""
+    return (
+        f"{count} of {len(summary)} tests under a condition ended when their answer was known (evaluation.until): the "
+        "accuracy is that of the images looked at, the interval holds what was known then of all, and they are not "
+        "compared image by image."
+    )
 
 
 def varying(scores: pd.DataFrame) -> list[str]:

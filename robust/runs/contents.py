@@ -31,7 +31,10 @@ _SAMPLES = {"names": 1, "levels": 1, "images": 5, "labels": 1, "predicted": 2, "
 _SETTINGS = ("data", "model", "perturb", "technique", "task", "optimizer", "trainer", "evaluation", "attack", "logger")
 #: empty where a model gives no logits
 _MAY_LACK = {name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")}
+_ENDINGS = ("", "narrow", "above", "below")  # of conditions; likewise
+_UNTIL = ("until_low", "until_high", "until_images", "until_trials")  # there where one ended early
 _EXPOSURES = ("", "seen", "family", "far", "unknown")  # those of `robust.measure`, which takes long to import
+_LACKING = {**_MAY_LACK, **{name: [""] for name in _UNTIL}}
 _AT_ONCE = 500  # files of rows
 _Read = TypeVar("_Read")
 
@@ -106,14 +109,27 @@ def _parse_together(paths: Sequence[Path], texts: Mapping[int, str], *, skipped:
 
 
 def _parse_rows(path: Path, text: str) -> pd.DataFrame:
-    rows = formats.parse_csv(path, text, _ROWS, words=_WORDS, keep_default_na=False, na_values=_MAY_LACK)
+    rows = formats.parse_csv(path, text, _ROWS, words=(*_WORDS, "until"), keep_default_na=False, na_values=_LACKING)
     if not rows["accuracy"].between(0, 1).all():
         raise DamagedError(path, "not every accuracy is from 0 to 1")
     rows = rows.reindex(columns=rows.columns.union(list(_MAY_LACK), sort=False))
     rows = rows if "exposure" in rows else rows.assign(exposure="")
     if not rows["exposure"].isin(_EXPOSURES).all():
         raise DamagedError(path, f"not every exposure is one of {', '.join(_EXPOSURES[1:])}")
+    if "until" in rows:
+        _check_until(path, rows)
     return rows
+
+
+def _check_until(path: Path, rows: pd.DataFrame) -> None:
+    """Raises DamagedError unless rows say of each condition that ended early what was known."""
+    formats.check_columns(path, rows, _UNTIL)
+    if not rows["until"].isin(_ENDINGS).all():
+        raise DamagedError(path, f"not every `until` is one of {', '.join(_ENDINGS[1:])}")
+    known = rows.loc[rows["until"] != "", [*_UNTIL]].apply(pd.to_numeric, errors="coerce")
+    between = known["until_low"].ge(0) & known["until_high"].le(1) & known["until_low"].le(known["until_high"])
+    if not (between & known["until_images"].ge(1) & known["until_trials"].ge(1)).all():
+        raise DamagedError(path, "not every condition that ended early says what was known")
 
 
 def read_table(path: Path, *, words: Sequence[str] = (), numbers: Sequence[str] = ()) -> pd.DataFrame | None:
@@ -142,6 +158,16 @@ def read_predictions(path: Path, columns: Sequence[str] | None = None, *, quickl
     if {"label", "predicted"} <= set(found) and not found["label"].map(len).eq(found["predicted"].map(len)).all():
         raise DamagedError(path, "there are not as many labels as predictions")
     return found
+
+
+def read_whole_tests(path: Path) -> pd.DataFrame | None:
+    """TEST_KEY, label and predicted of the tests of all images, so that what stands at one place is of one image."""
+    if not sums.check(path):
+        return None
+    columns = [*_TESTS, *({"images"} & {*formats.parquet_columns(path)})]
+    found = read_predictions(path, columns)
+    assert found is not None
+    return found[found["images"].isna()].drop(columns="images").reset_index(drop=True) if "images" in found else found
 
 
 def read_confidence(path: Path) -> pd.DataFrame | None:

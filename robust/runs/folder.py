@@ -114,20 +114,23 @@ class RunFolder:
         """Whether it was tested; says so where the rows are gone."""
         return self.rows.is_file() or sums.check(self.rows)
 
-    def known_tests(self) -> set[tuple[str, float, int, int]]:
-        """The tests (see TEST_KEY) whose row and whose predictions are there, undamaged."""
+    def known_rows(self) -> pd.DataFrame | None:
+        """The rows of the tests whose predictions are there too, undamaged."""
         from robust.runs import tables
 
         rows = self._sound_rows()
         predictions = if_sound(lambda: contents.read_predictions(self.predictions, tables.TEST_KEY, quickly=True))
-        return set() if rows is None or predictions is None else tables.tests_in(rows, predictions)
+        return None if rows is None or predictions is None else tables.rows_in(rows, predictions)
+
+    def known_tests(self) -> set[tuple[str, float, int, int]]:
+        """The tests (see TEST_KEY) of these; without those of conditions that ended early."""
+        from robust.runs import tables
+
+        return set() if (rows := self.known_rows()) is None else tables.whole_tests(rows)
 
     def write_tests(self, measured: "Measurement", identity: Identity, reference: str, classes: Sequence[str]) -> None:
-        """Writes rows, predictions, confusion and summary, old and new tests together.
-
-        Each test stands in them once, whatever was written before; what is damaged is left out. The rows come last,
-        since they say what is known.
-        """
+        """Writes rows, predictions, confusion and summary, old and new tests together, each once; what is damaged is
+        left out. The rows come last, since they say what is known."""
         from robust.runs import tables
 
         rows = tables.join_tests(self._sound_rows(), tables.complete_rows(measured.rows, identity, reference))
@@ -146,10 +149,10 @@ class RunFolder:
 
         self._write(
             {
-                self.predictions: predictions,
+                self.predictions: tables.without_until(predictions),
                 self.confusion: confusion_counts(predictions, classes),
                 self.summary: json.dumps(tables.summary_of(rows), indent=2, allow_nan=False) + "\n",
-                self.rows: rows,
+                self.rows: tables.without_until(rows),
             }
         )
 
@@ -177,6 +180,10 @@ class RunFolder:
     def read_predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame | None:
         """What every test came to, or some `columns` of that: TEST_KEY, label and predicted, and `confidence_bins`."""
         return contents.read_predictions(self.predictions, columns)
+
+    def read_whole_tests(self) -> pd.DataFrame | None:
+        """TEST_KEY, label and predicted of the tests of all images: what stands at one place there is of one image."""
+        return contents.read_whole_tests(self.predictions)
 
     def read_confidence(self) -> pd.DataFrame | None:
         """The network's confidence in its tests: TEST_KEY and the arrays of `confidence_bins`; None also where that was
@@ -238,16 +245,12 @@ class RunFolder:
         """How stable the network is under sequences of frames (see `measure_stability`)."""
         return contents.read_stability(self.stability)
 
-    def sound_stability(self) -> pd.DataFrame | None:
-        """The same, where it is undamaged."""
-        return if_sound(self.read_stability)
-
     def write_stability(self, tests: pd.DataFrame, identity: Identity, reference: str) -> None:
         """Adds tests to those there, undamaged; of each sequence the last one stands there."""
         from robust.runs import tables
 
         rows = tables.with_run(tests, identity, reference)
-        self._write({self.stability: tables.join_stability(self.sound_stability(), rows)})
+        self._write({self.stability: tables.join_stability(if_sound(self.read_stability), rows)})
 
     def read_knn(self) -> pd.DataFrame | None:
         """See `write_knn`: one row."""
@@ -264,10 +267,6 @@ class RunFolder:
     def read_samples(self) -> "Samples | None":
         """A few test images as the network saw them."""
         return contents.read_samples(self.samples)
-
-    def sound_samples(self) -> "Samples | None":
-        """The same, where they are undamaged."""
-        return if_sound(self.read_samples)
 
     def write_samples(self, samples: "Samples") -> None:
         self._write({self.samples: samples})

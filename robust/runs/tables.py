@@ -5,7 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from robust.measure import CALIBRATION, NATURAL, PUBLISHED_KEY, TEST_KEY, UNKNOWN, scores, summarize
+from robust.measure import (
+    CALIBRATION,
+    NATURAL,
+    PUBLISHED_KEY,
+    TEST_KEY,
+    UNKNOWN,
+    UNTIL,
+    ended_early,
+    scores,
+    summarize,
+)
 from robust.runs.identity import Identity
 
 #: the columns of every table of rows
@@ -42,7 +52,7 @@ def complete_rows(rows: pd.DataFrame, identity: Identity, reference: str) -> pd.
     """
     perturbed = rows["test_perturbation"] != NATURAL
     known = rows if "exposure" in rows else rows.assign(exposure=perturbed.map({True: UNKNOWN, False: ""}))
-    return with_run(known, identity, reference)[COLUMNS]
+    return with_run(known, identity, reference)[[*COLUMNS, *(name for name in UNTIL if name in rows)]]
 
 
 def with_run(table: pd.DataFrame, identity: Identity, reference: str) -> pd.DataFrame:
@@ -60,9 +70,15 @@ def with_run(table: pd.DataFrame, identity: Identity, reference: str) -> pd.Data
     )
 
 
-def tests_in(rows: pd.DataFrame, predictions: pd.DataFrame) -> set[tuple[str, float, int, int]]:
-    """The tests (see TEST_KEY) that stand in both tables."""
-    return set.intersection(*(keys_in(one, TEST_KEY) for one in (rows, predictions)))
+def rows_in(rows: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the tests (see TEST_KEY) that stand in both tables."""
+    both = pd.MultiIndex.from_frame(rows[TEST_KEY]).isin(pd.MultiIndex.from_frame(predictions[TEST_KEY]))
+    return rows[both]
+
+
+def whole_tests(rows: pd.DataFrame) -> set[tuple[str, float, int, int]]:
+    """The tests (see TEST_KEY) of these rows that are of no condition that ended early."""
+    return keys_in(rows[~ended_early(rows)], TEST_KEY)
 
 
 def keys_in(table: pd.DataFrame, columns: Sequence[str]) -> set[tuple[Any, ...]]:
@@ -71,11 +87,21 @@ def keys_in(table: pd.DataFrame, columns: Sequence[str]) -> set[tuple[Any, ...]]
 
 
 def join_tests(before: pd.DataFrame | None, now: pd.DataFrame) -> pd.DataFrame:
-    """The old tests that were not made again, then the new ones: each stands there once."""
+    """The old tests that were not made again, then the new ones: each stands there once; of a condition that ended
+    early and is measured again none of the old."""
     if before is None or before.empty:
         return now
     again = before.set_index(TEST_KEY).index.isin(now.set_index(TEST_KEY).index)
+    condition = [name for name in TEST_KEY if name != "trial"]
+    conditions, theirs, ended = before.set_index(condition).index, now.set_index(condition).index, ended_early(now)
+    again |= conditions.isin(theirs[ended]) | (ended_early(before) & conditions.isin(theirs))
     return pd.concat([before[~again], now], ignore_index=True)
+
+
+def without_until(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of tests without the columns that are of tests that ended early, where none did."""
+    some = ended_early(table).any() or ("images" in table and table["images"].notna().any())
+    return table if some else table.drop(columns=[*UNTIL, "images"], errors="ignore")
 
 
 def join_attacks(before: pd.DataFrame | None, now: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from robust.measure import NATURAL, TEST_KEY, condition_title, summarize
+from robust.measure import NATURAL, condition_title, summarize
 from robust.measure.claims import Comparison, Figure, Subject, decide, read_claims
 from robust.measure.intervals import normal, student
 from robust.measure.paired import correct_images
@@ -64,14 +64,15 @@ class _Predictions:
 
     def of(self, run: str, setting: Setting) -> np.ndarray | None:
         """By one run under the setting's condition, a fraction of the trials for each image; None where
-        that was not kept."""
+        that was not kept, or ended early."""
         if run not in self.folders:
             return None
         if run not in self.tables:
-            predictions = RunFolder(self.folders[run]).read_predictions([*TEST_KEY, "label", "predicted"])
+            predictions = RunFolder(self.folders[run]).read_whole_tests()
             assert predictions is not None
-            self.tables[run] = correct_images(predictions)[1]
-        return self.tables[run].loc[condition_title(setting.test, setting.test_level)].to_numpy()
+            self.tables[run] = correct_images(predictions)[1] if len(predictions) else pd.DataFrame()
+        title = condition_title(setting.test, setting.test_level)
+        return self.tables[run].loc[title].to_numpy() if title in self.tables[run].index else None
 
 
 def strategies_claims(rows: pd.DataFrame, folders: Sequence[Path] = ()) -> pd.DataFrame:

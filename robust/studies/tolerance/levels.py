@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from robust.measure import NATURAL, TEST_KEY
+from robust.measure import NATURAL
 from robust.measure.intervals import paired, percentile, resampling_weights
 from robust.measure.suites import LESS_IS_WORSE
 from robust.measure.tolerance import Tolerated, tolerated, tolerated_ratio
@@ -82,7 +82,7 @@ def _tests(folder: Path) -> dict[str, _Tests]:
     """A run's tests by perturbation, of those that were tested at enough levels."""
     if not RunFolder(folder).predictions.is_file():
         return {}
-    predictions = RunFolder(folder).read_predictions([*TEST_KEY, "label", "predicted"])
+    predictions = RunFolder(folder).read_whole_tests()
     assert predictions is not None
     names = predictions["test_perturbation"]
     natural = predictions[names == NATURAL]
