@@ -18,7 +18,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer, Container, ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedLocator
 
 from robust.values.text import plain
 
@@ -96,7 +96,7 @@ def _of_axis(figure: Figure, axis: Axes, labels: Sequence[str]) -> Iterator[Mark
     for artist, label in _labelled(axis):
         for x, y, interval in _points(artist):
             place = to_share.transform((x, y))
-            where = f"{across.get(x) or _number(x)}" if across else f"{_axis_name(axis.get_xlabel())} {_number(x)}"
+            where = f"{_axis_name(axis.get_xlabel())} {across.get(x) or _number(x)}"
             text = f"{_said(label, axis.get_title())}; {where.strip()}: {up.get(y) or _number(y)}{interval}"
             yield Mark(place[0], 1 - place[1], text, labels.index(label))
     for image in axis.images:
@@ -158,10 +158,11 @@ def _keys(figure: Figure, labels: Sequence[str]) -> Iterator[Mark]:
 def _names(axis: Axes, side: str) -> dict[float, str]:
     """What stands at the ticks of a side that has names instead of numbers."""
     of_side = getattr(axis, f"{side}axis")
-    if not isinstance(of_side.get_major_formatter(), FixedFormatter):
+    if not isinstance(of_side.get_major_locator(), FixedLocator):
         return {}
-    names = [label.get_text() for label in of_side.get_ticklabels()]
-    return {float(place): plain(name) for place, name in zip(of_side.get_ticklocs(), names, strict=False) if name}
+    places = of_side.get_majorticklocs()
+    names = of_side.get_major_formatter().format_ticks(places)
+    return {float(place): plain(name) for place, name in zip(places, names, strict=True) if name}
 
 
 def _first(figure: Figure, name: str) -> str:
