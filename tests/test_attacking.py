@@ -14,7 +14,7 @@ from robust.errors import FailedError
 from robust.experiment.attack import attack_runs
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
-from robust.report import write_report
+from robust.page import write_report
 from robust.report.attacks import attacks_table
 from robust.runs import RunFolder, State
 

@@ -199,6 +199,7 @@ if __name__ == "__main__":
 
         import robust.cli
         import robust.experiment.compose
+        import robust.page
         import robust.report
         import robust.sweep.pool
 

@@ -140,7 +140,8 @@ def _report(runs: list[str], out: Path | None, formats: str, exposure: str) -> N
     $ robust report runs --out paper --formats pdf,tex
     $ robust report runs --exposure far
     """
-    from robust.report import print_results, write_report
+    from robust.page import write_report
+    from robust.report import print_results
     from robust.runs import collect, find_runs
 
     print_results(collect(folders := find_runs(runs)), folders, exposure=exposure)

@@ -2,7 +2,6 @@
 
 from robust.report.attacks import attacks_table, print_attacks
 from robust.report.figures import Drawing, draw
-from robust.report.page import write_report
 from robust.report.section import numbers
 from robust.report.sections import Section, run_drawings, sections
 from robust.report.terminal import print_results
@@ -17,5 +16,4 @@ __all__ = [
     "print_results",
     "run_drawings",
     "sections",
-    "write_report",
 ]

@@ -139,7 +139,8 @@ def _wait_for_others(runs: Iterable[Experiment]) -> None:
 def finish(runs: Sequence[Experiment]) -> None:
     """The results of these runs, in the terminal and as a page. Raises FailedError if one is not done."""
     # These draw: a second that training need not wait for.
-    from robust.report import print_attacks, print_results, sections, write_report
+    from robust.page import write_report
+    from robust.report import print_attacks, print_results, sections
 
     for run in _with_ancestors(runs):
         clear(run.folder)

@@ -15,7 +15,7 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
 from robust.measure import measure_published
-from robust.report.page import write_report
+from robust.page import write_report
 from robust.report.published import published_table
 from robust.report.terminal import print_results
 from robust.runs import RunFolder, State

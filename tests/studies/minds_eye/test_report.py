@@ -11,7 +11,7 @@ import pytest
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.measure.claims import Figure, Subject, decide, read_claims
-from robust.report import write_report
+from robust.page import write_report
 from robust.runs import State
 from robust.studies.minds_eye.measured import Measured
 from robust.studies.minds_eye.results import Network, pose_errors, predictions, read_networks

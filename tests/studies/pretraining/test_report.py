@@ -8,7 +8,7 @@ import pytest
 
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
-from robust.report import write_report
+from robust.page import write_report
 from robust.runs import RunFolder, State, collect, find_runs
 from robust.studies import pretraining
 from robust.studies.pretraining.report import Pretraining, pretraining_claims

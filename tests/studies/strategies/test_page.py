@@ -7,7 +7,7 @@ import pandas as pd
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
-from robust.report import write_report
+from robust.page import write_report
 
 
 def test_a_grid_is_drawn_as_the_paper_draws_it_and_ranked(make_run: Callable[..., Experiment], tmp_path: Path) -> None:
@@ -21,4 +21,4 @@ def test_a_grid_is_drawn_as_the_paper_draws_it_and_ranked(make_run: Callable[...
     assert len(pd.read_csv(out / "tables" / "ranking.csv")) == 5
     for text in ((out / "index.html").read_text(), (out / "README.md").read_text()):
         assert "points of natural accuracy" in text
-        assert "figures/figure-A2.csv" in text
+        assert "figure-A2.csv" in text

@@ -1,6 +1,7 @@
-"""The report as files: a page that needs no network, a README, and each figure and table by itself."""
+"""The report as files: a page that can be mailed, a README, and each figure and table by itself."""
 
 import base64
+import gzip
 import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
@@ -16,6 +17,9 @@ from tqdm.auto import tqdm
 from robust.files.places import check_inside
 from robust.files.report_place import check_place, write_files
 from robust.measure import only_exposed
+from robust.page.brief import brief
+from robust.page.links import row_names
+from robust.page.touch import inlined, marks, name_series
 from robust.report.figures import Drawing, draw, usual_format
 from robust.report.section import Section, Table, figure_files, numbers, table_files
 from robust.report.sections import sections
@@ -28,7 +32,8 @@ from robust.values.text import csv, markdown, plain
 FORMATS = {"svg": "SVG", "png": "PNG", "pdf": "PDF", "tex": "LaTeX", "md": "Markdown"}
 _OF_TABLES = ("tex", "md")
 _MOST_ROWS = 30  # of a table in the README
-_CSS_INCH = 96  # pixels
+_CSS_INCH, _POINTS = 96, 72  # pixels, points
+_MOST_BYTES = 1 << 20  # of all rows that the page carries
 
 
 def write_report(
@@ -44,10 +49,10 @@ def write_report(
     `found` is what `sections` has to say of them, where that is known. `out` is a folder; by default one beside the
     runs, named by what they are. In it: index.html; README.md; all rows (rows.parquet); figures/, each as SVG where it
     is lines and as PNG where it is pictures; tables/; claims.csv where published claims can be decided. The numbers of
-    figures and tables are CSV. `formats` are written beside these: svg, png, pdf of every figure, tex and md of every
-    table. With an `exposure` all that is of the tests of that. Raises ValueError for other formats, for no runs, and
-    for a folder with a README.md or index.html of somebody else's, or with a link where files would go, before anything
-    else.
+    figures and tables are CSV. index.html holds all of these, and can be mailed alone. `formats` are written beside:
+    svg, png, pdf of every figure, tex and md of every table. With an `exposure` all that is of the tests of that.
+    Raises ValueError for other formats, for no runs, and for a folder with a README.md or index.html of somebody
+    else's, or with a link where files would go, before anything else.
     """
     if unknown := sorted({*formats} - FORMATS.keys()):
         raise ValueError(f"`formats` must be among {', '.join(FORMATS)}; got {', '.join(unknown)}.")
@@ -64,13 +69,20 @@ def write_report(
     beside = dict.fromkeys(folder for one in found for folder in one.beside)
     texts = numbers(found)
     described = _described(found, {text: file for file, text in texts.items()}, formats)
+    parquet = rows.to_parquet(index=False, compression="zstd")
+    script = (files(__package__) / "page.js").read_text()
     content = {
         "data": ", ".join(dict.fromkeys(_data_names(rows, folders))),
         "networks": rows["model"].unique(),
         "models": rows["run"].nunique() + len(beside),
         "warnings": warnings_of([*folders, *beside]),
         "trained": not only_measured(rows).all(),
+        "brief": brief(rows, folders),
         "sections": described,
+        "style": Markup((files(__package__) / "page.css").read_text()),
+        "script": Markup(script),
+        "script_sum": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "all_rows": _data_url(parquet, "application/vnd.apache.parquet") if len(parquet) <= _MOST_BYTES else "",
         **_circumstances([*folders, *beside]),
     }
     parts = [one for section in described for one in (*section["figures"], *section["tables"])]
@@ -79,7 +91,7 @@ def write_report(
         {
             **{file: data for part in parts for file, data in part["files"]},
             **texts,
-            "rows.parquet": rows.to_parquet(index=False, compression="zstd"),
+            "rows.parquet": parquet,
             "README.md": _fill("page.md", content),
             "index.html": _fill("page.html", content),
         },
@@ -107,17 +119,24 @@ def _described(found: Sequence[Section], places: dict[str, str], formats: Sequen
 
 def _figure(place: str, drawing: Drawing, places: dict[str, str], formats: Sequence[str]) -> dict[str, Any]:
     """A figure as the templates take it, with its `files`; `place` is theirs, without a suffix."""
-    figure = drawing.figure
+    figure, name, text = drawing.figure, Path(place).name, csv(drawing.numbers)
     own = usual_format(figure)
+    labels = name_series(figure)
+    drawn = draw(figure, own)
+    touched = marks(figure, labels)
     others = [one for one in formats if one not in (own, *_OF_TABLES)]
-    files = {one: (f"{place}.{one}", draw(figure, one)) for one in (own, *others)}
+    files = {own: (f"{place}.{own}", drawn)} | {one: (f"{place}.{one}", draw(figure, one)) for one in others}
     return {
-        "name": Path(place).name,
+        "name": name,
         "caption": drawing.caption,
         "file": files[own][0],
-        "image": f"data:image/{own.replace('svg', 'svg+xml')};base64,{base64.b64encode(files[own][1]).decode()}",
+        "lines": Markup(inlined(drawn.decode(), name).removesuffix("</svg>")) if own == "svg" else "",
+        "image": "" if own == "svg" else _data_url(drawn, f"image/{own}"),
+        "marks": touched,
         "width": round(_CSS_INCH * figure.get_figwidth()),
-        "numbers": places.get(csv(drawing.numbers), f"{place}.csv"),
+        "points": (_POINTS * figure.get_figwidth(), _POINTS * figure.get_figheight()),
+        "numbers": places.get(text, f"{place}.csv"),
+        "csv": _attached(text),
         "links": [(FORMATS[one], files[one][0]) for one in others],
         "files": list(files.values()),
     }
@@ -125,20 +144,31 @@ def _figure(place: str, drawing: Drawing, places: dict[str, str], formats: Seque
 
 def _table(place: str, table: Table, places: dict[str, str], formats: Sequence[str]) -> dict[str, Any]:
     """A table as the templates take it, with its `files`; `place` is theirs, without a suffix."""
-    shown, write = table.shown, {"tex": _latex, "md": _markdown}
+    shown, write, name = table.shown, {"tex": _latex, "md": _markdown}, Path(place).name
     files = {one: (f"{place}.{one}", write[one](table.shown)) for one in formats if one in _OF_TABLES}
+    text = csv(table.numbers)
     return {
-        "name": Path(place).name,
+        "name": name,
         "note": table.note,
         "columns": list(shown),
         "words": [bool(pd.to_numeric(shown[column], errors="coerce").isna().all()) for column in shown],
-        "rows": shown.to_numpy().tolist(),
+        "rows": [*zip(row_names(name, shown), shown.to_numpy().tolist(), strict=True)],
         "markdown": Markup(_markdown(shown.head(_MOST_ROWS)).rstrip()),
         "more": max(0, len(shown) - _MOST_ROWS),
-        "numbers": places[csv(table.numbers)],
+        "numbers": places[text],
+        "csv": _attached(text),
         "links": [(FORMATS[one], file) for one, (file, _) in files.items()],
         "files": list(files.values()),
     }
+
+
+def _attached(text: str) -> str:
+    """A text as a link that saves it, compressed."""
+    return _data_url(gzip.compress(text.encode(errors="surrogatepass"), mtime=0), "application/gzip")
+
+
+def _data_url(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _latex(table: pd.DataFrame) -> str:

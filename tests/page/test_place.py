@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from robust.report import Section, write_report
+from robust.page import write_report
+from robust.report import Section
 from robust.report.section import Table
 
 Written = Callable[..., Sequence[Path]]
