@@ -59,11 +59,12 @@ def tolerated_levels(
     target: float | None = None,
     share: float | None = None,
     beside: str = "",
+    only: Collection[str] = (),
     resamples: int = 1000,
 ) -> pd.DataFrame:
     """A line for each kind of run and perturbation that it was tested under at four levels or more: the level at which
     its accuracy crosses the `target`, or this `share` of the natural model's accuracy on natural images (what the runs'
-    `evaluation.tolerance` says, where all say the same; else nine tenths).
+    `evaluation.tolerance` says, where all say the same; else nine tenths). With `only`, of these perturbations.
 
     Columns: title, kind, data, model, perturbation, seeds, levels (how many), least and most of these, target; level,
     low and high, its 95 % interval, over the images and, of several runs, the seeds; an end of the range of levels
@@ -83,7 +84,7 @@ def tolerated_levels(
     summary = summary_table(rows, folders)
     runs = summary.drop_duplicates("run").set_index("run")
     references = runs["reference"].map(lambda own: beside or own)
-    read = {folder: tests for folder in folders if folder.name in runs.index and (tests := _tests(folder))}
+    read = {folder: tests for folder in folders if folder.name in runs.index and (tests := _tests(folder, only))}
     found = _found(read, references, _wanted(read, target, share), resamples)
     about = pd.DataFrame([*found], columns=["run", "perturbation"]).join(runs, on="run")
     lines = []
@@ -125,7 +126,7 @@ def _found(
     return found
 
 
-def _tests(folder: Path) -> dict[str, _Tests]:
+def _tests(folder: Path, only: Collection[str]) -> dict[str, _Tests]:
     """A run's tests by perturbation, of those that were tested at enough levels."""
     if not RunFolder(folder).predictions.is_file():
         return {}
@@ -136,8 +137,8 @@ def _tests(folder: Path) -> dict[str, _Tests]:
     if natural.empty:
         return {}
     labels, known = np.asarray(natural["label"].iloc[0]), _correct(natural)
-    found = {}
-    for name, mine in predictions[(names != NATURAL) & ~names.isin([*CORRUPTIONS])].groupby(names, sort=False):
+    found, chosen = {}, (names != NATURAL) & ~names.isin([*CORRUPTIONS]) & (names.isin([*only]) | (not only))
+    for name, mine in predictions[chosen].groupby(names, sort=False):
         by_level = dict(sorted((level, _correct(some)) for level, some in mine.groupby("test_level") if level > 0))
         if len(by_level) >= _FEWEST:
             correct = np.stack([*by_level.values()])

@@ -34,7 +34,9 @@ def tolerance_section(levels: pd.DataFrame, images: Images | None = None) -> Sec
         return Section("")
     text = " ".join([_TEXT.format(less=_LESS), *said(levels, sure=True)])
     tables = {"tolerance": Table(shown_levels(levels), levels, _note(levels))}
-    return Section("Tolerated levels", text, *((images.drawings, tables | images.tables) if images else ({}, tables)))
+    images = images or Images({}, {})
+    order = ("tables", "figures")
+    return Section("Tolerated levels", text, images.drawings, tables | images.tables, order=order)
 
 
 def print_tolerated(levels: pd.DataFrame) -> None:
