@@ -3,7 +3,6 @@
 import functools
 import json
 import os
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from robust.data import ImageSet, PerturbedData, PublishedTest, Splits
 from robust.experiment.build import build, build_splits
 from robust.experiment.exposure import distances_missing, trained_on
 from robust.experiment.given import described, mapped_classes
+from robust.experiment.limits import limits_missing
 from robust.experiment.overrides import parse
 from robust.experiment.parents import is_self_supervised, learns
 from robust.experiment.sequences import sequences_missing
@@ -88,7 +88,9 @@ class Experiment:
 
     @property
     def reference_name(self) -> str:
-        """The name of the natural run that it is compared with."""
+        """The name of the natural run that it is compared with; of a run that is there as its rows say."""
+        if self.where and self.files.has_rows():
+            return str(self.files.read_rows()["reference"].iloc[0])
         return (self.reference or self).identity.folder
 
     def status(self) -> Status:
@@ -103,9 +105,8 @@ class Experiment:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
         parts = (self.missing_tests, self.missing_attacks, self.missing_published)
         others = (self.misses_knn, self.misses_tracker, self.misses_files)
-        return any(missing() for missing in (*parts, *others)) or bool(
-            sequences_missing(self) or distances_missing(self)
-        )
+        besides = (sequences_missing, distances_missing, limits_missing)
+        return any(missing() for missing in (*parts, *others)) or any(missing(self) for missing in besides)
 
     def misses_files(self) -> bool:
         """Whether files are gone or damaged that can be made again (see `RunFolder.lost`)."""
@@ -145,13 +146,13 @@ class Experiment:
 
     def missing_tests(self) -> list[Test]:
         """The tests this evaluation asks for that were not made yet."""
-        return tests_missing(self, self._stale())
+        return tests_missing(self, self.stale())
 
     def missing_attacks(self) -> list[tuple[AttackPlan, tuple[int, int]]]:
         """The attacks, and the pairs of label and target, that were not made yet."""
         if not self.attack_plans:
             return []
-        known, test, stale = self.files.made_attacks(), self.splits.test, self._stale()
+        known, test, stale = self.files.made_attacks(), self.splits.test, self.stale()
         if known is not None:
             known = known[~known["attack"].map(lambda name: f"attack {name}" in stale)]
         return [(attack_plan, pair) for attack_plan in self.attack_plans for pair in attack_plan.missing(test, known)]
@@ -170,7 +171,7 @@ class Experiment:
         """What went into its training (see `trained_on`)."""
         return trained_on(self)
 
-    def _stale(self) -> set[str]:
+    def stale(self) -> set[str]:
         """What was measured by other code of the user's own than there is now."""
         if not self.sources:
             return set()
@@ -228,7 +229,8 @@ class Experiment:
 
     def _trusted(self) -> list[str]:
         """The networks that the command for this run named; a stored run may name anything."""
-        return [] if self.where else [*_targets(self.config.model)]
+        named = leaves({} if self.where else self.config.model)
+        return [str(value) for name, value in named if name.rpartition(".")[2] == "_target_"]
 
     def build_network(self) -> nn.Module:
         """The untrained network: its weights drawn from the run's seed, or others' where `weights` says so; its layers
@@ -292,8 +294,3 @@ class Experiment:
             return {**model, **given}
         shown = {"image_shape": [channels, height, height], "num_classes": classes}
         return {"_target_": task.network, "network": {**model, **shown}, **given}
-
-
-def _targets(node: Mapping[str, Any]) -> Iterator[str]:
-    """What nested settings have made, by dotted name."""
-    return (str(value) for name, value in leaves(node) if name.rpartition(".")[2] == "_target_")

@@ -35,8 +35,8 @@ _MACHINE = frozenset(
 )
 _UNSHARED = ("force", "parent", "perturb", "technique")
 #: what is measured of a run beside its tests, and not of what it starts from
-_UNASKED = ("evaluation.sequences=false", "evaluation.distance=false")
-_BESIDES = ("published", "sequences", "distance")
+_UNASKED = ("evaluation.sequences=false", "evaluation.distance=false", "evaluation.tolerance=null")
+_BESIDES = ("published", "sequences", "distance", "tolerance")
 
 
 def natural(overrides: Sequence[str], config: Config) -> list[str]:

@@ -31,6 +31,7 @@ from robust.experiment.compose import compose, model_title
 from robust.experiment.conditions import build_conditions
 from robust.experiment.experiment import Experiment
 from robust.experiment.given import given_files
+from robust.experiment.limits import build_searches
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, learns, natural, starts
 from robust.experiment.published import PublishedSets
 from robust.experiment.search_path import trust_projects
@@ -61,14 +62,13 @@ _QUIET = {
     "evaluation.published": None,
     "evaluation.distance": False,
     "evaluation.sequences": False,
+    "evaluation.tolerance": None,
     "logger": {"_target_": "robust.track.Tracker"},
 }
 _OTHER = "the run that this one"
 #: what changes nothing of a network that does not learn
 _OF_TRAINING = ("label_smoothing", "lr_scheduler", "optimizer", "trainer")
-_OF_BATCHES = tuple(
-    f"data.{name}" for name in ("augment", "batch_size", "drop_last", "labels", "shuffle", "validation")
-)
+_BATCHES = ("augment", "batch_size", "drop_last", "labels", "shuffle", "validation")
 
 
 class Preparation:
@@ -214,6 +214,7 @@ def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[Attack
     """What a run is tested under, and attacked with."""
     conditions = build_conditions(config, splits.test.shape, own_family=config.perturb.family)
     attack_plans = build_attacks(config.attack)
+    build_searches(config, splits.test.shape)
     if not config.task.tested:
         return [], []
     if config.task.get("images") is not None:
@@ -283,11 +284,10 @@ def _identify(
     if is_run(config.technique.start):  # which one its own identity says
         settings = settings.changed({"technique.start": "run"})
     if not learns(config):
-        settings = settings.without(_OF_TRAINING).changed(dict.fromkeys(_OF_BATCHES))
+        settings = settings.without(_OF_TRAINING).changed({f"data.{name}": None for name in _BATCHES})
     if settings.weights is not None:
         settings = settings.changed({"weights": published_digest(str(settings.weights))})
-    files = {f"model.{name}": digest_of(path) for name, path in given_files(config.model).items()}
-    settings = settings.changed(files) if files else settings
+    settings = settings.changed({f"model.{name}": digest_of(path) for name, path in given_files(config.model).items()})
     return identify(
         settings,
         model=model_title(config.model),

@@ -145,12 +145,14 @@ def _check_training(config: Config, learnt: type[Task]) -> None:
 
 
 def _check_more_tests(config: Config) -> None:
-    """Raises ValueError where sequences of frames are to be shown to a network that is not tested on pictures, and for
-    them, distances and what ends tests early where there are no tests."""
+    """Raises ValueError where sequences of frames, or each image's limits, are asked of a network that is not tested on
+    pictures, and for them, distances and what ends tests early where there are no tests."""
     evaluation, task = config.evaluation, config.task
-    holds = not evaluation.sequences or (task.tested and task.get("images") is None)
     advice = "It is for networks that classify pictures as they are."
-    check("evaluation.sequences", evaluation.sequences, f"false with `task={task.name}`", holds, advice)
+    for name, no in (("sequences", "false"), ("tolerance", "null")):
+        asked = evaluation.get(name)
+        holds = not asked or (task.tested and task.get("images") is None)
+        check(f"evaluation.{name}", asked, f"{no} with `task={task.name}`", holds, advice)
     until, decide = evaluation.get("until"), evaluation.get("decide")
     check("evaluation.until", until, "null with `evaluation=none`", not until or evaluation.conditions is not None)
     check(

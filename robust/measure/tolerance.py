@@ -18,6 +18,7 @@ _STEPS, _ENOUGH = 60, 1e-9  # of Fisher's scoring; when no estimate moves any mo
 _LEAST = 1e-4  # of a share, so that none weighs without bound
 _STEEPEST = 50.0  # standard deviations for each factor of e
 _FEWEST = 3  # levels that a curve goes through
+_HALF = 0.5 - 1e-6  # of the images, summed in float32
 
 
 class Curve(NamedTuple):
@@ -106,6 +107,21 @@ def tolerated(
     resampled = _crossings(curves, target, levels, more_is_worse=more_is_worse)
     low, high = percentile(resampled)
     return Tolerated(float(np.exp(level)), float(np.exp(low)), float(np.exp(high)), misfit), resampled
+
+
+def median_limit(
+    levels: Sequence[float], falls: np.ndarray, weights: Sequence[np.ndarray]
+) -> tuple[Tolerated, np.ndarray]:
+    """The level by which half of the images have fallen, and its logarithm on each resample of the images, as
+    `tolerated` gives them, but from no curve (misfit NaN). `levels`: the least harmful first; `falls`, shape (images,):
+    see `limits.falls`. A median image that is wrong unperturbed stands at the first level, one that never falls at the
+    last."""
+    ends = np.log([levels[0], *levels, levels[-1]])
+    each = falls == np.arange(len(ends))[:, None]
+    resampled = ends[(resampled_means(each, weights).cumsum(axis=0) >= _HALF).argmax(axis=0)]
+    level = ends[(each.mean(axis=1).cumsum() >= _HALF).argmax()]
+    low, high = percentile(resampled)
+    return Tolerated(float(np.exp(level)), float(np.exp(low)), float(np.exp(high)), np.nan), resampled
 
 
 def tolerated_ratio(

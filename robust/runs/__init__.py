@@ -8,6 +8,7 @@ from robust.runs.distances import with_distances
 from robust.runs.folder import RunFolder
 from robust.runs.formats import DamagedError
 from robust.runs.identity import VERSION, Identity, identify
+from robust.runs.limits import image_limits
 from robust.runs.log import logged
 from robust.runs.network import load
 from robust.runs.settings import is_setting, with_settings
@@ -45,6 +46,7 @@ __all__ = [
     "find_runs",
     "git_commit",
     "identify",
+    "image_limits",
     "is_setting",
     "leaves",
     "load",

@@ -11,8 +11,8 @@ from robust.measure import CALIBRATION
 from robust.report import sections
 from robust.runs import collect
 from robust.runs.tables import COLUMNS
-from robust.studies.tolerance.levels import tolerated_levels
-from robust.studies.tolerance.report import shown_levels, tolerance_section
+from robust.tolerated.levels import tolerated_levels
+from robust.tolerated.report import shown_levels, tolerance_section
 
 ISOS, F_NUMBERS = (400, 1600, 6400, 25600), (1.4, 2.8, 5.6, 11)
 LABELS = np.arange(600) % 10
@@ -71,7 +71,7 @@ def test_the_page_says_who_tolerates_more_and_marks_bounds(folders: list[Path]) 
     rows = collect(folders)
     section = tolerance_section(tolerated_levels(folders, rows))
     assert "harden tolerates 2." in section.text
-    assert "the level of iso@phone_4 that the natural model does" in section.text
+    assert "times the ISO of iso@phone_4 that the natural model does" in section.text
     assert "of defocus" not in section.text.partition("other seeds.")[2], "both fall alike there"
     assert "Tolerated levels" in {one.title for one in sections(folders, rows)}
     shown = shown_levels(tolerated_levels(folders, rows, target=0.02))
