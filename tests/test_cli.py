@@ -14,6 +14,7 @@ from robust import cli
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "dashboard", "evaluate", "check"]
+COMMANDS += ["compare"]
 HEAVY = {"torch", "pandas", "numpy", "matplotlib", "hydra", "omegaconf", "wandb"}
 ROOT = Path(__file__).parent.parent
 
@@ -145,6 +146,8 @@ def test_the_shell_completes_commands_and_what_follows_train(command: Command, m
         (["evaluate", "robust.models:ConvNett", "digits"], "robust.models has no ConvNett. Did you mean `ConvNet`?"),
         (["evaluate", "nowhere:make", "digits"], "There is no module nowhere, neither in "),
         (["evaluate", "torch.nn:Identity", "EMPTY"], "error: EMPTY holds no images. Expected train/<class>/<image>"),
+        (["compare", "EMPTY"], "required: SECOND"),
+        (["compare", "EMPTY", "MISSING"], "EMPTY must be a run's folder, a folder that holds some, a report's folder"),
         (["check", "MISSING.onnx"], "EXPORTED must be a file that robust export wrote; there is no MISSING.onnx"),
         (["check", "FILE"], "EXPORTED must be a file that ends in .onnx or .safetensors; got FILE"),
         (["train", "perturb=nosie"], "`perturb=nosie` is not a choice. Did you mean `noise`?"),

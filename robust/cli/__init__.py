@@ -297,4 +297,4 @@ def _dashboard(entity: str, project: str) -> None:
     print("dashboard:", save_dashboard(entity, project))
 
 
-from robust.cli import given  # noqa: E402, F401, its commands come last
+from robust.cli import given, told  # noqa: E402, F401, their commands come last
