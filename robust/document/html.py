@@ -60,5 +60,6 @@ def _table(table: Table, file: str) -> dict[str, Any]:
 
 
 def words(shown: pd.DataFrame) -> list[bool]:
-    """Which columns of a table are words: they begin at the left."""
-    return [bool(pd.to_numeric(shown[column], errors="coerce").isna().all()) for column in shown]
+    """Which columns of a table are words, and no numbers, but for empty cells: they begin at the left."""
+    cells = {name: shown[name].astype(str).replace("", "0") for name in shown}
+    return [bool(pd.to_numeric(cells[name], errors="coerce").isna().any()) for name in shown]
