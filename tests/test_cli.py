@@ -14,6 +14,7 @@ from robust import cli
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "dashboard", "evaluate", "check"]
+COMMANDS += ["compare", "evidence"]
 HEAVY = {"torch", "pandas", "numpy", "matplotlib", "hydra", "omegaconf", "wandb"}
 ROOT = Path(__file__).parent.parent
 
@@ -145,6 +146,11 @@ def test_the_shell_completes_commands_and_what_follows_train(command: Command, m
         (["evaluate", "robust.models:ConvNett", "digits"], "robust.models has no ConvNett. Did you mean `ConvNet`?"),
         (["evaluate", "nowhere:make", "digits"], "There is no module nowhere, neither in "),
         (["evaluate", "torch.nn:Identity", "EMPTY"], "error: EMPTY holds no images. Expected train/<class>/<image>"),
+        (["compare", "EMPTY"], "required: SECOND"),
+        (["compare", "EMPTY", "MISSING"], "EMPTY must be a run's folder, a folder that holds some, a report's folder"),
+        (["evidence", "MISSING"], "MISSING must be a run's folder, or a folder that holds some; it is not there"),
+        (["evidence", "EMPTY", "--range", "noise"], "--range: must be NAME=LEVEL such as noise=0.02; got noise"),
+        (["evidence", "EMPTY", "--range", "blur=1", "--range", "blur=2"], "given once for each; got blur, blur"),
         (["check", "MISSING.onnx"], "EXPORTED must be a file that robust export wrote; there is no MISSING.onnx"),
         (["check", "FILE"], "EXPORTED must be a file that ends in .onnx or .safetensors; got FILE"),
         (["train", "perturb=nosie"], "`perturb=nosie` is not a choice. Did you mean `noise`?"),

@@ -37,6 +37,7 @@ run_command(lambda: export(Path("none"), Path("none"), formats=sys.argv[1:]))
         (TRAIN, ["attack=torchattacks", "attack.method=FGSM"], "torchattacks", "torchattacks"),
         (TRAIN, ["-m", "perturb=noise,blur", "hydra/launcher=slurm"], "submitit", "robust[slurm]"),
         (ROBUST, ["dashboard", "--entity", "me"], "wandb", "robust[wandb]"),
+        (ROBUST, ["evidence", "none"], "fpdf", "robust[pdf]"),
         (SALIENCY, [], "captum", "robust[explain]"),
         *((EXPORT, [name], name, "robust[export]") for name in ("onnx", "safetensors")),
     ],

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 _forkserver = multiprocessing.forkserver._forkserver
 #: what need not be installed: our modules are imported as where it is not
 OPTIONAL = [
-    *("captum", "embreex", "foolbox", "hydra_plugins.hydra_submitit_launcher", "onnx", "onnxruntime"),
+    *("captum", "embreex", "foolbox", "fpdf", "hydra_plugins.hydra_submitit_launcher", "onnx", "onnxruntime"),
     *("onnxscript", "safetensors", "skimage", "submitit", "tabulate", "tensorboard", "torchattacks", "trimesh"),
     *("wandb", "wandb_workspaces"),
 ]

@@ -298,4 +298,4 @@ def _dashboard(entity: str, project: str) -> None:
     print("dashboard:", save_dashboard(entity, project))
 
 
-from robust.cli import given, tolerance  # noqa: E402, F401, their commands come last
+from robust.cli import given, told, tolerance  # noqa: E402, F401, their commands come last
