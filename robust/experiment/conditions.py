@@ -7,8 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from robust.attack import AttackPlan
+from robust.data import Splits
 from robust.errors import notify
-from robust.experiment.build import as_level, build_perturbation
+from robust.experiment.build import as_level, build_attacks, build_perturbation
 from robust.experiment.compose import perturbation_choices
 from robust.experiment.overrides import parse
 from robust.measure import Condition
@@ -18,6 +20,17 @@ from robust.runs.config import Config, everything
 _OF_CAMERAS = ("iso", "defocus", "shutter", "row_noise", "light", "camera")
 _CAPTURE = "capture"  # the family of what a camera does
 _CONDITIONS = "evaluation.conditions."
+
+
+def tests_of(config: Config, splits: Splits) -> tuple[list[Condition], list[AttackPlan]]:
+    """What a run is tested under, and attacked with."""
+    conditions = build_conditions(config, splits.test.shape, own_family=config.perturb.family)
+    attack_plans = build_attacks(config.attack)
+    if not config.task.tested:
+        return [], []
+    if config.task.get("images") is not None:
+        conditions = [one for one in conditions if not one.moves]  # another answer would be right
+    return conditions, attack_plans
 
 
 def build_conditions(config: Config, shape: tuple[int, int, int], *, own_family: str | None = None) -> list[Condition]:

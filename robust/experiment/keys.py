@@ -179,6 +179,8 @@ KEYS = {
     "recipe.*.momentum": Key(_AT_LEAST_0.or_null(), needed=False),
     "recipe.*.optimizer": Key(_NAME, needed=False),
     "recipe.*.weight_decay": Key(_AT_LEAST_0.or_null(), needed=False),
+    "restore": Key(_CALLED.or_null(), needed=False),
+    "restore.name": Key(_NAME, needed=False),
     "runs_dir": Key(_FOLDER),
     "seed": Key(whole(0)),
     "sweep": Key(MAPPING, needed=False),

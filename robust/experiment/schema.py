@@ -27,6 +27,7 @@ from robust.experiment.rules import (
 )
 from robust.learn import Adversarial, Constant, JSDConsistency, Linear, OneCycle, Perturbed, Steps, Task, Trades
 from robust.perturb import Perturbation
+from robust.restore import Restoration
 from robust.track import Tracker
 
 #: of what is called, the arguments that we give ourselves
@@ -44,7 +45,7 @@ _GIVEN = {
     "trainer": ("title", "checkpoint", "callbacks", "logger"),
 }
 #: what is to be made; what is neither of robust nor of torch need only do the same where that is no base class
-_BASES = (AttackPlan, Perturbation, Task, Tracker, nn.Module, torch.optim.Optimizer)
+_BASES = (AttackPlan, Perturbation, Restoration, Task, Tracker, nn.Module, torch.optim.Optimizer)
 _KINDS: dict[str, tuple[type, ...]] = {
     "attack": (AttackPlan,),
     "attack.several.*": (AttackPlan,),
@@ -56,6 +57,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "perturb.transform": (Perturbation,),
     "recipe.*.lr_scheduler": (Constant, Linear, OneCycle, Steps),
     "task.module": (Task,),
+    "restore": (Restoration,),
     "technique.objective": (Adversarial, JSDConsistency, Perturbed, Trades),
     "technique.share": (Constant, Linear, Steps),
 }
