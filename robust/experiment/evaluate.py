@@ -15,7 +15,7 @@ from robust.data import ImageSet, PublishedTest, to_float
 from robust.experiment.build import build_splits, task_of
 from robust.experiment.experiment import Experiment
 from robust.experiment.exposure import distances_missing, measure_distances
-from robust.experiment.restored import restores
+from robust.experiment.recovered import recovers
 from robust.experiment.sequences import sequences_missing
 from robust.files.claiming import say
 from robust.learn import has_finite_weights, on_gpu
@@ -46,7 +46,7 @@ def measure_missing(run: Experiment) -> None:
         return
     config, folder, images = run.config, run.files, run.splits.test
     model = load_for_tests(run)
-    if missing and not run.learns and not restores(run.config):
+    if missing and not run.learns and not recovers(run.config):
         for finding in find_faults(model, images, batch_size=100, told=config.trainer.progress):
             _log.warning("%s", finding)
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)

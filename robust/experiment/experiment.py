@@ -18,7 +18,7 @@ from robust.experiment.exposure import distances_missing, trained_on
 from robust.experiment.given import described, mapped_classes
 from robust.experiment.overrides import parse
 from robust.experiment.parents import is_self_supervised, learns
-from robust.experiment.restored import restored, restores
+from robust.experiment.recovered import AROUND, recovered, recovers
 from robust.experiment.sequences import sequences_missing
 from robust.experiment.sources import named_sources, source_of
 from robust.learn import count_devices, freeze, is_one_of_several
@@ -32,7 +32,7 @@ from robust.track import tracking_key
 from robust.values.secrets import masked_word
 
 #: what a run's identity says in words: groups, and keys; and those of the network, which its title names
-_SAID = ("data", "model", "perturb", "restore", "technique", "technique.start")
+_SAID = ("data", "model", "perturb", *AROUND, "technique", "technique.start")
 _OF_NETWORK = "model."
 
 
@@ -236,7 +236,7 @@ class Experiment:
         frozen as the technique says."""
         torch.manual_seed(key("weights", self.config.seed))
         network = self._make_network()
-        if self.config.weights is not None and not restores(self.config):
+        if self.config.weights is not None and not recovers(self.config):
             load_pretrained(network, str(self.config.weights), keep_head=not self.learns)
         self._freeze(network)
         return network
@@ -268,7 +268,7 @@ class Experiment:
 
     def _freeze(self, network: nn.Module) -> None:
         for chosen in (self.config.task.trainable, self.config.technique.trainable):
-            if chosen is not None and not restores(self.config):
+            if chosen is not None and not recovers(self.config):
                 freeze(network, chosen)
 
     def architecture(self) -> dict[str, Any]:
@@ -290,7 +290,7 @@ class Experiment:
             **({"head": list(head)} if head is not None else {}),
         }
         if task.get("network") is None:
-            return restored(self.config, {**model, **given})
+            return recovered(self.config, {**model, **given})
         shown = {"image_shape": [channels, height, height], "num_classes": classes}
         return {"_target_": task.network, "network": {**model, **shown}, **given}
 

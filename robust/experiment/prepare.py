@@ -32,7 +32,7 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.given import given_files
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, learns, natural, starts
 from robust.experiment.published import PublishedSets
-from robust.experiment.restored import check_restoration, restores
+from robust.experiment.recovered import check_restoration, recovers
 from robust.experiment.search_path import trust_projects
 from robust.experiment.sources import named_sources
 from robust.experiment.start import check_start, start_title
@@ -127,7 +127,7 @@ class Preparation:
 
     def _parents(self, overrides: tuple[str, ...], config: Config) -> dict[str, Experiment]:
         """The runs that a run starts from, by the part that takes their weights."""
-        if restores(config) or not is_run(config.technique.start):
+        if recovers(config) or not is_run(config.technique.start):
             found = starts(overrides, config)
             with _of_another("starts from", config):
                 return {part: self.prepare(one) for part, one in found.items()}
@@ -138,7 +138,7 @@ class Preparation:
     def _reference(self, run: Experiment) -> Experiment | None:
         """The natural run that a run is compared with; None for itself, as it is for a network that does not learn."""
         config = run.config
-        if restores(config):
+        if recovers(config):
             return run.parents[""].reference or run.parents[""]
         if config.technique.name == NATURAL or not learns(config):
             return None
