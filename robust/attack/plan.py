@@ -23,6 +23,7 @@ from robust.values.numbers import is_number, is_whole, plain
 #: the target of an attack on any other class
 ANY = -1
 _KEPT_PAIRS = 100  # pairs of label and target of which images are kept, or two for each label
+_WITHOUT_GRADIENTS = ("robust.attack.one_pixel", "robust.attack.worst_of")
 _POSITIONAL = 3  # arguments of a search: model, images, classes
 _OURS = ("targeted", "seed", "numbers", "batch_size", "predictions", "perturbation", "title")  # what no option sets
 _LOSSES = {"cross_entropy": cross_entropy_toward, "margin": margin}
@@ -98,6 +99,11 @@ class AttackPlan:
             raise ValueError(f"`attack.{left_out[0]}` must be given with `attack={name}`; got none.")
         if self._learns:
             check_least(training=(self.options["training"], 1))
+
+    @property
+    def uses_gradients(self) -> bool:
+        """Whether the search may follow the model's gradient; of others' searches that is taken for granted."""
+        return self._path not in _WITHOUT_GRADIENTS
 
     def check(self, model: nn.Module, images: ImageSet) -> None:
         """Raises ValueError where the search cannot be made with these options: it is begun with one image."""

@@ -16,6 +16,7 @@ from robust.experiment.build import build_splits, task_of
 from robust.experiment.experiment import Experiment
 from robust.experiment.exposure import distances_missing, measure_distances
 from robust.experiment.limits import limits_missing, measure_missing_limits
+from robust.experiment.recovered import recovers
 from robust.experiment.sequences import sequences_missing
 from robust.experiment.until import measure_tests
 from robust.files.claiming import say
@@ -33,6 +34,7 @@ from robust.measure import (
 )
 from robust.models import device_of, folded, trunk_of
 from robust.progress import Progress
+from robust.restore import hides_gradients
 from robust.runs.contents import if_sound
 
 _log = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ def measure_missing(run: Experiment) -> None:
         return
     config, folder, images = run.config, run.files, run.splits.test
     model = load_for_tests(run)
-    if missing and not run.learns:
+    if missing and not run.learns and not recovers(run.config):
         for finding in find_faults(model, images, batch_size=100, told=config.trainer.progress):
             _log.warning("%s", finding)
     samples = take_samples(model, images, run.conditions, seed=config.evaluation.seed)
@@ -115,6 +117,13 @@ def attack_missing(run: Experiment) -> None:
     if not (missing := run.missing_attacks()):
         return
     model = load_for_tests(run)
+    for name in {one.name: one for one, _ in missing if one.uses_gradients} if hides_gradients(model) else ():
+        _log.warning(
+            "attack=%s does not see through restore=%s, whose gradient is that of leaving images as they are: robust "
+            "accuracy may be too high. Add an attack that needs no gradient, such as attack=one_pixel.",
+            name,
+            run.config.restore.name,
+        )
     for attack_plan, pairs in itertools.groupby(missing, key=operator.itemgetter(0)):
         _attack(run, model, attack_plan, [pair for _, pair in pairs])
 

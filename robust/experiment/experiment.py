@@ -18,6 +18,7 @@ from robust.experiment.given import described, mapped_classes
 from robust.experiment.limits import limits_missing
 from robust.experiment.overrides import parse
 from robust.experiment.parents import is_self_supervised, learns
+from robust.experiment.recovered import AROUND, recovered, recovers
 from robust.experiment.sequences import sequences_missing
 from robust.experiment.sources import named_sources, source_of
 from robust.experiment.until import tests_missing
@@ -32,7 +33,7 @@ from robust.track import tracking_key
 from robust.values.secrets import masked_word
 
 #: what a run's identity says in words: groups, and keys; and those of the network, which its title names
-_SAID = ("data", "model", "perturb", "technique", "technique.start")
+_SAID = ("data", "model", "perturb", *AROUND, "technique", "technique.start")
 _OF_NETWORK = "model."
 
 
@@ -94,8 +95,7 @@ class Experiment:
         return (self.reference or self).identity.folder
 
     def status(self) -> Status:
-        """How far it has come; to do again where tests are missing that this evaluation asks for, or the tracker was
-        not told of them."""
+        """How far it has come; to do again where tests are missing, or the tracker was not told of them."""
         status = read_status(self.folder)
         if status.state is State.DONE and self.is_incomplete():
             return Status(State.ABSENT, "tests are missing")
@@ -130,7 +130,7 @@ class Experiment:
 
     @property
     def rank(self) -> int:
-        """Which process this is of those that a cluster started to train it together; 0 for the first, or only one."""
+        """Which process this is of those that a cluster started to train it together; 0: the first, or only one."""
         return int(os.environ["SLURM_PROCID"]) if self.is_shared else 0
 
     @property
@@ -237,7 +237,7 @@ class Experiment:
         frozen as the technique says."""
         torch.manual_seed(key("weights", self.config.seed))
         network = self._make_network()
-        if self.config.weights is not None:
+        if self.config.weights is not None and not recovers(self.config):
             load_pretrained(network, str(self.config.weights), keep_head=not self.learns)
         self._freeze(network)
         return network
@@ -269,7 +269,7 @@ class Experiment:
 
     def _freeze(self, network: nn.Module) -> None:
         for chosen in (self.config.task.trainable, self.config.technique.trainable):
-            if chosen is not None:
+            if chosen is not None and not recovers(self.config):
                 freeze(network, chosen)
 
     def architecture(self) -> dict[str, Any]:
@@ -291,6 +291,6 @@ class Experiment:
             **({"head": list(head)} if head is not None else {}),
         }
         if task.get("network") is None:
-            return {**model, **given}
+            return recovered(self.config, {**model, **given})
         shown = {"image_shape": [channels, height, height], "num_classes": classes}
         return {"_target_": task.network, "network": {**model, **shown}, **given}

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from robust.adapt import ORDERS, PROTOCOLS
 from robust.experiment.rules import (
     ANYTHING,
     MAPPING,
@@ -38,6 +39,8 @@ BEST = "best"
 _KEEP = Rule(
     f"{BEST} (the epoch with the best validation accuracy), or null (the last one)", lambda value: value in (None, BEST)
 )
+_PROTOCOL = Rule(f"one of {', '.join(PROTOCOLS)}", lambda value: value in PROTOCOLS)
+_ORDER = Rule(f"one of {', '.join(ORDERS)}", lambda value: value in ORDERS)
 _LIST = list_of(WORD, "a list such as [noise, blur]")
 _CALLED = Rule(
     "a mapping that names by `_target_` what is made",
@@ -99,6 +102,11 @@ class Key(NamedTuple):
 
 #: the keys that our own code reads; `*` is any name
 KEYS = {
+    "adapt": Key(_CALLED.or_null(), needed=False),
+    "adapt.batch_size": Key(whole(1), needed=False),
+    "adapt.name": Key(_NAME, needed=False),
+    "adapt.order": Key(_ORDER, needed=False),
+    "adapt.protocol": Key(_PROTOCOL, needed=False),
     "attack": Key(_ATTACK),
     "attack.perturbation": Key(_CHOICE_OF_PERTURB, needed=False),
     "attack.several": Key(MAPPING, needed=False),
@@ -189,6 +197,8 @@ KEYS = {
     "recipe.*.momentum": Key(_AT_LEAST_0.or_null(), needed=False),
     "recipe.*.optimizer": Key(_NAME, needed=False),
     "recipe.*.weight_decay": Key(_AT_LEAST_0.or_null(), needed=False),
+    "restore": Key(_CALLED.or_null(), needed=False),
+    "restore.name": Key(_NAME, needed=False),
     "runs_dir": Key(_FOLDER),
     "seed": Key(whole(0)),
     "sweep": Key(MAPPING, needed=False),

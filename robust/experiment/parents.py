@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from robust.errors import suggest
 from robust.experiment.compose import compose
 from robust.experiment.overrides import as_overrides, parse
+from robust.experiment.recovered import AROUND, recovers
 from robust.experiment.search_path import choice_folders
 from robust.runs import RunFolder
 from robust.runs.config import Config
@@ -33,7 +34,7 @@ _MACHINE = frozenset(
         *("progress", "threads"),
     )
 )
-_UNSHARED = ("force", "parent", "perturb", "technique")
+_UNSHARED = ("force", "parent", "perturb", *AROUND, "technique")
 #: what is measured of a run beside its tests, and not of what it starts from
 _UNASKED = ("evaluation.sequences=false", "evaluation.distance=false", "evaluation.tolerance=null")
 _BESIDES = ("published", "sequences", "distance", "tolerance")
@@ -57,6 +58,8 @@ def _stage_of(overrides: tuple[str, ...]) -> str:
 def starts(overrides: Sequence[str], config: Config) -> dict[str, list[str]]:
     """The overrides of the runs that a network starts from, by the part of it that takes their weights; "" for all but
     a new head. None for a folder, whose run is as it is. Raises ValueError for a start that there is not."""
+    if recovers(config):
+        return {"": [one for one in overrides if not _is_of(one, ("force", *AROUND))]}
     start = config.technique.start
     if start is None:
         return {part: _stage(overrides, config, named.partition(".")[0]) for part, named in config.task.start.items()}
@@ -74,7 +77,7 @@ def is_run(start: object) -> bool:
 
 def learns(config: Config) -> bool:
     """Whether any layer of a run's network learns; else it is measured as it is given."""
-    return bool(config.technique.trainable != [])
+    return bool(config.technique.trainable != []) and not recovers(config)
 
 
 def is_self_supervised(task: Config) -> bool:

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from robust.attack import AttackPlan
 from robust.data import Splits
 from robust.errors import notify, one_line
+from robust.experiment.asked import asked
 from robust.experiment.build import (
     as_level,
     build_attacks,
@@ -28,12 +28,11 @@ from robust.experiment.build import (
     task_of,
 )
 from robust.experiment.compose import compose, model_title
-from robust.experiment.conditions import build_conditions
 from robust.experiment.experiment import Experiment
 from robust.experiment.given import given_files
-from robust.experiment.limits import build_searches
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, learns, natural, starts
 from robust.experiment.published import PublishedSets
+from robust.experiment.recovered import check_restoration, recovers
 from robust.experiment.search_path import trust_projects
 from robust.experiment.sources import named_sources
 from robust.experiment.start import check_start, start_title
@@ -48,7 +47,6 @@ from robust.experiment.validate import (
     check_writable,
 )
 from robust.files.digest import digest_of
-from robust.measure import Condition
 from robust.models import evaluating, published_digest, trunk_of
 from robust.perturb import Perturbation
 from robust.runs import Config, DamagedError, Identity, RunFolder, State, identify, read_status
@@ -98,9 +96,10 @@ class Preparation:
         perturbation = build_perturbation(config.perturb)
         check_technique(config, perturbation)
         check_pretrained(config)
+        check_restoration(config)
         splits = self._splits(config)
         check_task(config, splits, perturbation, task_of(config))
-        conditions, attack_plans = _tests(config, splits)
+        conditions, attack_plans = asked(config, splits)
         published = self._published.build(config, splits)
         self._check_surroundings(config)
         identity = _identify(config, perturbation, splits, {})
@@ -108,7 +107,8 @@ class Preparation:
         self._check_alone(alone, splits)
         if parents := self._parents(overrides, config):
             identity = _identify(config, perturbation, splits, parents)
-        run = replace(alone, identity=identity, reference=self._reference(overrides, config), parents=parents)
+        run = replace(alone, identity=identity, parents=parents)
+        run = replace(run, reference=self._reference(run))
         networks = [one.architecture() for one in parents.values()]
         self._once(lambda: _check_start(run), "start", *_learns(run), *networks)
         return run
@@ -126,7 +126,7 @@ class Preparation:
 
     def _parents(self, overrides: tuple[str, ...], config: Config) -> dict[str, Experiment]:
         """The runs that a run starts from, by the part that takes their weights."""
-        if not is_run(config.technique.start):
+        if recovers(config) or not is_run(config.technique.start):
             found = starts(overrides, config)
             with _of_another("starts from", config):
                 return {part: self.prepare(one) for part, one in found.items()}
@@ -134,12 +134,15 @@ class Preparation:
         check_same_network(config, parent.config)
         return {"": parent}
 
-    def _reference(self, overrides: tuple[str, ...], config: Config) -> Experiment | None:
+    def _reference(self, run: Experiment) -> Experiment | None:
         """The natural run that a run is compared with; None for itself, as it is for a network that does not learn."""
+        config = run.config
+        if recovers(config):
+            return run.parents[""].reference or run.parents[""]
         if config.technique.name == NATURAL or not learns(config):
             return None
         with _of_another("is compared with", config):
-            return self.prepare(natural(overrides, config))
+            return self.prepare(natural(run.overrides, config))
 
     def _check_surroundings(self, config: Config) -> None:
         """What a run needs of the machine: its devices, its tracker, a place for its folder."""
@@ -208,18 +211,6 @@ def reopen(folder: Path, changes: Mapping[str, Any] | None = None) -> Experiment
     config = config.changed(changes or {})
     check_values(config)
     return Experiment((), config, identity, perturbation, [], build_attacks(config.attack), [], where=files.path)
-
-
-def _tests(config: Config, splits: Splits) -> tuple[list[Condition], list[AttackPlan]]:
-    """What a run is tested under, and attacked with."""
-    conditions = build_conditions(config, splits.test.shape, own_family=config.perturb.family)
-    attack_plans = build_attacks(config.attack)
-    build_searches(config, splits.test.shape)
-    if not config.task.tested:
-        return [], []
-    if config.task.get("images") is not None:
-        conditions = [one for one in conditions if not one.moves]  # another answer would be right
-    return conditions, attack_plans
 
 
 def _learns(run: Experiment) -> list[Any]:

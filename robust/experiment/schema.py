@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from robust.adapt import Adapting
 from robust.attack import AttackPlan
 from robust.data import Augmentation, Cutout, DrawnOperations, Mixing
 from robust.errors import ParameterError
@@ -27,10 +28,12 @@ from robust.experiment.rules import (
 )
 from robust.learn import Adversarial, Constant, JSDConsistency, Linear, OneCycle, Perturbed, Steps, Task, Trades
 from robust.perturb import Perturbation
+from robust.restore import Restoration
 from robust.track import Tracker
 
 #: of what is called, the arguments that we give ourselves
 _GIVEN = {
+    "adapt": ("network", "image_shape", "num_classes"),
     "attack": ("described",),
     "attack.several.*": ("described",),
     "logger": ("tracked",),
@@ -44,8 +47,9 @@ _GIVEN = {
     "trainer": ("title", "checkpoint", "callbacks", "logger"),
 }
 #: what is to be made; what is neither of robust nor of torch need only do the same where that is no base class
-_BASES = (AttackPlan, Perturbation, Task, Tracker, nn.Module, torch.optim.Optimizer)
+_BASES = (Adapting, AttackPlan, Perturbation, Restoration, Task, Tracker, nn.Module, torch.optim.Optimizer)
 _KINDS: dict[str, tuple[type, ...]] = {
+    "adapt": (Adapting,),
     "attack": (AttackPlan,),
     "attack.several.*": (AttackPlan,),
     "data.augment": (Augmentation, Cutout, DrawnOperations, Mixing),
@@ -56,6 +60,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "perturb.transform": (Perturbation,),
     "recipe.*.lr_scheduler": (Constant, Linear, OneCycle, Steps),
     "task.module": (Task,),
+    "restore": (Restoration,),
     "technique.objective": (Adversarial, JSDConsistency, Perturbed, Trades),
     "technique.share": (Constant, Linear, Steps),
 }

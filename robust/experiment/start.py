@@ -6,6 +6,7 @@ from torch import nn
 
 from robust.experiment.experiment import Experiment
 from robust.experiment.parents import NATURAL, is_run
+from robust.experiment.recovered import innermost, recovered_title, recovers
 from robust.learn import NEW, copy_weights
 from robust.models import trunk_of
 from robust.runs.config import Config
@@ -14,6 +15,9 @@ from robust.runs.config import Config
 def init_from_parents(network: nn.Module, config: Config, others: Mapping[str, nn.Module]) -> None:
     """Gives a network, or parts of it, the weights of `others`, by part as in `starts`. Raises ValueError where they do
     not fit."""
+    if recovers(config):
+        copy_weights(innermost(network), others[""].state_dict(), new=())
+        return
     for part, other in others.items():
         if part:
             _init_part(network, other, part=part, named=config.task.start[part], model=config.model.name)
@@ -68,7 +72,10 @@ def _as_words(shape: Sequence[int], *, colours: bool) -> str:
 def start_title(config: Config, start: Experiment | None) -> str:
     """What a run starts from, in words, where its technique does not say it: a self-supervised task, or `pretrained`,
     or of the run `start` that it names the model and how that was trained or, if that does not classify, its task and
-    data; "" for none."""
+    data; of one that is measured with something around it that too; "" for none."""
+    if recovers(config) and start is not None:
+        own = start.identity.technique.removeprefix(config.technique.name)
+        return f"{own} {recovered_title(config)}".strip()
     named = config.technique.start
     if named in (None, NATURAL) or start is None:
         return ""

@@ -8,6 +8,7 @@ from torch import nn
 from robust.data import Mixing, Splits
 from robust.errors import check
 from robust.experiment.parents import is_self_supervised, learns
+from robust.experiment.recovered import recovers
 from robust.experiment.rules import locate
 from robust.experiment.schema import survey
 from robust.learn import Classifier, Task
@@ -63,7 +64,7 @@ def check_technique(config: Config, perturbation: Perturbation | None) -> None:
 def check_pretrained(config: Config) -> None:
     """Raises ValueError where a network that does not learn would be measured with weights, a head or statistics that
     it has not learnt before."""
-    if learns(config) or config.technique.start is not None:
+    if learns(config) or recovers(config) or config.technique.start is not None:
         return
     technique, model, target = config.technique.name, config.model, str(config.model["_target_"])
     network = locate(target)

@@ -11,7 +11,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from robust.models.convnet import ConvNet
 from robust.models.resnet import ResNet
-from robust.models.siamese import trunk_of
 
 
 @contextlib.contextmanager
@@ -72,10 +71,10 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """A network for tests alone, a third (`ConvNet`) or a fifth (`ResNet`) faster, also within a `Siamese`: a copy
+    """A network for tests alone, a third (`ConvNet`) or a fifth (`ResNet`) faster, also within another: a copy
     in eval mode whose batch norms are folded into the convolutions before them, its logits the same up to rounding; any
     other network itself."""
-    if not isinstance(trunk_of(network), ConvNet | ResNet):
+    if not isinstance(getattr(network, "network", network), ConvNet | ResNet):
         return network
     network = copy.deepcopy(network).eval()
     _fold(network)

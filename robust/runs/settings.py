@@ -16,7 +16,7 @@ _MOST_BYTES = 1_000_000  # of a configuration
 _MOST = 2000  # settings of one, and values of a list
 _SEED = "seed"
 _JUDGING = ("val_perturbed_accuracy", "val_accuracy")  # of an epoch, what says whether it is the best
-_NAMED = ("data", "model", "technique", "perturb")
+_NAMED = ("data", "model", "technique", "perturb", "restore", "adapt")
 _OF_RECIPE = {  # settings that a recipe has, and what it calls them
     "trainer.max_epochs": "max_epochs",
     "data.batch_size": "batch_size",
