@@ -283,19 +283,4 @@ def _sheet(file: Path, settings: list[str], images: int, levels: tuple[float, ..
     print(file)
 
 
-@command(
-    argument("--entity", required=True, help="whose project: a user or a team"),
-    argument("--project", default="robust", help="as logger.project (default: robust)"),
-)
-def _dashboard(entity: str, project: str) -> None:
-    """Save the dashboard of a W&B project, and print its address.
-
-    $ robust dashboard --entity my-team
-    $ robust dashboard --entity my-team --project robust
-    """
-    from robust.track.dashboard import save_dashboard
-
-    print("dashboard:", save_dashboard(entity, project))
-
-
 from robust.cli import given, told, tolerance  # noqa: E402, F401, their commands come last

@@ -78,3 +78,18 @@ def _evidence(
         from robust.evidence import write_evidence
     for path in write_evidence(runs, out, stated=dict(ranges), target=target, formats=formats.split(",")):
         print("evidence:", path)
+
+
+@command(
+    argument("--entity", required=True, help="whose project: a user or a team"),
+    argument("--project", default="robust", help="as logger.project (default: robust)"),
+)
+def _dashboard(entity: str, project: str) -> None:
+    """Save the dashboard of a W&B project, and print its address.
+
+    $ robust dashboard --entity my-team
+    $ robust dashboard --entity my-team --project robust
+    """
+    from robust.track.dashboard import save_dashboard
+
+    print("dashboard:", save_dashboard(entity, project))

@@ -13,6 +13,7 @@ from robust.perturb.corruptions import CORRUPTIONS
 from robust.report import Section
 from robust.report.section import Table
 from robust.report.tables import percent
+from robust.tolerated import tolerated_levels
 
 YES, NO, UNKNOWN = "yes", "no", "not known"
 _NEAR = 1e-9  # of an end of the levels tested
@@ -32,8 +33,6 @@ _LEVELS = (
 
 def tolerated(subject: Subject, target: float | None) -> pd.DataFrame:
     """The tolerated levels of the runs (see `tolerated_levels`)."""
-    from robust.studies.tolerance.levels import tolerated_levels
-
     return tolerated_levels(subject.folders, subject.rows, target=target)
 
 
