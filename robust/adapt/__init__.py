@@ -8,11 +8,13 @@ from robust.adapt.adapting import Adapting
 from robust.adapt.entropy import Eata, Sar, Tent
 from robust.adapt.memo import Memo
 from robust.adapt.statistics import BatchStatistics, MixedStatistics
-from robust.adapt.stream import ORDERS, PROTOCOLS, Stream
+from robust.adapt.stream import MIXED, ORDERS, PROTOCOLS, RESET, Stream
 
 __all__ = [
+    "MIXED",
     "ORDERS",
     "PROTOCOLS",
+    "RESET",
     "Adapting",
     "BatchStatistics",
     "Eata",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from robust.adapt.stream import Stream
 from robust.errors import ParameterError
 from robust.models.whitening import Shift
 
@@ -23,6 +24,8 @@ class Adapting(nn.Module):
     `image_shape` and `num_classes` are the network's. Raises ValueError for a network without the layers that adapt.
     """
 
+    #: how pictures come to it in tests
+    stream: Stream = Stream()
     #: what `reset` brings back, by name; taken at the first batch, when the trained weights are there
     _kept: dict[str, Tensor] | None
 

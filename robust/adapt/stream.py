@@ -10,7 +10,7 @@ from robust.perturb import ImageRandom, key
 
 #: when it is made what it was when it was trained: before each test, or before each trial, whose conditions come one
 #: after the other, or mixed
-PROTOCOLS = ("reset", "continual", "mixed")
+PROTOCOLS = RESET, CONTINUAL, MIXED = ("reset", "continual", "mixed")
 #: in which order: any, or class by class, more or less
 ORDERS = ("shuffled", "correlated")
 _SLOTS, _CONCENTRATION = 10, 0.1
@@ -21,7 +21,7 @@ class Stream:
     """In batches of so many images, by this protocol, in this order (see PROTOCOLS and ORDERS)."""
 
     batch_size: int = 200
-    protocol: str = "reset"
+    protocol: str = RESET
     order: str = "shuffled"
 
     def places(self, labels: Tensor, *, seed: int, trial: int) -> Tensor:

@@ -10,13 +10,14 @@ import pandas as pd
 import torch
 from torch import nn
 
+from robust.adapt import Adapting
 from robust.attack import ANY, AttackPlan
 from robust.data import ImageSet, PublishedTest, to_float
 from robust.experiment.build import build_splits, task_of
 from robust.experiment.experiment import Experiment
 from robust.experiment.exposure import distances_missing, measure_distances
 from robust.experiment.limits import limits_missing, measure_missing_limits
-from robust.experiment.recovered import recovers
+from robust.experiment.recovered import adapted, recovers
 from robust.experiment.sequences import sequences_missing
 from robust.experiment.until import measure_tests
 from robust.files.claiming import say
@@ -173,7 +174,7 @@ def load_for_tests(run: Experiment) -> nn.Module:
 
 
 def _as_tested(model: nn.Module, run: Experiment) -> nn.Module:
-    model = folded(model)
+    model = adapted(model, run.config) if isinstance(model, Adapting) else folded(model)
     if run.config.trainer.channels_last:
         model.to(memory_format=torch.channels_last)
     return model.to("cuda") if on_gpu(run.config.trainer.accelerator) else model

@@ -32,7 +32,7 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.given import given_files
 from robust.experiment.parents import NATURAL, is_run, is_self_supervised, learns, natural, starts
 from robust.experiment.published import PublishedSets
-from robust.experiment.recovered import check_restoration, recovers
+from robust.experiment.recovered import check_recovered, named, recovers
 from robust.experiment.search_path import trust_projects
 from robust.experiment.sources import named_sources
 from robust.experiment.start import check_start, start_title
@@ -96,7 +96,7 @@ class Preparation:
         perturbation = build_perturbation(config.perturb)
         check_technique(config, perturbation)
         check_pretrained(config)
-        check_restoration(config)
+        check_recovered(config)
         splits = self._splits(config)
         check_task(config, splits, perturbation, task_of(config))
         conditions, attack_plans = asked(config, splits)
@@ -222,7 +222,8 @@ def _learns(run: Experiment) -> list[Any]:
 
 def _check_network(run: Experiment) -> None:
     """Raises ValueError where the network, or how it is to learn, cannot be made."""
-    network = _sketched(run)
+    with named(run.config):
+        network = _sketched(run)
     check_size(network, run.config.model.name)
     build_task(run.config, network)
     build_schedule(run.config)

@@ -1,11 +1,13 @@
 """Runs that measure a trained one without training it again: behind a restoration, adapting, or both."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
 
-from robust.adapt import Adapting
-from robust.errors import ParameterError
+from robust.adapt import RESET, Adapting, Stream
+from robust.errors import ParameterError, check
 from robust.experiment.build import build
 from robust.restore import Restored
 from robust.runs.config import Config
@@ -26,13 +28,30 @@ def recovered_title(config: Config) -> str:
     return " ".join(f"+{config[name].name}" for name in AROUND if config.get(name) is not None)
 
 
-def check_restoration(config: Config) -> None:
-    """Raises ValueError for a restoration that cannot be made."""
+def check_recovered(config: Config) -> None:
+    """Raises ValueError for a restoration that cannot be made, and for tests of a network that adapts that cannot be
+    made of one."""
+    if config.get("adapt") is not None:
+        evaluation, why = config.evaluation, f"with `adapt={config.adapt.name}`, which changes with what it is shown"
+        check("attack", config.attack.get("name"), f"none {why}", config.attack.get("_target_") is None)
+        for name, no in (("sequences", "false"), ("tolerance", "null"), ("until", "null"), ("distance", "false")):
+            check(f"evaluation.{name}", evaluation.get(name), f"{no} {why}", not evaluation.get(name))
     try:
         if config.get("restore") is not None:
             build(config.restore)
     except ParameterError as error:
         raise ParameterError(f"restore.{error.args[0]}", *error.args[1:]) from error
+
+
+@contextlib.contextmanager
+def named(config: Config) -> Iterator[None]:
+    """Says of a wrong number of what adapts, inside, by which key it was given."""
+    try:
+        yield
+    except ParameterError as error:
+        if config.get("adapt") is None or error.args[0] not in config.adapt:
+            raise
+        raise ParameterError(f"adapt.{error.args[0]}", *error.args[1:]) from error
 
 
 def recovered(config: Config, network: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +63,17 @@ def recovered(config: Config, network: dict[str, Any]) -> dict[str, Any]:
     if config.get("adapt") is not None:
         network = {**config.adapt.without(["name", *STREAM]).plain(), "network": network, **shapes}
     return network
+
+
+def adapted(model: Adapting, config: Config) -> Adapting:
+    """A network that adapts, to which pictures then come in tests as its run says."""
+    model.stream = Stream(**{name: config.adapt[name] for name in STREAM})
+    return model
+
+
+def hang_together(config: Config) -> bool:
+    """Whether what comes of a test depends on the others of its trial: all are made again where one is missing."""
+    return config.get("adapt") is not None and config.adapt.protocol != RESET
 
 
 def innermost(network: nn.Module) -> nn.Module:

@@ -15,7 +15,8 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from robust.data import PerturbedData
+from robust.adapt import Adapting
+from robust.data import PerturbedData, to_float
 from robust.experiment.build import PARTS, build_schedule, build_splits, build_task, build_trainer
 from robust.experiment.experiment import Experiment
 from robust.experiment.keys import BEST
@@ -39,6 +40,7 @@ from robust.runs import RunFolder, State, Status, failed_since, read_status, sch
 from robust.runs.model import damaged, read_checkpoint
 
 _log = logging.getLogger(__name__)
+_KNOWN = 2000  # training images that a network that adapts may know
 _LOOK_S = 0.2  # between two looks at a run that the first process begins
 
 
@@ -51,6 +53,9 @@ def train(run: Experiment, logger: Logger | None = None) -> None:
     as it is given."""
     network = run.build_network()
     init_from_parents(network, run.config, load_parents(run))
+    if isinstance(network, Adapting):
+        images = run.splits.train.images[:_KNOWN]
+        network.fit(to_float(some) for some in images.split(run.config.adapt.batch_size))
     if not run.learns:
         run.files.save_model(network, run.architecture())
     elif fit(run, network, run.folder, logger=logger).is_global_zero:

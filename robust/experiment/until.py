@@ -10,6 +10,7 @@ import pandas as pd
 from torch import nn
 
 from robust.data import ImageSet
+from robust.experiment.recovered import hang_together
 from robust.measure import (
     Measurement,
     Test,
@@ -36,6 +37,12 @@ def tests_missing(run: "Experiment", stale: Collection[str]) -> list[Test]:
     rows = run.files.known_rows()
     if rows is None:
         return planned
+    missing = _not_made(run, rows, planned, stale)
+    trials = {test[2] for _, test in missing}
+    return [one for one in planned if one[1][2] in trials] if hang_together(run.config) else missing
+
+
+def _not_made(run: "Experiment", rows: pd.DataFrame, planned: Sequence[Test], stale: Collection[str]) -> list[Test]:
     whole, ended = whole_tests(rows), _known_well(run, rows, planned)
     return [test for test in planned if test[1][0] in stale or (test[1] not in whole and _condition(test) not in ended)]
 

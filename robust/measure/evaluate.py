@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from robust.adapt import MIXED, RESET, Adapting
 from robust.data import ImageSet, to_float
 from robust.errors import check
 from robust.measure.calibration import (
@@ -68,6 +69,9 @@ def predict(
     network that does not answer with finite logits, one for each class, and names the image and the condition.
     """
     batch_size = _whole("batch_size", batch_size, 1)
+    if isinstance(model, Adapting):
+        test = condition, (condition.name, condition.level, trial, seed)
+        return predict_adapting(model, images, [test], among=among, progress=progress)[0]
     device, places = device_of(model), images.places
     predicted, confidence = [], []
     with torch.inference_mode():
@@ -76,15 +80,56 @@ def predict(
             batch = to_float(images.images[rows].to(device))
             batch = condition.view(batch, places[rows], seed=seed, trial=trial)
             logits = ask(model, batch, numbers=places[rows], under=f"{condition.title}, trial {trial}")
-            check_classes(logits, len(images.classes))
-            if among is not None:
-                logits = logits[:, among]
-            best = logits.argmax(1)
-            predicted.append(best if among is None else among[best])
-            confidence.append(_greatest_share(logits))
+            best, sure = _best(logits, images, among)
+            predicted.append(best)
+            confidence.append(sure)
             if progress is not None:
                 progress.add(len(batch))
     return torch.cat(predicted), torch.cat(confidence)
+
+
+def predict_adapting(
+    model: Adapting,
+    images: ImageSet,
+    tests: Sequence[Test],
+    *,
+    among: Tensor | None = None,
+    progress: Progress | None = None,
+) -> list[tuple[Tensor, Tensor]]:
+    """The same of a network that adapts, for each of these tests, whose images come as `model.stream` says: to a
+    network that is as it was trained, test by test or all of them mixed."""
+    stream, count, device = model.stream, len(images), device_of(model)
+    _, (_, _, trial, seed) = tests[0]
+    if stream.protocol == MIXED:
+        batches = stream.places(images.labels.repeat(len(tests)), seed=seed, trial=trial).split(stream.batch_size)
+    else:
+        order = stream.places(images.labels, seed=seed, trial=trial).split(stream.batch_size)
+        batches = tuple(some + place * count for place in range(len(tests)) for some in order)
+    predicted = torch.empty(len(tests) * count, dtype=torch.int64, device=device)
+    confidence = torch.empty(len(tests) * count, device=device)
+    model.reset()
+    with torch.inference_mode():
+        for batch in batches:
+            which, rows = batch // count, batch % count
+            places, shown = images.places[rows], to_float(images.images[rows].to(device))
+            for place in which.unique().tolist():
+                (condition, test), mine = tests[place], which == place
+                shown[mine] = condition.view(shown[mine], places[mine], seed=test[3], trial=test[2])
+            under = tests[int(which[0])][0].title if len(which.unique()) == 1 else "several conditions"
+            logits = ask(model, shown, numbers=places, under=f"{under}, trial {trial}")
+            predicted[batch], confidence[batch] = _best(logits, images, among)
+            if progress is not None:
+                progress.add(len(batch))
+    return list(zip(predicted.split(count), confidence.split(count), strict=True))
+
+
+def _best(logits: Tensor, images: ImageSet, among: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The classes of the greatest logits, `among` those that may be chosen, and how sure that is."""
+    check_classes(logits, len(images.classes))
+    if among is not None:
+        logits = logits[:, among]
+    best = logits.argmax(1)
+    return best if among is None else among[best], _greatest_share(logits)
 
 
 def measure(
@@ -129,18 +174,32 @@ def measure_in_parts(
     images = images.near(device)
     rows, predictions, begun = [], [], time.monotonic()
     with evaluating(model), Progress(title, len(tests) * len(images), "image") as progress:
-        for place, (condition, test) in enumerate(tests, start=1):
-            predicted, confidence = predict(
-                model, images, condition, test[2], seed=test[3], batch_size=batch_size, progress=progress
-            )
-            row, kept = figures(model, test, images.labels, predicted, confidence, classes=len(images.classes))
-            rows.append(row)
-            predictions.append(kept)
-            if place == len(tests) or time.monotonic() - begun > every_s:
+        left = len(tests)
+        for together, answers in _answers(model, images, tests, batch_size, progress):
+            for (_, test), (predicted, confidence) in zip(together, answers, strict=True):
+                row, kept = figures(model, test, images.labels, predicted, confidence, classes=len(images.classes))
+                rows.append(row)
+                predictions.append(kept)
+            left -= len(together)
+            if not left or time.monotonic() - begun > every_s:
                 yield Measurement(
                     pd.DataFrame(rows, columns=ROW_COLUMNS), pd.DataFrame(predictions, columns=PREDICTION_COLUMNS)
                 )
                 rows, predictions, begun = [], [], time.monotonic()
+
+
+def _answers(
+    model: nn.Module, images: ImageSet, tests: Sequence[Test], batch_size: int, progress: Progress
+) -> Iterator[tuple[Sequence[Test], list[tuple[Tensor, Tensor]]]]:
+    """What `predict` gives of each test; those that are of one stream together."""
+    if isinstance(model, Adapting) and model.stream.protocol != RESET:
+        for trial in sorted({test[2] for _, test in tests}):
+            mine = [one for one in tests if one[1][2] == trial]
+            yield mine, predict_adapting(model, images, mine, progress=progress)
+        return
+    for condition, test in tests:
+        how: Any = {"seed": test[3], "batch_size": batch_size, "progress": progress}
+        yield [(condition, test)], [predict(model, images, condition, test[2], **how)]
 
 
 def figures(

@@ -1,5 +1,6 @@
 """`restore`: a run is measured behind a restoration, beside itself without one."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,3 +104,65 @@ def test_a_restoration_that_cannot_be_is_refused_before_training(
     given = ["restore=median"] if "." in wrong else []
     with pytest.raises(ValueError, match=message):
         make_run("technique=natural", *given, wrong)
+
+
+ADAPT = ["technique=natural", "evaluation.families=[noise]", "evaluation.conditions.noise=[0.05,0.2]"]
+
+
+def test_a_run_that_adapts_is_measured_in_batches_of_its_own(
+    make_run: Callable[..., Experiment], runs_dir: Path
+) -> None:
+    here = [*ADAPT, f"runs_dir={runs_dir}"]
+    run, other = make_run(*here, "adapt=bn"), make_run(*here, "adapt=bn", "evaluation.batch_size=17")
+    assert run.identity == other.identity
+    assert execute(run).state is State.DONE
+    rows = collect([run.folder])
+    assert list(rows["technique"].unique()) == ["natural +bn"]
+    shutil.rmtree(run.folder)
+    assert execute(other).state is State.DONE
+    assert rows["accuracy"].equals(collect([run.folder])["accuracy"])
+    still, one = (make_run(*here, "adapt=tent", "adapt.lr=0"), make_run(*here, "adapt=bn", "adapt.batch_size=1"))
+    for each in (still, one):
+        assert execute(each).state is State.DONE
+    assert rows["accuracy"].equals(collect([still.folder])["accuracy"]), "tent that learns nothing is bn"
+    assert not rows["accuracy"].equals(collect([one.folder])["accuracy"])
+
+
+def test_conditions_of_one_stream_are_made_again_together(make_run: Callable[..., Experiment], runs_dir: Path) -> None:
+    for protocol in ("continual", "mixed"):
+        settings = ["adapt=tent", f"adapt.protocol={protocol}", f"runs_dir={runs_dir}"]
+        run = make_run(*ADAPT, *settings)
+        assert execute(run).state is State.DONE
+        assert not run.is_incomplete()
+        further = make_run(*ADAPT, *settings, "evaluation.conditions.noise=[0.05,0.2,0.3]")
+        assert {test[2] for _, test in further.missing_tests()} == {0, 1}
+        assert len(further.missing_tests()) == 1 + 2 * 3
+        assert execute(further).state is State.DONE
+        again = make_run(
+            *ADAPT, *settings, "evaluation.conditions.noise=[0.05,0.2,0.3]", f"runs_dir={runs_dir / 'anew'}"
+        )
+        assert execute(again).state is State.DONE
+        ordered = [
+            collect([one.folder]).sort_values(["test_perturbation", "test_level", "trial"])["accuracy"].tolist()
+            for one in (further, again)
+        ]
+        assert ordered[0] == ordered[1]
+
+
+def test_restored_pictures_are_what_it_adapts_to(make_run: Callable[..., Experiment], runs_dir: Path) -> None:
+    run = make_run(*ADAPT, "restore=median", "adapt=eata", f"runs_dir={runs_dir}")
+    assert run.identity.technique == "natural +median +eata"
+    assert execute(run).state is State.DONE
+    model = robust.load(run.folder)
+    assert isinstance(model.network, Restored)
+    assert any(value.any() for name, value in model.state_dict().items() if name.startswith("information"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["attack=pgd", "evaluation.sequences=true", "evaluation.until=0.05", "adapt.protocol=none", "adapt.lr=-1"],
+)
+def test_what_a_network_that_adapts_cannot_be_asked_is_refused(make_run: Callable[..., Experiment], wrong: str) -> None:
+    key = wrong.partition("=")[0]
+    with pytest.raises(ValueError, match=f"`{key}` must be"):
+        make_run("technique=natural", "adapt=tent", wrong)
