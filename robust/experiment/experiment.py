@@ -229,7 +229,8 @@ class Experiment:
 
     def _trusted(self) -> list[str]:
         """The networks that the command for this run named; a stored run may name anything."""
-        named = leaves({} if self.where else self.config.model)
+        parts = {name: self.config.get(name) for name in ("model", *AROUND)}
+        named = leaves({} if self.where else parts)
         return [str(value) for name, value in named if name.rpartition(".")[2] == "_target_"]
 
     def build_network(self) -> nn.Module:

@@ -1,6 +1,7 @@
 """`restore`: a run is measured behind a restoration, beside itself without one."""
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,3 +167,32 @@ def test_what_a_network_that_adapts_cannot_be_asked_is_refused(make_run: Callabl
     key = wrong.partition("=")[0]
     with pytest.raises(ValueError, match=f"`{key}` must be"):
         make_run("technique=natural", "adapt=tent", wrong)
+
+
+def test_a_restoration_of_ones_own_is_one_like_any_other(
+    command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, quick: list[str]
+) -> None:
+    (tmp_path / "mending.py").write_text(
+        "from robust.restore import Restoration\n"
+        "class Halved(Restoration):\n"
+        '    """Half as bright."""\n'
+        "    def forward(self, images):\n"
+        "        return images / 2\n"
+    )
+    choice = tmp_path / "conf" / "restore" / "halved.yaml"
+    choice.parent.mkdir(parents=True)
+    choice.write_text("name: halved\n_target_: mending.Halved\n")
+    place = ["--config-dir", str(tmp_path / "conf"), f"runs_dir={tmp_path / 'runs'}"]
+    done = command(
+        "-m",
+        "robust",
+        "train",
+        "technique=natural",
+        "restore=halved",
+        "evaluation=natural",
+        *place,
+        *quick,
+        PYTHONPATH=str(tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "natural +halved" in done.stdout
