@@ -20,6 +20,7 @@ from robust.runs import RunFolder
 #: the share of the natural model's accuracy on natural images that is to be kept, where no other is given
 SHARE = 0.9
 _FEWEST = 4  # levels
+_NOT_ONE_WAY = "triangle@"  # of which a middle level is best
 _NEAR = 1e-9  # of an end of their range, a level that is one
 _KIND = ["title", "kind", "data", "model", "perturbation"]
 COLUMNS = [*_KIND, "seeds", "levels", "least", "most", "target", "level", "low", "high", "misfit"]
@@ -55,7 +56,7 @@ def tolerated_levels(
     low and high, its 95 % interval, over the images and, of several runs, the seeds; an end of the range of levels
     stands for all beyond; misfit (see `Tolerated`); ratio, ratio_low and ratio_high: how many times the natural model's
     level that is (where less is worse, a smaller one is better), NaN where there is none, or one of both is a bound.
-    Published corruptions, whose levels are no quantity, are left out.
+    Published corruptions, whose levels are no quantity, are left out, and those of which a middle level is best.
     """
     if not len(rows):
         return pd.DataFrame(columns=[*COLUMNS, *_RATIO])
@@ -90,7 +91,8 @@ def _tests(folder: Path) -> dict[str, _Tests]:
         return {}
     labels, known = np.asarray(natural["label"].iloc[0]), _correct(natural)
     found = {}
-    for name, mine in predictions[(names != NATURAL) & ~names.isin([*CORRUPTIONS])].groupby(names, sort=False):
+    left_out = names.isin([NATURAL, *CORRUPTIONS]) | names.str.startswith(_NOT_ONE_WAY)
+    for name, mine in predictions[~left_out].groupby(names, sort=False):
         by_level = dict(sorted((level, _correct(some)) for level, some in mine.groupby("test_level") if level > 0))
         if len(by_level) >= _FEWEST:
             correct = np.stack([*by_level.values()])
