@@ -65,7 +65,7 @@ def _build_conditions(
     for name, choice in choices.items():
         key = f"evaluation.conditions.{name}"
         for f_number, level in _settings(name, levels[name]):
-            perturb = at_level(choice, level, json.loads(camera) | f_number)
+            perturb = at_level(choice, level, {**(json.loads(camera) or {}), **f_number})
             condition = Condition(available_perturbation(perturb, key), once=choice.family in once)
             if choice.family not in chosen:
                 continue

@@ -23,6 +23,7 @@ from robust.values.numbers import is_number
 #: the share of the natural model's accuracy on natural images that is to be kept, where no other is given
 SHARE = 0.9
 _FEWEST = 4  # levels
+_NOT_ONE_WAY = "triangle@"  # of which a middle level is best
 _NEAR = 1e-9  # of an end of their range, a level that is one
 _KIND = ["title", "kind", "data", "model", "perturbation"]
 _MEDIAN = ["median", "median_low", "median_high"]
@@ -72,7 +73,7 @@ def tolerated_levels(
     predictions of half of the images have fallen, NaN where that was not searched; ratio, ratio_low and ratio_high: how
     many times the level of the natural model that is, or of the run that is named `beside` (where less is worse, a
     smaller one is better), NaN where there is none, or one of both is a bound; beside, the title of that. Published
-    corruptions, whose levels are no quantity, are left out. Raises ValueError for a target or share outside (0, 1).
+    corruptions, whose levels are no quantity, and perturbations of which a middle level is best are left out. Raises ValueError for a target or share outside (0, 1).
     """
     for name, value in (("target", target), ("share", share)):
         holds = value is None or (is_number(value) and 0 < value < 1)
@@ -137,7 +138,8 @@ def _tests(folder: Path, only: Collection[str]) -> dict[str, _Tests]:
     if natural.empty:
         return {}
     labels, known = np.asarray(natural["label"].iloc[0]), _correct(natural)
-    found, chosen = {}, (names != NATURAL) & ~names.isin([*CORRUPTIONS]) & (names.isin([*only]) | (not only))
+    left_out = names.isin([NATURAL, *CORRUPTIONS]) | names.str.startswith(_NOT_ONE_WAY)
+    found, chosen = {}, ~left_out & (names.isin([*only]) | (not only))
     for name, mine in predictions[chosen].groupby(names, sort=False):
         by_level = dict(sorted((level, _correct(some)) for level, some in mine.groupby("test_level") if level > 0))
         if len(by_level) >= _FEWEST:

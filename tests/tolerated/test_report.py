@@ -26,6 +26,7 @@ def run(place: Path, middle: float, *, technique: str = "natural", seed: int = 0
     tests = [("natural", 0.0, known)]
     tests += [("iso@phone_4", float(iso), known & (limits > iso)) for iso in ISOS]
     tests += [("defocus@phone_4", float(one), known & (fall * np.exp(0.4 * hard) < one)) for one in F_NUMBERS]
+    tests += [("triangle@phone_4 1000 lux f/4", float(iso), known) for iso in ISOS]
     tests += [("fog", float(severity), known) for severity in range(1, 6)]
     tests = [(name, level, right | guessed[place]) for place, (name, level, right) in enumerate(tests)]
     folder = place / f"{technique}-{seed}"

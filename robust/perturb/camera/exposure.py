@@ -28,14 +28,9 @@ class Exposure:
             check(name, value, "a number above 0", fits)
 
     @property
-    def written(self) -> str:
-        """The shutter speed as people write it, in seconds: 1/60."""
-        return f"1/{round(1 / self.shutter)}" if self.shutter <= 1 / 4 else f"{self.shutter:.3g}"
-
-    @property
     def title(self) -> str:
         """How it is written: ISO 250, f/5, 1/60 s."""
-        return f"ISO {self.iso:.0f}, f/{self.f_number:g}, {self.written} s"
+        return f"ISO {self.iso:.0f}, f/{self.f_number:g}, {written(self.shutter)} s"
 
     @classmethod
     def of(cls, title: str) -> "Exposure | None":
@@ -51,6 +46,11 @@ class Exposure:
 def lit(lux: float, f_number: float, seconds: float) -> float:
     """The exposure of the sensor, lux seconds, by a grey of 18 % under so many lux."""
     return _LENS * lux * GREY / math.pi * seconds / f_number**2
+
+
+def written(seconds: float) -> str:
+    """A shutter speed as people write it: 1/60."""
+    return f"1/{round(1 / seconds)}" if seconds <= 1 / 4 else f"{seconds:.3g}"
 
 
 def seconds(shutter: float | str) -> float:

@@ -1,6 +1,7 @@
 """Accuracy over two settings of a camera, in panels."""
 
 import math
+from collections.abc import Callable
 
 import matplotlib
 import numpy as np
@@ -15,13 +16,21 @@ _COLOURS = "viridis"
 _WIDTH, _HEIGHT = 0.52, 0.4  # inches, of a cell
 
 
-def grids_figure(lines: pd.DataFrame, axes: dict[str, str], *, width: int, caption: str) -> Drawing:
+def grids_figure(
+    lines: pd.DataFrame,
+    axes: dict[str, str],
+    *,
+    width: int,
+    caption: str,
+    write: Callable[[float], str] = "{:g}".format,
+) -> Drawing:
     """Accuracy over two columns of these lines, down and across, by what `axes` calls them: a panel for each value of
-    the column `panel`, `width` of them beside one another; in each cell `accuracy`, a fraction, and what the column
-    `said` says of it."""
+    the column `panel`, at most `width` of them beside one another; values across are written by `write`. In each cell
+    are `accuracy`, a fraction, and what the column `said` says of it."""
     (down, high), (across, wide) = axes.items()
     panels = lines["panel"].drop_duplicates().tolist()
     rows, columns = (sorted(lines[name].unique()) for name in axes)
+    width = min(width, len(panels))
     count, scale = math.ceil(len(panels) / width), Normalize(0, 100)
     size = (_WIDTH * len(columns) + 0.4) * width + 1.2, (_HEIGHT * len(rows) + 0.6) * count + 0.2
     with matplotlib.rc_context(STYLE):
@@ -38,10 +47,10 @@ def grids_figure(lines: pd.DataFrame, axes: dict[str, str], *, width: int, capti
             )
             percent = 100 * mine["accuracy"].to_numpy(float).reshape(len(rows), len(columns))
             text = [
-                f"{100 * one:.0f}\n{word}" if word == word else ""
-                for one, word in zip(mine["accuracy"], mine["said"], strict=True)
+                f"{100 * one:.0f}\n{word}".strip() if math.isfinite(one) else ""
+                for one, word in zip(mine["accuracy"], mine["said"].fillna(""), strict=True)
             ]
-            names = [[f"{one:g}" for one in values] for values in (rows, columns)]
+            names = [f"{one:g}" for one in rows], [write(one) for one in columns]
             written = np.array(text, dtype=object).reshape(percent.shape)
             heat_map(axis, percent, *names, colours=_COLOURS, scale=scale, text=written)
             axis.set_aspect("auto")
@@ -49,7 +58,7 @@ def grids_figure(lines: pd.DataFrame, axes: dict[str, str], *, width: int, capti
             axis.set_title(panel, fontsize=8)
         for axis in grid[:, 0]:
             axis.set_ylabel(high)
-        for axis in grid[-1]:
+        for axis in grid.flat[: len(panels)][-width:]:
             axis.set_xlabel(wide)
         figure.colorbar(ScalarMappable(scale, _COLOURS), ax=grid, label="accuracy, %", shrink=0.7)
     return Drawing(figure, caption, lines)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.perturb.camera import Exposure
+from robust.perturb.camera import Exposure, written
 from robust.report.section import Section, Table
 from robust.report.tables import percent
 from robust.runs import RunFolder
@@ -31,7 +31,9 @@ def photographs_section(folders: Sequence[Path]) -> Section:
         )
         said = said.sort_values(["light", "f_number"], ascending=[False, True], kind="stable")
         caption = f"{title}, {name}: accuracy in % at each setting."
-        drawings[f"photographs-{name}-{title}"] = grids_figure(said, axes, width=len(f_numbers), caption=caption)
+        drawings[f"photographs-{name}-{title}"] = grids_figure(
+            said, axes, width=len(f_numbers), caption=caption, write=written
+        )
     grouped = lines.groupby(_WHERE, sort=False)["accuracy"]
     table = (
         grouped.agg(["mean", "min"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.perturb.camera import Exposure, shutter_of
+from robust.perturb.camera import Exposure, shutter_of, written
 from robust.report.section import Section, Table
 from robust.report.tables import over_seeds, percent, summary_table
 from robust.studies.camera.grids import best_of, grids_figure
@@ -50,7 +50,7 @@ def triangle_lines(folders: Sequence[Path], rows: pd.DataFrame) -> pd.DataFrame:
     three = zip(lines["iso"], lines["f_number"], lines["lux"], strict=True)
     taken = [Exposure(iso, f_number, shutter_of(iso, f_number, lux)) for iso, f_number, lux in three]
     lines = lines.assign(shutter=[one.shutter for one in taken], setting=[one.title for one in taken])
-    said = [one.written for one in taken]
+    said = lines["shutter"].map(written)
     kept = ["title", "data", "technique", "camera", "lux", "iso", "f_number", "shutter", "setting", "said", "seeds"]
     return lines.assign(said=said, accuracy=lines["mean"])[[*kept, "accuracy", "low", "high"]]
 
