@@ -58,8 +58,8 @@ def looking_order(places: Tensor, seed: int) -> Tensor:
 
 
 def in_looking_order(predictions: pd.DataFrame, places: Tensor) -> dict[_TestKey, np.ndarray]:
-    """By test which images were recognised, boolean, as many as were looked at, in that order. `predictions`: those of
-    a run, as `measure_until` has them; `places`: of all its images."""
+    """By test which images were recognised, boolean of shape (n,), n as many as were looked at, in that order.
+    `predictions`: those of a run, as `measure_until` has them; `places`: of all its images, int64."""
     orders = {seed: looking_order(places, seed).numpy() for seed in predictions["evaluation_seed"].unique()}
     found = {}
     for one in predictions.itertuples():
@@ -87,8 +87,9 @@ def measure_until(
     """As `measure_in_parts`, but a condition's tests end when its accuracy over all of them is known to within `width`:
     half the width of `known_interval`. Images are looked at in a random order (see `looking_order`), one trial after
     the other. Whether to end is asked after every LOOK images, so that neither a batch nor the device decides it. With
-    `natural`, which images another model recognised (see `in_looking_order`), they end too when it is known whether the
-    model lies above or below that. All trials of a condition must be among `tests`, one after the other.
+    `natural`, which images another model recognised, by test, each of shape (n,) (see `in_looking_order`), they end
+    too when it is known whether the model lies above or below that. All trials of a condition must be among `tests`,
+    one after the other.
 
     A condition that ended early has one row, of all its trials that were begun, as trial 0: `n` is how many images were
     looked at, those of each trial counted, and it has the columns of UNTIL. Its predictions, one after the other, have
