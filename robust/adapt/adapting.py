@@ -119,4 +119,5 @@ def only(network: nn.Module, weights: Iterable[nn.Parameter]) -> Iterator[nn.Par
     """These weights, which alone take gradients from now on."""
     network.requires_grad_(False)
     for weight in weights:
-        yield weight.requires_grad_(True)
+        weight.requires_grad_(True)
+        yield weight

@@ -154,7 +154,7 @@ class Sar(Adapting):
         moves = [one * (self._NEAR / length) for one in gradients]
         with torch.no_grad():
             for weight, move in zip(self.weights, moves, strict=True):
-                weight += move
+                weight.add_(move)
         there = entropy(self.network(images))
         sure = there < self.margin
         loss = there[sure].mean() if sure.any() else None
@@ -162,7 +162,7 @@ class Sar(Adapting):
             loss.backward()
         with torch.no_grad():
             for weight, move in zip(self.weights, moves, strict=True):
-                weight -= move
+                weight.sub_(move)
         if loss is None:
             return
         self.optimizer.step()

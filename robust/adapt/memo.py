@@ -44,7 +44,7 @@ class Memo(Adapting):
         with torch.no_grad():
             before = [weight.clone() for weight, _ in moves]
             for weight, gradient in moves:
-                weight -= self.lr * gradient
+                weight.sub_(self.lr * gradient)
             logits = self.network(image)
             for (weight, _), old in zip(moves, before, strict=True):
                 weight.copy_(old)

@@ -73,7 +73,8 @@ def tolerated_levels(
     predictions of half of the images have fallen, NaN where that was not searched; ratio, ratio_low and ratio_high: how
     many times the level of the natural model that is, or of the run that is named `beside` (where less is worse, a
     smaller one is better), NaN where there is none, or one of both is a bound; beside, the title of that. Published
-    corruptions, whose levels are no quantity, and perturbations of which a middle level is best are left out. Raises ValueError for a target or share outside (0, 1).
+    corruptions, whose levels are no quantity, and perturbations of which a middle level is best are left out.
+    Raises ValueError for a target or share outside (0, 1).
     """
     for name, value in (("target", target), ("share", share)):
         holds = value is None or (is_number(value) and 0 < value < 1)
