@@ -13,7 +13,19 @@ from hydra.core.global_hydra import GlobalHydra
 from robust import cli
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "dashboard", "evaluate", "check"]
+COMMANDS = [
+    "train",
+    "attack",
+    "report",
+    "collect",
+    "store",
+    "export",
+    "sheet",
+    "dashboard",
+    "evaluate",
+    "check",
+    "tolerance",
+]
 HEAVY = {"torch", "pandas", "numpy", "matplotlib", "hydra", "omegaconf", "wandb"}
 ROOT = Path(__file__).parent.parent
 
