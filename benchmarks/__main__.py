@@ -19,13 +19,19 @@ from benchmarks.environment import bench_environment
 from benchmarks.pairs import Result
 from benchmarks.perturbing import bench_perturbing
 from benchmarks.photographing import bench_photographing
+from benchmarks.tolerating import bench_tolerating
 from benchmarks.training import bench_resnet, bench_testing, bench_training, mnist_is_there
 from robust.errors import run_command
 from robust.files import atomic_write
 from robust.runs import git_commit
 
 _OUT = Path(__file__).parent.parent / "results" / "bench"
-_MNIST = {"training": bench_training, "testing": bench_testing, "memory": bench_memory}
+_MNIST = {
+    "training": bench_training,
+    "testing": bench_testing,
+    "memory": bench_memory,
+    "tolerating": bench_tolerating,
+}
 _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "start": bench_start,
     "perturbing": bench_perturbing,

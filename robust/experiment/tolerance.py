@@ -43,7 +43,7 @@ def measure_tolerance(runs: Sequence[str], settings: Sequence[str]) -> tuple[lis
     asked: dict[str, Any] = {"evaluation": config.evaluation}
     if any(_is_of(one, "camera") for one in ours):
         asked["camera"] = config.camera
-    opened, names = [], {}
+    opened, names = [], dict[str, None]()
     for folder in folders:
         run = reopen(folder, {**asked, **other_settings(folder, others)})
         shape = run.splits.test.shape

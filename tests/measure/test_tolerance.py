@@ -4,9 +4,10 @@ import os
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from robust.measure.intervals import resampling_weights
-from robust.measure.tolerance import fitted, tolerated, tolerated_ratio
+from robust.measure.tolerance import fitted, median_limit, tolerated, tolerated_ratio
 
 LEVELS = [0.5, 1, 2, 4, 8, 16]
 SIMULATED = 2000 if os.environ.get("ROBUST_CAMPAIGN") else 200
@@ -33,6 +34,45 @@ def test_rotenone_kills_half_of_the_aphids_at_finneys_dose() -> None:
         np.quantile(fitted(doses, again, np.ones(2000), guess=0, counts=insects).crossing(0.5), [0.025, 0.975])
     )
     assert 4.3 < ends[0] < 4.85 < ends[1] < 5.4
+
+
+def test_of_independent_counts_levels_and_intervals_are_those_of_robustmargin() -> None:
+    """Another's package, which fits the same curve by another way, and has the likelihood's interval."""
+    import robustmargin
+
+    axis = robustmargin.Axis(name="level", unit="1", scale="log")
+    half = robustmargin.Definition(kind="absolute", value=0.61)
+    for seed, guess in ((0, 0.1), (1, 0.02)):
+        random = np.random.default_rng(seed)
+        counts = random.binomial(300, guess + (0.95 - guess) * ndtr(-(np.log(LEVELS) - np.log(3)) / 0.8))
+        observed = robustmargin.Observations(
+            axis=axis,
+            outcome="recognised",
+            direction="decreasing",
+            severity=tuple(map(float, LEVELS)),
+            successes=tuple(counts.tolist()),
+            trials=(300,) * len(LEVELS),
+        )
+        fit = robustmargin.fit_dose_response(observed, model="binomial", link="probit", upper=0.95, lower=guess)
+        theirs = robustmargin.threshold(fit, definition=half, interval_method="profile", level=0.95)
+        ours = fitted(LEVELS, counts[None] / 300, np.array([0.95]), guess=guess)
+        assert np.exp(ours.crossing(0.61)[0]) == pytest.approx(theirs.value, rel=1e-5)
+        again = random.binomial(300, counts / 300, size=(2000, len(LEVELS))) / 300
+        levels = fitted(LEVELS, again, np.full(2000, 0.95), guess=guess).crossing(0.61)
+        ends = np.exp(np.quantile(levels, [0.025, 0.975]))
+        assert ends == pytest.approx([theirs.lo, theirs.hi], rel=0.02)
+
+
+def test_the_median_image_is_that_by_which_half_have_fallen() -> None:
+    weights, levels = resampling_weights(1001, resamples=400, seed=0), [1.0, 2.0, 4.0, 8.0]
+    falls = np.repeat([0, 1, 2, 3, 5], [100, 300, 200, 201, 200])
+    found, again = median_limit(levels, falls, weights)
+    assert (found.level, again.shape) == (2.0, (400,))
+    assert 1.0 <= found.low <= 2.0 <= found.high <= 4.0
+    never, _ = median_limit(levels, np.full(1001, 5), weights)
+    assert (never.level, never.low, never.high) == pytest.approx((8, 8, 8)), "a bound"
+    wrong, _ = median_limit([8.0, 4.0], np.zeros(1001, dtype=int), weights)
+    assert wrong.level == pytest.approx(8), "where less is worse, the first level is the greatest"
 
 
 def test_what_a_model_tolerates_lies_in_its_interval_as_often_as_said() -> None:

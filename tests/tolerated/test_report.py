@@ -11,8 +11,9 @@ from robust.measure import CALIBRATION
 from robust.report import sections
 from robust.runs import collect
 from robust.runs.tables import COLUMNS
+from robust.tolerated.images import image_sections
 from robust.tolerated.levels import tolerated_levels
-from robust.tolerated.report import shown_levels, tolerance_section
+from robust.tolerated.report import said, shown_levels, tolerance_section
 
 ISOS, F_NUMBERS = (400, 1600, 6400, 25600), (1.4, 2.8, 5.6, 11)
 LABELS = np.arange(600) % 10
@@ -80,6 +81,67 @@ def test_the_page_says_who_tolerates_more_and_marks_bounds(folders: list[Path]) 
     shown = shown_levels(tolerated_levels(folders, rows, target=0.99))
     assert set(shown["tolerated level"]) == {"≤ 400", "≥ 11"}
     assert shown["perturbation"].unique().tolist() == ["iso@phone_4, ISO", "defocus@phone_4, f-number"]
+
+
+def with_limits(folder: Path, middle: float) -> None:
+    """Searches of its images between ISO 400 and 25600, and their pictures, 2 x 2."""
+    random = np.random.default_rng(3)
+    levels = np.geomspace(400, 25600, 13)
+    limits = middle * np.exp(0.6 * random.standard_normal(len(LABELS))) * (1 + (LABELS == 4) - 0.5 * (LABELS == 7))
+    falls = (limits[:, None] > levels).sum(axis=1) + 1
+    falls[:60] = 0
+    fragile = np.flatnonzero(falls == 1)[:8]
+    kept = {"levels": levels, "label": LABELS, "falls": falls, "predicted": (LABELS + 1) % 10, "fragile": fragile}
+    pictures = {"shape": np.array([1, 2, 2]), "natural": bytes(4 * len(fragile)), "fallen": b"\xff" * 4 * len(fragile)}
+    row = {"test_perturbation": "iso@phone_4", "evaluation_seed": 0, **kept, **pictures}
+    pd.DataFrame([row]).to_parquet(folder / "tolerance.parquet")
+
+
+def test_each_image_falls_somewhere_and_classes_stand_longer_or_shorter(folders: list[Path]) -> None:
+    rows = collect(folders)
+    assert image_sections(folders, rows).drawings == {}
+    for folder in folders:
+        with_limits(folder, 2000 if "natural" in folder.name else 5000)
+    levels = tolerated_levels(folders, rows).set_index(["perturbation", "title"])
+    natural, hardened = (levels.loc["iso@phone_4", kind] for kind in ("natural", "harden"))
+    assert natural["median_low"] <= natural["median"] <= natural["median_high"]
+    assert 1.7 < hardened["median"] / natural["median"] < 3.6
+    assert levels.loc[("defocus@phone_4", "natural"), "median":"median_high"].isna().all(), "nobody searched there"
+    found = image_sections(folders, rows)
+    assert [*found.drawings] == ["standing", "standing-classes", "fragile"]
+    (shown,) = [one.shown for one in found.tables.values()]
+    assert shown["falls first"].tolist() == ["7", "7"]
+    assert shown["falls last"].tolist() == ["4", "4"]
+    numbers = found.tables["standing"].numbers
+    whole = numbers[(numbers["class"] == "all") & (numbers["title"] == "natural")]
+    assert whole["standing"].iloc[0] == pytest.approx(0.9), "a tenth is wrong unperturbed"
+    assert whole["standing"].is_monotonic_decreasing
+    fragile = found.drawings["fragile"].numbers
+    assert (fragile["level"] == 400).all()
+    assert (fragile["predicted"] != fragile["label"]).all()
+    section = tolerance_section(tolerated_levels(folders, rows), found)
+    assert {"tolerance", "standing"} == set(section.tables)
+    assert "median image" in section.tables["tolerance"].shown
+
+
+def test_a_target_that_is_never_crossed_is_said_and_one_outside_0_and_1_refused(folders: list[Path]) -> None:
+    rows = collect(folders)
+    levels = tolerated_levels(folders, rows, target=0.02, only=["iso@phone_4"])
+    assert levels["perturbation"].unique().tolist() == ["iso@phone_4"]
+    (sentence,) = said(levels)
+    assert "stays above the target up to 25600" in sentence
+    assert "evaluation.conditions.iso=[...]" in sentence
+    for wrong in ({"target": 1.0}, {"share": 0}, {"target": True}):
+        with pytest.raises(ValueError, match="must be a number above 0 and below 1"):
+            tolerated_levels(folders, rows, **wrong)
+
+
+def test_all_may_be_held_against_one_run(folders: list[Path]) -> None:
+    levels = tolerated_levels(folders, collect(folders), beside=folders[1].name, only=["iso@phone_4"])
+    natural = levels.set_index("title").loc["natural"]
+    assert natural["beside"] == "harden"
+    assert natural["ratio_low"] < 0.4 < natural["ratio_high"]
+    assert said(levels)[0].endswith("times the ISO of iso@phone_4 that harden does.")
 
 
 def test_nothing_is_said_without_predictions_or_of_few_levels(folders: list[Path]) -> None:
