@@ -164,8 +164,7 @@ def _collect(runs: list[str], out: Path) -> None:
     """
     from robust.runs import collect, find_runs, with_settings, write_table
 
-    folders = find_runs(runs)
-    rows = with_settings(collect(folders), folders)
+    rows = with_settings(collect(folders := find_runs(runs)), folders)
     with started():
         paths = write_table(rows, out)
     print(f"{len(rows)} rows of {rows['run'].nunique()} runs: {', '.join(map(str, paths))}")

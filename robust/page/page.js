@@ -143,8 +143,8 @@
   };
 
   const showRow = () => {
-    const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (!row?.matches("tr")) return;
+    const row = document.querySelector("tr:target");
+    if (!row) return;
     if (row.hidden) row.closest("table").dispatchEvent(new Event("showall"));
     row.scrollIntoView({ block: "center" });
   };
@@ -242,7 +242,7 @@
     document.querySelectorAll("div.scroll > table").forEach(addTable);
     addFigures();
     addDownloads();
-    showRow();
   });
+  addEventListener("load", showRow);
   addEventListener("hashchange", showRow);
 })();

@@ -70,7 +70,6 @@ def write_report(
     texts = numbers(found)
     described = _described(found, {text: file for file, text in texts.items()}, formats)
     parquet = rows.to_parquet(index=False, compression="zstd")
-    script = (files(__package__) / "page.js").read_text()
     content = {
         "data": ", ".join(dict.fromkeys(_data_names(rows, folders))),
         "networks": rows["model"].unique(),
@@ -79,24 +78,22 @@ def write_report(
         "trained": not only_measured(rows).all(),
         "brief": brief(rows, folders),
         "sections": described,
-        "style": Markup((files(__package__) / "page.css").read_text()),
-        "script": Markup(script),
-        "script_sum": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "all_rows": _data_url(parquet, "application/vnd.apache.parquet") if len(parquet) <= _MOST_BYTES else "",
         **_circumstances([*folders, *beside]),
+        **_appearance(),
     }
     parts = [one for section in described for one in (*section["figures"], *section["tables"])]
-    write_files(
-        out,
-        {
-            **{file: data for part in parts for file, data in part["files"]},
-            **texts,
-            "rows.parquet": parquet,
-            "README.md": _fill("page.md", content),
-            "index.html": _fill("page.html", content),
-        },
-    )
+    drawn = {file: data for part in parts for file, data in part["files"]}
+    pages = {"README.md": _fill("page.md", content), "index.html": _fill("page.html", content)}
+    write_files(out, {**drawn, **texts, "rows.parquet": parquet, **pages})
     return out / "index.html"
+
+
+def _appearance() -> dict[str, str]:
+    """What the page looks like and does, and the sum by which a browser knows the one script that it may run."""
+    style, script = ((files(__package__) / f"page.{suffix}").read_text() for suffix in ("css", "js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return {"style": Markup(style), "script": Markup(script), "script_sum": digest}
 
 
 def _data_names(rows: pd.DataFrame, folders: Sequence[Path]) -> list[str]:

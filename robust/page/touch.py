@@ -100,7 +100,7 @@ def _of_axis(figure: Figure, axis: Axes, labels: Sequence[str]) -> Iterator[Mark
             text = f"{_said(label, axis.get_title())}; {where.strip()}: {up.get(y) or _number(y)}{interval}"
             yield Mark(place[0], 1 - place[1], text, labels.index(label))
     for image in axis.images:
-        values = np.ma.getdata(image.get_array())
+        values = np.ma.getdata(array) if (array := image.get_array()) is not None else np.empty(0)
         if values.ndim != 2 or not across or not up:
             continue
         of_rows, of_columns = (_axis_name(_first(figure, name)) for name in ("get_ylabel", "get_xlabel"))
@@ -124,10 +124,8 @@ def _points(artist: Any) -> Iterator[tuple[float, float, str]]:
             ]
         artist = line
     if isinstance(artist, Line2D):
-        drawn = artist.get_transform().contains_branch(artist.axes.transData) if artist.axes else False
-        points = np.asarray(artist.get_xydata(), dtype=float) if drawn and len(artist.get_xdata()) else np.empty((0, 2))
-        if len(points) == 2 and not np.ptp(points[:, 1]) and artist.get_transform() != artist.axes.transData:
-            points = points[:0]  # a line across the panel has no points of its own
+        own = artist.axes is not None and artist.get_transform() == artist.axes.transData
+        points = np.asarray(artist.get_xydata(), dtype=float) if own else np.empty((0, 2))  # none of a line across all
     elif isinstance(artist, PathCollection):
         points = np.ma.getdata(artist.get_offsets())
     elif isinstance(artist, BarContainer):

@@ -100,10 +100,12 @@ def _light(colour: str) -> float:
     return sum(float(one) for one in colour[colour.index("(") + 1 : -1].split(",")[:3]) / 3 / 255
 
 
-def test_the_reader_chooses_light_or_dark_and_is_remembered(opened: Browser, page: str) -> None:
+def test_the_reader_chooses_light_or_dark_and_is_remembered(opened: Browser) -> None:
     opened.click("#theme")
     assert _light(opened.ask("getComputedStyle(document.body).backgroundColor")) < 0.3
-    opened.open(page)
+    opened.ask("void (document.documentElement.dataset.theme = '', location.reload())")
+    while not opened.ask("document.readyState === 'complete' && document.documentElement.dataset.theme"):
+        pass
     assert _light(opened.ask("getComputedStyle(document.body).backgroundColor")) < 0.3
     opened.click("#theme")
     assert _light(opened.ask("getComputedStyle(document.body).backgroundColor")) > 0.7
