@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from robust.evidence.subject import Subject
+from robust.experiment.prepare import reopen
 from robust.files.digest import digest_of
 from robust.report import Section
 from robust.report.section import Table
@@ -16,6 +18,7 @@ from robust.values.text import csv
 _TESTS = ("attacks", "published", "stability")  # beside the rows
 _NAMED = ("config", "model", "rows", "predictions", *_TESTS)
 _NOT_KEPT = "not kept"
+_AT_ONCE = 1000  # images
 
 
 def identification(subject: Subject) -> Section:
@@ -31,6 +34,7 @@ def identification(subject: Subject) -> Section:
         "seeds of training": ", ".join(map(str, subject.rows["seed"].unique())),
         "data": run["data"],
         "test images": _images(subject),
+        "test images, SHA-256": _images_digest(subject),
         "labels of the test images, SHA-256": _labels(subject),
         "code": ", ".join(_sessions(subject, _code)),
         "versions": ", ".join(_sessions(subject, _versions)),
@@ -41,8 +45,9 @@ def identification(subject: Subject) -> Section:
     shown = pd.DataFrame([*lines.items()], columns=["what", "value"])
     files = pd.DataFrame(_files(subject), columns=["run", "file", "SHA-256"])
     text = (
-        "The hash of the rows covers every test of this sheet: it is another where one result is another. A hash of "
-        "the test images themselves is not recorded with a run; that of their labels, in their order, is."
+        "The hash of the rows covers every test of this sheet: it is another where one result is another. Labels are "
+        "those that the runs recorded; the images are those that lie where the runs found them when this sheet is "
+        "made, as 8-bit values in the order of the labels, and are hashed where their labels are the recorded ones."
     )
     return Section("What was tested", text, {}, {"what": Table(shown, shown), "files": Table(files, files)})
 
@@ -75,6 +80,26 @@ def _images(subject: Subject) -> str:
     if subject.predictions is None:
         return number
     return f"{number}, of {len({*subject.predictions['label'].iloc[0].tolist()})} classes"
+
+
+def _images_digest(subject: Subject) -> str:
+    """SHA-256 of the test images, where they are there and have the labels that were recorded; nothing is
+    downloaded."""
+    if subject.predictions is None:
+        return "not hashed: no labels were kept, to tell whether they are the same"
+    try:
+        config = RunFolder(subject.folders[0]).read_config()
+        keys = ("data.download", "data.source.download")
+        offline = {key: False for key in keys if config.select(key) is not None}
+        test = reopen(subject.folders[0], offline).splits.test
+    except (ValueError, OSError):
+        return "not hashed: the data are not here"
+    if not np.array_equal(test.labels.cpu().numpy(), subject.predictions["label"].iloc[0]):
+        return "not hashed: the data here have other labels"
+    found = hashlib.sha256()
+    for some in test.images.split(_AT_ONCE):
+        found.update(some.cpu().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _labels(subject: Subject) -> str:

@@ -24,7 +24,7 @@ def intervals_text(subject: Subject) -> str:
 def accuracy_section(subject: Subject) -> Section:
     """Accuracy on natural images, and under each condition."""
     natural, perturbed = subject.natural, subject.perturbed
-    said, known = [], natural is not None
+    said = []
     if natural is not None:
         said.append(
             f"Of {natural['n']} natural test images {percent(natural['mean'])} % are recognised (95 %: "
@@ -41,9 +41,11 @@ def accuracy_section(subject: Subject) -> Section:
             "images": subject.lines["n"],
             "accuracy, %": subject.lines["mean"].map(percent),
             **interval_column(subject.lines),
-            **({"drop, points": [_drop(natural["mean"], one) for one in subject.lines["mean"]]} if known else {}),
         }
     )
+    if natural is not None:
+        drops = (natural["mean"] - subject.lines["mean"]).round(3) + 0.0  # no -0.0
+        shown["drop, points"] = drops.map(percent)
     note = f"{intervals_text(subject)} Drop: from natural images. Trials perturb the same images again, with new draws."
     return Section("Accuracy", " ".join(said), {}, {"accuracy": Table(shown, subject.lines, note)})
 
@@ -113,10 +115,6 @@ def exposure_section(subject: Subject) -> Section:
         "seen says little of what was not."
     )
     return Section("What training had seen", text, {}, {"exposure": Table(table, table)})
-
-
-def _drop(natural: float, accuracy: float) -> str:
-    return percent(round(natural - accuracy, 3) + 0.0)
 
 
 def _title(line: pd.Series) -> str:

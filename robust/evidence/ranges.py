@@ -43,7 +43,7 @@ def check_ranges(subject: Subject, stated: Mapping[str, float]) -> dict[str, flo
     tested = list(subject.perturbed["test_perturbation"].unique())
     found = {}
     for name, level in stated.items():
-        known = {*tested, *UNITS, *CORRUPTIONS}
+        known = dict.fromkeys([*tested, *UNITS, *CORRUPTIONS])
         near = suggest(name, known).strip() or f"Tested were {', '.join(tested) or 'none'}."
         check("--range", name, "NAME=LEVEL of a perturbation", name.partition("@")[0] in known or name in known, near)
         check("--range", f"{name}={level:g}", "NAME=LEVEL with a level above 0", 0 < level < float("inf"))

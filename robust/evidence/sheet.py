@@ -58,10 +58,9 @@ def write_evidence(
     kind = subject.rows["kind"].iloc[0]
     out = subject.folders[0].parent / f"{_NAME}-{kind}" if out is None else out
     made = datetime.datetime.fromisoformat(made_at(subject))
-    contents = {"html": lambda: page(document), "pdf": lambda: pdf(document, made)}
     paths = {one: out / f"{_NAME}.{one}" for one in formats}
     for one, path in paths.items():
-        atomic_write(path, contents[one]())
+        atomic_write(path, page(document) if one == "html" else pdf(document, made))
     return list(paths.values())
 
 

@@ -1,5 +1,6 @@
 """An evidence sheet: every figure is its rows', what was not tested is said, and a stated range is covered or not."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -16,9 +17,12 @@ from robust.evidence import evidence, read_subject, write_evidence
 from robust.evidence.ranges import NO, UNKNOWN, YES, check_ranges, coverage, tolerated
 from robust.evidence.untested import untested
 from robust.evidence.weaknesses import class_accuracies
+from robust.experiment.build import build_splits
+from robust.experiment.execute import execute
 from robust.measure import CALIBRATION, confusion_counts
 from robust.measure.confusion import confusion_shares
 from robust.measure.intervals import student, wilson
+from robust.runs import load
 from robust.runs.tables import COLUMNS
 
 LABELS = np.arange(400) % 10
@@ -286,3 +290,22 @@ def test_all_that_the_sheet_says_stands_on_the_page(one: Path, tmp_path: Path, u
     text = unescaped(page.read_text())
     for piece in texts(evidence(subject, {"noise": 0.03})):
         assert " ".join(piece.split()) in text
+
+
+def test_a_trained_run_is_told_by_its_network_and_its_images(make_run: Callable[..., Any], tmp_path: Path) -> None:
+    experiment = make_run("technique=natural", "evaluation=natural", "trainer.max_epochs=1")
+    execute(experiment)
+    shown = table_of([experiment.folder], "What was tested", "what").set_index("what")["value"]
+    images = build_splits(experiment.config.data).test.images.numpy()
+    assert shown["test images, SHA-256"] == hashlib.sha256(images.tobytes()).hexdigest()
+    state = load(experiment.folder).state_dict()
+    assert shown["values in the network"].startswith(f"{sum(one.numel() for one in state.values()):,} in ")
+    files = table_of([experiment.folder], "What was tested", "files").set_index("file")["SHA-256"]
+    for name in ("model.ckpt", "rows.csv", "config.yaml"):
+        assert files[name] == hashlib.sha256((experiment.folder / name).read_bytes()).hexdigest()
+
+
+def test_images_that_are_not_there_are_not_hashed(one: Path) -> None:
+    shown = table_of([one], "What was tested", "what").set_index("what")["value"]
+    assert shown["test images, SHA-256"] == "not hashed: the data are not here"
+    assert shown["labels of the test images, SHA-256"] == hashlib.sha256(LABELS.astype("uint16").tobytes()).hexdigest()
