@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from robust.compare.matching import Matching, Pair, match
+from robust.compare.matching import Matching, Pair, few, match
 from robust.compare.sides import Side
 from robust.measure import NATURAL, TEST_KEY, condition_title
 from robust.measure.intervals import Interval, resampling_weights, student
@@ -96,7 +96,7 @@ def _apart(first: pd.DataFrame, second: pd.DataFrame, pair: Pair, tests: pd.Data
         "tested on the second side alone": [name for name in two if name not in one],
         "tested in other trials, or on other images": [name for name in one if name in two and name not in known],
     }
-    return [f"{pair.title}, {what}: {', '.join(names)}." for what, names in said.items() if names]
+    return [f"{pair.title}, {what}: {few(names)}." for what, names in said.items() if names]
 
 
 def _conditions(rows: pd.DataFrame) -> list[str]:

@@ -19,7 +19,7 @@ _WITHIN = {  # the settings that a name stands for
     "technique": ("technique.", "task.", "recipe."),
     "train_perturbation": ("perturb.",),
 }
-_MOST = 12  # kinds, or values, that a sentence names
+_MOST = 10  # kinds, or values, that a sentence names
 Changes = dict[str, tuple[str, str]]  # of settings, by their names: from which value to which
 
 
@@ -72,8 +72,8 @@ def match(first: Side, second: Side) -> Matching:
     new += [text for _, kind in left[1].iterrows() for text in _seeds_in_words(kind["title"], kind["runs"])]
     if not pairs:
         raise ValueError(
-            f"No run of one side has a partner on the other. {first.name} has {_few(gone)}; {second.name} has "
-            f"{_few(new)}. Runs are pairs by data, model, technique, training perturbation and seed."
+            f"No run of one side has a partner on the other. {first.name} has {few(gone)}; {second.name} has "
+            f"{few(new)}. Runs are pairs by data, model, technique, training perturbation and seed."
         )
     return Matching(pairs, {**_in_all(pairs), **_circumstances(first, second)}, gone, new)
 
@@ -102,8 +102,8 @@ def _check_data(first: Side, second: Side, one: pd.DataFrame, two: pd.DataFrame)
     data = [list(side["data"].unique()) for side in (one, two)]
     if not {*data[0]} & {*data[1]}:
         raise ValueError(
-            f"{first.name} and {second.name} must be of the same data; they are of {_few(data[0])} and of "
-            f"{_few(data[1])}."
+            f"{first.name} and {second.name} must be of the same data; they are of {few(data[0])} and of "
+            f"{few(data[1])}."
         )
 
 
@@ -170,16 +170,17 @@ def _circumstances(first: Side, second: Side) -> Changes:
                 for name, version in session["versions"].items():
                     known.setdefault(name, set()).add(str(version))
     return {
-        name: (_few(sorted(said[0][name])), _few(sorted(said[1][name])))
+        name: (few(sorted(said[0][name])), few(sorted(said[1][name])))
         for name in said[0]
         if name in said[1] and said[0][name] != said[1][name]
     }
 
 
 def _seeds_in_words(title: str, seeds: Any) -> list[str]:
-    return [f"{title} (seed{'s' * (len(seeds) > 1)} {_few(sorted(seeds))})"] if seeds else []
+    return [f"{title} (seed{'s' * (len(seeds) > 1)} {few(sorted(seeds))})"] if seeds else []
 
 
-def _few(words: Sequence[object]) -> str:
+def few(words: Sequence[object], between: str = ", ") -> str:
+    """The first of these, and how many others there are."""
     more = len(words) - _MOST
-    return ", ".join([*map(str, words[:_MOST]), *([f"{more} others"] if more > 0 else [])])
+    return between.join([*map(str, words[:_MOST]), *([f"{more} others"] if more > 0 else [])])

@@ -1,6 +1,5 @@
 """A comparison as one reads it: in the terminal, and as a page."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -8,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from robust.compare.differences import CONDITION, PERTURBATION, Comparison
-from robust.compare.matching import Changes, Pair
+from robust.compare.matching import Changes, Pair, few
 from robust.document import Document, page
 from robust.files.report_place import check_place, write_files
 from robust.measure import condition_title
@@ -19,7 +18,7 @@ from robust.report.tables import percent
 from robust.report.terminal import print_table
 from robust.runs.titles import changes
 
-_MOST = 8  # settings, kinds or texts that the terminal names
+_MOST = 8  # texts that the terminal has of what was tested on one side alone
 _MOST_DRAWN = 40  # lines of a figure
 _NOTE = (
     "Difference: the second side's accuracy less the first's, in the same trials and on the same images. 95 % "
@@ -47,10 +46,10 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     changed = [f"{name} {_arrow(name, values)}" for name, values in matching.changed.items()]
     said = [
         *_sides(comparison),
-        f"Set otherwise throughout: {_few(changed, '; ')}." if changed else "",
+        f"Set otherwise throughout: {few(changed, '; ')}." if changed else "",
         _equal(comparison),
-        f"On the first side alone: {_few(matching.gone)}." if matching.gone else "",
-        f"On the second side alone: {_few(matching.new)}." if matching.new else "",
+        f"On the first side alone: {few(matching.gone)}." if matching.gone else "",
+        f"On the second side alone: {few(matching.new)}." if matching.new else "",
         *comparison.apart[:_MOST],
         *([f"{len(comparison.apart) - _MOST} more such: see the page."] if len(comparison.apart) > _MOST else []),
     ]
@@ -112,7 +111,7 @@ def _equal(comparison: Comparison) -> str:
     said = f"Rows compared: {comparison.rows}, of them equal to the last digit: {comparison.equal}."
     titles = comparison.lines["title"]
     whole = [one for one in titles.unique() if one not in {*_changed(comparison.lines)["title"]}]
-    return f"{said} Nothing changed of {_few(whole)}." if whole else said
+    return f"{said} Nothing changed of {few(whole)}." if whole else said
 
 
 def _changed(lines: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +165,7 @@ def _note(lines: pd.DataFrame) -> str:
 def _pair(pair: Pair, in_all: Changes) -> dict[str, str]:
     """What a pair is, and what is set otherwise in it beside what is so in all."""
     own = [f"{name} {_arrow(name, values)}" for name, values in pair.changed.items() if in_all.get(name) != values]
-    return {"runs": pair.title, "seeds": ", ".join(map(str, pair.first)), "also set otherwise": _few(own, "; ")}
+    return {"runs": pair.title, "seeds": ", ".join(map(str, pair.first)), "also set otherwise": few(own, "; ")}
 
 
 def _named(name: str, values: tuple[str, str]) -> tuple[str, str]:
@@ -183,11 +182,6 @@ def _named(name: str, values: tuple[str, str]) -> tuple[str, str]:
 
 def _arrow(name: str, values: tuple[str, str]) -> str:
     return " → ".join(_named(name, values))
-
-
-def _few(texts: Sequence[str], between: str = ", ") -> str:
-    more = len(texts) - _MOST
-    return between.join([*texts[:_MOST], *([f"{more} others"] if more > 0 else [])])
 
 
 def _drawings(lines: pd.DataFrame) -> dict[str, Drawing]:
