@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -22,6 +23,7 @@ _MOST = 40  # lines in a terminal
 _MOST_FOLDERS = 12  # that are named; the page names all
 _WIDE = 160  # characters of a line in a file
 _LONGEST = 60  # characters of a name
+_NUMBER, _NAME = 16, 24  # of a number that stays in one line, and of a name's, at least
 
 
 def print_results(rows: pd.DataFrame, folders: Sequence[Path] = (), *, exposure: str = "") -> None:
@@ -55,9 +57,12 @@ def print_table(shown: pd.DataFrame, title: str, caption: str = "") -> None:
         title_justify="left",
         caption_justify="left",
     )
-    for name in shown:
-        figures = bool(shown[name].astype(str).str.match(r"[-+\d]|$").all())
-        table.add_column(Text(plain(name)), justify="right" if figures else "left", no_wrap=figures, overflow="fold")
+    for place, name in enumerate(shown):
+        cells = shown[name].astype(str)
+        figures, longest = bool(cells.str.match(r"[-+\d]|$").all()), int(cells.str.len().max() or 0)
+        how: dict[str, Any] = {"justify": "right" if figures else "left", "overflow": "fold"}
+        how |= {"no_wrap": figures and longest <= _NUMBER, "min_width": min(longest, _NAME) if not place else None}
+        table.add_column(Text(plain(name)), **how)
     for line in shown.head(_MOST).astype(str).to_numpy():
         texts = [plain(cell) for cell in line]
         table.add_row(*(Text(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…") for text in texts))
