@@ -41,6 +41,8 @@ _PER_INCH, _HANDLE = 13, 8  # characters of a legend: that fit into an inch, and
 #: how much of a mark is filled where the training contained what is tested, or one of its family
 _FILLS = {SEEN: "none", FAMILY: "left"}
 _HOLLOW = " Hollow marks: seen in training; half of them filled: one of its family was."
+_QUALITY = 60  # of pictures, from 0 to 100
+_DPI = {"webp": 120}  # dots to an inch: those of a page, where others are for print
 _SHORT = 12  # of a class's name that fits above an image
 
 
@@ -219,20 +221,22 @@ def _write_class(axis: Axes, place: tuple[float, float], name: str, **style: Any
 
 
 def usual_format(figure: Figure) -> str:
-    """svg for lines; png for pictures, and for more marks than are worth drawing one by one."""
+    """svg for lines; webp for pictures, and for more marks than are worth drawing one by one."""
     marks = sum(len(np.asarray(one.get_offsets())) for axis in figure.axes for one in axis.collections)
-    return "png" if marks > _MOST_MARKS or any(axis.images for axis in figure.axes) else "svg"
+    return "webp" if marks > _MOST_MARKS or any(axis.images for axis in figure.axes) else "svg"
 
 
 def draw(figure: Figure, suffix: str) -> bytes:
-    """The figure as a file of this kind (svg, png, pdf), to the byte the same for the same figure. It is laid out the
-    first time."""
+    """The figure as a file of this kind (svg, webp, png, pdf), to the byte the same for the same figure. It is laid out
+    the first time."""
     buffer = io.BytesIO()
     dates = {"svg": "Date", "pdf": "CreationDate"}
     with matplotlib.rc_context(STYLE), legible(figure):
         if engine := figure.get_layout_engine():
             engine.execute(figure)
             figure.set_layout_engine(None)  # else matplotlib draws everything twice
-        metadata = {dates[suffix]: None} if suffix in dates else None
-        figure.savefig(buffer, format=suffix, dpi=150, metadata=metadata)
+        others: dict[str, Any] = {"metadata": {dates[suffix]: None}} if suffix in dates else {}
+        if suffix == "webp":
+            others["pil_kwargs"] = {"quality": _QUALITY}
+        figure.savefig(buffer, format=suffix, dpi=_DPI.get(suffix, 150), **others)
     return buffer.getvalue()

@@ -55,13 +55,13 @@ def test_the_page_holds_every_figure_and_all_numbers_and_needs_nothing_else(fold
     text = page.read_text()
     assert all(link.startswith(("#", "data:")) for link in re.findall(r'(?:href|src)="([^"]+)"', text))
     assert not re.search(r"url\((?!#)", text)
-    assert text.count("<svg") - text.count('<svg viewBox="0 0') + text.count("data:image/png;base64,") == 2 + 3 + 1
+    assert text.count("<svg") - text.count('<svg viewBox="0 0') + text.count("data:image/webp;base64,") == 2 + 3 + 1
     for title in ("natural", "constant blur 1", "constant hot 5"):
         assert re.search(f"<td( class=word)?>(<a [^>]+>)?{title}(</a>)?</td>", text)
     pd.testing.assert_frame_equal(pd.read_parquet(page.parent / "rows.parquet"), collect(folders))
     lines = {"accuracy", "confidence"}
     pictures = {"confusion-digits", *(f"samples-{one}" for one in ("constant-blur-1", "constant-hot-5", "natural"))}
-    names = {f"{one}.svg" for one in lines} | {f"{one}.png" for one in pictures}
+    names = {f"{one}.svg" for one in lines} | {f"{one}.webp" for one in pictures}
     assert {path.name for path in (page.parent / "figures").iterdir() if path.suffix != ".csv"} == names
     assert {path.stem for path in (page.parent / "figures").glob("*.csv")} == {"confidence", *pictures}
     carried = dict(re.findall(r'download="([^"]+)\.csv\.gz" href="data:application/gzip;base64,([^"]+)"', text))
@@ -85,9 +85,9 @@ def test_each_table_is_there_for_pandas(page: Path) -> None:
 
 def test_other_formats_are_written_where_they_are_asked_for(folders: list[Path], tmp_path: Path) -> None:
     write_report(folders[:1], tmp_path, formats=["pdf", "png", "svg", "tex", "md"])
-    for name, usual in (("accuracy", ".svg"), ("samples-natural", ".png")):
+    for name, usual in (("accuracy", ".svg"), ("samples-natural", ".webp")):
         files = {path.suffix: path for path in (tmp_path / "figures").glob(f"{name}.*") if path.suffix != ".csv"}
-        assert files.keys() == {".svg", ".png", ".pdf"}
+        assert files.keys() == {".svg", ".png", ".pdf", usual}
         assert f"(figures/{name}{usual})" in (tmp_path / "README.md").read_text()
         assert files[".pdf"].read_bytes().startswith(b"%PDF")
         assert files[".png"].read_bytes().startswith(b"\x89PNG")

@@ -193,7 +193,7 @@ def _check_page(out: Path) -> None:
     assert (found.tags["script"], found.tags["style"], len(ours)) == (1, 1, 1)
     assert not [name for name in found.names if name.startswith("on")]
     for link in found.links:
-        assert link.startswith(("data:image/png;", "data:application/", "#")), link
+        assert link.startswith(("data:image/webp;", "data:application/", "#")), link
 
 
 def _check_readme(out: Path) -> None:
