@@ -24,7 +24,8 @@ _AT_ONCE = 1000  # images
 def identification(subject: Subject) -> Section:
     """What was tested, and the SHA-256 of each file that says so."""
     run, record = subject.rows.iloc[0], subject.records[0]
-    trained = "nothing but natural images" if run["train_perturbation"] == "none" else ""
+    none = run["train_perturbation"] == "none"
+    trained = "no perturbation (see What training had seen for what technique and augmentation do)" if none else ""
     lines = {
         "network": run["model"],
         "values in the network": _values(subject),

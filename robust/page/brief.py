@@ -94,11 +94,7 @@ def _found(summary: pd.DataFrame, rows: pd.DataFrame, attacked: pd.DataFrame) ->
     if len(perturbed):
         yield _of_worst(lines, perturbed)
     if len(attacked):
-        line = attacked.loc[attacked["robust"].idxmin()]
-        yield (
-            f"Strongest attack: {line['attack']} leaves {line['trained']} {percent(line['robust'])} % robust accuracy "
-            f"{_ends(line)}, of {percent(line['natural'])} % before it."
-        )
+        yield _of_attack(attacked)
     if best:
         cost = next((one for one in gained if (one.title, one.of) == (best.title, ON_NATURAL)), None)
         if cost:
@@ -119,6 +115,23 @@ def _of_gain(best: Gain) -> str:
     return (
         f"Largest gain: {best.title} is right on {percent(best.after)} % {best.of}, the natural model on "
         f"{percent(best.before)} %: {best}{among}.{seen.get(best.exposure, '')}"
+    )
+
+
+def _of_attack(attacked: pd.DataFrame) -> str:
+    """Whom an attack leaves least, and whom it leaves most."""
+    line = attacked.loc[attacked["robust"].idxmin()]
+    same = attacked[attacked["attack"] == line["attack"]]
+    best, strongest = same.loc[same["robust"].idxmax()], attacked["attack"].nunique() > 1
+    return (
+        f"{'Strongest attack' if strongest else 'Attack'}: {line['attack']} leaves {line['trained']} "
+        f"{percent(line['robust'])} % robust accuracy {_ends(line)}, of {percent(line['natural'])} % of these images "
+        "before it"
+        + (
+            f"; {best['trained']}, the best of {len(same)} there, {percent(best['robust'])} %."
+            if len(same) > 1
+            else "."
+        )
     )
 
 
