@@ -11,6 +11,7 @@ from robust.measure import CALIBRATION
 from robust.report import sections
 from robust.runs import collect
 from robust.runs.tables import COLUMNS
+from robust.studies.camera.claims import camera_claims
 from robust.tolerated.images import image_sections
 from robust.tolerated.levels import tolerated_levels
 from robust.tolerated.report import said, shown_levels, tolerance_section
@@ -19,7 +20,15 @@ ISOS, F_NUMBERS = (400, 1600, 6400, 25600), (1.4, 2.8, 5.6, 11)
 LABELS = np.arange(600) % 10
 
 
-def run(place: Path, middle: float, *, technique: str = "natural", seed: int = 0, fall: float = 3.0) -> Path:
+def run(
+    place: Path,
+    middle: float,
+    *,
+    technique: str = "natural",
+    seed: int = 0,
+    fall: float = 3.0,
+    data: str = "digits",
+) -> Path:
     """A run whose images fall about this ISO, and under so large an f-number; a tenth is not known, a tenth guessed."""
     random = np.random.default_rng([seed, 7])  # the same images are hard for all
     hard, known = random.standard_normal(len(LABELS)), random.random(len(LABELS)) < 0.9
@@ -31,7 +40,7 @@ def run(place: Path, middle: float, *, technique: str = "natural", seed: int = 0
     tests += [("fog", float(severity), known) for severity in range(1, 6)]
     tests = [(name, level, right | guessed[place]) for place, (name, level, right) in enumerate(tests)]
     folder = place / f"{technique}-{seed}"
-    about = {"run": folder.name, "data": "digits", "model": "convnet_mnist", "technique": technique, "seed": seed}
+    about = {"run": folder.name, "data": data, "model": "convnet_mnist", "technique": technique, "seed": seed}
     about |= {"train_perturbation": "none", "train_level": 0.0, "kind": technique, "n": len(LABELS), "exposure": ""}
     about |= {"reference": f"natural-{seed}", "trial": 0, "evaluation_seed": 0, **dict.fromkeys(CALIBRATION, 0.1)}
     folder.mkdir(parents=True)
@@ -151,3 +160,17 @@ def test_nothing_is_said_without_predictions_or_of_few_levels(folders: list[Path
     for folder in folders[1:]:
         (folder / "predictions.parquet").unlink()
     assert tolerated_levels(folders, rows)["title"].unique().tolist() == ["natural"]
+
+
+def test_what_was_expected_of_trainings_is_decided_by_these_ratios(tmp_path: Path) -> None:
+    for name, middle in (("more", 5000), ("alike", 2000)):
+        place = tmp_path / name
+        trained = [run(place, middle, technique="augmix", seed=seed, data="cifar10") for seed in range(3)]
+        folders = trained + [run(place, 2000, seed=seed, data="cifar10") for seed in range(3)]
+        (claim,) = camera_claims(folders, collect(folders)).to_dict("records")
+        ratio = tolerated_levels(folders, collect(folders)).set_index(["perturbation", "title"])["ratio"]
+        assert claim["id"] == "augmix-iso"
+        assert claim["measured"] == pytest.approx(ratio["iso@phone_4", "augmix"], abs=0.01)
+        assert claim["met"] == {"more": "yes", "alike": "no"}[name]
+        few = [one for one in folders if not one.name.endswith("-2")]
+        assert camera_claims(few, collect(few)).empty

@@ -1,5 +1,6 @@
 """What was published, and what was to be reached, of how trainings help against the common corruptions."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,8 @@ def corruptions_claims(folders: Sequence[Path], rows: pd.DataFrame) -> pd.DataFr
     """A line for each claim about a recipe, that runs of at least three seeds and in one kind of settings follow.
 
     A recipe is called by its technique; of a natural training with an augmentation beside that of the natural runs that
-    others are compared with, by that augmentation, which its folder says.
+    others are compared with, by that augmentation, which its folder says; of another with one that most have
+    not, by both.
     """
     won = gains_of_runs(rows)
     runs = rows.drop_duplicates("run").set_index("run").reindex(won.index)
@@ -35,10 +37,20 @@ def corruptions_claims(folders: Sequence[Path], rows: pd.DataFrame) -> pd.DataFr
 def _recipes(techniques: pd.Series, folders: dict[str, Path]) -> pd.Series:
     """What the recipe of each run, by its name, is called."""
     names = techniques.copy()
-    for run in names[(names == NATURAL) & names.index.isin([*folders])].index:
-        if augment := RunFolder(folders[str(run)]).read_config().data.get("augment"):
-            names[run] = augment["_target_"].rpartition(".")[2].lower()
+    augments = {run: _augment(folders[str(run)]) for run in names.index.intersection([*folders])}
+    usual = Counter(augments[run] for run in augments if techniques[run] != NATURAL).most_common(1)
+    for run, augment in augments.items():
+        if augment and techniques[run] == NATURAL:
+            names[run] = augment
+        elif usual and augment != usual[0][0]:
+            names[run] = f"{techniques[run]} {augment}"
     return names
+
+
+def _augment(folder: Path) -> str:
+    """What the augmentation of a run is called; "" for none."""
+    augment = RunFolder(folder).read_config().data.get("augment")
+    return augment["_target_"].rpartition(".")[2].lower() if augment else ""
 
 
 def _measured(recipe: str, recipes: dict[str, pd.DataFrame]) -> Callable[[str], Figure | None]:
