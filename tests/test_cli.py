@@ -13,8 +13,8 @@ from hydra.core.global_hydra import GlobalHydra
 from robust import cli
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "dashboard", "evaluate", "check"]
-COMMANDS += ["compare", "evidence", "tolerance"]
+COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "evaluate", "check"]
+COMMANDS += ["compare", "evidence", "dashboard", "tolerance"]
 HEAVY = {"torch", "pandas", "numpy", "matplotlib", "hydra", "omegaconf", "wandb"}
 ROOT = Path(__file__).parent.parent
 

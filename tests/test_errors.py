@@ -130,7 +130,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         ),
         (
             ["evaluation.conditions.noise=0.05"],
-            "error: `evaluation.conditions.noise` must be a list such as [0.05], or null; got 0.05.",
+            "error: `evaluation.conditions.noise` must be a list such as [0.05], of triangle one for ",
         ),
         (
             ["evaluation.conditions.hot=[1.5]"],

@@ -30,7 +30,9 @@ def read_side(place: Path) -> Side:
     """The runs, or the table of rows, at a place: a run's folder, one that holds runs, a report's folder or its page,
     or a table as `robust collect` writes it. Raises ValueError or an OSError, which name the place, for anything
     else."""
-    if place.is_dir() and (RunFolder(place).has_record() or any(place.glob("*/status.json"))):
+    if place.is_dir() and (
+        RunFolder(place).has_record() or any(RunFolder(one).has_record() for one in place.glob("*/"))
+    ):
         folders = find_runs([place])
         return Side(str(place), collect(folders), {sums.name(one): one for one in folders})
     table = place / ROWS if place.is_dir() else place.with_name(ROWS) if place.name == PAGE else place

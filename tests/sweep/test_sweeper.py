@@ -177,6 +177,7 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
     assert counts == {
         "ablation": 6,
         "attacks": 21,
+        "camera": 15,
         "cifar10_on_cpu": 3,
         "digits": 120,
         "fast": 3,
