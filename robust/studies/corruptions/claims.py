@@ -9,7 +9,7 @@ import pandas as pd
 from robust.measure.claims import FEWEST_SEEDS, Figure, Subject, decide, read_claims
 from robust.measure.conditions import NATURAL
 from robust.measure.intervals import student
-from robust.runs import RunFolder
+from robust.runs.settings import setting
 from robust.studies.corruptions.gains import gains_of_runs
 
 
@@ -48,9 +48,8 @@ def _recipes(techniques: pd.Series, folders: dict[str, Path]) -> pd.Series:
 
 
 def _augment(folder: Path) -> str:
-    """What the augmentation of a run is called; "" for none."""
-    augment = RunFolder(folder).read_config().data.get("augment")
-    return augment["_target_"].rpartition(".")[2].lower() if augment else ""
+    """What the augmentation of a run is called; "" for none, and where that is not known."""
+    return setting(folder, "data.augment._target_").rpartition(".")[2].lower()
 
 
 def _measured(recipe: str, recipes: dict[str, pd.DataFrame]) -> Callable[[str], Figure | None]:

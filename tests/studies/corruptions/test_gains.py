@@ -108,3 +108,17 @@ def test_a_natural_training_goes_by_its_augmentation(make_run: Callable[..., Exp
     assert met["cutout-no-help"] == "yes"
     helped = {**WON, ("natural", "cutout"): (0.0, 0.03, 0.03)}
     assert corruptions_claims(folders, rows(helped)).set_index("id")["met"]["cutout-no-help"] == "no"
+
+
+def test_a_technique_with_another_augmentation_than_most_is_another_recipe(tmp_path: Path) -> None:
+    won = {**WON, ("augmix", "both"): (-0.02, 0.0, 0.0)}
+    folders = []
+    for kind, name in (("augmix", "CropFlip"), ("transfer", "CropFlip"), ("both", "RandAugment")):
+        for seed in range(3):
+            folder = tmp_path / f"{kind}-{seed}"
+            folder.mkdir()
+            (folder / "config.yaml").write_text(f"data: {{augment: {{_target_: robust.data.{name}}}}}\n")
+            folders.append(folder)
+    assert "augmix-won" not in {*corruptions_claims([], rows(won))["id"]}, "two kinds of AugMix, for all that is known"
+    met = corruptions_claims(folders, rows(won)).set_index("id")["met"]
+    assert met[["augmix-won", "augmix-won-least", "transfer-unseen"]].tolist() == ["yes"] * 3
