@@ -18,6 +18,7 @@ from robust.experiment.explain import explained, explained_interpolations
 from robust.experiment.overrides import check_override, cleaned, parse
 from robust.experiment.schema import Found, check_keys, survey
 from robust.experiment.search_path import CONF, groups, project_folders
+from robust.perturb.camera import seconds
 from robust.runs.config import Config, leaves
 
 _MISSING = "???"
@@ -226,6 +227,7 @@ def _perturbation(override: str) -> str | None:
 
 
 def _by_hydra(name: str | None, overrides: list[str]) -> DictConfig:
+    OmegaConf.register_new_resolver("given", _given, replace=True)
     around = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
@@ -233,6 +235,14 @@ def _by_hydra(name: str | None, overrides: list[str]) -> DictConfig:
             return hydra_compose(name, overrides, return_hydra_config=name is not None)
     finally:
         GlobalHydra.instance().hydra = around
+
+
+def _given(value: Any, otherwise: float) -> Any:
+    """What `${given:${camera.iso},3200}` is: that value as a number, also of 1/60; otherwise the other one."""
+    try:
+        return otherwise if value is None else seconds(value)
+    except ValueError:
+        return value  # its own key says what is wrong with it
 
 
 def perturbation_choices(names: Iterable[str]) -> dict[str, DictConfig]:

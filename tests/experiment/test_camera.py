@@ -114,3 +114,34 @@ def test_a_triangle_of_all_three_or_below_the_least_iso_is_refused(settings: lis
 def test_only_a_triangle_is_tested_by_f_number(levels: str) -> None:
     with pytest.raises(ValueError, match=r"`evaluation\.conditions\.\w+` must be a list"):
         build_conditions(compose([*TRIANGLE, f"evaluation.conditions.{levels}"]), (3, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("perturb", "setting", "level"),
+    [
+        ("camera", "camera.iso=6400", 6400),
+        ("iso", "camera.iso=6400", 6400),
+        ("defocus", "camera.f_number=2", 2),
+        ("shutter", "camera.shutter=1/30", 1 / 30),
+        ("light", "camera.lux=3", 3),
+    ],
+)
+def test_what_is_set_of_the_camera_is_the_level_where_no_other_is_given(
+    perturb: str, setting: str, level: float
+) -> None:
+    def of(*overrides: str) -> float:
+        built = build_perturbation(compose([f"perturb={perturb}", "camera=phone", *overrides]).perturb)
+        return built.level
+
+    assert of(setting) == pytest.approx(level)
+    assert of(setting, "perturb.level=0.5" if perturb == "shutter" else "perturb.level=800") != pytest.approx(level)
+    assert of() == pytest.approx({"defocus": 1.4, "shutter": 0.03, "light": 10}.get(perturb, 3200))
+    key = setting.partition("=")[0]
+    with pytest.raises(ValueError, match=f"`{key}` must be"):
+        of(f"{key}=0")
+
+
+def test_an_iso_below_the_sensors_is_refused_wherever_it_is_given() -> None:
+    for overrides in (["camera.iso=20"], ["perturb.level=20"]):
+        with pytest.raises(ValueError, match="at least the sensor's base ISO, 50"):
+            build_perturbation(compose(["perturb=camera", "camera=phone", *overrides]).perturb)
