@@ -1,5 +1,6 @@
 """The first sentences of a page say what the rows say, with intervals, and nothing where these tell nothing."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from handmade import make_rows, of_suites
 
 from robust.page import write_report
 from robust.page.brief import Brief, brief
+from robust.runs import RunFolder
 
 
 def runs(
@@ -128,3 +130,23 @@ def test_a_page_of_networks_that_are_only_measured_claims_no_gain(models: int) -
     found = of(*given)
     assert not any("gain" in one for one in found.found)
     assert f"{models} as it was given" in found.tested[0]
+
+
+def test_an_attack_is_said_by_whom_it_leaves_least_and_whom_most(tmp_path: Path) -> None:
+    rows = pd.concat([runs("natural", [0.5]), runs("constant", [0.7], trained=("noise", 0.05))], ignore_index=True)
+    folders = []
+    for name, falls in (("natural0", True), ("constant0", False)):
+        folder = tmp_path / name
+        folder.mkdir()
+        rows[rows["run"] == name].to_csv(folder / "rows.csv", index=False)
+        about = {"attack": "fgsm", "settings": '{"eps": 0.1}', "image": [0, 1], "label": 3, "before": 3, "target": -1}
+        about |= {"after": [5 if falls else 3, 3], "success": [falls, False], "threshold": float("nan"), "fault": ""}
+        about |= {"original": b"", "adversarial": b"", "distortion": 0.1, "linf": 0.1, "steps": 1, "queries": 2}
+        RunFolder(folder).add_attacks(pd.DataFrame(about))
+        folders.append(folder)
+    (both,) = (one for one in brief(rows, folders).found if "fgsm" in one)
+    assert re.match(r"Attack: fgsm eps=0.1 leaves natural 50.0 % robust accuracy \[.*\], of 100.0 % of these", both)
+    assert both.endswith("; constant noise 0.05, the best of 2 there, 100.0 %.")
+    alone = rows[rows["run"] == "natural0"]
+    (said,) = (one for one in brief(alone, folders[:1]).found if "fgsm" in one)
+    assert "best" not in said
