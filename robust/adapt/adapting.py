@@ -56,7 +56,7 @@ class Adapting(nn.Module):
             self.begin()
 
     def fit(self, batches: Iterable[Tensor]) -> None:
-        """Takes what it must know of training images, `batches` of them in [0, 1], without labels; most ways need
+        """Takes what it must know of unlabelled training images, `batches` of them in [0, 1]; most ways need
         nothing."""
 
     def __getattr__(self, name: str) -> Any:

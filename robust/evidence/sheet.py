@@ -27,7 +27,7 @@ from robust.report import Section
 FORMATS = ("html", "pdf")
 _NAME = "evidence"
 _LEAD = (
-    "What tests of one network came to, for whoever has to state it. It is no certificate and no assessment of "
+    "What tests of one network came to, for a provider who has to state it. It is no certificate and no assessment of "
     "conformity, and it claims nothing that its rows do not carry.",
     "Accuracy is the share of test images whose class is predicted; a perturbation changes the images, its level says "
     "how much, in the unit that stands beside it.",

@@ -6,13 +6,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from robust.errors import check
-from robust.perturb.corruptions.corruption import as_if_left
-from robust.perturb.corruptions.jpeg import as_jpeg
+from robust.perturb.corruptions.jpeg import through_jpeg
 from robust.perturb.filters import filtered, gaussian_matrix
 from robust.restore.restoration import Restoration
 from robust.values.numbers import is_number, is_whole
 
-_COLOURS = 3
 _NEIGHBOURS = 8
 
 
@@ -90,14 +88,7 @@ class Jpeg(Restoration):
         self.quality = int(quality)
 
     def forward(self, images: Tensor) -> Tensor:
-        with torch.no_grad():
-            pictures = (images.float() * 255).round()
-            if images.device.type == "mps":  # which has no float64
-                pictures = pictures.cpu()
-            if images.shape[1] not in (1, _COLOURS):
-                pictures = pictures.flatten(0, 1)[:, None]
-            stored = as_jpeg(pictures, self.quality).div_(255).view(images.shape)
-        return as_if_left(stored.to(images.device), images)
+        return through_jpeg(images, self.quality)
 
     def extra_repr(self) -> str:
         return f"quality={self.quality}"

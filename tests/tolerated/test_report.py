@@ -115,7 +115,7 @@ def test_each_image_falls_somewhere_and_classes_stand_longer_or_shorter(folders:
     natural, hardened = (levels.loc["iso@phone_4", kind] for kind in ("natural", "harden"))
     assert natural["median_low"] <= natural["median"] <= natural["median_high"]
     assert 1.7 < hardened["median"] / natural["median"] < 3.6
-    assert levels.loc[("defocus@phone_4", "natural"), "median":"median_high"].isna().all(), "nobody searched there"
+    assert levels.loc[("defocus@phone_4", "natural"), "median":"median_high"].isna().all(), "no search was made there"
     found = image_sections(folders, rows)
     assert [*found.drawings] == ["standing", "standing-classes", "fragile"]
     (shown,) = [one.shown for one in found.tables.values()]

@@ -5,8 +5,8 @@ import functools
 import torch
 from torch import Tensor
 
-from robust.perturb.corruptions.corruption import Corruption, as_if_left
-from robust.perturb.corruptions.jpeg import as_jpeg
+from robust.perturb.corruptions.corruption import Corruption
+from robust.perturb.corruptions.jpeg import through_jpeg
 from robust.perturb.filters import filtered, gaussian_matrix
 from robust.perturb.random import ImageRandom
 from robust.perturb.sampling import sampled
@@ -131,11 +131,4 @@ class JpegCompression(Corruption):
     random = False
 
     def corrupt(self, images: Tensor, quality: float) -> Tensor:
-        with torch.no_grad():
-            pictures = (images.float() * 255).round_()
-            if images.device.type == "mps":  # which has no float64
-                pictures = pictures.cpu()
-            if images.shape[1] not in (1, _COLOURS):
-                pictures = pictures.flatten(0, 1)[:, None]
-            stored = as_jpeg(pictures, round(quality)).div_(255).view(images.shape)
-        return as_if_left(stored.to(images.device), images)
+        return through_jpeg(images, round(quality))

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from robust.perturb.corruptions.corruption import as_if_left
+
 _BLOCK, _COLOURS = 8, 3
 _BITS, _KEPT = 13, 2  # of the transform's constants; of its first pass's results behind the point
 _LUMA = (
@@ -28,6 +30,20 @@ _TO_LUMA = (19595, 38470, 7471)
 _TO_CHROMA = ((-11059, -21709, 32768), (32768, -27439, -5329))
 _FROM_CHROMA = ((0, 91881), (-22554, -46802), (116130, 0))  # to red, green and blue
 _ONE = 65536
+
+
+def through_jpeg(images: Tensor, quality: int) -> Tensor:
+    """Images as they are read after they were stored with this quality, from 1 to 100: floating-point in [0, 1], shape
+    (batch, channels, height, width), before and after; those in neither one nor three channels are stored channel by
+    channel. The gradient is that of leaving them as they are, since what is stored are whole numbers."""
+    with torch.no_grad():
+        pictures = (images.float() * 255).round_()
+        if images.device.type == "mps":  # which has no float64
+            pictures = pictures.cpu()
+        if images.shape[1] not in (1, _COLOURS):
+            pictures = pictures.flatten(0, 1)[:, None]
+        stored = as_jpeg(pictures, quality).div_(255).view(images.shape)
+    return as_if_left(stored.to(images.device), images)
 
 
 def as_jpeg(pictures: Tensor, quality: int) -> Tensor:
