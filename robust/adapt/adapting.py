@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +9,7 @@ from torch.nn import functional
 
 from robust.adapt.stream import Stream
 from robust.errors import ParameterError
+from robust.models import Around
 from robust.models.whitening import Shift
 
 _BATCH_NORMS = nn.modules.batchnorm._BatchNorm
@@ -17,7 +17,7 @@ _NORMS = (_BATCH_NORMS, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)
 _OF_NORMS = (*_NORMS, Shift)  # which shifts what a norm without a shift of its own gives
 
 
-class Adapting(nn.Module):
+class Adapting(Around):
     """A trained `network`, from images in [0, 1], shape (batch, channels, height, width), to logits, that adapts to
     each batch that it is asked about, in any mode and whatever is asked about gradients. `reset` undoes all of it.
 
@@ -30,8 +30,8 @@ class Adapting(nn.Module):
     _kept: dict[str, Tensor] | None
 
     def __init__(self, *, network: nn.Module, image_shape: tuple[int, int, int], num_classes: int):
-        super().__init__()
-        self.network, self.num_classes = network, num_classes
+        super().__init__(network)
+        self.num_classes = num_classes
         self._kept = None
 
     def begin(self) -> None:
@@ -58,13 +58,6 @@ class Adapting(nn.Module):
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Takes what it must know of unlabelled training images, `batches` of them in [0, 1]; most ways need
         nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        """What else a network says of itself (see `Restored`)."""
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(super().__getattr__("network"), name)
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:

@@ -4,12 +4,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from torch import nn
-
 from robust.adapt import RESET, Adapting, Stream
 from robust.errors import ParameterError, check
 from robust.experiment.build import build
-from robust.restore import Restored
 from robust.runs.config import Config
 
 #: the keys that make a run one of another's network, in the order in which they stand around it
@@ -74,10 +71,3 @@ def adapted(model: Adapting, config: Config) -> Adapting:
 def hang_together(config: Config) -> bool:
     """Whether what comes of a test depends on the others of its trial: all are made again where one is missing."""
     return config.get("adapt") is not None and config.adapt.protocol != RESET
-
-
-def innermost(network: nn.Module) -> nn.Module:
-    """The network that others stand around."""
-    while isinstance(network, Adapting | Restored):
-        network = network.network
-    return network

@@ -6,9 +6,9 @@ from torch import nn
 
 from robust.experiment.experiment import Experiment
 from robust.experiment.parents import NATURAL, is_run
-from robust.experiment.recovered import innermost, recovered_title, recovers
+from robust.experiment.recovered import recovered_title, recovers
 from robust.learn import NEW, copy_weights
-from robust.models import trunk_of
+from robust.models import innermost, trunk_of
 from robust.runs.config import Config
 
 

@@ -2,6 +2,7 @@
 
 from robust.models.adapted import Adapted, Wants
 from robust.models.alexnet import AlexNet
+from robust.models.around import Around, innermost
 from robust.models.convnet import ConvNet, ImagesTooSmallError, linear_head
 from robust.models.fast import FastNet
 from robust.models.inference import device_of, evaluating, folded, is_training, preserved
@@ -25,6 +26,7 @@ __all__ = [
     "IMAGENET",
     "Adapted",
     "AlexNet",
+    "Around",
     "ConvNet",
     "FastNet",
     "Fitted",
@@ -49,6 +51,7 @@ __all__ = [
     "folded",
     "gives_gradients",
     "gives_logits",
+    "innermost",
     "input_shape",
     "is_training",
     "linear_head",

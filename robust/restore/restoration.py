@@ -1,8 +1,8 @@
 """What a restoration is, and a network behind one."""
 
-from typing import Any
-
 from torch import Tensor, nn
+
+from robust.models import Around
 
 
 class Restoration(nn.Module):
@@ -14,7 +14,7 @@ class Restoration(nn.Module):
     differentiable = True
 
 
-class Restored(nn.Module):
+class Restored(Around):
     """A trained `network` that sees images after a restoration, `restore`; takes and gives what the network does.
 
     `image_shape` and `num_classes` are the network's, which has them already.
@@ -23,19 +23,11 @@ class Restored(nn.Module):
     def __init__(
         self, *, network: nn.Module, restore: Restoration, image_shape: tuple[int, int, int], num_classes: int
     ):
-        super().__init__()
-        self.network, self.restore = network, restore
+        super().__init__(network)
+        self.restore = restore
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network(self.restore(images))
-
-    def __getattr__(self, name: str) -> Any:
-        """What else a network says of itself, as it does without the restoration: whether it gives logits, what its
-        scores mean."""
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(super().__getattr__("network"), name)
 
 
 def hides_gradients(model: nn.Module) -> bool:
