@@ -6,9 +6,9 @@ from torch import nn
 
 
 class Around(nn.Module):
-    """Holds a `network` and does something before it, or with it: from images in [0, 1], shape (batch, channels, height,
-    width), to what the network returns. What that says of itself, whether it gives logits or what its scores mean,
-    holds for this one too."""
+    """Holds a `network` and does something before it, or with it: from images in [0, 1], shape (batch, channels,
+    height, width), to what the network returns. What that says of itself, whether it gives logits or what its scores
+    mean, holds for this one too."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
