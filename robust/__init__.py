@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from robust.experiment.anyone import evaluate
+    from robust.experiment.anyone import evaluate, tolerance
     from robust.models import register
     from robust.models.registry import Network
 
-__all__ = ["evaluate", "load", "register"]
+__all__ = ["evaluate", "load", "register", "tolerance"]
 
-_ROOMS = {"evaluate": "robust.experiment.anyone", "register": "robust.models"}
+_ROOMS = {
+    "evaluate": "robust.experiment.anyone",
+    "register": "robust.models",
+    "tolerance": "robust.experiment.anyone",
+}
 
 
 def load(run_folder: "str | Path", *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":
@@ -38,7 +42,7 @@ def load(run_folder: "str | Path", *, networks: "Sequence[Network | str]" = ()) 
 
 def __getattr__(name: str) -> Any:  # torch takes seconds to import: not before it is needed
     if name in _ROOMS:
-        if name == "evaluate":
+        if name != "register":
             from robust.errors import tell_of_loading
 
             tell_of_loading()

@@ -2,17 +2,18 @@
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from robust.compare.matching import Matching, Pair, few, match
 from robust.compare.sides import Side
-from robust.measure import NATURAL, TEST_KEY, condition_title
+from robust.measure import NATURAL, TEST_KEY, as_whole, condition_title
 from robust.measure.intervals import Interval, resampling_weights, student
 from robust.measure.paired import ImageScores, image_scores, mean_difference
 from robust.runs import RunFolder
+from robust.tolerated.levels import levels_between
 
 #: what a line is of: one condition, all levels of a perturbation that both were tested under, or all perturbations
 CONDITION, PERTURBATION, ALL = "condition", "perturbation", "all perturbed"
@@ -31,14 +32,15 @@ _Weights = Callable[[int], Sequence[np.ndarray]]
 @dataclass(frozen=True)
 class Comparison:
     """What changed from the first side to the second: a line for each pair of kinds and each condition, perturbation
-    and all of them (see COLUMNS; accuracies and differences are fractions); and, in words, what was tested on one side
-    alone."""
+    and all of them (see COLUMNS; accuracies and differences are fractions); in words, what was tested on one side
+    alone; and what the second side tolerates beside the first (see `levels_between`), of the pairs that changed."""
 
     first: Side
     second: Side
     matching: Matching
     lines: pd.DataFrame
     apart: Sequence[str]
+    tolerated: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def rows(self) -> int:
@@ -60,18 +62,32 @@ def compared(first: Side, second: Side, *, resamples: int = 2000) -> Comparison:
     """
     matching = match(first, second)
     weights = functools.cache(functools.partial(resampling_weights, resamples=resamples, seed=0))
-    lines, apart = [], []
+    lines, apart, tolerated = [], [], [pd.DataFrame()]
     for pair in matching.pairs:
         tests = _shared_tests(first.rows, second.rows, pair)
         apart += _apart(first.rows, second.rows, pair, tests)
         if len(tests):
             lines += [*_lines(pair.title, tests, _scores(first, second, pair, tests, weights))]
+            tolerated.append(_tolerated(first, second, pair, tests))
     if not lines:
         raise ValueError(
             f"{first.name} and {second.name} must share some tests: the same condition, trial and images; they share "
             f"none. {' '.join(apart[:3])}"
         )
-    return Comparison(first, second, matching, pd.DataFrame(lines, columns=COLUMNS), apart)
+    return Comparison(first, second, matching, pd.DataFrame(lines, columns=COLUMNS), apart, pd.concat(tolerated))
+
+
+def _tolerated(first: Side, second: Side, pair: Pair, tests: pd.DataFrame) -> pd.DataFrame:
+    """What the second runs of a pair tolerate beside the first; nothing where folders are lacking, or all is equal."""
+    sides = ((first, pair.first), (second, pair.second))
+    folders = [[side.folders[run] for run in runs.values() if run in side.folders] for side, runs in sides]
+    if min(map(len, folders)) < len(pair.first) or _equal(tests).all():
+        return pd.DataFrame()
+    return levels_between(*folders).assign(title=pair.title)
+
+
+def _equal(tests: pd.DataFrame) -> pd.Series:
+    return tests["accuracy_first"] == tests["accuracy_second"]
 
 
 def _of(rows: pd.DataFrame, runs: Mapping[int, str]) -> pd.DataFrame:
@@ -79,9 +95,12 @@ def _of(rows: pd.DataFrame, runs: Mapping[int, str]) -> pd.DataFrame:
 
 
 def _shared_tests(first: pd.DataFrame, second: pd.DataFrame, pair: Pair) -> pd.DataFrame:
-    """The tests that both runs of every seed went through, of as many images: seed, TEST_KEY, n and both accuracies."""
+    """The tests that both runs of every seed went through, of as many images: seed, TEST_KEY, n and both accuracies. A
+    condition that ended early stands for its whole test."""
     by = ["seed", *TEST_KEY, "n"]
-    tables = (_of(rows, runs)[[*by, "accuracy"]] for rows, runs in ((first, pair.first), (second, pair.second)))
+    tables = (
+        as_whole(_of(rows, runs))[[*by, "accuracy"]] for rows, runs in ((first, pair.first), (second, pair.second))
+    )
     tests = pd.merge(*tables, on=by, suffixes=("_first", "_second"))
     seeds = tests.groupby(_TEST)["seed"].transform("nunique")
     return tests[seeds == len(pair.first)]
@@ -105,17 +124,18 @@ def _conditions(rows: pd.DataFrame) -> list[str]:
 
 
 def _scores(first: Side, second: Side, pair: Pair, tests: pd.DataFrame, weights: _Weights) -> _Scores | None:
-    """The scores of each pair of runs, image by image; None where predictions are lacking. Raises ValueError where they
-    are of other images."""
+    """The scores of each pair of runs, image by image, under the conditions of which the predictions of all images were
+    kept; None where there is none. Raises ValueError where they are of other images."""
     found: _Scores = ([], [])
     for scores, side, runs in zip(found, (first, second), (pair.first, pair.second), strict=True):
         for seed, run in runs.items():
             folder = side.folders.get(run)
-            kept = RunFolder(folder).read_predictions([*TEST_KEY, "label", "predicted"]) if folder else None
+            kept = RunFolder(folder).read_whole_tests() if folder else None
             if kept is None:
                 return None
-            mine = kept.merge(tests.loc[tests["seed"] == seed, TEST_KEY], on=TEST_KEY)
-            if mine.empty or len(mine) < (tests["seed"] == seed).sum():
+            mine = tests.loc[tests["seed"] == seed, TEST_KEY].merge(kept, how="left", on=TEST_KEY)
+            mine = mine[mine["label"].notna().groupby([mine[name] for name in _TEST]).transform("all")]
+            if mine.empty:
                 return None
             scores.append(image_scores(mine, weights))
     if len({one.labels for one in (*found[0], *found[1])}) > 1:
@@ -143,7 +163,7 @@ def _lines(title: str, tests: pd.DataFrame, scores: _Scores | None) -> Iterator[
             "seeds": len(by_seed),
             "images": int(mine["n"].iloc[0]),
             "rows": len(mine),
-            "equal": int((mine["accuracy_first"] == mine["accuracy_second"]).sum()),
+            "equal": int(_equal(mine).sum()),
         }
 
 
@@ -160,8 +180,9 @@ def _groups(tests: pd.DataFrame) -> Iterator[tuple[str, str, float, pd.DataFrame
 
 def _difference(by_seed: pd.DataFrame, tests: pd.DataFrame, scores: _Scores | None) -> tuple[float, Interval, str]:
     """By how much the second side is above the first, its interval, and what that is for."""
-    if scores is not None:
-        difference, ends = mean_difference(scores[1], scores[0], _conditions(tests))
+    names = _conditions(tests)
+    if scores is not None and all({*names} <= {*one.accuracy.index} for side in scores for one in side):
+        difference, ends = mean_difference(scores[1], scores[0], names)
         return difference, ends, BOTH if len(by_seed) > 1 else IMAGES
     difference, low, high = student(by_seed["accuracy_second"] - by_seed["accuracy_first"])
     return difference, (low, high), SEEDS if len(by_seed) > 1 else NONE

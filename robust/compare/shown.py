@@ -17,6 +17,7 @@ from robust.report.section import Table, table_files
 from robust.report.tables import percent
 from robust.report.terminal import print_table
 from robust.runs.titles import changes
+from robust.tolerated.report import from_to
 
 _MOST = 8  # texts that the terminal has of what was tested on one side alone
 _MOST_DRAWN = 40  # lines of a figure
@@ -28,8 +29,8 @@ _NOTE = (
 _OVER = {
     "seeds and images": "paired over seeds (Student) and images (bootstrap)",
     "images": "paired over images (bootstrap), for one seed: other trainings may differ by more",
-    "seeds": "paired over seeds (Student), where predictions were not kept",
-    "": "none for one seed without predictions",
+    "seeds": "paired over seeds (Student), where predictions were not kept of all images",
+    "": "none for one seed without predictions of all images",
 }
 
 
@@ -38,6 +39,8 @@ def print_comparison(comparison: Comparison) -> None:
     if (lines := _by_perturbation(_changed(comparison.lines))).empty:
         return
     print_table(_shown(lines), "from the first side to the second", _note(lines))
+    if table := from_to(comparison.tolerated):
+        print_table(table.shown, "tolerated levels", table.note)
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
@@ -69,8 +72,10 @@ def comparison_sections(comparison: Comparison) -> list[Section]:
     without = pd.DataFrame(alone, columns=["where", "what"])
     tables = {"set-otherwise": Table(otherwise, otherwise)} if changed else {}
     differences = {"differences": Table(_shown(lines), lines, _note(lines))} if len(lines) else {}
+    levels = from_to(comparison.tolerated)
     found = [
         Section("Differences", _equal(comparison), _drawings(lines), differences),
+        Section("Tolerated levels", "", {}, {"tolerated": levels} if levels else {}),
         Section("What was compared", "", {}, {**tables, "pairs": Table(pairs, pairs)}),
         Section("Without a partner", "", {}, {"without-a-partner": Table(without, without)} if alone else {}),
         Section("Every condition", "", {}, {"conditions": Table(_shown(every), every, _note(every))}),

@@ -1,4 +1,4 @@
-"""Any model, measured on any images from Python: `robust.evaluate`."""
+"""Any model, measured on any images from Python: `robust.evaluate`, `robust.tolerance`."""
 
 import os
 from collections.abc import Sequence
@@ -15,13 +15,16 @@ from robust.experiment.build import build_splits
 from robust.experiment.compose import compose
 from robust.experiment.conditions import build_conditions, check_used
 from robust.experiment.evaluate import find_faults
+from robust.experiment.limits import check_tolerance
 from robust.experiment.specs import data_overrides
+from robust.experiment.tolerance import USUAL, under
 from robust.experiment.validate import check_values
-from robust.measure import Condition, measure
+from robust.measure import Condition, Measurement, measure
 from robust.models import OutputError, ask, device_of, evaluating
 from robust.runs import Identity
 from robust.runs.config import Config
 from robust.runs.tables import complete_rows
+from robust.tolerated.levels import check_kept, levels_of
 
 #: what is asked of runs beside whole tests, and what measures it for others
 _OF_RUNS = {
@@ -50,13 +53,56 @@ def evaluate(
     model (default: its class). Columns as in `rows.csv`; accuracy is a fraction. A Notice says what
     `robust.measure.preflight` finds. Raises ValueError or FileNotFoundError for what cannot be tested.
     """
+    _, identity, measured = _measured(model, data, evaluation, name, overrides)
+    return complete_rows(measured.rows, identity, reference="").assign(run=identity.model)
+
+
+def tolerance(
+    model: nn.Module,
+    *,
+    data: Any,
+    perturb: str | Sequence[str] = (),
+    target: float | None = None,
+    share: float | None = None,
+    overrides: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Up to which level of each perturbation `model` keeps its accuracy on `data`, both as `evaluate` takes them: the
+    level at which accuracy crosses `target`, or a `share` of that on natural images (0.9), with its 95 % interval.
+
+    `perturb` names perturbations, "noise,iso" or a list; by default those of evaluation=tolerance. `overrides` are as
+    of `evaluate`, such as "evaluation.conditions.noise=[0.01,0.03,0.1,0.3]", "camera=phone".
+
+    A line for each perturbation: perturbation; levels (how many), least and most of these; target; level, low and high
+    (an end of the range of levels stands for all beyond); misfit (see `robust.measure.tolerance.Tolerated`). Raises
+    ValueError for what has no tolerated level.
+    """
+    check_kept(target, share)
+    given = {"target": target, "share": share}
+    kept = [f"evaluation.tolerance.{key}={value}" for key, value in given.items() if value is not None]
+    names = [*filter(None, perturb.split(","))] if isinstance(perturb, str) else [*perturb]
+    config, _, measured = _measured(model, data, USUAL, None, [*kept, *overrides], names)
+    asked = config.evaluation.tolerance
+    return levels_of(measured.predictions, target=asked.target, share=asked.share)
+
+
+def _measured(
+    model: nn.Module,
+    data: Any,
+    evaluation: str | Sequence[Condition],
+    name: str | None,
+    overrides: Sequence[str],
+    perturb: Sequence[str] = (),
+) -> tuple[Config, Identity, Measurement]:
+    """What was asked, what the model is called, and what came of its tests; with `perturb`, under these alone."""
     _check_model(model)
     named = isinstance(data, str | os.PathLike)
     chosen = data_overrides(os.fspath(data)) if named else []
     if isinstance(evaluation, str):
         chosen = [*chosen, f"evaluation={evaluation}"]
     config = compose([*chosen, *overrides])
+    config = under(config, perturb) if perturb else config
     check_values(config)
+    check_tolerance(config)
     for key, function in _OF_RUNS.items():
         if config.evaluation.get(key):
             raise ValueError(
@@ -81,7 +127,7 @@ def evaluate(
         title=f"testing {name}",
     )
     identity = Identity(_source(config, named), name, "given", perturbation="none", level=0, seed=0, digest="", kind="")
-    return complete_rows(measured.rows, identity, reference="").assign(run=name)
+    return config, identity, measured
 
 
 def _source(config: Config, named: bool) -> str:

@@ -17,7 +17,7 @@ from robust.runs import find_runs
 from robust.runs.config import Config
 
 #: how `evaluation` is set for them
-_USUAL = "evaluation=tolerance"
+USUAL = "tolerance"
 
 
 def measure_tolerance(runs: Sequence[str], settings: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -36,8 +36,8 @@ def measure_tolerance(runs: Sequence[str], settings: Sequence[str]) -> tuple[lis
         for one in settings
         if one not in ours and not one.startswith("perturb=")
     }
-    config = compose([_USUAL, *ours])
-    config = _only(config, named[-1].split(",")) if named else config
+    config = compose([f"evaluation={USUAL}", *ours])
+    config = under(config, named[-1].split(",")) if named else config
     check_values(config)
     check_used(ours, [config])
     asked: dict[str, Any] = {"evaluation": config.evaluation}
@@ -58,7 +58,7 @@ def _is_of(setting: str, key: str) -> bool:
     return setting.lstrip("+~").partition("=")[0].partition(".")[0] == key
 
 
-def _only(config: Config, names: Sequence[str]) -> Config:
+def under(config: Config, names: Sequence[str]) -> Config:
     """The configuration, to test under these perturbations alone. Raises ValueError for one whose levels are not
     known."""
     choices, levels = perturbation_choices(names), config.evaluation.conditions

@@ -28,7 +28,9 @@ _NEAR = 1e-9  # of an end of their range, a level that is one
 _KIND = ["title", "kind", "data", "model", "perturbation"]
 _MEDIAN = ["median", "median_low", "median_high"]
 _RATIO = ["ratio", "ratio_low", "ratio_high", "beside"]
-COLUMNS = [*_KIND, "seeds", "levels", "least", "most", "target", "level", "low", "high", "misfit", *_MEDIAN, *_RATIO]
+_OF_ONE = ["levels", "least", "most", "target", "level", "low", "high", "misfit"]
+_BEFORE = ["before", "before_low", "before_high"]
+COLUMNS = [*_KIND, "seeds", *_OF_ONE, *_MEDIAN, *_RATIO]
 _Found = tuple[Tolerated, np.ndarray]
 _Weights = Callable[[int], Sequence[np.ndarray]]
 
@@ -76,11 +78,7 @@ def tolerated_levels(
     corruptions, whose levels are no quantity, and perturbations of which a middle level is best are left out.
     Raises ValueError for a target or share outside (0, 1).
     """
-    for name, value in (("target", target), ("share", share)):
-        holds = value is None or (is_number(value) and 0 < value < 1)
-        check(
-            name, value, "a number above 0 and below 1", holds, "It is an accuracy, or a share of one, as a fraction."
-        )
+    check_kept(target, share)
     if not len(rows):
         return pd.DataFrame(columns=COLUMNS)
     summary = summary_table(rows, folders)
@@ -93,8 +91,63 @@ def tolerated_levels(
     for kind, group in about.groupby(_KIND, sort=False):
         keys = [*group[["run", "perturbation"]].itertuples(index=False, name=None)]
         line = {**dict(zip(_KIND, kind, strict=True)), **_line([found[key] for key in keys])}
-        lines.append({**line, **_ratio(keys, found, references, runs["title"])})
+        lines.append({**line, **_beside(keys, found, references, runs["title"])})
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def levels_of(
+    predictions: pd.DataFrame, *, target: float | None = None, share: float | None = None, resamples: int = 1000
+) -> pd.DataFrame:
+    """The same of one network, by its predictions (see `Measurement`), those on natural images among them: a line for
+    each perturbation, with the columns perturbation and levels to misfit. The share is of its own accuracy."""
+    check_kept(target, share)
+    weights, wanted = _resampling(resamples), _wanted((), target, share)
+    lines = []
+    for name, tests in _tests_in(predictions).items():
+        accuracy = wanted(float(tests.natural.mean()))
+        of_one = _Of(accuracy, _tolerated(name, tests, accuracy, weights), None, tests)
+        lines.append({"perturbation": name, **_line([of_one])})
+    return pd.DataFrame(lines, columns=["perturbation", *_OF_ONE])
+
+
+def levels_between(first: Sequence[Path], second: Sequence[Path], *, resamples: int = 1000) -> pd.DataFrame:
+    """What the second run of each pair tolerates beside the first, the pairs being of one kind: a line for each
+    perturbation that all of them were tested under at the same levels, four or more, and on the same images.
+
+    Columns as `tolerated_levels`, of the second runs, but those that say which runs they are; before, before_low and
+    before_high, of the first; and the ratio. The target of both is nine tenths of the first one's natural accuracy.
+    """
+    weights, wanted, lines = _resampling(resamples), _wanted((), None, None), []
+    pairs = [(_tests(one), _tests(two)) for one, two in zip(first, second, strict=True)]
+    for name in pairs[0][0]:
+        if not all(name in tests for pair in pairs for tests in pair):
+            continue
+        tests = [(one[name], two[name]) for one, two in pairs]
+        if len({(mine.labels, *mine.levels) for pair in tests for mine in pair}) > 1:
+            continue
+        found = []
+        for one, two in tests:
+            accuracy = wanted(float(one.natural.mean()))
+            found.append([_Of(accuracy, _tolerated(name, mine, accuracy, weights), None, mine) for mine in (one, two)])
+        before, after = map(list, zip(*found, strict=True))
+        levels = after[0].tests.levels
+        line = {"perturbation": name, **_line(after)}
+        line |= dict(zip(_BEFORE, _together([one.level for one in before], levels), strict=True))
+        lines.append(line | _ratio([(two.level, one.level) for one, two in found], levels))
+    return pd.DataFrame(lines, columns=["perturbation", "seeds", *_OF_ONE, *_BEFORE, *_RATIO[:3]])
+
+
+def check_kept(target: float | None, share: float | None) -> None:
+    """Raises ValueError for a target or a share outside (0, 1)."""
+    for name, value in (("target", target), ("share", share)):
+        holds = value is None or (is_number(value) and 0 < value < 1)
+        check(
+            name, value, "a number above 0 and below 1", holds, "It is an accuracy, or a share of one, as a fraction."
+        )
+
+
+def _resampling(resamples: int) -> _Weights:
+    return functools.cache(lambda n: resampling_weights(n, resamples=resamples, seed=0))
 
 
 def _wanted(folders: Collection[Path], target: float | None, share: float | None) -> Callable[[float], float]:
@@ -116,7 +169,7 @@ def _found(
     read: Mapping[Path, Mapping[str, _Tests]], references: pd.Series, wanted: Callable[[float], float], resamples: int
 ) -> dict[tuple[str, str], _Of]:
     """What each run tolerates of each perturbation."""
-    weights: _Weights = functools.cache(lambda n: resampling_weights(n, resamples=resamples, seed=0))
+    weights = _resampling(resamples)
     by_name, found = {folder.name: tests for folder, tests in read.items()}, {}
     for folder, tests in read.items():
         medians = _medians(folder, weights)
@@ -128,12 +181,13 @@ def _found(
     return found
 
 
-def _tests(folder: Path, only: Collection[str]) -> dict[str, _Tests]:
+def _tests(folder: Path, only: Collection[str] = ()) -> dict[str, _Tests]:
     """A run's tests by perturbation, of those that were tested at enough levels."""
-    if not RunFolder(folder).predictions.is_file():
-        return {}
     predictions = RunFolder(folder).read_whole_tests()
-    assert predictions is not None
+    return {} if predictions is None else _tests_in(predictions, only)
+
+
+def _tests_in(predictions: pd.DataFrame, only: Collection[str] = ()) -> dict[str, _Tests]:
     names = predictions["test_perturbation"]
     natural = predictions[names == NATURAL]
     if natural.empty:
@@ -200,7 +254,7 @@ def _together(found: Sequence[_Found], levels: Sequence[float]) -> tuple[float, 
     return math.exp(middle), max(math.exp(low), levels[0]), min(math.exp(high), levels[-1])
 
 
-def _ratio(
+def _beside(
     keys: Sequence[tuple[str, str]],
     found: Mapping[tuple[str, str], _Of],
     references: pd.Series,
@@ -208,14 +262,20 @@ def _ratio(
 ) -> dict[str, Any]:
     """How many times the levels of the runs that these are compared with they tolerate; nothing where that is not
     known."""
-    alike, levels, title = [], found[keys[0]].tests.levels, ""
+    alike, title = [], ""
     for run, perturbation in keys:
         other = str(references[run]), perturbation
         if other in found and other[0] != run and found[other].tests.labels == found[run, perturbation].tests.labels:
             alike.append((found[run, perturbation].level, found[other].level))
             title = str(titles[other[0]])
+    ratio = _ratio(alike, found[keys[0]].tests.levels)
+    return {**ratio, "beside": title} if ratio else {}
+
+
+def _ratio(pairs: Sequence[tuple[_Found, _Found]], levels: Sequence[float]) -> dict[str, float]:
+    """How many times the level of the second of each pair the first is, and the ends of the interval; nothing where
+    one is an end of these levels."""
     least, most = levels[0] * (1 + _NEAR), levels[-1] * (1 - _NEAR)
-    if not alike or any(not least < one.level < most for pair in alike for one, _ in pair):
+    if not pairs or any(not least < one.level < most for pair in pairs for one, _ in pair):
         return {}
-    ratio = tolerated_ratio(*map(list, zip(*alike, strict=True)))
-    return dict(zip(_RATIO, (*ratio, title), strict=True))
+    return dict(zip(_RATIO, tolerated_ratio(*map(list, zip(*pairs, strict=True))), strict=False))

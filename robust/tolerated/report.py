@@ -25,6 +25,12 @@ _MEDIAN = (
     " Median image: the level by which half of the images have fallen: their prediction was wrong at that level, or a "
     "lower one."
 )
+_FROM_TO = (
+    "The level at which accuracy crosses the target, on the first side → on the second; the target of both is nine "
+    "tenths of the first side's accuracy on natural images. ≥, ≤: not crossed at the levels tested. Ratio: of the "
+    "second level to the first, paired over images and seeds; of {less} a smaller one is better. Tolerates: "
+    "named where the interval excludes 1."
+)
 _LESS = " and ".join(LESS_IS_WORSE)
 
 
@@ -42,6 +48,36 @@ def tolerance_section(levels: pd.DataFrame, images: Images | None = None) -> Sec
 def print_tolerated(levels: pd.DataFrame) -> None:
     """The same table in the terminal."""
     print_table(shown_levels(levels), "tolerated levels", _note(levels))
+
+
+def from_to(levels: pd.DataFrame) -> Table | None:
+    """What the second side of a comparison tolerates beside the first (see `levels_between`, and a `title`); nothing
+    where there is no line."""
+    if levels.empty:
+        return None
+    lines = levels.to_dict("records")
+    shown = pd.DataFrame(
+        {
+            **({"runs": levels["title"].tolist()} if levels["title"].nunique() > 1 else {}),
+            "perturbation": [_with_unit(line["perturbation"]) for line in lines],
+            "target, %": [percent(line["target"]) for line in lines],
+            "tolerated level": [f"{_level(line, 'before')} → {_level(line)}" for line in lines],
+            "ratio": [_ratio(line) for line in lines],
+            "tolerates": [_tolerates(line) for line in lines],
+        }
+    )
+    return Table(shown, levels, _FROM_TO.format(less=_LESS))
+
+
+def _tolerates(line: dict[str, Any]) -> str:
+    more, less = line["ratio_low"] > 1, line["ratio_high"] < 1
+    if _less_is_worse(line["perturbation"]):
+        more, less = less, more
+    return "more" if more else "less" if less else ""
+
+
+def _less_is_worse(name: str) -> bool:
+    return name.partition("@")[0] in LESS_IS_WORSE
 
 
 def _note(levels: pd.DataFrame) -> str:
@@ -74,7 +110,7 @@ def said(levels: pd.DataFrame, *, sure: bool = False) -> list[str]:
     `sure`, of each perturbation the best alone, if it is surely better."""
     found = []
     for name, lines in levels.groupby("perturbation", sort=False):
-        unit, less = unit_of(str(name)), str(name).partition("@")[0] in LESS_IS_WORSE
+        unit, less = unit_of(str(name)), _less_is_worse(str(name))
         if all(_bound(line) == ("≤" if less else "≥") for line in lines.to_dict("records")):
             end = _plain(lines["least"].min() if less else lines["most"].max())
             choice = str(name).partition("@")[0]

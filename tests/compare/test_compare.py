@@ -95,6 +95,53 @@ def test_each_condition_perturbation_and_all_have_their_difference(sides: tuple[
     assert (found.rows, found.equal) == (12, 3)
 
 
+def test_tolerated_levels_have_their_ratio_where_both_sides_have_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    levels, counts = [0.01, 0.02, 0.04, 0.08, 0.16], [11, 14, 50, 110, 160, 178]
+    for seed in range(2):  # what the first side misses at a level, the second misses at twice that
+        for place, side in enumerate(("new", "old")):
+            missed = dict(zip([("noise", one) for one in levels], counts[place:], strict=False))
+            run(tmp_path / side, {TESTS[0]: 10, **missed}, seed=seed)
+    found = compared(read_side(tmp_path / "old"), read_side(tmp_path / "new"))
+    (line,) = found.tolerated.to_dict("records")
+    assert (line["perturbation"], line["seeds"], line["target"]) == ("noise", 2, pytest.approx(0.9 * 0.95))
+    assert line["level"] / line["before"] == pytest.approx(line["ratio"])
+    assert line["ratio"] == pytest.approx(2, rel=0.1)
+    assert 1.5 < line["ratio_low"] < line["ratio"] < line["ratio_high"] < 3
+    print_comparison(found)
+    assert "more" in capsys.readouterr().out.partition("tolerated levels")[2]
+    (section,) = [one for one in comparison_sections(found) if one.title == "Tolerated levels"]
+    assert section.tables["tolerated"].shown["tolerates"].tolist() == ["more"]
+    unlike = compared(read_side(tmp_path / "new" / "natural-0"), read_side(tmp_path / "new" / "natural-0"))
+    assert unlike.tolerated.empty, "nothing changed"
+
+
+def ends_early(folder: Path, name: str) -> None:
+    """Makes the tests of a run under this perturbation such as ended after 50 images."""
+    rows, kept = pd.read_csv(folder / "rows.csv"), pd.read_parquet(folder / "predictions.parquet")
+    ended = rows["test_perturbation"] == name
+    about = {"until": "narrow", "until_low": 0.5, "until_high": 1.0, "until_images": len(LABELS), "until_trials": 1}
+    rows.loc[ended, [*about]] = [*about.values()]
+    rows.loc[ended, "n"] = 50
+    rows.to_csv(folder / "rows.csv", index=False)
+    kept["images"] = [np.arange(50) if early else None for early in ended]
+    for column in ("label", "predicted"):
+        kept[column] = [one[:50] if early else one for one, early in zip(kept[column], ended, strict=True)]
+    kept.to_parquet(folder / "predictions.parquet")
+
+
+def test_tests_that_ended_early_are_compared_over_seeds(sides: tuple[Path, Path]) -> None:
+    for seed in range(3):
+        ends_early(sides[1] / f"natural-{seed}", "noise")
+    found = compared(*map(read_side, sides))
+    lines = found.lines[found.lines["scope"] == CONDITION].set_index("test_perturbation")
+    assert not found.apart
+    assert lines.loc["noise", "over"].tolist() == [SEEDS, SEEDS]
+    assert lines.loc["noise", "difference"].tolist() == pytest.approx([0.05, 0.1])
+    assert lines.loc[["natural", "blur"], "over"].tolist() == [BOTH, BOTH]
+
+
 def test_intervals_are_over_the_images_where_seeds_agree_and_over_seeds_where_they_do_not(tmp_path: Path) -> None:
     def low_and_high(name: str, counts: tuple[int, ...], **options: Any) -> list[float]:
         for seed, count in enumerate(counts):

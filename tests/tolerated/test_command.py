@@ -7,12 +7,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import robust
 from robust.errors import FailedError
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.experiment.tolerance import measure_tolerance
 from robust.runs import RunFolder, State, collect, find_runs
 from robust.runs.limits import read_limits
+from robust.tolerated import tolerated_levels
 
 SETTINGS = ["evaluation=natural", "trainer.max_epochs=2", "trainer.threads=1", "trainer.accelerator=cpu"]
 FEW = ["perturb=noise", "evaluation.tolerance.between=1"]
@@ -48,6 +50,20 @@ def test_runs_are_tested_further_once_and_the_ratio_is_said(
     assert names == ["natural", "noise"]
     assert len(collect(folders)) == len(rows), "no test is made twice"
     assert all(read_limits(RunFolder(one))["test_perturbation"].tolist() == ["noise"] for one in folders)
+
+
+def test_a_model_in_python_has_the_levels_of_its_run(runs: Path) -> None:
+    (natural,) = runs.glob("*natural*")
+    folders, _ = measure_tolerance([str(natural)], FEW)
+    (known,) = tolerated_levels(folders, collect(folders), share=0.8).to_dict("records")
+    model = robust.load(natural)
+    (found,) = robust.tolerance(model, data="digits", perturb="noise", share=0.8).to_dict("records")
+    assert found == {name: known[name] for name in found}
+    assert found["low"] < found["level"] < found["high"]
+    with pytest.raises(ValueError, match="`perturb` must be perturbations with levels"):
+        robust.tolerance(model, data="digits", perturb=["fog"])
+    with pytest.raises(ValueError, match="`evaluation.conditions.noise` must be at least 4 different levels"):
+        robust.tolerance(model, data="digits", perturb="noise", overrides=["evaluation.conditions.noise=[0.1,0.2]"])
 
 
 @pytest.mark.parametrize(
