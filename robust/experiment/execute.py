@@ -29,6 +29,7 @@ from robust.runs import (
     Status,
     claimed,
     code_version,
+    collect,
     failed_since,
     logged,
     read_end,
@@ -180,16 +181,24 @@ def _tracker(run: Experiment) -> Tracker:
 
 def _tell(tracker: Tracker, run: Experiment) -> None:
     """Tells a tracker what was measured."""
-    from robust.report import run_drawings  # draws: a second that nothing need wait for
+    from robust.page import brief  # draws: a second that nothing need wait for
+    from robust.report import run_drawings
+    from robust.tolerated import tolerated_levels
 
-    rows, confusion = run.files.read_rows(), run.files.read_confusion()
+    natural = run.reference
+    known = natural and natural.files.rows.is_file() and read_status(natural.folder).state is State.DONE
+    folders = [natural.folder, run.folder] if natural and known else [run.folder]
+    rows, confusion = collect(folders), run.files.read_confusion()
     assert confusion is not None
+    levels = tolerated_levels(folders, rows)
     track_run(
         tracker,
         summary=run.files.read_summary(),
-        rows=rows,
+        rows=run.files.read_rows(),
         confusion=confusion,
         pictures=run_drawings(run.folder),
+        found=brief(rows, folders).table(),
+        tolerated=levels[levels["kind"] == run.identity.kind],
     )
 
 

@@ -40,6 +40,11 @@ class Brief:
     untested: list[str]
     intervals: str
 
+    def table(self) -> pd.DataFrame:
+        """A row for each sentence: what it is `of`, and itself."""
+        parts = {"tested": self.tested, "found": self.found, "not tested": self.untested, "note": [self.intervals]}
+        return pd.DataFrame([(of, one) for of, some in parts.items() for one in some], columns=["of", "sentence"])
+
 
 def brief(rows: pd.DataFrame, folders: Sequence[Path]) -> Brief:
     """The first sentences of a page, from the rows of its runs. An interval that contains 0 is said to tell nothing;

@@ -45,6 +45,8 @@ from robust.sweep.tune import best_pack, one_thread
 from robust.track import TrackedRun, opened
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from robust.report import Section
 
 _FEW = 3  # folders that are named
@@ -139,7 +141,7 @@ def _wait_for_others(runs: Iterable[Experiment]) -> None:
 def finish(runs: Sequence[Experiment]) -> None:
     """The results of these runs, in the terminal and as a page. Raises FailedError if one is not done."""
     # These draw: a second that training need not wait for.
-    from robust.page import write_report
+    from robust.page import brief, write_report
     from robust.report import print_attacks, print_results, sections
 
     for run in _with_ancestors(runs):
@@ -157,7 +159,8 @@ def finish(runs: Sequence[Experiment]) -> None:
             check_inside(place / "any", runs[0].folder)
         page = write_report(measured, place, found)
         if len(runs) > 1:
-            _track_report(runs[0].config, found, page, measured)
+            said = brief(rows, measured).table()
+            _track_report(runs[0].config, found, said, page, measured)
         Console().print(f"page: {page}", soft_wrap=True, markup=False)
         if look := runs[0].config.logger.get("look"):
             Console().print(f"tracked: {look}", soft_wrap=True, markup=False)
@@ -170,7 +173,9 @@ def finish(runs: Sequence[Experiment]) -> None:
         raise FailedError(*(_describe(run, status) for run, status in undone.items()))
 
 
-def _track_report(config: Config, sections: "Sequence[Section]", page: Path, measured: Sequence[Path]) -> None:
+def _track_report(
+    config: Config, sections: "Sequence[Section]", said: "pd.DataFrame", page: Path, measured: Sequence[Path]
+) -> None:
     """Tells the tracker of a sweep what its report says, as a run of its own."""
     name = config.select("sweep.name", config.data.name)
     settings = {"runs": [folder.name for folder in measured]}
@@ -179,6 +184,7 @@ def _track_report(config: Config, sections: "Sequence[Section]", page: Path, mea
     if not tracker.shows:
         return
     with opened(tracker):
+        tracker.log_tables({"findings": said})
         for section in sections:
             tracker.log_tables({name: table.numbers for name, table in section.tables.items()})
             tracker.log_pictures(section.drawings)

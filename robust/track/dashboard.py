@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from robust.errors import require
 from robust.measure import SUITES
+from robust.track.tracker import TOLERATED
 from robust.track.wandb import has_key
 
 if TYPE_CHECKING:
@@ -13,7 +14,13 @@ CURVES = ("train_loss", "train_accuracy", "perturbed_share")
 SCORES = ("accuracy/natural", "accuracy/worst")
 MEANS = tuple(f"mean/{suite}" for suite in SUITES)
 FIGURES = ("figures/accuracy", "figures/samples", "figures/confusion")
-TABLES = ("tables/rows", "tables/confusion")
+TABLES = ("tables/findings", "tables/rows", "tables/confusion")
+#: what evaluation=tolerance tests
+PERTURBATIONS = (
+    *("pixel", "noise", "blur", "shift", "zoom", "shear", "rotate", "perspective", "erase", "mesh", "texture"),
+    "pixel_dropout",
+)
+LEVELS, RATIOS = ([f"{what}/{name}" for name in PERTURBATIONS] for what in TOLERATED)
 SETTINGS = ("config:technique.name", "config:perturb.family", "config:perturb.level")
 
 
@@ -48,8 +55,15 @@ def dashboard(entity: str, project: str) -> "Workspace":
             for one in (*SCORES, *MEANS)
         ),
     ]
+    ratios = [panels.SummaryMetric(one) for one in RATIOS]
+    tolerated = [
+        panels.BarPlot(title="how many times the natural model's level", metrics=ratios),
+        *(panels.BarPlot(title=one.replace("/", " level, "), metrics=[panels.SummaryMetric(one)]) for one in LEVELS),
+        panels.WeavePanelSummaryTable(table_name="tables/tolerance"),
+    ]
     sections: dict[str, list[Any]] = {
         "Accuracy": scores,
+        "Tolerated levels": tolerated,
         "Training": [panels.LinePlot(title=one.replace("_", " "), x="epoch", y=[one]) for one in CURVES],
         "Figures": [panels.MediaBrowser(title=one.partition("/")[2], media_keys=[one]) for one in FIGURES],
         "Tables": [panels.WeavePanelSummaryTable(table_name=one) for one in TABLES],

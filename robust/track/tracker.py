@@ -20,6 +20,8 @@ _KEYS = {
     "robust.track.TensorBoardTracker": "tensorboard",
     "robust.track.WandbTracker": "wandb",
 }
+#: scores of what a run tolerates, by perturbation, and the columns that they stand in
+TOLERATED = {"tolerated": "level", "tolerated_ratio": "ratio"}
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,11 @@ def track_run(
     rows: pd.DataFrame,
     confusion: pd.DataFrame,
     pictures: Mapping[str, Picture],
+    found: pd.DataFrame,
+    tolerated: pd.DataFrame,
 ) -> None:
-    """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures."""
+    """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures; the
+    sentences that were `found`, and what it tolerates (a line for each perturbation, with level and ratio)."""
     conditions, suites = summary["conditions"], summary.get("suites", {})
     means = {condition_title(one["test_perturbation"], one["test_level"]): one["mean"] for one in conditions}
     tracker.log_scores(
@@ -112,9 +117,15 @@ def track_run(
             "accuracy/worst_condition": condition_title(*summary["worst_condition"]),
             **{f"{name}/{suite}": own[name] for suite, own in suites.items() for name in ("mean", "worst")},
             **{f"conditions/{name}": mean for name, mean in means.items()},
+            **{
+                f"{what}/{name}": value
+                for what, column in TOLERATED.items()
+                for name, value in tolerated.set_index("perturbation")[column].dropna().items()
+            },
         }
     )
-    tracker.log_tables({"rows": rows, "confusion": confusion, "conditions": pd.DataFrame(conditions)})
+    tables = {"rows": rows, "confusion": confusion, "conditions": pd.DataFrame(conditions), "findings": found}
+    tracker.log_tables(tables if tolerated.empty else {**tables, "tolerance": tolerated})
     tracker.log_pictures(pictures)
 
 

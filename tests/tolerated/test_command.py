@@ -62,7 +62,7 @@ def test_a_model_in_python_has_the_levels_of_its_run(runs: Path) -> None:
     assert found["low"] < found["level"] < found["high"]
     with pytest.raises(ValueError, match="`perturb` must be perturbations with levels"):
         robust.tolerance(model, data="digits", perturb=["fog"])
-    with pytest.raises(ValueError, match="`evaluation.conditions.noise` must be at least 4 different levels"):
+    with pytest.raises(ValueError, match=r"`evaluation\.conditions\.noise` must be at least 4 different levels"):
         robust.tolerance(model, data="digits", perturb="noise", overrides=["evaluation.conditions.noise=[0.1,0.2]"])
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from robust.experiment.compose import compose
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
+from robust.experiment.limits import tolerated as tolerated_by_name
 from robust.measure import SUITES
 from robust.runs import State
 from robust.track import TrackedRun, Tracker, opened, track_run, tracking_key
-from robust.track.dashboard import MEANS, SCORES, TABLES
+from robust.track.dashboard import LEVELS, MEANS, PERTURBATIONS, RATIOS, SCORES, TABLES
 
 
 def test_nothing_is_tracked_unless_asked_for(make_run: Callable[..., Experiment]) -> None:
@@ -66,11 +68,16 @@ def test_scores_are_named_as_a_dashboard_shows_them() -> None:
     scores["suites"] = {suite: {"mean": 0.5, "worst": 0.4} for suite in SUITES}
     heard = Heard()
     rows, confusion = pd.DataFrame({"accuracy": [0.9]}), pd.DataFrame({"count": [3]})
-    track_run(heard, summary={**scores, "conditions": conditions}, rows=rows, confusion=confusion, pictures={})
+    tolerated = pd.DataFrame({"perturbation": PERTURBATIONS, "level": 0.1, "ratio": [*[2.0] * 11, float("nan")]})
+    found = pd.DataFrame({"of": ["found"], "sentence": ["Worst condition: noise 0.5."]})
+    tables = {"rows": rows, "confusion": confusion, "found": found, "tolerated": tolerated}
+    track_run(heard, summary={**scores, "conditions": conditions}, pictures={}, **tables)
+    assert {*LEVELS, *RATIOS} - set(heard.scores) == {"tolerated_ratio/pixel_dropout"}
     assert heard.scores["accuracy/worst_condition"] == "noise 0.5"
     assert heard.scores["conditions/noise 0.5"] == 0.4
     assert {*SCORES, *MEANS} <= set(heard.scores)
-    assert {f"tables/{name}" for name in heard.tables} >= set(TABLES)
+    assert {f"tables/{name}" for name in heard.tables} >= {*TABLES, "tables/tolerance"}
+    assert {*PERTURBATIONS} == {*tolerated_by_name(compose(["evaluation=tolerance"]))}
 
 
 def test_a_tracker_hears_what_ended_it() -> None:

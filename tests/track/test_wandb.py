@@ -1,7 +1,9 @@
 """What W&B keeps of a run, read back from its offline files."""
 
+import html
 import itertools
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -19,8 +21,10 @@ from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
 from robust.learn import EpochLogger
-from robust.runs import State
+from robust.page import brief
+from robust.runs import State, collect
 from robust.sweep import launch, sweep
+from robust.tolerated import tolerated_levels
 from robust.track import dashboard as dashboards
 from robust.track.wandb import WandbTracker, has_key
 
@@ -98,6 +102,24 @@ def test_a_dashboard_has_all_there_is_to_know_of_a_run(make_run: Callable[..., E
         assert (session / "files" / found[name]["path"]).read_bytes().startswith(b"\x89PNG")
         assert found[name]["caption"]
     assert {*dashboards.CURVES, *dashboards.SCORES, *dashboards.FIGURES, *dashboards.TABLES} <= set(found)
+
+
+def test_findings_and_tolerated_levels_are_told_as_the_page_says_them(make_run: Callable[..., Experiment]) -> None:
+    asked = ["evaluation=tolerance", "evaluation.families=[noise]", "evaluation.tolerance.between=0", *WANDB]
+    run = make_run("technique=incremental", "perturb=noise", *asked)
+    assert run.reference is not None
+    assert execute(run.reference).state is State.DONE
+    assert execute(run).state is State.DONE
+    folders = [run.reference.folder, run.folder]
+    (session,) = sessions(run.folder)
+    summary = read(session)[2]
+    said = table(session, summary, "findings")
+    assert said[said["of"] == "found"]["sentence"].tolist() == brief(collect(folders), folders).found
+    (told,) = table(session, summary, "tolerance").to_dict("records")
+    known = tolerated_levels(folders, collect(folders)).set_index("title").drop("natural").iloc[0]
+    assert (told["level"], told["ratio"]) == pytest.approx((known["level"], known["ratio"]))
+    assert summary["summary"]["tolerated/noise"] == pytest.approx(known["level"])
+    assert summary["summary"]["tolerated_ratio/noise"] == pytest.approx(known["ratio"])
 
 
 class StopError(BaseException):
@@ -194,6 +216,10 @@ def test_the_report_of_a_sweep_is_a_run_of_its_own(
     assert len(table(session, summary, "models")) == 2
     page = session / "files" / summary["summary"]["page"]["path"]
     assert "constant noise 0.05" in page.read_text()
+    found = table(session, summary, "findings")
+    text = html.unescape(re.sub("<[^>]*>", "", page.read_text()))
+    assert len(found) > 4
+    assert all(one in text for one in found["sentence"])
 
 
 def test_a_key_is_written_nowhere_and_everything_lies_in_the_runs_folder(
@@ -269,7 +295,8 @@ def _values(parameter: dict[str, Any]) -> list[Any]:
 @pytest.mark.filterwarnings("ignore:Support for class-based `config`")
 def test_the_dashboard_shows_what_is_logged() -> None:
     content = dashboards.dashboard("me", "robust")._to_model().spec.model_dump_json(by_alias=True)
-    for name in (*dashboards.CURVES, *dashboards.SCORES, *dashboards.FIGURES, *dashboards.TABLES, "page"):
+    tolerated = [*dashboards.LEVELS, *dashboards.RATIOS, "tables/tolerance"]
+    for name in (*dashboards.CURVES, *dashboards.SCORES, *dashboards.FIGURES, *dashboards.TABLES, *tolerated, "page"):
         assert name.removeprefix("tables/") in content, name
 
 
