@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 #: the figures that say so, in every table of tests
-CALIBRATION = ("expected_calibration_error", "rms_calibration_error", "aurra")
+CALIBRATION = ("expected_calibration_error", "rms_calibration_error", "brier_score", "nll", "aurc")
 _BIN = 100  # predictions of about the same confidence
 _WIDTHS = 15  # bins of confidence, for the expected calibration error
 _FINE = 4 * _WIDTHS  # of those that are kept
@@ -79,14 +79,15 @@ def rms_calibration_error(confidence: np.ndarray, right: np.ndarray, *, bin_size
     return float(np.sqrt((counts * gaps**2).sum() / len(order)))
 
 
-def aurra(confidence: np.ndarray, right: np.ndarray) -> float:
-    """The area under the response rate accuracy curve: the accuracy on the predictions that the model is surest of,
-    averaged over every share of them that it may answer for. From 0 to 1; 1 is best.
+def aurc(confidence: np.ndarray, right: np.ndarray) -> float:
+    """The area under the risk coverage curve (Geifman et al. 2019, arXiv 1805.08206): the share of wrong predictions
+    among those that the model is surest of, averaged over every share of them that it may answer for. From 0 to 1; 0 is
+    best. One less it is AURRA of arXiv 1907.07174.
 
     `confidence`, shape (n,); `right`, boolean of shape (n,).
     """
     order = _by_confidence(confidence)[::-1]
-    return float((np.cumsum(right[order]) / np.arange(1, len(order) + 1)).mean())
+    return float((np.cumsum(~right[order]) / np.arange(1, len(order) + 1)).mean())
 
 
 def _by_confidence(confidence: np.ndarray) -> np.ndarray:
