@@ -19,6 +19,7 @@ from robust.measure.calibration import (
     aurc,
     confidence_bins,
     expected_calibration_error,
+    odds_counts,
     rms_calibration_error,
 )
 from robust.measure.conditions import Condition
@@ -37,8 +38,8 @@ class Measurement:
     """What came out of tests, as tables; each starts with what tells tests apart (TEST_KEY).
 
     `rows`: then n, accuracy (a fraction), and, to six digits, what CALIBRATION names, NaN for a model that gives no
-    logits. `predictions`: then label and predicted, an array each with a number for every image, and the arrays of
-    `confidence_bins`.
+    logits. `predictions`: then label and predicted, an array each with a number for every image, the arrays of
+    `confidence_bins`, and `odds_counts`.
     """
 
     rows: pd.DataFrame
@@ -65,7 +66,7 @@ def joined(parts: Sequence[Answers]) -> Answers:
     return Answers(*map(torch.cat, zip(*parts, strict=True)))
 
 
-_BINS = ["bin_counts", "bin_right", "bin_confidence"]
+_BINS = ["bin_counts", "bin_right", "bin_confidence", "odds_counts"]
 ROW_COLUMNS = [*TEST_KEY, "n", "accuracy", *CALIBRATION]
 PREDICTION_COLUMNS = [*TEST_KEY, "label", "predicted", *_BINS]
 
@@ -254,14 +255,15 @@ def _whole(name: str, value: Any, least: float = -math.inf) -> int:
 def calibration_figures(
     model: nn.Module, answers: Answers, right: Tensor
 ) -> tuple[list[float], Sequence[np.ndarray | None]]:
-    """What CALIBRATION names, and the arrays of `confidence_bins`; NaN and None for scores, which are no logits."""
+    """What CALIBRATION names, and the arrays of `confidence_bins` and `odds_counts`; NaN and None for scores, which are
+    no logits."""
     if not gives_logits(model):
         return [math.nan] * len(CALIBRATION), [None] * len(_BINS)
     confident, hits = answers.confidence.cpu().numpy(), right.cpu().numpy()
     bins = confidence_bins(confident, hits)
     scores = (one.double().mean().item() for one in (answers.brier_score, answers.nll))
     errors = (expected_calibration_error(**bins), rms_calibration_error(confident, hits), *scores)
-    return [round(one, 6) for one in (*errors, aurc(confident, hits))], list(bins.values())
+    return [round(one, 6) for one in (*errors, aurc(confident, hits))], [*bins.values(), odds_counts(confident)]
 
 
 def check_classes(logits: Tensor, classes: int) -> None:

@@ -179,14 +179,14 @@ def read_whole_tests(path: Path) -> pd.DataFrame | None:
     return found[found["images"].isna()].drop(columns="images").reset_index(drop=True) if "images" in found else found
 
 
-def read_confidence(path: Path) -> pd.DataFrame | None:
-    """The confidence of a network in its tests, where that was kept."""
-    if not sums.check(path) or not {*_BINS} <= {*formats.parquet_columns(path)}:
+def read_confidence(path: Path, bins: Sequence[str] = _BINS) -> pd.DataFrame | None:
+    """The confidence of a network in its tests, counted in these bins, where that was kept."""
+    if not sums.check(path) or not {*bins} <= {*formats.parquet_columns(path)}:
         return None
-    columns = [*_TESTS[:4], *_BINS]
+    columns = [*_TESTS[:4], *bins]
     known = formats.read_parquet(path, columns, columns)
-    kept = known.dropna(subset=[*_BINS]).reset_index(drop=True)
-    if not all(isinstance(one, np.ndarray) and one.shape == kept[_BINS[0]][0].shape for one in kept[[*_BINS]].stack()):
+    kept = known.dropna(subset=[*bins]).reset_index(drop=True)
+    if not all(isinstance(one, np.ndarray) and one.shape == kept[bins[0]][0].shape for one in kept[[*bins]].stack()):
         raise DamagedError(path, "its bins of confidence are not all alike")
     return kept if len(kept) else None
 

@@ -25,6 +25,11 @@ _MEDIAN = (
     " Median image: the level by which half of the images have fallen: their prediction was wrong at that level, or a "
     "lower one."
 )
+_DETECTOR = (
+    " AUROC, FPR95: of confidence, as what tells pictures within the tolerated level, natural ones too, from those "
+    "beyond it; FPR95 is the share of those beyond that is let through where 95 % of those within are."
+)
+_DETECTION = {"auroc": "AUROC, %", "fpr95": "FPR95, %"}
 _LESS = " and ".join(LESS_IS_WORSE)
 
 
@@ -47,7 +52,11 @@ def print_tolerated(levels: pd.DataFrame) -> None:
 def _note(levels: pd.DataFrame) -> str:
     beside = levels["beside"].dropna().unique()
     named = beside[0] if len(beside) == 1 and beside[0] != "natural" else "the natural model"
-    return _NOTE.format(beside=named) + _MEDIAN * bool(levels["median"].notna().any())
+    return _NOTE.format(beside=named) + _MEDIAN * bool(levels["median"].notna().any()) + _DETECTOR * _detects(levels)
+
+
+def _detects(levels: pd.DataFrame) -> bool:
+    return bool(levels["auroc"].notna().any())
 
 
 def shown_levels(levels: pd.DataFrame) -> pd.DataFrame:
@@ -65,6 +74,7 @@ def shown_levels(levels: pd.DataFrame) -> pd.DataFrame:
             **({"median image": medians} if any(medians) else {}),
             **({"ratio": ratios} if any(ratios) else {}),
             "misfit": levels["misfit"].map(percent),
+            **({title: levels[name].map(percent) for name, title in _DETECTION.items()} if _detects(levels) else {}),
         }
     )
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import brier_score_loss, log_loss
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score, roc_curve
 from torch import nn
 from torch.nn import Flatten, Sequential
 from torchmetrics.functional.classification import multiclass_calibration_error
@@ -20,7 +20,7 @@ from robust.measure import (
     predict,
     rms_calibration_error,
 )
-from robust.measure.calibration import answered
+from robust.measure.calibration import answered, detection, odds_counts
 
 RANDOM = np.random.default_rng(0)
 
@@ -123,6 +123,18 @@ def test_every_test_of_a_model_says_how_sure_it_is() -> None:
     assert row["brier_score"] == pytest.approx(0.75 * 2 / 16 + 0.25 * 18 / 16)
     assert row["nll"] == pytest.approx(-0.75 * np.log(0.75) - 0.25 * np.log(0.25), abs=1e-6)
     assert row["aurc"] == pytest.approx(0.25, abs=0.2), "it is as sure of all"
+
+
+def test_detection_is_that_of_scikit_learn_on_every_confidence() -> None:
+    within, beyond = (1 / (1 + np.exp(-RANDOM.normal(middle, 3, 4000))) for middle in (9, 5))  # most above 0.99
+    auroc, fpr95 = detection(odds_counts(within), odds_counts(beyond))
+    known, scores = np.repeat([1, 0], 4000), np.r_[within, beyond]
+    assert auroc == pytest.approx(roc_auc_score(known, scores), abs=2e-3)
+    wrong, right, _ = roc_curve(known, scores)
+    assert fpr95 == pytest.approx(wrong[right >= 0.95][0], abs=0.02)
+    assert np.isnan(detection(odds_counts(within), np.zeros(200, int))).all()
+    ends = odds_counts(np.array([0.0, 1.0]))
+    assert ends[[0, -1]].tolist() == [1, 1], "what is surely wrong, or surely right, is counted too"
 
 
 def test_who_abstains_answers_for_the_surest_first() -> None:
