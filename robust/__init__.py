@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from robust.experiment.anyone import evaluate
+    from robust.experiment.monitor import monitor
     from robust.models import register
     from robust.models.registry import Network
 
-__all__ = ["evaluate", "load", "register"]
+__all__ = ["evaluate", "load", "monitor", "register"]
 
-_ROOMS = {"evaluate": "robust.experiment.anyone", "register": "robust.models"}
+_ROOMS = {"evaluate": "robust.experiment.anyone", "monitor": "robust.experiment.monitor", "register": "robust.models"}
 
 
 def load(run_folder: "str | Path", *, networks: "Sequence[Network | str]" = ()) -> "nn.Module":
