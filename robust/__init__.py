@@ -9,13 +9,15 @@ if TYPE_CHECKING:
     from torch import nn
 
     from robust.experiment.anyone import evaluate, tolerance
+    from robust.experiment.monitor import monitor
     from robust.models import register
     from robust.models.registry import Network
 
-__all__ = ["evaluate", "load", "register", "tolerance"]
+__all__ = ["evaluate", "load", "monitor", "register", "tolerance"]
 
 _ROOMS = {
     "evaluate": "robust.experiment.anyone",
+    "monitor": "robust.experiment.monitor",
     "register": "robust.models",
     "tolerance": "robust.experiment.anyone",
 }

@@ -14,7 +14,7 @@ from robust import cli
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "evaluate", "check"]
-COMMANDS += ["compare", "evidence", "dashboard", "tolerance"]
+COMMANDS += ["compare", "evidence", "dashboard", "monitor", "tolerance"]
 HEAVY = {"torch", "pandas", "numpy", "matplotlib", "hydra", "omegaconf", "wandb"}
 ROOT = Path(__file__).parent.parent
 

@@ -9,6 +9,7 @@ import pandas as pd
 from robust.errors import check
 from robust.measure import CALIBRATION
 from robust.runs import RunFolder, collect, find_runs, sums
+from robust.runs.contents import with_calibration
 from robust.runs.sound import sound_rows
 from robust.runs.tables import COLUMNS
 
@@ -57,4 +58,4 @@ def _read_table(path: Path) -> pd.DataFrame:
     check(str(path), f"none of {', '.join(lacking[:5])}", "a table of rows, with a column each", not lacking)
     check(str(path), "no rows", "a table of rows", len(rows) > 0)
     runs = pd.factorize(rows["run"])[0]
-    return sound_rows(rows.set_axis(runs), [path] * (runs.max() + 1)).reset_index(drop=True)
+    return sound_rows(with_calibration(rows).set_axis(runs), [path] * (runs.max() + 1)).reset_index(drop=True)

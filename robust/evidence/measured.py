@@ -90,8 +90,10 @@ def calibration_section(subject: Subject) -> Section:
     shown = pd.DataFrame({"tested on": [_title(line) for _, line in subject.lines.iterrows()], **columns})
     text = (
         "How well the network's confidence fits its accuracy. ECE: the expected calibration error, in 15 even bins. "
-        "RMS calibration error: in bins of 100 predictions. AURRA: the mean accuracy where the network answers only "
-        "for the images that it is surest of; higher is better. Means over seeds and trials; none has an interval."
+        "RMS calibration error: in bins of 100 predictions. Brier score, from 0 to 2, and NLL (negative "
+        "log-likelihood): of the probabilities of all classes. AURC: the mean share of wrong answers where the network "
+        "answers only for the images that it is surest of. Lower is better in all. Means over seeds "
+        "and trials; none has an interval."
     )
     return Section("Calibration", text, {}, {"calibration": Table(shown, shown)})
 

@@ -32,6 +32,7 @@ _OF_RUNS = {
     "sequences": "measure_stability",
     "distance": "distance.sample_distances",
     "until": "measure_until",
+    "temperature": "temperature.measure_temperature",
 }
 
 

@@ -19,6 +19,7 @@ from robust.experiment.exposure import distances_missing, measure_distances
 from robust.experiment.limits import limits_missing, measure_missing_limits
 from robust.experiment.recovered import adapted, recovers
 from robust.experiment.sequences import sequences_missing
+from robust.experiment.temperature import measure_missing_temperature, temperature_missing
 from robust.experiment.until import measure_tests
 from robust.files.claiming import say
 from robust.learn import has_finite_weights, on_gpu
@@ -75,15 +76,17 @@ def find_faults(model: nn.Module, images: ImageSet, *, batch_size: int, told: bo
 
 
 def measure_others(run: Experiment) -> None:
-    """Tests on published sets and under sequences of frames, limits of each image, and distances of the training, where
-    these are asked for and missing; measures the k-NN accuracy of a self-supervised network, before and after: all test
-    images among all that it learnt from."""
+    """Tests on published sets and under sequences of frames, limits of each image, confidence at a temperature, and
+    distances of the training, where these are asked for and missing; measures the k-NN accuracy of a self-supervised
+    network, before and after: all test images among all that it learnt from."""
     if missing := run.missing_published():
         _measure_published(run, missing)
     if sequences := sequences_missing(run):
         _measure_stability(run, sequences)
     if searches := limits_missing(run):
         measure_missing_limits(run, searches, load_for_tests(run))
+    if tests := temperature_missing(run):
+        measure_missing_temperature(run, tests, load_for_tests(run))
     if conditions := distances_missing(run):
         measure_distances(run, conditions, load_for_tests(run.reference or run))
     if run.misses_knn():

@@ -21,6 +21,7 @@ from robust.experiment.parents import is_self_supervised, learns
 from robust.experiment.recovered import AROUND, recovered, recovers
 from robust.experiment.sequences import sequences_missing
 from robust.experiment.sources import named_sources, source_of
+from robust.experiment.temperature import temperature_missing
 from robust.experiment.until import tests_missing
 from robust.learn import count_devices, freeze, is_one_of_several
 from robust.measure import Condition, Test
@@ -105,7 +106,7 @@ class Experiment:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
         parts = (self.missing_tests, self.missing_attacks, self.missing_published)
         others = (self.misses_knn, self.misses_tracker, self.misses_files)
-        besides = (sequences_missing, distances_missing, limits_missing)
+        besides = (sequences_missing, distances_missing, limits_missing, temperature_missing)
         return any(missing() for missing in (*parts, *others)) or any(missing(self) for missing in besides)
 
     def misses_files(self) -> bool:

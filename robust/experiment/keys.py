@@ -156,6 +156,7 @@ KEYS = {
     "evaluation.published": Key(_SETS.or_null()),
     "evaluation.seed": Key(whole(0)),
     "evaluation.sequences": Key(SWITCH),
+    "evaluation.temperature": Key(SWITCH, needed=False),
     "evaluation.tolerance": Key(MAPPING.or_null(), needed=False),
     "evaluation.tolerance.between": Key(whole(0, 1000), needed=False),
     "evaluation.tolerance.share": Key(_SHARE, needed=False),

@@ -36,8 +36,13 @@ _MACHINE = frozenset(
 )
 _UNSHARED = ("force", "parent", "perturb", *AROUND, "technique")
 #: what is measured of a run beside its tests, and not of what it starts from
-_UNASKED = ("evaluation.sequences=false", "evaluation.distance=false", "evaluation.tolerance=null")
-_BESIDES = ("published", "sequences", "distance", "tolerance")
+_UNASKED = (
+    "evaluation.sequences=false",
+    "evaluation.distance=false",
+    "evaluation.tolerance=null",
+    "evaluation.temperature=false",
+)
+_BESIDES = ("published", "sequences", "distance", "tolerance", "temperature")
 
 
 def natural(overrides: Sequence[str], config: Config) -> list[str]:

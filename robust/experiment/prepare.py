@@ -61,6 +61,7 @@ _QUIET = {
     "evaluation.distance": False,
     "evaluation.sequences": False,
     "evaluation.tolerance": None,
+    "evaluation.temperature": False,
     "logger": {"_target_": "robust.track.Tracker"},
 }
 _OTHER = "the run that this one"

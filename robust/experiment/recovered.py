@@ -31,7 +31,13 @@ def check_recovered(config: Config) -> None:
     if config.get("adapt") is not None:
         evaluation, why = config.evaluation, f"with `adapt={config.adapt.name}`, which changes with what it is shown"
         check("attack", config.attack.get("name"), f"none {why}", config.attack.get("_target_") is None)
-        for name, no in (("sequences", "false"), ("tolerance", "null"), ("until", "null"), ("distance", "false")):
+        for name, no in (
+            ("sequences", "false"),
+            ("tolerance", "null"),
+            ("until", "null"),
+            ("distance", "false"),
+            ("temperature", "false"),
+        ):
             check(f"evaluation.{name}", evaluation.get(name), f"{no} {why}", not evaluation.get(name))
     try:
         if config.get("restore") is not None:

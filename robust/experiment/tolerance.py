@@ -1,6 +1,6 @@
 """Tolerated levels of finished runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from robust.errors import check
 from robust.experiment.compose import compose, perturbation_choices
 from robust.experiment.conditions import build_conditions, check_used
+from robust.experiment.experiment import Experiment
 from robust.experiment.limits import build_searches
 from robust.experiment.overrides import parse
 from robust.experiment.prepare import reopen
@@ -29,6 +30,20 @@ def measure_tolerance(runs: Sequence[str], settings: Sequence[str]) -> tuple[lis
     FailedError, after the others, for those that failed: they stay as they were.
     """
     folders = find_runs(runs)
+    reopened = with_levels(settings)
+    opened, names = [], dict[str, None]()
+    for folder in folders:
+        run = reopened(folder)
+        shape = run.splits.test.shape
+        build_searches(run.config, shape)
+        opened.append(replace(run, conditions=build_conditions(run.config, shape)))
+        names |= dict.fromkeys(one.name for one in opened[-1].conditions)
+    measure_again(opened, "tested")
+    return folders, [*names]
+
+
+def with_levels(settings: Sequence[str]) -> Callable[[Path], Experiment]:
+    """What opens a finished run with such an evaluation, by its folder, none of it built yet."""
     named = [one.partition("=")[2] for one in settings if one.startswith("perturb=")]
     ours = [one for one in settings if _is_of(one, "evaluation") or _is_of(one, "camera")]
     others = {
@@ -43,15 +58,7 @@ def measure_tolerance(runs: Sequence[str], settings: Sequence[str]) -> tuple[lis
     asked: dict[str, Any] = {"evaluation": config.evaluation}
     if any(_is_of(one, "camera") for one in ours):
         asked["camera"] = config.camera
-    opened, names = [], dict[str, None]()
-    for folder in folders:
-        run = reopen(folder, {**asked, **other_settings(folder, others)})
-        shape = run.splits.test.shape
-        build_searches(run.config, shape)
-        opened.append(replace(run, conditions=build_conditions(run.config, shape)))
-        names |= dict.fromkeys(one.name for one in opened[-1].conditions)
-    measure_again(opened, "tested")
-    return folders, [*names]
+    return lambda folder: reopen(folder, {**asked, **other_settings(folder, others)})
 
 
 def _is_of(setting: str, key: str) -> bool:

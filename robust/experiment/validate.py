@@ -11,6 +11,7 @@ from robust.experiment.parents import is_self_supervised, learns
 from robust.experiment.recovered import recovers
 from robust.experiment.rules import locate
 from robust.experiment.schema import survey
+from robust.experiment.temperature import check_temperature
 from robust.learn import Classifier, Task
 from robust.models import Adapted, LibraryNetwork
 from robust.perturb import Perturbation
@@ -163,6 +164,7 @@ def _check_more_tests(config: Config) -> None:
         bool(until or not decide),
         "Set evaluation.until=0.01.",
     )
+    check_temperature(config)
     for name in ("sequences", "distance"):
         asked = bool(evaluation.get(name))
         holds = not asked or evaluation.conditions is not None

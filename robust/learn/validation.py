@@ -71,8 +71,8 @@ class Validation(pl.Callback):
         with evaluating(model):
             for name, condition in self.conditions.items():
                 try:
-                    predicted, _ = predict(model, self.images, condition, 0, seed=self.seed, batch_size=self.batch_size)
-                    right = predicted == self.images.labels.to(predicted.device)
+                    answers = predict(model, self.images, condition, 0, seed=self.seed, batch_size=self.batch_size)
+                    right = answers.predicted == self.images.labels.to(answers.predicted.device)
                     found[name] = right.double().mean().item()
                 except OutputError:  # the task says that it diverged
                     found[name] = 0.0

@@ -2,7 +2,7 @@
 
 from robust.measure.calibration import (
     CALIBRATION,
-    aurra,
+    aurc,
     confidence_bins,
     expected_calibration_error,
     rms_calibration_error,
@@ -51,7 +51,7 @@ __all__ = [
     "SequenceTest",
     "Test",
     "as_whole",
-    "aurra",
+    "aurc",
     "check_classes",
     "condition_title",
     "confidence_bins",

@@ -3,12 +3,15 @@
 import functools
 
 import numpy as np
+from scipy.special import logit
 
 #: the figures that say so, in every table of tests
-CALIBRATION = ("expected_calibration_error", "rms_calibration_error", "aurra")
+CALIBRATION = ("expected_calibration_error", "rms_calibration_error", "brier_score", "nll", "aurc")
 _BIN = 100  # predictions of about the same confidence
 _WIDTHS = 15  # bins of confidence, for the expected calibration error
 _FINE = 4 * _WIDTHS  # of those that are kept
+#: the logarithms of the odds between which confidence is counted, so finely that a detector by it is told exactly
+ODDS = np.arange(-8, 17.25, 0.125)
 
 
 def confidence_bins(confidence: np.ndarray, right: np.ndarray) -> dict[str, np.ndarray]:
@@ -24,6 +27,29 @@ def confidence_bins(confidence: np.ndarray, right: np.ndarray) -> dict[str, np.n
         "bin_right": np.bincount(place[right], minlength=_FINE).astype(np.int32),
         "bin_confidence": np.bincount(place, weights=confidence, minlength=_FINE).astype(np.float32),
     }
+
+
+def odds_counts(confidence: np.ndarray) -> np.ndarray:
+    """How many predictions there are between each two of ODDS, what lies beyond them at their ends: int32. Even bins do
+    not tell networks apart that are almost always sure. `confidence`, shape (n,), in [0, 1]."""
+    odds = np.clip(logit(confidence.astype(np.float64)), ODDS[0], ODDS[-1])
+    return np.histogram(odds, ODDS)[0].astype(np.int32)
+
+
+def detection(within: np.ndarray, beyond: np.ndarray) -> tuple[float, float]:
+    """How well confidence tells pictures `within` a range from those `beyond` it, both `odds_counts`: the area under
+    the receiver operating characteristic (AUROC), and the share of those beyond that are let through where 95 % of
+    those within are (FPR95); fractions, NaN where there are none of one. Source: Hendrycks and Gimpel 2017, arXiv
+    1610.02136."""
+    if not within.sum() or not beyond.sum():
+        return np.nan, np.nan
+    from sklearn.metrics import roc_auc_score, roc_curve  # a second that measuring need not wait for
+
+    places = np.arange(len(within))
+    known = {"y_true": np.repeat([1, 0], len(within)), "y_score": np.r_[places, places]}
+    weights = np.r_[within, beyond]
+    wrong, right, _ = roc_curve(**known, sample_weight=weights, drop_intermediate=False)
+    return float(roc_auc_score(**known, sample_weight=weights)), float(wrong[np.argmax(right >= 0.95)])
 
 
 def expected_calibration_error(bin_counts: np.ndarray, bin_right: np.ndarray, bin_confidence: np.ndarray) -> float:
@@ -79,14 +105,15 @@ def rms_calibration_error(confidence: np.ndarray, right: np.ndarray, *, bin_size
     return float(np.sqrt((counts * gaps**2).sum() / len(order)))
 
 
-def aurra(confidence: np.ndarray, right: np.ndarray) -> float:
-    """The area under the response rate accuracy curve: the accuracy on the predictions that the model is surest of,
-    averaged over every share of them that it may answer for. From 0 to 1; 1 is best.
+def aurc(confidence: np.ndarray, right: np.ndarray) -> float:
+    """The area under the risk coverage curve (Geifman et al. 2019, arXiv 1805.08206): the share of wrong predictions
+    among those that the model is surest of, averaged over every share of them that it may answer for. From 0 to 1; 0 is
+    best. One less it is AURRA of arXiv 1907.07174.
 
     `confidence`, shape (n,); `right`, boolean of shape (n,).
     """
     order = _by_confidence(confidence)[::-1]
-    return float((np.cumsum(right[order]) / np.arange(1, len(order) + 1)).mean())
+    return float((np.cumsum(~right[order]) / np.arange(1, len(order) + 1)).mean())
 
 
 def _by_confidence(confidence: np.ndarray) -> np.ndarray:

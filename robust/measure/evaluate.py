@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,10 @@ from robust.data import ImageSet, to_float
 from robust.errors import check
 from robust.measure.calibration import (
     CALIBRATION,
-    aurra,
+    aurc,
     confidence_bins,
     expected_calibration_error,
+    odds_counts,
     rms_calibration_error,
 )
 from robust.measure.conditions import Condition
@@ -37,15 +38,35 @@ class Measurement:
     """What came out of tests, as tables; each starts with what tells tests apart (TEST_KEY).
 
     `rows`: then n, accuracy (a fraction), and, to six digits, what CALIBRATION names, NaN for a model that gives no
-    logits. `predictions`: then label and predicted, an array each with a number for every image, and the arrays of
-    `confidence_bins`.
+    logits. `predictions`: then label and predicted, an array each with a number for every image, the arrays of
+    `confidence_bins`, and `odds_counts`.
     """
 
     rows: pd.DataFrame
     predictions: pd.DataFrame
 
 
-_BINS = ["bin_counts", "bin_right", "bin_confidence"]
+class Answers(NamedTuple):
+    """What a network says of images, each of shape (n,): the class it predicts, int64; how sure it is of that
+    (confidence, the greatest value of the softmax); and, of all values of the softmax against the image's label, the
+    Brier score, from 0 to 2, and the negative log-likelihood (nll); float32."""
+
+    predicted: Tensor
+    confidence: Tensor
+    brier_score: Tensor
+    nll: Tensor
+
+    def at(self, places: Tensor) -> "Answers":
+        """Those of the images at these places."""
+        return Answers(*(one[places] for one in self))
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """The answers of parts of the images, one after the other."""
+    return Answers(*map(torch.cat, zip(*parts, strict=True)))
+
+
+_BINS = ["bin_counts", "bin_right", "bin_confidence", "odds_counts"]
 ROW_COLUMNS = [*TEST_KEY, "n", "accuracy", *CALIBRATION]
 PREDICTION_COLUMNS = [*TEST_KEY, "label", "predicted", *_BINS]
 
@@ -60,9 +81,8 @@ def predict(
     batch_size: int,
     among: Tensor | None = None,
     progress: Progress | None = None,
-) -> tuple[Tensor, Tensor]:
-    """The classes that `model` gives the images under a condition, and how sure it is of each (the greatest value of
-    the softmax): int64 and float32 of shape (n,), on the model's device.
+) -> Answers:
+    """What `model` says of the images under a condition, on the model's device.
 
     Every model sees the same test images (see `Condition.view`), whatever part of their data set they are. With
     `among`, int64, it may only choose between these classes. `progress` is told of each batch. Raises OutputError for a
@@ -73,19 +93,17 @@ def predict(
         test = condition, (condition.name, condition.level, trial, seed)
         return predict_adapting(model, images, [test], among=among, progress=progress)[0]
     device, places = device_of(model), images.places
-    predicted, confidence = [], []
+    parts = []
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
             rows = slice(start, start + batch_size)
             batch = to_float(images.images[rows].to(device))
             batch = condition.view(batch, places[rows], seed=seed, trial=trial)
             logits = ask(model, batch, numbers=places[rows], under=f"{condition.title}, trial {trial}")
-            best, sure = _best(logits, images, among)
-            predicted.append(best)
-            confidence.append(sure)
+            parts.append(_answers(logits, images.labels[rows], len(images.classes), among))
             if progress is not None:
                 progress.add(len(batch))
-    return torch.cat(predicted), torch.cat(confidence)
+    return joined(parts)
 
 
 def predict_adapting(
@@ -95,7 +113,7 @@ def predict_adapting(
     *,
     among: Tensor | None = None,
     progress: Progress | None = None,
-) -> list[tuple[Tensor, Tensor]]:
+) -> list[Answers]:
     """The same of a network that adapts, for each of these tests, whose images come as `model.stream` says: to a
     network that is as it was trained, test by test or all of them mixed."""
     stream, count, device = model.stream, len(images), device_of(model)
@@ -105,8 +123,7 @@ def predict_adapting(
     else:
         order = stream.places(images.labels, seed=seed, trial=trial).split(stream.batch_size)
         batches = tuple(some + place * count for place in range(len(tests)) for some in order)
-    predicted = torch.empty(len(tests) * count, dtype=torch.int64, device=device)
-    confidence = torch.empty(len(tests) * count, device=device)
+    parts = []
     model.reset()
     with torch.inference_mode():
         for batch in batches:
@@ -117,19 +134,23 @@ def predict_adapting(
                 shown[mine] = condition.view(shown[mine], places[mine], seed=test[3], trial=test[2])
             under = tests[int(which[0])][0].title if len(which.unique()) == 1 else "several conditions"
             logits = ask(model, shown, numbers=places, under=f"{under}, trial {trial}")
-            predicted[batch], confidence[batch] = _best(logits, images, among)
+            parts.append(_answers(logits, images.labels[rows], len(images.classes), among))
             if progress is not None:
                 progress.add(len(batch))
-    return list(zip(predicted.split(count), confidence.split(count), strict=True))
+    found = joined(parts).at(torch.cat(batches).argsort().to(device))
+    return [Answers(*one) for one in zip(*(some.split(count) for some in found), strict=True)]
 
 
-def _best(logits: Tensor, images: ImageSet, among: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The classes of the greatest logits, `among` those that may be chosen, and how sure that is."""
-    check_classes(logits, len(images.classes))
-    if among is not None:
-        logits = logits[:, among]
-    best = logits.argmax(1)
-    return best if among is None else among[best], _greatest_share(logits)
+def _answers(logits: Tensor, labels: Tensor, classes: int, among: Tensor | None) -> Answers:
+    """What logits say of images of these labels, `among` the classes that may be chosen."""
+    check_classes(logits, classes)
+    own = logits.gather(1, labels.to(logits.device)[:, None])[:, 0]
+    logits = logits if among is None else logits[:, among]
+    greatest, best = logits.max(1)
+    shares, own = (logits - greatest[:, None]).float().exp_(), (own - greatest).float()
+    total = shares.sum(1)  # the softmax is shares / total: three times as fast as torch's
+    brier_score = shares.square().sum(1) / total**2 - 2 * own.exp() / total + 1
+    return Answers(best if among is None else among[best], total.reciprocal(), brier_score, total.log() - own)
 
 
 def measure(
@@ -175,9 +196,9 @@ def measure_in_parts(
     rows, predictions, begun = [], [], time.monotonic()
     with evaluating(model), Progress(title, len(tests) * len(images), "image") as progress:
         left = len(tests)
-        for together, answers in _answers(model, images, tests, batch_size, progress):
-            for (_, test), (predicted, confidence) in zip(together, answers, strict=True):
-                row, kept = figures(model, test, images.labels, predicted, confidence, classes=len(images.classes))
+        for together, answers in _answered(model, images, tests, batch_size, progress):
+            for (_, test), one in zip(together, answers, strict=True):
+                row, kept = figures(model, test, images.labels, one, classes=len(images.classes))
                 rows.append(row)
                 predictions.append(kept)
             left -= len(together)
@@ -188,9 +209,9 @@ def measure_in_parts(
                 rows, predictions, begun = [], [], time.monotonic()
 
 
-def _answers(
+def _answered(
     model: nn.Module, images: ImageSet, tests: Sequence[Test], batch_size: int, progress: Progress
-) -> Iterator[tuple[Sequence[Test], list[tuple[Tensor, Tensor]]]]:
+) -> Iterator[tuple[Sequence[Test], list[Answers]]]:
     """What `predict` gives of each test; those that are of one stream together."""
     if isinstance(model, Adapting) and model.stream.protocol != RESET:
         for trial in sorted({test[2] for _, test in tests}):
@@ -203,20 +224,14 @@ def _answers(
 
 
 def figures(
-    model: nn.Module,
-    test: tuple[str, float, int, int],
-    labels: Tensor,
-    predicted: Tensor,
-    confidence: Tensor,
-    *,
-    classes: int,
+    model: nn.Module, test: tuple[str, float, int, int], labels: Tensor, answers: Answers, *, classes: int
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """What a test comes to, of the images' labels and what `predict` gave: its row and its predictions (see
     `Measurement`)."""
-    right = predicted == labels.to(predicted.device)
-    calibration, bins = calibration_figures(model, confidence, right)
+    right = answers.predicted == labels.to(answers.predicted.device)
+    calibration, bins = calibration_figures(model, answers, right)
     row = (*test, len(labels), right.sum().item() / len(labels), *calibration)
-    return row, (*test, as_numbers(labels, classes), as_numbers(predicted, classes), *bins)
+    return row, (*test, as_numbers(labels, classes), as_numbers(answers.predicted, classes), *bins)
 
 
 def planned_tests(conditions: Sequence[Condition], *, trials: int, seed: int) -> list[Test]:
@@ -238,20 +253,17 @@ def _whole(name: str, value: Any, least: float = -math.inf) -> int:
 
 
 def calibration_figures(
-    model: nn.Module, confidence: Tensor, right: Tensor
+    model: nn.Module, answers: Answers, right: Tensor
 ) -> tuple[list[float], Sequence[np.ndarray | None]]:
-    """What CALIBRATION names, and the arrays of `confidence_bins`; NaN and None for scores, which are no logits."""
+    """What CALIBRATION names, and the arrays of `confidence_bins` and `odds_counts`; NaN and None for scores, which are
+    no logits."""
     if not gives_logits(model):
         return [math.nan] * len(CALIBRATION), [None] * len(_BINS)
-    confident, hits = confidence.cpu().numpy(), right.cpu().numpy()
+    confident, hits = answers.confidence.cpu().numpy(), right.cpu().numpy()
     bins = confidence_bins(confident, hits)
-    errors = (expected_calibration_error(**bins), rms_calibration_error(confident, hits), aurra(confident, hits))
-    return [round(one, 6) for one in errors], list(bins.values())
-
-
-def _greatest_share(logits: Tensor) -> Tensor:
-    """The greatest value of the softmax, three times as fast as through it."""
-    return (logits - logits.amax(1, keepdim=True)).float().exp_().sum(1).reciprocal_()
+    scores = (one.double().mean().item() for one in (answers.brier_score, answers.nll))
+    errors = (expected_calibration_error(**bins), rms_calibration_error(confident, hits), *scores)
+    return [round(one, 6) for one in (*errors, aurc(confident, hits))], [*bins.values(), odds_counts(confident)]
 
 
 def check_classes(logits: Tensor, classes: int) -> None:

@@ -73,8 +73,8 @@ def falls(
         if not len(left):
             break
         some = images if len(left) == len(images) else images[left.to(images.images.device)]
-        predicted, _ = predict(model, some, condition, 0, seed=search.seed, batch_size=batch_size)
-        predicted = predicted.cpu()
+        answers = predict(model, some, condition, 0, seed=search.seed, batch_size=batch_size)
+        predicted = answers.predicted.cpu()
         wrong = predicted != some.labels.cpu()
         found[left[wrong].numpy()], taken_for[left[wrong].numpy()] = place, predicted[wrong].numpy()
         left = left[~wrong]

@@ -56,11 +56,11 @@ def _row(model: nn.Module, test: PublishedTest, batch_size: int) -> tuple[Any, .
     device = device_of(model)
     images = test.read().near(device)
     among = None if test.shared is None else test.shared.to(device)
-    predicted, confidence = predict(model, images, Condition(), 0, seed=0, batch_size=batch_size, among=among)
-    right = predicted == images.labels.to(device)
+    answers = predict(model, images, Condition(), 0, seed=0, batch_size=batch_size, among=among)
+    right = answers.predicted == images.labels.to(device)
     accuracy, count = right.double().mean().item(), len(images.classes)
-    calibration, _ = calibration_figures(model, confidence, right)
-    known = [as_numbers(one, count) for one in (images.labels, predicted)] if test.own else [None, None]
+    calibration, _ = calibration_figures(model, answers, right)
+    known = [as_numbers(one, count) for one in (images.labels, answers.predicted)] if test.own else [None, None]
     classes = count if among is None else len(among)
     about = (test.name, test.corruption, test.severity, test.digest, test.recreated)
     return *about, classes, len(images), accuracy, *wilson(accuracy, len(images)), *calibration, *known

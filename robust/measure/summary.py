@@ -89,6 +89,6 @@ def seeds_line(runs: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
     line: dict[str, float] = {}
     for name in names:
         middle, low, high = student(runs[name])
-        least = -1 if name.endswith("won") else 0
-        line |= {name: middle, f"{name}_low": max(low, least), f"{name}_high": min(high, 1)}
+        least, most = -1 if name.endswith("won") else 0, np.inf if name in CALIBRATION else 1
+        line |= {name: middle, f"{name}_low": max(low, least), f"{name}_high": min(high, most)}
     return line

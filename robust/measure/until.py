@@ -12,7 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from robust.data import ImageSet
-from robust.measure.evaluate import PREDICTION_COLUMNS, ROW_COLUMNS, Measurement, Test, figures, predict
+from robust.measure.evaluate import (
+    PREDICTION_COLUMNS,
+    ROW_COLUMNS,
+    Answers,
+    Measurement,
+    Test,
+    figures,
+    joined,
+    predict,
+)
 from robust.measure.sequential import LOOK, decided, is_narrow, known_interval
 from robust.models import device_of, evaluating
 from robust.perturb import ImageRandom, key
@@ -114,7 +123,7 @@ def measure_until(
 
 
 class _Looks:
-    """What was seen of one condition: predictions and confidence by test, in the order of looking; how many images were
+    """What was seen of one condition: answers by test, in the order of looking; how many images were
     recognised; and which of those that only one of two models recognised were the first's (1) or the other's (-1)."""
 
     def __init__(
@@ -124,7 +133,7 @@ class _Looks:
         self.order = looking_order(images.places, tests[0][1][3]).to(images.images.device)
         self.seen = self.right = 0
         self.signs = np.zeros(0, dtype=int)
-        self.found: list[tuple[Tensor, Tensor]] = []
+        self.found: list[Answers] = []
         self.why, self.ends = "", (np.nan, np.nan)
 
     def take(self, model: nn.Module, batch_size: int, progress: Progress) -> None:
@@ -134,14 +143,12 @@ class _Looks:
             for start in range(0, len(self.images), LOOK):
                 part = self.images[self.order[start : start + LOOK]]
                 told: dict[str, Any] = {"seed": test[3], "batch_size": batch_size, "progress": progress}
-                predicted, confidence = predict(model, part, condition, test[2], **told)
-                parts.append((predicted, confidence))
-                right = (predicted == part.labels.to(predicted.device)).cpu().numpy()
+                parts.append(predict(model, part, condition, test[2], **told))
+                right = (parts[-1].predicted.cpu() == part.labels.cpu()).numpy()
                 self._note(right, self.natural.get(test, _NO_IMAGES)[start : start + LOOK])
                 if self.why:
                     break
-            predicted, confidence = (torch.cat(some) for some in zip(*parts, strict=True))
-            self.found.append((predicted, confidence))
+            self.found.append(joined(parts))
             if self.why:
                 break
         progress.add(len(self.tests) * len(self.images) - self.seen)
@@ -164,13 +171,12 @@ class _Looks:
         each, in the order of looking."""
         labels, classes, whole = self.images.labels, len(self.images.classes), len(self.images)
         if self.why:
-            looked = torch.cat([self.order[: len(predicted)] for predicted, _ in self.found])
-            predicted, confidence = (torch.cat(some) for some in zip(*self.found, strict=True))
-            row, kept = figures(model, self.tests[0][1], labels[looked], predicted, confidence, classes=classes)
+            looked = torch.cat([self.order[: len(one.predicted)] for one in self.found])
+            row, kept = figures(model, self.tests[0][1], labels[looked], joined(self.found), classes=classes)
             about = (self.why, *self.ends, whole, len(self.tests))
             yield (*row, *about), (*kept, looked.cpu().numpy().astype(np.int32))
             return
-        for (_, test), (predicted, confidence) in zip(self.tests, self.found, strict=True):
-            places = self.order.argsort().to(predicted.device)
-            row, kept = figures(model, test, labels, predicted[places], confidence[places], classes=classes)
+        for (_, test), one in zip(self.tests, self.found, strict=True):
+            places = self.order.argsort().to(one.predicted.device)
+            row, kept = figures(model, test, labels, one.at(places), classes=classes)
             yield (*row, *_WHOLE), (*kept, None)

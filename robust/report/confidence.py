@@ -13,14 +13,20 @@ from robust.measure.suites import comparable_suites, comparable_tests
 from robust.report.figures import COLOURS, STYLE, Drawing, legend_below, line_styles
 from robust.report.scores import shown_suites, suite_columns
 from robust.report.section import Section, Table
-from robust.report.tables import percent, varying
+from robust.report.tables import calibration_columns, percent, varying
 from robust.runs import RunFolder
+from robust.runs.temperature import read_temperature
 from robust.runs.titles import disambiguate, kind_folders, run_title
 
 _KIND = ["data", "model", "trained", "technique", "kind"]
 _BINS = ["bin_counts", "bin_right", "bin_confidence"]
 _MOST = len(COLOURS)  # kinds of networks in a figure
 _LEAST = 30  # predictions of a bin that is drawn
+_CHANGED = ["expected_calibration_error", "brier_score", "nll"]  # by temperature scaling
+_SCALED = (
+    "Before and after the logits are divided by the temperature at which NLL is least on the validation images, which "
+    "are none of the tests. Perturbed: the mean over the conditions, one trial of each."
+)
 _ANSWERED = 0.8  # the share of images that the table has the network answer for
 
 
@@ -44,8 +50,42 @@ def confidence_section(folders: Sequence[Path]) -> Section:
         "expected calibration error, in 15 bins. Surest: what is recognised where the network abstains for the others; "
         "empty where it is almost sure of more than these."
     )
+    scaled = _temperature_table(folders)
     drawings = {"confidence": _drawing(bins)} if bins[_KIND].drop_duplicates().shape[0] <= _MOST else {}
-    return Section("Confidence", "", drawings, {"confidence": Table(pd.DataFrame(shown), table, note)})
+    tables = {"confidence": Table(pd.DataFrame(shown), table, note)} | ({"temperature": scaled} if scaled else {})
+    return Section("Confidence", "", drawings, tables)
+
+
+def _temperature_table(folders: Sequence[Path]) -> Table | None:
+    """ECE, Brier score and NLL before and after temperature scaling, on natural images and in the mean over perturbed
+    ones; None where that was not measured."""
+    tables = [
+        RunFolder(folder).read_rows().merge(known, on=TEST_KEY, suffixes=("", "_scaled"))
+        for folder in folders
+        if (known := read_temperature(RunFolder(folder))) is not None
+    ]
+    if not tables:
+        return None
+    tests, lines = pd.concat(tables, ignore_index=True), []
+    for (_, natural), some in tests.groupby(["run", tests["test_perturbation"] == NATURAL], sort=False):
+        about = some.iloc[0]
+        line = {"trained": run_title(about), **{name: about[name] for name in varying(tests)}, "seed": about["seed"]}
+        line |= {
+            "tested": NATURAL if natural else f"{len(some)} perturbed",
+            "temperature": f"{about['temperature']:.2f}",
+        }
+        before, after = (calibration_columns(one) for one in _both(some))
+        line |= {title: f"{one.iloc[0]} → {after[title].iloc[0]}" for title, one in before.items()}
+        lines.append(line)
+    return Table(pd.DataFrame(lines).fillna(""), tests, _SCALED)
+
+
+def _both(tests: pd.DataFrame) -> list[pd.DataFrame]:
+    """The means of what scaling changes, before and after."""
+    return [
+        tests[[f"{name}{end}" for name in _CHANGED]].mean().to_frame().T.set_axis(_CHANGED, axis=1)
+        for end in ("", "_scaled")
+    ]
 
 
 def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:

@@ -181,9 +181,10 @@ def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
         }
     )
     note = (
-        "Intervals: over images (Wilson) for one seed, over seeds (Student) for several. RMS calibration error and "
-        "AURRA as in arXiv 1907.07174. A run's standard deviation over trials and its worst trial are in its "
-        "summary.json."
+        "Intervals: over images (Wilson) for one seed, over seeds (Student) for several. RMS calibration error: "
+        "in bins of 100 predictions. Brier score (0 to 2) and NLL: of the probabilities of all classes. AURC: the mean "
+        "share of wrong answers where the network answers only for the images that it is surest of. Lower is better in "
+        "all of them. A run's standard deviation over trials and its worst trial are in its summary.json."
     )
     return Section(
         "Every condition",

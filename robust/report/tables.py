@@ -110,10 +110,10 @@ def intervals_note(seeds: pd.Series) -> str:
 
 
 def calibration_columns(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """What a table shows of how well confidence fits accuracy: ECE, RMS calibration error and AURRA."""
-    titles = ("ECE, %", "RMS calibration error, %", "AURRA, %")
+    """What a table shows of how well confidence fits accuracy: ECE, RMS calibration error, Brier score, NLL, AURC."""
+    titles = ("ECE, %", "RMS calibration error, %", "Brier score", "NLL", "AURC, %")
     return {
-        title: table[name].map(percent)
+        title: table[name].map(percent if title.endswith("%") else lambda one: "" if pd.isna(one) else f"{one:.3f}")
         for name, title in zip(CALIBRATION, titles, strict=True)
         if name in table and table[name].notna().any()
     }

@@ -30,7 +30,8 @@ _STABILITY = ("run", "sequence", "evaluation_seed", "frames", "n", "flip_probabi
 _SAMPLES = {"names": 1, "levels": 1, "images": 5, "labels": 1, "predicted": 2, "classes": 1}
 _SETTINGS = ("data", "model", "perturb", "technique", "task", "optimizer", "trainer", "evaluation", "attack", "logger")
 #: empty where a model gives no logits
-_MAY_LACK = {name: [""] for name in ("expected_calibration_error", "rms_calibration_error", "aurra")}
+_CALIBRATION = ("expected_calibration_error", "rms_calibration_error", "brier_score", "nll", "aurc")
+_MAY_LACK = {name: [""] for name in (*_CALIBRATION, "aurra")}
 _ENDINGS = ("", "narrow", "above", "below")  # of conditions; likewise
 _UNTIL = ("until_low", "until_high", "until_images", "until_trials")  # there where one ended early
 _EXPOSURES = ("", "seen", "family", "far", "unknown")  # those of `robust.measure`, which takes long to import
@@ -112,13 +113,21 @@ def _parse_rows(path: Path, text: str) -> pd.DataFrame:
     rows = formats.parse_csv(path, text, _ROWS, words=(*_WORDS, "until"), keep_default_na=False, na_values=_LACKING)
     if not rows["accuracy"].between(0, 1).all():
         raise DamagedError(path, "not every accuracy is from 0 to 1")
-    rows = rows.reindex(columns=rows.columns.union(list(_MAY_LACK), sort=False))
+    rows = with_calibration(rows)
     rows = rows if "exposure" in rows else rows.assign(exposure="")
     if not rows["exposure"].isin(_EXPOSURES).all():
         raise DamagedError(path, f"not every exposure is one of {', '.join(_EXPOSURES[1:])}")
     if "until" in rows:
         _check_until(path, rows)
     return rows
+
+
+def with_calibration(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with all that says how well confidence fits accuracy: empty what was not measured. Older ones have AURRA,
+    which is one less AURC."""
+    if "aurra" in table:
+        table = table.assign(aurc=1 - table["aurra"]).drop(columns="aurra")
+    return table.reindex(columns=table.columns.union(_CALIBRATION, sort=False))
 
 
 def _check_until(path: Path, rows: pd.DataFrame) -> None:
@@ -170,14 +179,14 @@ def read_whole_tests(path: Path) -> pd.DataFrame | None:
     return found[found["images"].isna()].drop(columns="images").reset_index(drop=True) if "images" in found else found
 
 
-def read_confidence(path: Path) -> pd.DataFrame | None:
-    """The confidence of a network in its tests, where that was kept."""
-    if not sums.check(path) or not {*_BINS} <= {*formats.parquet_columns(path)}:
+def read_confidence(path: Path, bins: Sequence[str] = _BINS) -> pd.DataFrame | None:
+    """The confidence of a network in its tests, counted in these bins, where that was kept."""
+    if not sums.check(path) or not {*bins} <= {*formats.parquet_columns(path)}:
         return None
-    columns = [*_TESTS[:4], *_BINS]
+    columns = [*_TESTS[:4], *bins]
     known = formats.read_parquet(path, columns, columns)
-    kept = known.dropna(subset=[*_BINS]).reset_index(drop=True)
-    if not all(isinstance(one, np.ndarray) and one.shape == kept[_BINS[0]][0].shape for one in kept[[*_BINS]].stack()):
+    kept = known.dropna(subset=[*bins]).reset_index(drop=True)
+    if not all(isinstance(one, np.ndarray) and one.shape == kept[bins[0]][0].shape for one in kept[[*bins]].stack()):
         raise DamagedError(path, "its bins of confidence are not all alike")
     return kept if len(kept) else None
 
@@ -208,7 +217,7 @@ def read_published(path: Path, *, predictions: bool = True) -> pd.DataFrame | No
         raise DamagedError(path, "not all of `severity` are whole numbers")
     if not (pd.api.types.is_float_dtype(found["accuracy"]) and found["accuracy"].between(0, 1).all()):
         raise DamagedError(path, "not every accuracy is from 0 to 1")
-    return found
+    return with_calibration(found)
 
 
 def read_stability(path: Path) -> pd.DataFrame | None:

@@ -190,6 +190,10 @@ class RunFolder:
         not kept."""
         return contents.read_confidence(self.predictions)
 
+    def read_odds(self) -> pd.DataFrame | None:
+        """The same, as TEST_KEY and `odds_counts`."""
+        return contents.read_confidence(self.predictions, ["odds_counts"])
+
     def read_confusion(self) -> pd.DataFrame | None:
         """See `confusion_counts`."""
         return contents.read_table(self.confusion, words=("condition", "true", "predicted"), numbers=["count"])

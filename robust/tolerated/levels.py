@@ -11,6 +11,7 @@ import pandas as pd
 
 from robust.errors import check
 from robust.measure import NATURAL
+from robust.measure.calibration import detection
 from robust.measure.intervals import paired, percentile, resampling_weights
 from robust.measure.suites import LESS_IS_WORSE
 from robust.measure.tolerance import Tolerated, median_limit, tolerated, tolerated_ratio
@@ -27,32 +28,37 @@ _NOT_ONE_WAY = "triangle@"  # of which a middle level is best
 _NEAR = 1e-9  # of an end of their range, a level that is one
 _KIND = ["title", "kind", "data", "model", "perturbation"]
 _MEDIAN = ["median", "median_low", "median_high"]
+_DETECTION = ["auroc", "fpr95"]
 _RATIO = ["ratio", "ratio_low", "ratio_high", "beside"]
 _OF_ONE = ["levels", "least", "most", "target", "level", "low", "high", "misfit"]
 _BEFORE = ["before", "before_low", "before_high"]
-COLUMNS = [*_KIND, "seeds", *_OF_ONE, *_MEDIAN, *_RATIO]
+COLUMNS = [*_KIND, "seeds", *_OF_ONE, *_DETECTION, *_MEDIAN, *_RATIO]
 _Found = tuple[Tolerated, np.ndarray]
 _Weights = Callable[[int], Sequence[np.ndarray]]
 
 
 class _Tests(NamedTuple):
     """A run's tests under one perturbation: its levels, how often each image was recognised at each, shape (levels,
-    images), and unperturbed; the images' labels."""
+    images), and unperturbed; the images' labels; and `odds_counts` of its confidence, unperturbed and at each level,
+    where they were kept."""
 
     levels: list[float]
     correct: np.ndarray
     natural: np.ndarray
     labels: bytes
     classes: int
+    odds: list[np.ndarray] | None
 
 
 class _Of(NamedTuple):
-    """What one run tolerates of one perturbation: the level, and that of the median image, where that was searched."""
+    """What one run tolerates of one perturbation: the level, and that of the median image, where that was searched; and
+    how well its confidence tells on which side of the level pictures are."""
 
     wanted: float
     level: _Found
     median: _Found | None
     tests: _Tests
+    detection: tuple[float, float]
 
 
 def tolerated_levels(
@@ -71,7 +77,9 @@ def tolerated_levels(
 
     Columns: title, kind, data, model, perturbation, seeds, levels (how many), least and most of these, target; level,
     low and high, its 95 % interval, over the images and, of several runs, the seeds; an end of the range of levels
-    stands for all beyond; misfit (see `Tolerated`); median, median_low and median_high: the level by which the
+    stands for all beyond; misfit (see `Tolerated`); auroc and fpr95, of confidence as a detector of
+    pictures within that level, natural ones too, among these and those beyond it (see `detection`), the mean over runs,
+    NaN where none are beyond, or confidence was not kept; median, median_low and median_high: the level by which the
     predictions of half of the images have fallen, NaN where that was not searched; ratio, ratio_low and ratio_high: how
     many times the level of the natural model that is, or of the run that is named `beside` (where less is worse, a
     smaller one is better), NaN where there is none, or one of both is a bound; beside, the title of that. Published
@@ -177,7 +185,8 @@ def _found(
             natural = by_name.get(str(references[folder.name]), {}).get(name, mine).natural.mean()
             accuracy = wanted(float(natural))
             level = _tolerated(name, mine, accuracy, weights)
-            found[folder.name, name] = _Of(accuracy, level, medians.get((name, mine.levels[0], mine.levels[-1])), mine)
+            median = medians.get((name, mine.levels[0], mine.levels[-1]))
+            found[folder.name, name] = _Of(accuracy, level, median, mine, _detection(name, mine, level[0].level))
     return found
 
 
@@ -193,14 +202,35 @@ def _tests_in(predictions: pd.DataFrame, only: Collection[str] = ()) -> dict[str
     if natural.empty:
         return {}
     labels, known = np.asarray(natural["label"].iloc[0]), _correct(natural)
+    odds = _odds(RunFolder(folder))
     left_out = names.isin([NATURAL, *CORRUPTIONS]) | names.str.startswith(_NOT_ONE_WAY)
     found, chosen = {}, ~left_out & (names.isin([*only]) | (not only))
     for name, mine in predictions[chosen].groupby(names, sort=False):
         by_level = dict(sorted((level, _correct(some)) for level, some in mine.groupby("test_level") if level > 0))
         if len(by_level) >= _FEWEST:
             correct = np.stack([*by_level.values()])
-            found[str(name)] = _Tests([*by_level], correct, known, labels.tobytes(), len({*labels.tolist()}))
+            counts = [odds.get(one) for one in ((NATURAL, 0.0), *((str(name), level) for level in by_level))]
+            kept = None if any(one is None for one in counts) else counts
+            found[str(name)] = _Tests([*by_level], correct, known, labels.tobytes(), len({*labels.tolist()}), kept)
     return found
+
+
+def _odds(files: RunFolder) -> dict[tuple[str, float], np.ndarray]:
+    """`odds_counts` of a run's tests under each condition, over its trials."""
+    kept = files.read_odds()
+    groups = [] if kept is None else kept.groupby(["test_perturbation", "test_level"])["odds_counts"]
+    return {(str(name), float(level)): np.sum([*some], axis=0) for (name, level), some in groups}
+
+
+def _detection(name: str, tests: _Tests, limit: float) -> tuple[float, float]:
+    """How well confidence tells pictures up to the limit, natural ones too, from those beyond."""
+    if tests.odds is None:
+        return math.nan, math.nan
+    levels, less = np.array(tests.levels), name.partition("@")[0] in LESS_IS_WORSE
+    bound = limit <= levels[0] * (1 + _NEAR) if less else limit >= levels[-1] * (1 - _NEAR)
+    within = np.r_[True, (levels > limit if less else levels < limit) | bound]
+    odds = np.array(tests.odds)
+    return detection(odds[within].sum(axis=0), odds[~within].sum(axis=0))
 
 
 def _correct(tests: pd.DataFrame) -> np.ndarray:
@@ -240,6 +270,7 @@ def _line(mine: Sequence[_Of]) -> dict[str, Any]:
         "target": float(np.mean([one.wanted for one in several])),
         **dict(zip(("level", "low", "high"), _together([one.level for one in several], levels), strict=True)),
         "misfit": max(one.level[0].misfit for one in several),
+        **dict(zip(_DETECTION, np.mean([one.detection for one in several], axis=0), strict=True)),
     }
     if medians := [one.median for one in several if one.median]:
         line |= dict(zip(_MEDIAN, _together(medians, levels), strict=True))

@@ -31,6 +31,11 @@ _FROM_TO = (
     "second level to the first, paired over images and seeds; of {less} a smaller one is better. Tolerates: "
     "named where the interval excludes 1."
 )
+_DETECTOR = (
+    " AUROC, FPR95: of confidence, as what tells pictures within the tolerated level, natural ones too, from those "
+    "beyond it; FPR95 is the share of those beyond that is let through where 95 % of those within are."
+)
+_DETECTION = {"auroc": "AUROC, %", "fpr95": "FPR95, %"}
 _LESS = " and ".join(LESS_IS_WORSE)
 
 
@@ -83,7 +88,11 @@ def _less_is_worse(name: str) -> bool:
 def _note(levels: pd.DataFrame) -> str:
     beside = levels["beside"].dropna().unique()
     named = beside[0] if len(beside) == 1 and beside[0] != "natural" else "the natural model"
-    return _NOTE.format(beside=named) + _MEDIAN * bool(levels["median"].notna().any())
+    return _NOTE.format(beside=named) + _MEDIAN * bool(levels["median"].notna().any()) + _DETECTOR * _detects(levels)
+
+
+def _detects(levels: pd.DataFrame) -> bool:
+    return bool(levels["auroc"].notna().any())
 
 
 def shown_levels(levels: pd.DataFrame) -> pd.DataFrame:
@@ -101,6 +110,7 @@ def shown_levels(levels: pd.DataFrame) -> pd.DataFrame:
             **({"median image": medians} if any(medians) else {}),
             **({"ratio": ratios} if any(ratios) else {}),
             "misfit": levels["misfit"].map(percent),
+            **({title: levels[name].map(percent) for name, title in _DETECTION.items()} if _detects(levels) else {}),
         }
     )
 

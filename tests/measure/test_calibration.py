@@ -5,21 +5,35 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score, roc_curve
 from torch import nn
+from torch.nn import Flatten, Sequential
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from robust.data import ImageSet
 from robust.measure import (
     Condition,
-    aurra,
+    aurc,
     confidence_bins,
     expected_calibration_error,
     measure,
+    predict,
     rms_calibration_error,
 )
-from robust.measure.calibration import answered
+from robust.measure.calibration import answered, detection, odds_counts
 
 RANDOM = np.random.default_rng(0)
+
+
+class Table(nn.Module):
+    """The logits of a table: the row that an image's first value times 255 says."""
+
+    def __init__(self, logits: torch.Tensor):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return self.logits[(values[:, 0] * 255).round().long()]
 
 
 def test_who_is_right_as_often_as_sure_is_calibrated() -> None:
@@ -39,12 +53,33 @@ def test_bins_hold_neighbours_and_the_last_takes_what_is_left() -> None:
     assert rms_calibration_error(confidence, right, bin_size=100) == pytest.approx(whole)
 
 
-def test_aurra_is_the_mean_accuracy_over_the_surest() -> None:
-    confidence = np.array([0.9, 0.2, 0.7, 0.4])
-    right = np.array([True, False, False, True])
-    assert aurra(confidence, right) == pytest.approx((1 + 1 / 2 + 2 / 3 + 2 / 4) / 4)
-    assert aurra(confidence, np.ones(4, bool)) == 1
-    assert aurra(confidence, right) > aurra(1 - confidence, right)
+def test_aurc_is_the_mean_share_of_wrong_answers_over_the_surest() -> None:
+    confidence = RANDOM.permutation(200) / 200
+    right = RANDOM.uniform(0, 1, 200) < confidence
+    risks = [1 - right[confidence >= least].mean() for least in confidence]
+    assert aurc(confidence, right) == pytest.approx(np.mean(risks))
+    assert aurc(confidence, np.ones(200, bool)) == 0
+    assert aurc(confidence, right) < aurc(1 - confidence, right)
+
+
+@pytest.mark.parametrize("among", [None, torch.tensor([1, 2, 5])])
+def test_brier_score_and_nll_are_those_of_scikit_learn(among: torch.Tensor | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.arange(7) if among is None else among
+    labels = chosen[torch.randint(len(chosen), (60,), generator=generator)]
+    table = 4 * torch.randn(60, 7, generator=generator)
+    images = torch.arange(60, dtype=torch.uint8)[:, None, None, None].expand(60, 1, 2, 2)
+    model = Sequential(Flatten(), Table(table))
+    answers = predict(
+        model, ImageSet(images, labels, tuple("abcdefg")), Condition(), 0, seed=0, batch_size=17, among=among
+    )
+    probabilities = table[:, chosen].double().softmax(1)
+    known = {"y_true": labels.numpy(), "y_proba": probabilities.numpy(), "labels": chosen.numpy()}
+    assert answers.brier_score.mean() == pytest.approx(brier_score_loss(**known, scale_by_half=False), rel=1e-5)
+    assert answers.nll.mean() == pytest.approx(
+        log_loss(known["y_true"], known["y_proba"], labels=known["labels"]), rel=1e-5
+    )
+    torch.testing.assert_close(answers.confidence, probabilities.max(1).values.float())
 
 
 def test_the_expected_calibration_error_is_that_of_torchmetrics() -> None:
@@ -63,10 +98,10 @@ def test_the_expected_calibration_error_is_that_of_torchmetrics() -> None:
 def test_both_are_shares(pairs: list[tuple[float, bool]]) -> None:
     confidence, right = np.array([one for one, _ in pairs]), np.array([one for _, one in pairs])
     assert 0 <= rms_calibration_error(confidence, right) <= 1
-    assert 0 <= aurra(confidence, right) <= 1
+    assert 0 <= aurc(confidence, right) <= 1
     assert 0 <= expected_calibration_error(**confidence_bins(confidence, right)) <= 1 + 1e-6
     if right.all():
-        assert aurra(confidence, right) == 1
+        assert aurc(confidence, right) == 0
 
 
 def test_every_test_of_a_model_says_how_sure_it_is() -> None:
@@ -85,7 +120,21 @@ def test_every_test_of_a_model_says_how_sure_it_is() -> None:
     assert row["accuracy"] == 0.75
     assert row["expected_calibration_error"] == pytest.approx(0, abs=1e-6)
     assert row["rms_calibration_error"] == pytest.approx(0, abs=1e-6)
-    assert row["aurra"] == pytest.approx(0.75, abs=0.2), "it is as sure of all"
+    assert row["brier_score"] == pytest.approx(0.75 * 2 / 16 + 0.25 * 18 / 16)
+    assert row["nll"] == pytest.approx(-0.75 * np.log(0.75) - 0.25 * np.log(0.25), abs=1e-6)
+    assert row["aurc"] == pytest.approx(0.25, abs=0.2), "it is as sure of all"
+
+
+def test_detection_is_that_of_scikit_learn_on_every_confidence() -> None:
+    within, beyond = (1 / (1 + np.exp(-RANDOM.normal(middle, 3, 4000))) for middle in (9, 5))  # most above 0.99
+    auroc, fpr95 = detection(odds_counts(within), odds_counts(beyond))
+    known, scores = np.repeat([1, 0], 4000), np.r_[within, beyond]
+    assert auroc == pytest.approx(roc_auc_score(known, scores), abs=2e-3)
+    wrong, right, _ = roc_curve(known, scores)
+    assert fpr95 == pytest.approx(wrong[right >= 0.95][0], abs=0.02)
+    assert np.isnan(detection(odds_counts(within), np.zeros(200, int))).all()
+    ends = odds_counts(np.array([0.0, 1.0]))
+    assert ends[[0, -1]].tolist() == [1, 1], "what is surely wrong, or surely right, is counted too"
 
 
 def test_who_abstains_answers_for_the_surest_first() -> None:

@@ -16,7 +16,14 @@ def rows(tests: dict[tuple[str, float], int], *, run: str = "run", n: int = 100)
     """A run's rows: so many trials of each condition, half of the images right in the first, one more in each next."""
     lines = [
         {"run": run, "test_perturbation": name, "test_level": level, "trial": trial, "evaluation_seed": 0, "n": n}
-        | {"accuracy": 0.5 + 0.01 * trial, "aurra": 1, "rms_calibration_error": 0, "expected_calibration_error": 0}
+        | {
+            "accuracy": 0.5 + 0.01 * trial,
+            "brier_score": 0.2,
+            "nll": 0.3,
+            "aurc": 0.1,
+            "rms_calibration_error": 0,
+            "expected_calibration_error": 0,
+        }
         for (name, level), trials in tests.items()
         for trial in range(trials if name not in NOT_RANDOM else 1)
     ]

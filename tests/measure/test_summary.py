@@ -13,7 +13,7 @@ def rows(**accuracies: list[float]) -> pd.DataFrame:
         for trial, accuracy in enumerate(values)
     ]
     table = pd.DataFrame(lines, columns=["run", "test_perturbation", "test_level", "trial", "n", "accuracy"])
-    return table.assign(expected_calibration_error=0.1, rms_calibration_error=0.1, aurra=0.9)
+    return table.assign(expected_calibration_error=0.1, rms_calibration_error=0.1, brier_score=0.2, nll=0.3, aurc=0.1)
 
 
 def test_a_condition_is_summed_up_over_its_trials() -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from robust.measure import CALIBRATION
+from robust.measure.calibration import odds_counts
 from robust.report import sections
 from robust.runs import collect
 from robust.runs.tables import COLUMNS
@@ -46,9 +47,11 @@ def run(
     folder.mkdir(parents=True)
     rows = [{"test_perturbation": name, "test_level": level, "accuracy": one.mean()} for name, level, one in tests]
     pd.DataFrame(rows).assign(**about)[COLUMNS].to_csv(folder / "rows.csv", index=False)
+    sure, half = np.full(len(LABELS), 0.9), np.where(np.arange(len(LABELS)) % 2, 0.95, 0.6)
     kept = [
         {"test_perturbation": name, "test_level": level, "trial": 0, "evaluation_seed": 0}
         | {"label": LABELS, "predicted": np.where(one, LABELS, (LABELS + 1) % 10)}
+        | {"odds_counts": odds_counts(half if level > 400 else sure)}
         for name, level, one in tests
     ]
     pd.DataFrame(kept).to_parquet(folder / "predictions.parquet")
@@ -90,6 +93,21 @@ def test_the_page_says_who_tolerates_more_and_marks_bounds(folders: list[Path]) 
     shown = shown_levels(tolerated_levels(folders, rows, target=0.99))
     assert set(shown["tolerated level"]) == {"≤ 400", "≥ 11"}
     assert shown["perturbation"].unique().tolist() == ["iso@phone_4, ISO", "defocus@phone_4, f-number"]
+
+
+def test_confidence_is_judged_as_a_detector_of_what_lies_beyond_the_tolerated_level(folders: list[Path]) -> None:
+    levels = tolerated_levels(folders, collect(folders)).set_index(["perturbation", "title"])
+    natural, hardened = (levels.loc["iso@phone_4", kind] for kind in ("natural", "harden"))
+    assert 400 < natural["level"] < 1600 < hardened["level"] < 6400
+    # beyond, half of the pictures are surer than all within and half less sure; harden tolerates one such level
+    assert (natural["auroc"], natural["fpr95"]) == (0.5, 0.5)
+    within, beyond = np.repeat([0.9, 0.95, 0.6], [4, 1, 1]), np.array([0.95, 0.6])
+    wins = (within[:, None] > beyond) + 0.5 * (within[:, None] == beyond)
+    assert hardened["auroc"] == pytest.approx(wins.mean())
+    assert hardened["fpr95"] == 1
+    bound = tolerated_levels(folders, collect(folders), target=0.02)
+    assert bound["auroc"].isna().all(), "nothing that was tested is beyond"
+    assert shown_levels(levels.reset_index())["AUROC, %"].iloc[0] == "50.0"
 
 
 def with_limits(folder: Path, middle: float) -> None:

@@ -43,8 +43,8 @@ def hardening_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     )
     note = (
         "Half-perturbed: of a set half of which is perturbed, the mean of natural and perturbed. Won: over the natural "
-        "network of the same seed, with a 95 % interval over seeds (Student). RMS calibration error and AURRA (arXiv "
-        "1907.07174): on the perturbed images."
+        "network of the same seed, with a 95 % interval over seeds (Student). ECE to AURC: of confidence on "
+        "the perturbed images, as in the table of every condition."
     )
     return Section("Hardening", _answer(runs, table), {}, {"hardening": Table(shown, table, note)})
 

@@ -18,7 +18,13 @@ NOISES = (0.001, 0.01325, 0.0255, 0.03775, 0.05)
 BLURS = (0.04, 0.28, 0.52, 0.76, 1.0)
 BLUR = {"mnist": "blur", "cifar10": "blur_channels"}
 Accuracy = Callable[[str, Setting], float]
-CALIBRATION = {"expected_calibration_error": 0.1, "rms_calibration_error": 0.1, "aurra": 0.9}
+CALIBRATION = {
+    "expected_calibration_error": 0.1,
+    "rms_calibration_error": 0.1,
+    "brier_score": 0.2,
+    "nll": 0.3,
+    "aurc": 0.1,
+}
 
 
 def row(setting: Setting, accuracy: float, *, data: str = "mnist", seed: int = 0, variant: str = "", **others) -> dict:

@@ -43,7 +43,13 @@ def run(
             lines.append({"test_perturbation": name, "test_level": strength, "trial": trial, "accuracy": found})
     known = {"run": f"{kind} {seed}", "data": data, "model": model, "technique": technique, "seed": seed, "kind": kind}
     trained = {"train_perturbation": perturbation, "train_level": level, "n": 1000, "evaluation_seed": 0}
-    calibration = {"expected_calibration_error": 0.1, "rms_calibration_error": 0.1, "aurra": 0.9}
+    calibration = {
+        "expected_calibration_error": 0.1,
+        "rms_calibration_error": 0.1,
+        "brier_score": 0.2,
+        "nll": 0.3,
+        "aurc": 0.1,
+    }
     return pd.DataFrame(lines).assign(
         **known, **trained, **calibration, reference=f"{data} {model} natural none 0 {setting} {seed}"
     )

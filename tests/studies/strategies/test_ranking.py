@@ -25,7 +25,7 @@ def make_rows(technique, perturbation="none", level=0.0, *, seed=0, data="mnist"
     return pd.DataFrame(
         trained
         | {"test_perturbation": name, "test_level": at, "trial": trial}
-        | {"expected_calibration_error": 0.1, "rms_calibration_error": 0.1, "aurra": 0.9}
+        | {"expected_calibration_error": 0.1, "rms_calibration_error": 0.1, "brier_score": 0.2, "nll": 0.3, "aurc": 0.1}
         | {"accuracy": others.get(name, natural) + (0.005, -0.005)[trial]}
         for name, at in tests
         for trial in (range(2))
