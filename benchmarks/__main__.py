@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.adapting import bench_adapting
 from benchmarks.attacking import bench_attacking
 from benchmarks.command import bench_memory, bench_start
 from benchmarks.corrupting import bench_corrupting
@@ -39,6 +40,7 @@ _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "corrupting": bench_corrupting,
     "photographing": bench_photographing,
     "attacking": bench_attacking,
+    "adapting": bench_adapting,
     "resnet": bench_resnet,
     **_MNIST,
 }

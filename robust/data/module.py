@@ -23,13 +23,15 @@ class Batch(NamedTuple):
     """What reaches a model: `images` in [0, 1], shape (batch, channels, height, width), their `labels`, int64 of shape
     (batch,), what else is known of them (see `ImageSet`), and their `indices`, int64 of shape (batch,): places in the
     data set, of those too of which few are labelled. Where images are mixed, `targets` are the shares of all classes,
-    float of shape (batch, classes), and `labels` the class with the greater share."""
+    float of shape (batch, classes), and `labels` the class with the greater share. `natural`, where that is asked for,
+    are the images unperturbed, augmented alike."""
 
     images: Tensor
     labels: Tensor
     extras: Mapping[str, Tensor]
     indices: Tensor
     targets: Tensor | None = None
+    natural: Tensor | None = None
 
 
 class _Epochs:
@@ -58,7 +60,8 @@ class PerturbedData(pl.LightningDataModule):
     another one in each epoch. Fixed ones are made once and kept where they fit. `shuffle=True` draws a new order in
     each epoch, keyed by (seed, epoch). An `augmentation` comes last, keyed by (seed, epoch, image); one that mixes
     (`Mixing`) mixes each image with any other one, whatever batch that is in, keyed likewise. `every` are the
-    images of the data set where those to train on are few: what is fitted to images needs no labels. Where several
+    images of the data set where those to train on are few: what is fitted to images needs no labels. Batches are given
+    unperturbed too, `with_natural`. Where several
     processes train one model, each of n takes every n-th image of a batch: together they see the batches that one
     process would; where all images cannot be divided evenly, the epoch's first ones come a second time in its last
     batch.
@@ -76,6 +79,7 @@ class PerturbedData(pl.LightningDataModule):
         drop_last: bool = False,
         augmentation: Augmentation | None = None,
         every: ImageSet | None = None,
+        with_natural: bool = False,
     ):
         super().__init__()
         if batch_size < 1:
@@ -93,6 +97,7 @@ class PerturbedData(pl.LightningDataModule):
         self.drop_last = drop_last
         self.augmentation = augmentation
         self.every = every
+        self.with_natural = with_natural
         self.share = 0.0
         self.epoch = 0
         self.part = (0, 1)  # of a batch: which process, of how many
@@ -200,7 +205,8 @@ class PerturbedData(pl.LightningDataModule):
         images, labels, targets = self._shown(batch), batch["labels"], None
         if "partner" in batch:
             images, labels, targets = self._mixed(images, batch)
-        return Batch(images, labels, batch["extras"], batch["indices"], targets)
+        natural = self._augmented(to_float(batch["natural"]), batch) if self.with_natural else None
+        return Batch(images, labels, batch["extras"], batch["indices"], targets, natural)
 
     def _mixed(self, images: Tensor, batch: Any) -> tuple[Tensor, Tensor, Tensor]:
         """A batch's images mixed with their partners, the label of the greater part of each, and the shares of all
@@ -215,7 +221,9 @@ class PerturbedData(pl.LightningDataModule):
 
     def _shown(self, batch: Any) -> Tensor:
         """A batch as it is shown, before any is mixed: its natural images, then its perturbed ones."""
-        images = self._perturbed_in_part(batch)
+        return self._augmented(self._perturbed_in_part(batch), batch)
+
+    def _augmented(self, images: Tensor, batch: Any) -> Tensor:
         if self.augmentation is None:
             return images
         return self.augmentation(images, ImageRandom(key("augment", self.seed, self.epoch), batch["indices"]))

@@ -10,7 +10,7 @@ from typing import Any
 
 from robust.errors import one_line
 from robust.experiment.build import build_tracker
-from robust.experiment.evaluate import attack_missing, has_diverged, measure_missing, measure_others
+from robust.experiment.evaluate import attack_missing, has_diverged, measure_cost, measure_missing, measure_others
 from robust.experiment.experiment import Experiment
 from robust.experiment.exposure import distances_missing
 from robust.experiment.given import given_files
@@ -128,6 +128,8 @@ def _complete(run: Experiment, warned: Sequence[str]) -> None:
             with _timed(durations, "measure"):
                 measure_missing(run)
                 measure_others(run)
+            if run.misses_cost():
+                about["cost"] = measure_cost(run)
             with _timed(durations, "attack"):
                 attack_missing(run)
             if run.conditions and tracker.shows:

@@ -12,7 +12,7 @@ from torch import nn
 
 from robust.attack import AttackPlan
 from robust.data import ImageSet, PerturbedData, PublishedTest, Splits
-from robust.experiment.build import build, build_splits
+from robust.experiment.build import build, build_splits, task_of
 from robust.experiment.exposure import distances_missing, trained_on
 from robust.experiment.given import described, mapped_classes
 from robust.experiment.limits import limits_missing
@@ -105,7 +105,7 @@ class Experiment:
     def is_incomplete(self) -> bool:
         """Whether there are tests that were not made, or a tracker that was not told of what was measured."""
         parts = (self.missing_tests, self.missing_attacks, self.missing_published)
-        others = (self.misses_knn, self.misses_tracker, self.misses_files)
+        others = (self.misses_knn, self.misses_cost, self.misses_tracker, self.misses_files)
         besides = (sequences_missing, distances_missing, limits_missing, temperature_missing)
         return any(missing() for missing in (*parts, *others)) or any(missing(self) for missing in besides)
 
@@ -193,6 +193,10 @@ class Experiment:
         asked = self.config.evaluation.conditions is not None
         return asked and self.has_knn and not self.files.knows_knn()
 
+    def misses_cost(self) -> bool:
+        """Whether it is not known what its predictions cost."""
+        return bool(self.conditions) and not (self.files.read_record() or {}).get("cost")
+
     @property
     def has_knn(self) -> bool:
         """Whether it is self-supervised, on images that have classes for all that."""
@@ -214,6 +218,7 @@ class Experiment:
             drop_last=settings.drop_last,
             augmentation=build(settings.augment) if settings.augment is not None and whole else None,
             every=self.training_images if few and self.training_images is not splits.train else None,
+            with_natural=task_of(self.config).restores,
         )
 
     @property

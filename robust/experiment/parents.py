@@ -16,9 +16,10 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from robust.errors import suggest
+from robust.experiment.build import build_perturbation
 from robust.experiment.compose import compose
 from robust.experiment.overrides import as_overrides, parse
-from robust.experiment.recovered import AROUND, recovers
+from robust.experiment.recovered import AROUND, OF_RUN, is_learnt, recovers
 from robust.experiment.search_path import choice_folders
 from robust.runs import RunFolder
 from robust.runs.config import Config
@@ -64,7 +65,8 @@ def starts(overrides: Sequence[str], config: Config) -> dict[str, list[str]]:
     """The overrides of the runs that a network starts from, by the part of it that takes their weights; "" for all but
     a new head. None for a folder, whose run is as it is. Raises ValueError for a start that there is not."""
     if recovers(config):
-        return {"": [one for one in overrides if not _is_of(one, ("force", *AROUND))]}
+        plain = {"": [one for one in overrides if not _is_of(one, ("force", *AROUND))]}
+        return {**plain, "restore": _denoising(overrides, config)} if is_learnt(config) else plain
     start = config.technique.start
     if start is None:
         return {part: _stage(overrides, config, named.partition(".")[0]) for part, named in config.task.start.items()}
@@ -102,13 +104,32 @@ def _pretraining(overrides: Sequence[str], config: Config, task: str) -> list[st
             f"`technique.start` must be null, natural, pretrained, a self-supervised task ({', '.join(known)}) or the "
             f"folder of a run; got {task}.{suggest(task, [NATURAL, PRETRAINED, *known])}"
         )
+    return [*_unlabelled(overrides, task), "technique=natural", "perturb=none", *_of_parent(config)]
+
+
+def _unlabelled(overrides: Sequence[str], task: str, *without: str) -> list[str]:
+    """The same of a run of a task that needs no labels, and is not asked what its child is."""
     others = ("attack", "task", "data.labels", "data.validation", *(f"evaluation.{name}" for name in _BESIDES))
     return [
-        *_shared(overrides, alike=False, without=others),
-        *(f"task={task}", "technique=natural", "perturb=none", "attack=none"),
-        *("data.labels=null", "data.validation=null", "evaluation.published=null", *_UNASKED),
-        *_of_parent(config),
+        *_shared(overrides, alike=False, without=(*others, *without)),
+        *(f"task={task}", "attack=none", "data.labels=null", "data.validation=null", "evaluation.published=null"),
+        *_UNASKED,
     ]
+
+
+def _denoising(overrides: Sequence[str], config: Config) -> list[str]:
+    """The overrides of the run of a restoration that learns: most of each batch perturbed, anew in each epoch."""
+    restore = config.restore
+    settings = {name: value for name, value in restore.items() if name not in ("name", "_target_", *OF_RUN)}
+    level = {} if restore.level is None else {"level": restore.level}
+    words = [
+        *_unlabelled(overrides, "denoise", "augment", "data.augment", "model", "weights"),
+        *("technique=constant", "technique.share.value=0.8", f"perturb={restore.perturb}"),
+        *as_overrides({"model": settings, "perturb": level}),
+        f"model={restore.name}",
+    ]
+    perturbation = build_perturbation(compose(words).perturb, key="restore.level")
+    return [*words, "perturb.fresh=true"] if perturbation and perturbation.random else words
 
 
 def _stage(overrides: Sequence[str], config: Config, model: str) -> list[str]:

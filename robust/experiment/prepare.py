@@ -140,7 +140,7 @@ class Preparation:
         config = run.config
         if recovers(config):
             return run.parents[""].reference or run.parents[""]
-        if config.technique.name == NATURAL or not learns(config):
+        if config.technique.name == NATURAL or not learns(config) or not config.task.tested:
             return None
         with _of_another("is compared with", config):
             return self.prepare(natural(run.overrides, config))

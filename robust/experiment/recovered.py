@@ -6,11 +6,12 @@ from typing import Any
 
 from robust.adapt import RESET, Adapting, Stream
 from robust.errors import ParameterError, check
-from robust.experiment.build import build
 from robust.runs.config import Config
 
 #: the keys that make a run one of another's network, in the order in which they stand around it
 AROUND = ("restore", "adapt")
+#: of a restoration that learns: what it learns to take away
+OF_RUN = ("perturb", "level")
 #: of `adapt`: how pictures come, not what is done with them
 STREAM = ("batch_size", "order", "protocol")
 
@@ -25,9 +26,13 @@ def recovered_title(config: Config) -> str:
     return " ".join(f"+{config[name].name}" for name in AROUND if config.get(name) is not None)
 
 
+def is_learnt(config: Config) -> bool:
+    """Whether its restoration has learnt, in a run of its own."""
+    return bool((config.get("restore") or {}).get("perturb"))
+
+
 def check_recovered(config: Config) -> None:
-    """Raises ValueError for a restoration that cannot be made, and for tests of a network that adapts that cannot be
-    made of one."""
+    """Raises ValueError for tests of a network that adapts that cannot be made of one."""
     if config.get("adapt") is not None:
         evaluation, why = config.evaluation, f"with `adapt={config.adapt.name}`, which changes with what it is shown"
         check("attack", config.attack.get("name"), f"none {why}", config.attack.get("_target_") is None)
@@ -39,29 +44,25 @@ def check_recovered(config: Config) -> None:
             ("temperature", "false"),
         ):
             check(f"evaluation.{name}", evaluation.get(name), f"{no} {why}", not evaluation.get(name))
-    try:
-        if config.get("restore") is not None:
-            build(config.restore)
-    except ParameterError as error:
-        raise ParameterError(f"restore.{error.args[0]}", *error.args[1:]) from error
 
 
 @contextlib.contextmanager
 def named(config: Config) -> Iterator[None]:
-    """Says of a wrong number of what adapts, inside, by which key it was given."""
+    """Says of a wrong number of what stands around a network, inside, by which key it was given."""
     try:
         yield
     except ParameterError as error:
-        if config.get("adapt") is None or error.args[0] not in config.adapt:
-            raise
-        raise ParameterError(f"adapt.{error.args[0]}", *error.args[1:]) from error
+        for name in AROUND:
+            if error.args[0] in (config.get(name) or ()):
+                raise ParameterError(f"{name}.{error.args[0]}", *error.args[1:]) from error
+        raise
 
 
 def recovered(config: Config, network: dict[str, Any]) -> dict[str, Any]:
     """A network's architecture, with what stands around it."""
     shapes = {name: network[name] for name in ("image_shape", "num_classes")}
     if config.get("restore") is not None:
-        restore = config.restore.without(["name"]).plain()
+        restore = config.restore.without(["name", *OF_RUN]).plain() | (shapes if is_learnt(config) else {})
         network = {"_target_": "robust.restore.Restored", "network": network, "restore": restore, **shapes}
     if config.get("adapt") is not None:
         network = {**config.adapt.without(["name", *STREAM]).plain(), "network": network, **shapes}

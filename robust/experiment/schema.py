@@ -39,6 +39,7 @@ _GIVEN = {
     "logger": ("tracked",),
     "model": ("image_shape", "num_classes"),
     "optimizer": ("params",),
+    "restore": ("image_shape",),
     "task.images": ("splits",),
     "task.module": (
         *("model", "optimizer", "lr_scheduler", "warmup_epochs", "label_smoothing", "objective"),

@@ -17,6 +17,8 @@ def init_from_parents(network: nn.Module, config: Config, others: Mapping[str, n
     not fit."""
     if recovers(config):
         copy_weights(innermost(network), others[""].state_dict(), new=())
+        if "restore" in others:
+            copy_weights(network.restore, others["restore"].state_dict(), new=())
         return
     for part, other in others.items():
         if part:

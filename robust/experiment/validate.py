@@ -114,8 +114,11 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
             f"`data.batch_size` must be at least {learnt.least_batch} with `task={task.name}`, which compares images, "
             f"and there must be as many to train on; got {batch}."
         )
-    if is_self_supervised(task):
-        _check_self_supervised(config)
+    if learnt.restores:
+        advice = "Give one: perturb=noise."
+        check("perturb", "none", f"what is taken away with `task={task.name}`", perturbation is not None, advice)
+    if is_self_supervised(task) or learnt.restores:
+        _check_unlabelled(config)
     if task.get("images") is not None and perturbation and perturbation.moves:
         raise ValueError(
             f"`task={task.name}` asks where things are, and needs pictures that are not moved; got "
@@ -176,7 +179,7 @@ def _mixes(target: str) -> bool:
     return isinstance(called, type) and issubclass(called, Mixing)
 
 
-def _check_self_supervised(config: Config) -> None:
+def _check_unlabelled(config: Config) -> None:
     task, technique, labels = config.task, config.technique, config.data.labels
     if technique.start is not None:
         raise ValueError(

@@ -5,6 +5,7 @@ from robust.learn.averaging import Averaging
 from robust.learn.callbacks import EpochLogger, LastCheckpoint, Progress
 from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, OneCycle, Schedule, Steps, lr_factor
+from robust.learn.denoising import Denoising
 from robust.learn.doubts import as_trained, doubts
 from robust.learn.objective import Adversarial, JSDConsistency, Objective, Perturbed, Trades
 from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xent
@@ -21,6 +22,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "Curriculum",
+    "Denoising",
     "DivergedError",
     "EpochLogger",
     "FrozenNorms",

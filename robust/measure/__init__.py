@@ -10,6 +10,7 @@ from robust.measure.calibration import (
 from robust.measure.comparison import Flips, flips, mcnemar
 from robust.measure.conditions import NATURAL, Condition, condition_title
 from robust.measure.confusion import confusion_counts
+from robust.measure.cost import COST_BATCH, prediction_cost
 from robust.measure.displacement import layers, measure_layers, movement
 from robust.measure.evaluate import (
     TEST_KEY,
@@ -34,6 +35,7 @@ from robust.measure.until import UNTIL, as_whole, ended_early, in_looking_order,
 
 __all__ = [
     "CALIBRATION",
+    "COST_BATCH",
     "EXPOSURES",
     "NATURAL",
     "PUBLISHED_KEY",
@@ -76,6 +78,7 @@ __all__ = [
     "planned_sequences",
     "planned_tests",
     "predict",
+    "prediction_cost",
     "preflight",
     "published_exposure",
     "rms_calibration_error",

@@ -10,6 +10,7 @@ from robust.measure import NATURAL, SUITES, condition_title
 from robust.measure.exposure import exposed_mean, exposure_columns, knows_exposure
 from robust.measure.suites import comparable_suites, suite_text
 from robust.measure.summary import seeds_line
+from robust.report.costs import costs
 from robust.report.exposure import LEGEND, marked
 from robust.report.tables import ended_note, intervals_note, percent, varying, with_half, with_interval
 from robust.runs.settings import kept_epoch
@@ -65,6 +66,9 @@ def score_table(
     for condition, known in under_own["before"].groupby("condition"):  # in the same trials
         before[condition] = known.droplevel("condition")
     lines = _lines(summary, means, before)
+    each, of_costs = costs({folder.name: folder for folder in folders if folder.name in runs.index})
+    if len(each):
+        lines = lines.join(runs[_KIND].join(each, how="inner").groupby(_KIND).mean(), on=_KIND)
     shown = () if exposure else shown_suites(lines)
     said = {name for suite in shown for name, _ in SUITES[suite]}
     conditions = tuple(own.loc[~own["test_perturbation"].isin(said), "condition"].unique())
@@ -84,6 +88,7 @@ def score_table(
         LEGEND if knows_exposure(summary) else "",
         _untested(summary),
         _baselines(summary),
+        of_costs,
         intervals_note(lines["seeds"]),
     ]
     beside = [settings[kind] for kind in runs.drop_duplicates(_LINE)["kind"]]
@@ -109,6 +114,9 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
             **{f"{name}, %": cells(name) for name in ("natural", *scores.suites, *scores.conditions)},
         }
     )
+    for name, title in (("ms", "ms an image"), ("mib", "MiB an image")):
+        if name in lines:
+            shown[title] = [f"{one:.2g}" if pd.notna(one) else "" for one in lines[name]]
     if (lines["hardest"] == NATURAL).all():  # nothing else was tested
         return shown
     before = lines["before"].where(lines["won"].notna())

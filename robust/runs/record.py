@@ -27,6 +27,7 @@ _RECORD: dict[str, Any] = _SESSION | {
     "sources": {},
     "tracked": [],
     "trained_on": None,
+    "cost": {},
     "warnings": [],
     "sessions": [],
 }
@@ -45,6 +46,8 @@ def read_record(path: Path) -> dict[str, Any]:
     operations = whole["trained_on"]
     of_texts = isinstance(operations, dict) and all(isinstance(one, str) for one in operations.values())
     _check(path, "trained_on", operations is None or of_texts)
+    numbers = (whole["cost"].get(name, 0) for name in ("seconds", "bytes", "images", "threads"))
+    _check(path, "cost", all(isinstance(one, int | float) and math.isfinite(one) for one in numbers))
     _check(path, "identity", whole["identity"] is None or isinstance(whole["identity"], dict))
     _check(path, "identity", isinstance((whole["identity"] or {}).get("version", 1), int))
     _check(path, "sessions", all(isinstance(one, dict) for one in whole["sessions"]))

@@ -105,6 +105,7 @@ def write_status(
     warnings: Sequence[str] = (),
     settings: Sequence[str] = (),
     trained_on: Mapping[str, str] | None = None,
+    cost: Mapping[str, Any] | None = None,
 ) -> None:
     """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then.
 
@@ -112,7 +113,8 @@ def write_status(
     `parents` the kinds of the runs that it starts from, by the part that takes their weights, `sources` digests of the
     user's own code that it was tested by, `warnings` what was warned of, `settings` which keys were given that make the
     run what it is, such as "optimizer=sgd", `trained_on` the operations that went into its training, each with its
-    family; what was recorded of these before stays, of warnings until it is trained anew.
+    family, `cost` what a prediction costs (`prediction_cost`); what was recorded of these before stays, of warnings
+    until it is trained anew.
     """
     session = {
         "command": command_line(),
@@ -135,6 +137,7 @@ def write_status(
         "warnings": list(dict.fromkeys([*([] if "train" in durations_s else before.get("warnings", [])), *warnings])),
         "settings": [*settings] or before.get("settings", []),
         "trained_on": before.get("trained_on") if trained_on is None else dict(trained_on),
+        "cost": {**before.get("cost", {}), **(cost or {})},
         "tracked": list(dict.fromkeys([*before.get("tracked", []), *tracked])),
         **session,
         "durations_s": {
