@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.attacking import bench_attacking
+from benchmarks.certifying import bench_certifying
 from benchmarks.command import bench_memory, bench_start
 from benchmarks.corrupting import bench_corrupting
 from benchmarks.environment import bench_environment
@@ -39,6 +40,7 @@ _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "corrupting": bench_corrupting,
     "photographing": bench_photographing,
     "attacking": bench_attacking,
+    "certifying": bench_certifying,
     "resnet": bench_resnet,
     **_MNIST,
 }
