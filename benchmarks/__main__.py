@@ -14,6 +14,7 @@ from rich.table import Table
 
 from benchmarks.adapting import bench_adapting
 from benchmarks.attacking import bench_attacking
+from benchmarks.certifying import bench_certifying
 from benchmarks.command import bench_memory, bench_start
 from benchmarks.corrupting import bench_corrupting
 from benchmarks.environment import bench_environment
@@ -41,6 +42,7 @@ _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "photographing": bench_photographing,
     "attacking": bench_attacking,
     "adapting": bench_adapting,
+    "certifying": bench_certifying,
     "resnet": bench_resnet,
     **_MNIST,
 }

@@ -282,4 +282,4 @@ def _sheet(file: Path, settings: list[str], images: int, levels: tuple[float, ..
     print(file)
 
 
-from robust.cli import given, monitor, told, tolerance  # noqa: E402, F401, their commands come last
+from robust.cli import certify, given, monitor, told, tolerance  # noqa: E402, F401, their commands come last

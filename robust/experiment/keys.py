@@ -218,6 +218,7 @@ KEYS = {
     "task.trainable": Key(_WORDS.or_null()),
     "technique.head": Key(_WIDTHS.or_null()),
     "technique.name": Key(_NAME),
+    "technique.network": Key(_NAME, needed=False),
     "technique.objective": Key(_CALLED, needed=False),
     "technique.share": Key(_CALLED.or_null()),
     "technique.stage": Key(_NAME),

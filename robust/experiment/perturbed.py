@@ -59,4 +59,5 @@ def _at_level(job: list[str], level: float) -> Config:
 def _found(perturbation: Perturbation | None) -> Perturbation:
     if perturbation is None:
         raise ValueError("`perturb` must name perturbations; got none. Name some: perturb=shift,zoom.")
+    check("perturb", perturbation.name, "one whose images lie in [0, 1]", perturbation.bounded)
     return perturbation

@@ -61,6 +61,9 @@ def named(config: Config) -> Iterator[None]:
 def recovered(config: Config, network: dict[str, Any]) -> dict[str, Any]:
     """A network's architecture, with what stands around it."""
     shapes = {name: network[name] for name in ("image_shape", "num_classes")}
+    if (technique := config.technique.get("network")) is not None:
+        channels, *size = shapes["image_shape"]
+        network = {"_target_": technique, "network": {**network, "image_shape": [2 * channels, *size]}, **shapes}
     if config.get("restore") is not None:
         restore = config.restore.without(["name", *OF_RUN]).plain() | (shapes if is_learnt(config) else {})
         network = {"_target_": "robust.restore.Restored", "network": network, "restore": restore, **shapes}

@@ -136,9 +136,10 @@ class Task(pl.LightningModule):
         are perturbed, natural's are not."""
         if self.trainer.global_step or self.keep_standardization:
             return  # they came with the weights
+        see = getattr(self.trainable_module, "see", lambda images: images)  # of an `Ablated` network
         for layer in self.trainable_module.modules():
             if isinstance(layer, Fitted):
-                layer.fit(self.trainer.datamodule.training_images())  # type: ignore[attr-defined]
+                layer.fit(map(see, self.trainer.datamodule.training_images()))  # type: ignore[attr-defined]
 
     def on_train_epoch_start(self) -> None:
         process = [self.global_rank] if self.global_rank else []

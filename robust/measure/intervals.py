@@ -1,4 +1,4 @@
-"""The 95 % intervals of this project; docs/decisions/008-intervals.md says which is used where."""
+"""The intervals of this project, of 95 % where nothing else is said; docs/decisions/008-intervals.md says which is used where."""
 
 from collections.abc import Sequence
 
@@ -27,6 +27,13 @@ def mean_share(shares: np.ndarray) -> tuple[float, float, float]:
     middle, variance = float(shares.mean()), float(shares.var())
     n = len(shares) * middle * (1 - middle) / variance if variance > 0 else len(shares)
     return middle, *wilson(middle, round(n))
+
+
+def clopper_pearson_low(count: int, n: int, alpha: float) -> float:
+    """The least that a share is of which n draws gave so many, but for a probability of `alpha`: one-sided, exact."""
+    from scipy.special import betaincinv
+
+    return float(betaincinv(count, n - count + 1, alpha)) if count else 0.0
 
 
 def normal(middle: float, variance: float) -> Interval:

@@ -1,5 +1,6 @@
 """Networks: images in [0, 1] in, logits out."""
 
+from robust.models.ablated import ABLATED, Ablated
 from robust.models.adapted import Adapted, Wants
 from robust.models.alexnet import AlexNet
 from robust.models.around import Around, innermost
@@ -23,7 +24,9 @@ from robust.models.siamese import Siamese, trunk_of
 from robust.models.standardize import Fitted, Standardize
 
 __all__ = [
+    "ABLATED",
     "IMAGENET",
+    "Ablated",
     "Adapted",
     "AlexNet",
     "Around",

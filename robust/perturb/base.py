@@ -40,6 +40,8 @@ class Perturbation(nn.Module):
     moves: bool = False
     #: False where the same image always gives the same result, so that one trial says all
     random: bool = True
+    #: whether what it makes of images lies in [0, 1], as everybody expects; else it is for networks that learnt from it
+    bounded: bool = True
     #: of images that are perturbed together on a CPU, where all at once are slower
     values_at_a_time: int | None = None
     #: the pictures that it read, and when each was written; where these change, tests under it are made again
@@ -99,7 +101,7 @@ class Perturbation(nn.Module):
                 for some, own in zip(images.split(many), random.split(many), strict=True)
             ]
         changed = torch.cat(parts) if len(parts) > 1 else parts[0]
-        return changed if self._is_ours else sound(changed, images, self.name)
+        return changed if self._is_ours else sound(changed, images, self.name, bounded=self.bounded)
 
     @functools.cached_property
     def _is_ours(self) -> bool:
@@ -116,7 +118,8 @@ class Perturbation(nn.Module):
         tried = self.__dict__.setdefault("_tried", set())
         if (now := (shape, device, float(self.level))) in tried:
             return
-        try_out(lambda images, places: self.perturb(images, ImageRandom(0, places)), shape, self.name, device=device)
+        about: Any = {"device": device, "bounded": self.bounded}
+        try_out(lambda images, places: self.perturb(images, ImageRandom(0, places)), shape, self.name, **about)
         tried.add(now)
 
     def forward(self, images: Tensor, *, seed: int | None = None, indices: Tensor | None = None) -> Tensor:

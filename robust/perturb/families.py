@@ -48,6 +48,7 @@ _MADE_OF: Mapping[str, tuple[str, ...]] = {
     **{f"{fault}_persistent": (fault,) for fault in _FAULTS},
     **dict.fromkeys(("pixel", "pixel_persistent"), _FAULTS),
     "frost_drawn": ("frost",),
+    "keep": ("pixel_dropout",),
     **dict.fromkeys(("saturate", "colour"), ("saturation",)),
     **dict.fromkeys(("shift_x", "shift_y", "translate"), ("shift",)),
     **dict.fromkeys(("shear_x", "shear_y"), ("shear",)),

@@ -11,9 +11,9 @@ _SLACK = 1e-6  # by which rounding may leave [0, 1]
 _BETWEEN = 1e-4  # batches, in the mean: products of matrices are rounded otherwise
 
 
-def sound(changed: Any, images: Tensor, name: str) -> Tensor:
+def sound(changed: Any, images: Tensor, name: str, *, bounded: bool = True) -> Tensor:
     """`changed`, what `name` made of images, clipped where rounding left [0, 1]. Raises ValueError unless it is a
-    tensor as `images` are: of the same shape, dtype and device, in [0, 1]."""
+    tensor as `images` are: of the same shape, dtype and device, and in [0, 1] if it is to be `bounded`."""
     if not isinstance(changed, Tensor):
         raise ValueError(f"`{name}` must return images, a tensor; got {type(changed).__name__}.")
     for what in ("shape", "dtype", "device"):
@@ -21,7 +21,7 @@ def sound(changed: Any, images: Tensor, name: str) -> Tensor:
         if came != went:
             shown = [tuple(one) if what == "shape" else one for one in (went, came)]
             raise ValueError(f"`{name}` must return images of the {what} it was given, {shown[0]}; got {shown[1]}.")
-    if not changed.numel():
+    if not changed.numel() or not bounded:
         return changed
     low, high = (value.item() for value in torch.aminmax(changed.detach()))
     if low >= 0 and high <= 1:
@@ -33,7 +33,12 @@ def sound(changed: Any, images: Tensor, name: str) -> Tensor:
 
 
 def try_out(
-    change: Callable[[Tensor, Tensor], Any], shape: tuple[int, int, int], name: str, *, device: torch.device = _CPU
+    change: Callable[[Tensor, Tensor], Any],
+    shape: tuple[int, int, int],
+    name: str,
+    *,
+    device: torch.device = _CPU,
+    bounded: bool = True,
 ) -> None:
     """Has `change`, from images and what identifies each, int64 of shape (batch,), change two images of `shape`
     (channels, height, width).
@@ -47,7 +52,7 @@ def try_out(
     def changed(rows: Tensor) -> Tensor:
         shown = images[rows]
         try:
-            found = sound(change(shown, places[rows]), shown, name)
+            found = sound(change(shown, places[rows]), shown, name, bounded=bounded)
         except (TypeError, RuntimeError, AttributeError, IndexError, KeyError, NotImplementedError) as error:
             raise ValueError(
                 f"`{name}` cannot change images of shape {shape}: it is given float32 images in [0, 1], shape (batch, "

@@ -10,6 +10,7 @@ from robust.measure.claims import claims_summary
 from robust.measure.confusion import merged_pairs
 from robust.measure.paired import MEAN
 from robust.report.attacks import attacks_section
+from robust.report.certificates import certificates_section
 from robust.report.confidence import confidence_section
 from robust.report.confusion import confusion_figure, confusion_matrix
 from robust.report.exposure import exposure_cells, exposure_notes
@@ -49,6 +50,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame, *, exposure: str = "")
         _claims([one.claims for one in of_studies]),
         *(section for one in of_studies for section in one.sections),
         attacks_section(folders),
+        certificates_section(folders),
         _techniques(folders),
         _images(folders, summary),
         learning_section(folders, summary.drop_duplicates("run").set_index("run")["title"]),

@@ -10,7 +10,7 @@ CALLED = ("_target_", "search", "network")
 _OWN_NETWORK = "model.network._target_"
 #: what a configuration that lay somewhere may have called: what our own choices name, or could
 _OURS = re.compile(
-    r"robust\.(adapt|learn|models|perturb|perturb\.camera|perturb\.corruptions|restore|track)\.[A-Z][A-Za-z]+"
+    r"robust\.(adapt|certify|learn|models|perturb|perturb\.camera|perturb\.corruptions|restore|track)\.[A-Z][A-Za-z]+"
     r"|robust\.learn\.make_trainer|torch\.optim\.[A-Z][A-Za-z]+"
     r"|robust\.data\.(Augmentation|CutMix|Cutout|Mixup|RandAugment|TrivialAugment)"
     r"|robust\.data\.(cifar10|cifar100|digits|emnist|fashion_mnist|folder|huggingface|imagenet|mnist|npz)"

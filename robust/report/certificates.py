@@ -1,0 +1,163 @@
+"""Certified accuracy, against the distance or the number of faulty pixels that is certified."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from robust.measure.intervals import student, wilson
+from robust.report.figures import COLOURS, MARKERS, STYLE, Drawing, legend_below
+from robust.report.section import Section, Table
+from robust.report.tables import percent, varying
+from robust.report.terminal import print_table
+from robust.runs import RunFolder
+from robust.runs.certificates import ATTACKED, read_certificates
+from robust.runs.titles import kind_folders, run_titles
+
+_SETTINGS = ["certificate", "level", "n0", "n", "alpha", "seed"]
+_UNITS = {"gaussian": "Euclidean distance", "ablation": "faulty pixels"}
+_COLUMNS = 7  # sizes that a table shows
+_NOTE = (
+    "Certified accuracy, %, at each {unit}: the share of the images whose class is right and certified that far, with "
+    "95 % intervals over images (Wilson) for one seed, over seeds (Student) for several. A certificate is wrong with a "
+    "probability of at most alpha, for each image. Abstained: no class has surely more than half of the copies. After "
+    "attacks, in brackets: the share that is right when the smoothed classifier is attacked so far; no certified "
+    "accuracy can be above the true one of these."
+)
+
+
+def certificates_section(folders: Sequence[Path]) -> Section:
+    """What was certified of these runs; nothing where nothing was."""
+    drawings, tables = {}, {}
+    for kind, lines in certified_accuracy(folders).groupby("certificate"):
+        unit, name = _UNITS[str(kind)], f"certified-{str(kind)}"
+        tables[name] = Table(_shown(lines), lines, _NOTE.format(unit=unit))
+        drawings[name] = _figure(lines, unit)
+    return Section("Certificates", "", drawings, tables)
+
+
+def print_certificates(folders: Sequence[Path]) -> None:
+    """The same tables in the terminal."""
+    for kind, lines in certified_accuracy(folders).groupby("certificate"):
+        unit = _UNITS[str(kind)]
+        print_table(_shown(lines), f"certified accuracy, %, against {unit}", _NOTE.format(unit=unit))
+
+
+def certified_accuracy(folders: Sequence[Path]) -> pd.DataFrame:
+    """A line for each kind of run, way of certifying and size of what is certified: title, data, model, how it was
+    certified (certificate, level, n0, n, alpha, seed), seeds, images, abstained; size, a distance or a number of
+    pixels; certified, low and high, and attacked, NaN where nothing was attacked so far; fractions, means over
+    seeds."""
+    found = {one: read for one in folders if (read := read_certificates(RunFolder(one))) is not None}
+    if not found:
+        return pd.DataFrame(columns=["certificate"])
+    rows = pd.concat([RunFolder(one).read_rows().head(1) for one in found], ignore_index=True)
+    titles = dict(zip(rows["run"], run_titles(rows, kind_folders(found, rows)), strict=True))
+    about = rows.assign(title=rows["run"].map(titles)).set_index("run")[["title", "data", "model", "kind"]]
+    lines = []
+    for folder, certified in found.items():
+        after = read_certificates(RunFolder(folder), ATTACKED)
+        for key, group in certified.groupby(_SETTINGS, sort=False):
+            said = {**about.loc[folder.name], **dict(zip(_SETTINGS, key, strict=True))}
+            mine = None if after is None else after[(after[_SETTINGS] == list(key)).all(axis=1)]
+            lines += [{**said, **line} for line in _at_sizes(group, mine)]
+    return _over_seeds(pd.DataFrame(lines))
+
+
+def _at_sizes(certified: pd.DataFrame, attacked: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Of the images of one run, at each size of the grid, and at which they were attacked."""
+    right = certified["radius"].where(certified["predicted"] == certified["label"]).to_numpy()
+    after = {} if attacked is None else attacked.groupby("size")["stands"].mean().to_dict()
+    most = np.nanmax([*certified["radius"], *after, 0])
+    whole = certified["certificate"].iloc[0] == "ablation"
+    grid = np.arange(most + 1) if whole else np.linspace(0, 0.05 * (int(most / 0.05) + 1), int(most / 0.05) + 2)
+    about = {"images": len(right), "abstained": float(certified["radius"].isna().mean())}
+    return [
+        {**about, "size": size, "certified": float((right >= size).mean()), "attacked": after.get(size, np.nan)}
+        for size in sorted({*np.round(grid, 4), *after})
+    ]
+
+
+def _over_seeds(lines: pd.DataFrame) -> pd.DataFrame:
+    """The same, seeds together."""
+    by = ["title", "data", "model", "kind", *_SETTINGS, "images", "size"]
+    found = []
+    for key, group in lines.groupby(by, sort=False):
+        shares = group["certified"].to_numpy()
+        known = dict(zip(by, key, strict=True))
+        low, high = wilson(shares[0], known["images"]) if len(shares) == 1 else student(shares)[1:]
+        ends = {"certified": shares.mean(), "low": max(low, 0), "high": min(high, 1)}
+        means = {name: group[name].mean() for name in ("abstained", "attacked")}
+        found.append({**known, "seeds": len(shares), **ends, **means})
+    return pd.DataFrame(found)
+
+
+def _shown(lines: pd.DataFrame) -> pd.DataFrame:
+    """A line for each kind of run and way of certifying, a column for each of a few sizes."""
+    sizes, shown = _few_sizes(lines), []
+    for _, mine in lines.groupby(["title", "kind", *_SETTINGS], sort=False):
+        one, at = mine.iloc[0], mine.set_index("size")
+        word = "noise" if one["certificate"] == "gaussian" else "keep"
+        shown.append(
+            {
+                "trained": one["title"],
+                **{name: one[name] for name in varying(lines)},
+                "copies": f"{word} {one['level']:g}, n {one['n']:,}, alpha {one['alpha']:g}",
+                "images": one["images"],
+                "abstained, %": percent(one["abstained"]),
+                **{f"{size:g}": _cell(at, size) for size in sizes},
+            }
+        )
+    return pd.DataFrame(shown)
+
+
+def _few_sizes(lines: pd.DataFrame) -> list[float]:
+    """Sizes worth a column: those of attacks, or else evenly spread ones."""
+    if len(attacked := sorted(lines.loc[lines["attacked"].notna(), "size"].unique())):
+        return [0.0, *attacked][: _COLUMNS + 1]
+    sizes = sorted(lines.loc[lines["certified"] > 0, "size"].unique())
+    return sizes[:: -(-len(sizes) // _COLUMNS)]
+
+
+def _cell(at: pd.DataFrame, size: float) -> str:
+    if size not in at.index:
+        return "0.0"
+    line = at.loc[size]
+    after = "" if pd.isna(line["attacked"]) else f" ({percent(line['attacked'])})"
+    return f"{percent(line['certified'])} [{percent(line['low'])}, {percent(line['high'])}]{after}"
+
+
+def _figure(lines: pd.DataFrame, unit: str) -> Drawing:
+    """A line for each kind of run and way of certifying; points are what attacks leave."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+        axis = figure.subplots()
+        several = lines["n"].nunique() > 1
+        for place, (_, mine) in enumerate(lines.groupby(["title", "kind", *_SETTINGS], sort=False)):
+            one = mine.iloc[0]
+            label = f"{one['title']}, {one['level']:g}" + (f", n={one['n']:,}" if several else "")
+            _draw(axis, mine, label, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+        axis.set_xlabel(f"{unit}, certified")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=unit == _UNITS["ablation"]))
+        axis.set_ylabel("accuracy, %")
+        axis.set_ylim(0, 102)
+        axis.grid(axis="y", color="0.9", linewidth=0.6)
+        legend_below(figure, columns=2)
+    attacks = " Points: what attacks of that size leave." if lines["attacked"].notna().any() else ""
+    caption = f"Certified accuracy against the {unit}. Shaded: 95 % intervals.{attacks}"
+    return Drawing(figure, caption, lines)
+
+
+def _draw(axis: Axes, mine: pd.DataFrame, label: str, colour: str, marker: str) -> None:
+    mine = mine.sort_values("size")
+    axis.step(mine["size"], 100 * mine["certified"], where="post", color=colour, label=label, linewidth=1.2)
+    axis.fill_between(
+        mine["size"], 100 * mine["low"], 100 * mine["high"], step="post", color=colour, alpha=0.15, linewidth=0
+    )
+    axis.plot(mine["size"], 100 * mine["attacked"], linestyle="", color=colour, marker=marker, markersize=4)
