@@ -17,6 +17,7 @@ class RobustSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.loader = hydra_context.config_loader
         self.elsewhere = config.hydra.runtime.choices["hydra/launcher"] != "robust"
+        self.searches = OmegaConf.select(config, "sweep.search") is not None
         self.products: Any = OmegaConf.to_container(config.sweep.products) if "sweep" in config else [{}]
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
@@ -27,6 +28,9 @@ class RobustSweeper(Sweeper):
             from robust import sweep
 
         parse = OverridesParser.create(config_loader=self.loader).parse_overrides
+        if self.searches:
+            spaces = sweep.list_spaces(self.products, arguments, parse)
+            return sweep.search(spaces, self._launch, elsewhere=self.elsewhere)
         jobs = sweep.list_jobs(self.products, arguments, parse)
         return sweep.sweep(jobs, self._launch, elsewhere=self.elsewhere)
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
+
 from robust.errors import one_line
 from robust.experiment.build import build_tracker
 from robust.experiment.evaluate import attack_missing, has_diverged, measure_cost, measure_missing, measure_others
@@ -20,7 +22,7 @@ from robust.experiment.threads import computing
 from robust.experiment.train import follow, train
 from robust.experiment.until import waits_for_natural
 from robust.files.claiming import Claim, TakenOverError, describe, say
-from robust.learn import DivergedError
+from robust.learn import DivergedError, PausedError
 from robust.models import IMAGENET
 from robust.runs import (
     ClaimedError,
@@ -45,13 +47,16 @@ _LONGEST = 128  # characters of a name that a tracker takes
 _MOMENT_S = 0.1  # after which a process that only removed what another left has let go again
 
 
-def execute(run: Experiment, *, since: float | None = None, patient: bool = True) -> Status:
-    """Does what is left of a run: trains or resumes it, measures what is missing; before it, of those it starts from.
+def execute(
+    run: Experiment, *, since: float | None = None, patient: bool = True, callbacks: Sequence[pl.Callback] = ()
+) -> Status:
+    """Does what is left of a run: trains or resumes it, with these `callbacks` too, measures what is missing; before
+    it, of those it starts from.
 
     A failure is recorded and returned, not raised; a run that failed since the time `since`, when the sweep began
     (now), while another process had it, or to start from, is not tried again. Raises ClaimedError where another process
     is at work on it, or on one to start from, or takes it over, unless it is `patient` and waits for that; GoneError
-    where its folder is moved or deleted under way.
+    where its folder is moved or deleted under way; PausedError where a callback has it go on another time.
     """
     since = time.time() if since is None else since
     if (status := run.status()).state is State.DONE:
@@ -64,7 +69,7 @@ def execute(run: Experiment, *, since: float | None = None, patient: bool = True
     waited = ""
     while True:
         try:
-            return _do_alone(run, waited)
+            return _do_alone(run, waited, callbacks)
         except ClaimedError as error:
             _wait(run, error, patient=patient)
             waited = str(error)
@@ -90,13 +95,13 @@ def _wait(run: Experiment, error: ClaimedError, *, patient: bool) -> None:
     wait_for_one([run.folder])
 
 
-def _do_alone(run: Experiment, waited: str) -> Status:
+def _do_alone(run: Experiment, waited: str, callbacks: Sequence[pl.Callback]) -> Status:
     """Does what is left of a run, after what was `waited` for. Raises ClaimedError where another process has it."""
     with claimed(run.folder) as claim, logged(run.files.log) as warned, computing(run):
         _log_what_was(claim, waited)
         ended = read_end(run.folder)  # again: another process may have had it since
         if not ended or ended.state is not State.DONE or run.is_incomplete():
-            _complete(run, warned)
+            _complete(run, warned, callbacks)
     return read_status(run.folder)
 
 
@@ -110,7 +115,7 @@ def _log_what_was(claim: Claim, waited: str) -> None:
             _log.warning("this run was begun by another version of robust (%s; this is %s)", theirs, code_version())
 
 
-def _complete(run: Experiment, warned: Sequence[str]) -> None:
+def _complete(run: Experiment, warned: Sequence[str], callbacks: Sequence[pl.Callback]) -> None:
     """Trains and measures what is left, and records how that ended, and what was `warned` of."""
     durations: dict[str, float] = {}
     files = run.files
@@ -123,7 +128,7 @@ def _complete(run: Experiment, warned: Sequence[str]) -> None:
         with opened(_tracker(run)) as tracker:
             if not _is_trained(run):
                 with _timed(durations, "train"):
-                    train(run, tracker.logger)
+                    train(run, tracker.logger, callbacks)
             files.checkpoint.unlink(missing_ok=True)  # here, so that a process that is killed leaves none for good
             with _timed(durations, "measure"):
                 measure_missing(run)
@@ -134,7 +139,7 @@ def _complete(run: Experiment, warned: Sequence[str]) -> None:
                 attack_missing(run)
             if run.conditions and tracker.shows:
                 _tell(tracker, run)
-    except (ClaimedError, GoneError):
+    except (ClaimedError, GoneError, PausedError):
         raise
     except Exception as error:
         if _is_queued_again(error):

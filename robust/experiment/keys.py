@@ -20,6 +20,7 @@ from robust.experiment.rules import (
     whole,
 )
 from robust.perturb.camera import seconds
+from robust.runs.searches import ACCURACIES
 
 _NAME_MAX = 255  # bytes of a file's name
 _MODES = ("default", "reduce-overhead", "max-autotune")
@@ -51,6 +52,12 @@ _WIDTHS = list_of(whole(1, 2**20), "a list of whole numbers from 1 to 1048576")
 _ATTACK = Rule(
     "a mapping that names by `_target_` what is made, or `several` of such",
     lambda value: isinstance(value, Mapping) and ("_target_" in value or isinstance(value.get("several"), Mapping)),
+)
+_OBJECTIVE = Rule(
+    f"one of {', '.join(ACCURACIES)} (on validation images), or a list of some",
+    lambda value: (
+        value in ACCURACIES or (isinstance(value, list) and 0 < len({*map(str, value)} & {*ACCURACIES}) == len(value))
+    ),
 )
 _CHOICE_OF_PERTURB = Rule(
     "a mapping with the `transform` and the `level` of a choice of perturb",
@@ -205,6 +212,17 @@ KEYS = {
     "runs_dir": Key(_FOLDER),
     "seed": Key(whole(0)),
     "sweep": Key(MAPPING, needed=False),
+    "sweep.name": Key(_NAME, needed=False),
+    "sweep.products": Key(ANYTHING, needed=False),
+    "sweep.search": Key(MAPPING, needed=False),
+    "sweep.search.at": Key(_NAME, needed=False),
+    "sweep.search.minutes": Key(_POSITIVE.or_null(), needed=False),
+    "sweep.search.objective": Key(_OBJECTIVE, needed=False),
+    "sweep.search.race": Key(SWITCH, needed=False),
+    "sweep.search.runs": Key(whole(2).or_null(), needed=False),
+    "sweep.search.seed": Key(whole(0), needed=False),
+    "sweep.search.under": Key(_LEVELS, needed=False),
+    "sweep.search.workers": Key(whole(1).or_null(), needed=False),
     "task.head": Key(_WIDTHS, needed=False),
     "task.images": Key(_CALLED, needed=False),
     "task.module": Key(_CALLED),

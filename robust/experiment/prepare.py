@@ -73,12 +73,12 @@ _BATCHES = ("augment", "batch_size", "drop_last", "labels", "shuffle", "validati
 class Preparation:
     """Prepares runs: each, each that others start from, and each part that several share, once.
 
-    With `elsewhere` not the devices are checked, which another machine has.
+    With `elsewhere` not the devices are checked, which another machine has; with `tests` false they only train.
     """
 
-    def __init__(self, *, elsewhere: bool = False) -> None:
+    def __init__(self, *, elsewhere: bool = False, tests: bool = True) -> None:
         trust_projects()
-        self.elsewhere = elsewhere
+        self.elsewhere, self.tests = elsewhere, tests
         self._known: dict[tuple[str, ...], Experiment] = {}
         self._passed: set[str] = set()
         self._published = PublishedSets()
@@ -94,6 +94,7 @@ class Preparation:
 
     def _prepare(self, overrides: tuple[str, ...], config: Config) -> Experiment:
         check_packing(config)
+        config = config if self.tests else config.changed({name: _QUIET[name] for name in _QUIET if name != "logger"})
         perturbation = build_perturbation(config.perturb)
         check_technique(config, perturbation)
         check_pretrained(config)

@@ -48,7 +48,7 @@ class ParentError(RuntimeError):
     """The run that another starts from is not there."""
 
 
-def train(run: Experiment, logger: Logger | None = None) -> None:
+def train(run: Experiment, logger: Logger | None = None, callbacks: Sequence[pl.Callback] = ()) -> None:
     """Trains the network, from the last checkpoint where there is one, and saves it; one that does not learn is saved
     as it is given."""
     network = run.build_network()
@@ -58,7 +58,7 @@ def train(run: Experiment, logger: Logger | None = None) -> None:
         network.fit(to_float(some) for some in images.split(run.config.adapt.batch_size))
     if not run.learns:
         run.files.save_model(network, run.architecture())
-    elif fit(run, network, run.folder, logger=logger).is_global_zero:
+    elif fit(run, network, run.folder, logger=logger, callbacks=callbacks).is_global_zero:
         if not has_finite_weights(network):
             raise DivergedError("Training diverged: not all weights are finite. Try a smaller learning rate.")
         run.files.save_model(network, run.architecture())

@@ -2,7 +2,7 @@
 
 from robust.learn.adversary import SignAdversary
 from robust.learn.averaging import Averaging
-from robust.learn.callbacks import EpochLogger, LastCheckpoint, Progress
+from robust.learn.callbacks import EpochLogger, LastCheckpoint, PausedError, Pausing, Progress
 from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, OneCycle, Schedule, Steps, lr_factor
 from robust.learn.denoising import Denoising
@@ -12,7 +12,7 @@ from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xen
 from robust.learn.start import NEW, FrozenNorms, copy_weights, freeze
 from robust.learn.task import DivergedError, Guess, Task, has_finite_weights
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
-from robust.learn.validation import Validation
+from robust.learn.validation import Validation, validate
 
 __all__ = [
     "NEW",
@@ -33,6 +33,8 @@ __all__ = [
     "Linear",
     "Objective",
     "OneCycle",
+    "PausedError",
+    "Pausing",
     "Perturbed",
     "Progress",
     "RotationPrediction",
@@ -54,4 +56,5 @@ __all__ = [
     "make_trainer",
     "nt_xent",
     "on_gpu",
+    "validate",
 ]

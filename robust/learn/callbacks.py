@@ -9,6 +9,7 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import nn
 from tqdm.auto import tqdm
 
 from robust.files import atomic_write, check_guards
@@ -59,6 +60,23 @@ class LastCheckpoint(pl.callbacks.Checkpoint):
             return
         trainer.save_checkpoint(self.path)
         self._saved = time.monotonic()
+
+
+class PausedError(Exception):
+    """A training was told to stop; all that is needed to go on with it is saved."""
+
+
+class Pausing(pl.callbacks.Checkpoint):
+    """Asks after each epoch, the first being 1, whether the training is to `go_on`, of the network as it is. If not, it
+    is saved to `path`, and ends with PausedError."""
+
+    def __init__(self, path: Path, go_on: Callable[[int, nn.Module], bool]):
+        self.path, self.go_on = path, go_on
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        if not self.go_on(trainer.current_epoch + 1, module.model):
+            trainer.save_checkpoint(self.path)
+            raise PausedError
 
 
 class AtomicIO(TorchCheckpointIO):

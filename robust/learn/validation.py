@@ -1,6 +1,7 @@
 """Validation: images that are not trained on, asked about after each epoch."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -35,7 +36,7 @@ class Validation(pl.Callback):
         keep_best: bool = False,
         patience: int | None = None,
     ):
-        self.images, self.seed, self.batch_size = images, key("validation", seed), batch_size
+        self.images, self.seed, self.batch_size = images, seed, batch_size
         self.conditions = {VAL_ACCURACY: Condition()}
         if perturbation is not None:
             self.conditions[VAL_PERTURBED] = Condition(perturbation)
@@ -66,17 +67,9 @@ class Validation(pl.Callback):
                 _log.info("kept the weights of epoch %d: validation accuracy %.4f", self.epoch, self.best)
 
     def measure(self, model: nn.Module) -> dict[str, float]:
-        """The accuracies, from 0 to 1, by name; 0 for a network whose logits are not finite."""
-        found = {}
-        with evaluating(model):
-            for name, condition in self.conditions.items():
-                try:
-                    answers = predict(model, self.images, condition, 0, seed=self.seed, batch_size=self.batch_size)
-                    right = answers.predicted == self.images.labels.to(answers.predicted.device)
-                    found[name] = right.double().mean().item()
-                except OutputError:  # the task says that it diverged
-                    found[name] = 0.0
-        return found
+        """The accuracies by name (see `validate`)."""
+        found = validate(model, self.images, [*self.conditions.values()], seed=self.seed, batch_size=self.batch_size)
+        return dict(zip(self.conditions, found, strict=True))
 
     def _judge(self, accuracy: float, epoch: int, network: nn.Module) -> None:
         if accuracy > self.best:
@@ -96,3 +89,21 @@ class Validation(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.epoch, self.waited = (state_dict[name] for name in ("best", "epoch", "waited"))
         self._weights = state_dict["weights"]
+
+
+def validate(
+    model: nn.Module, images: ImageSet, conditions: Sequence[Condition], *, seed: int, batch_size: int
+) -> list[float]:
+    """The accuracy of a model on validation images under each of these conditions, alike for every model, from 0 to 1;
+    0 for a network whose logits are not finite."""
+    found = []
+    with evaluating(model):
+        for condition in conditions:
+            try:
+                predicted = predict(
+                    model, images, condition, 0, seed=key("validation", seed), batch_size=batch_size
+                ).predicted
+                found.append((predicted == images.labels.to(predicted.device)).double().mean().item())
+            except OutputError:  # the task says that it diverged
+                found.append(0.0)
+    return found

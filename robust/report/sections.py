@@ -19,6 +19,7 @@ from robust.report.learning import learning_section
 from robust.report.pairs import technique_differences
 from robust.report.published import published_section
 from robust.report.scores import score_table, shown_scores
+from robust.report.search import search_section
 from robust.report.section import Section, Table
 from robust.report.studies import studies
 from robust.report.tables import (
@@ -49,6 +50,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame, *, exposure: str = "")
         _models(summary, rows, folders),
         _claims([one.claims for one in of_studies]),
         *(section for one in of_studies for section in one.sections),
+        search_section(folders),
         attacks_section(folders),
         certificates_section(folders),
         _techniques(folders),

@@ -1,6 +1,7 @@
 """Many runs."""
 
-from robust.sweep.jobs import list_jobs
+from robust.sweep.jobs import list_jobs, list_spaces
+from robust.sweep.search import search
 from robust.sweep.sweeper import launch, run_alone, run_job, run_task, sweep
 
-__all__ = ["launch", "list_jobs", "run_alone", "run_job", "run_task", "sweep"]
+__all__ = ["launch", "list_jobs", "list_spaces", "run_alone", "run_job", "run_task", "search", "sweep"]

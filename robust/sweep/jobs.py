@@ -2,35 +2,84 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override
 
 #: runs in a sweep
 MOST = 100_000
 Parse = Callable[[list[str]], list[Override]]
 
 
-def list_jobs(products: Sequence[Mapping[str, Any]], arguments: Sequence[str], parse: Parse) -> list[list[str]]:
-    """The overrides of every run of a sweep: its products, and with each the product of what the command line lists.
+@dataclass(frozen=True)
+class Interval:
+    """All values of a key from `low` to `high`: whole numbers if both are; if `log`, as many for each order of
+    magnitude."""
+
+    key: str
+    low: float
+    high: float
+    log: bool = False
+
+    def __str__(self) -> str:
+        interval = f"{self.key}=interval({self.low:g},{self.high:g})"
+        return f"{interval}, logarithmic" if self.log else interval
+
+    def override(self, value: float) -> str:
+        """The override that gives the key such a value, to three digits: a name for people."""
+        return f"{self.key}={value if isinstance(value, int) else f'{value:.3g}'}"
+
+
+#: what one override of the command line asks for: the overrides with one value each that it lists, or an interval
+Dimension = list[str] | Interval
+#: a product of these
+Space = list[Dimension]
+
+
+def list_spaces(products: Sequence[Mapping[str, Any]], arguments: Sequence[str], parse: Parse) -> list[Space]:
+    """What each of a sweep's products lists, and with each what the command line lists.
 
     Of a key that the sweep's products name, the command line's values select: products without it, and other values,
     fall away. Raises ValueError if nothing is left.
     """
     named = {key for one in products for key in one}
     selecting = [one for one in arguments if one.partition("=")[0] in named]
-    further = expand(parse([one for one in arguments if one not in selecting]))
-    own = [job for one in products for job in expand(parse([f"{key}={value}" for key, value in one.items()]))]
+    further = [_dimension(one) for one in parse([one for one in arguments if one not in selecting])]
+    own = [[_dimension(one) for one in parse([f"{key}={value}" for key, value in one.items()])] for one in products]
     for argument in selecting:
-        wanted = {_as_value(value) for (value,) in expand(parse([argument]))}
-        kept = [job for job in own if wanted & set(map(_as_value, job))]
+        wanted = {_as_value(value) for value in _listed(*map(_dimension, parse([argument])))}
+        key = argument.partition("=")[0]
+        kept = [left for space in own if (left := _select(space, key, wanted))]
         if not kept:
-            key = argument.partition("=")[0]
-            values = dict.fromkeys(one.partition("=")[2] for job in own for one in job if one.startswith(f"{key}="))
-            raise ValueError(f"`{argument}` selects no run of this sweep; it has {key}={','.join(values)}.")
+            values = [value for space in own for one in space if _key(one) == key for value in _listed(one)]
+            known = ",".join(dict.fromkeys(one.partition("=")[2] for one in values))
+            raise ValueError(f"`{argument}` selects no run of this sweep; it has {key}={known}.")
         own = kept
-    return [[*job, *more] for job in own for more in further]
+    return [[*space, *further] for space in own]
+
+
+def _select(space: Space, key: str, wanted: set[tuple[str, str | float]]) -> Space:
+    """A product with the wanted values of a key alone; nothing where it has none of them."""
+    found = {
+        place: [value for value in _listed(one) if _as_value(value) in wanted]
+        for place, one in enumerate(space)
+        if _key(one) == key
+    }
+    return [found.get(place, one) for place, one in enumerate(space)] if any(found.values()) else []
+
+
+def list_jobs(products: Sequence[Mapping[str, Any]], arguments: Sequence[str], parse: Parse) -> list[list[str]]:
+    """The overrides of every run of a sweep (see `list_spaces`). Raises ValueError for none, and for too many."""
+    return points([list(map(_listed, space)) for space in list_spaces(products, arguments, parse)])
+
+
+def points(spaces: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:
+    """The overrides of every run of these products. Raises ValueError for too many."""
+    if (count := sum(math.prod(map(len, space)) for space in spaces)) > MOST:
+        raise ValueError(f"A sweep must be of at most {MOST:,} runs; got {count:,}. Give several commands.")
+    return [list(job) for space in spaces for job in itertools.product(*space)]
 
 
 def _as_value(override: str) -> tuple[str, str | float]:
@@ -41,23 +90,39 @@ def _as_value(override: str) -> tuple[str, str | float]:
         return key, value
 
 
-def expand(overrides: Iterable[Override]) -> list[list[str]]:
-    """The product of all values that the command line lists, as lists of overrides with one value each. Raises
-    ValueError for none, and for too many."""
-    choices = [_values(override) for override in overrides]
-    if (count := math.prod(map(len, choices))) > MOST:
-        raise ValueError(f"A sweep must be of at most {MOST:,} runs; got {count:,}. Give several commands.")
-    return [list(job) for job in itertools.product(*choices)]
+def _key(dimension: Dimension) -> str:
+    return dimension.key if isinstance(dimension, Interval) else dimension[0].partition("=")[0]
 
 
-def _values(override: Override) -> list[str]:
-    """An override for each value that one lists."""
+def _listed(dimension: Dimension) -> list[str]:
+    if isinstance(dimension, Interval):
+        raise ValueError(
+            f"`{dimension}` must list values, as 1,2,3 and range(0,3) do; an interval has none. A search takes "
+            "one: sweep=search."
+        )
+    return dimension
+
+
+def _dimension(override: Override) -> Dimension:
+    """What one override asks for."""
     key = override.get_key_element()
     if not override.is_sweep_override():
         return [key if override.is_delete() else f"{key}={override.get_value_element_as_str()}"]
     if override.is_interval_sweep():
-        raise ValueError(f"`{override.input_line}` must list values, as 1,2,3 and range(0,3) do; an interval has none.")
+        return _interval(key, override)
     values = [f"{key}={value}" for value in itertools.islice(override.sweep_string_iterator(), MOST + 1)]
     if not values:
         raise ValueError(f"`{override.input_line}` must list at least one value; got none.")
     return values
+
+
+def _interval(key: str, override: Override) -> Interval:
+    found = override.value()
+    assert isinstance(found, IntervalSweep)
+    low, high, log = found.start, found.end, "log" in found.tags
+    assert low is not None
+    assert high is not None
+    if not low < high or (log and low <= 0):
+        above = "from above 0 " if log else ""
+        raise ValueError(f"`{override.input_line}` must be an interval {above}to a greater number.")
+    return Interval(key, low, high, log)

@@ -41,6 +41,7 @@ from robust.runs import (
 from robust.runs.config import Config
 from robust.sweep.plan import ancestors, plan, print_plan
 from robust.sweep.pool import run_pool, visible_gpus
+from robust.sweep.tries import is_of_search, work
 from robust.sweep.tune import best_pack, one_thread
 from robust.track import TrackedRun, opened
 
@@ -209,8 +210,11 @@ def run_task() -> str:
 
 
 def run_job(overrides: Sequence[str], *, since: float) -> str:
-    """Does one run of a sweep that began at the time `since`; returns what went wrong, "" for nothing."""
+    """Does one run of a sweep that began at the time `since`, or recipes of a search; returns what went wrong, "" for
+    nothing."""
     try:
+        if is_of_search(overrides):
+            return work(overrides)
         status = execute(_preparation().prepare(overrides), since=since, patient=False)
     except ClaimedError:
         return ""  # another process does it, or what it starts from; the sweep comes back to it

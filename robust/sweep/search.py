@@ -1,0 +1,121 @@
+"""A search: the most robust of many recipes within a budget, found on validation images, then tested."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from robust.errors import FailedError, check, require
+from robust.experiment.compose import compose
+from robust.files.claiming import wait_for
+from robust.runs import Config, code_version
+from robust.runs.identity import counts
+from robust.runs.searches import SearchFolder, front
+from robust.sweep.jobs import Interval, Space, points
+from robust.sweep.plan import plan
+from robust.sweep.pool import visible_gpus
+from robust.sweep.suggest import is_choice
+from robust.sweep.sweeper import sweep
+from robust.sweep.tries import AT, validation_conditions
+from robust.sweep.tune import MOST
+
+_CHANGES = ("at", "minutes", "runs", "workers")  # what may be other when a search goes on
+
+
+def search(
+    spaces: Sequence[Space], launch: Callable[[list[list[str]]], Sequence[str]], *, elsewhere: bool = False
+) -> None:
+    """Tries recipes of these spaces within the budget that `sweep.search` gives, and tests the best as a sweep does.
+
+    `launch` and `elsewhere` as in `sweep`. Raises ValueError for what cannot be searched, FailedError where no recipe
+    came to its end.
+    """
+    require("optuna", what="A search", extra="search")
+    jobs = points([[_ends(one) for one in space] for space in spaces])
+    config = compose(jobs[0])
+    _check(spaces, jobs, config)
+    _check_runs(jobs, elsewhere=elsewhere)
+    settings = config.sweep.search
+    files = SearchFolder.named(Path(config.runs_dir), _digest(spaces, config))
+    size = len(jobs) if not any(isinstance(one, Interval) for space in spaces for one in space) else None
+    objective = [settings.objective] if isinstance(settings.objective, str) else list(settings.objective)
+    about = {"spaces": [[_plain(one) for one in space] for space in spaces], "size": size, **settings.plain()}
+    files.write_settings({**about, "objective": objective})
+    _print(files)
+    if config.plan:
+        return
+    workers = settings.workers or (MOST if config.pack == "auto" else config.pack * max(1, len(visible_gpus())))
+    while True:
+        if failed := list(filter(None, launch([[*jobs[0], f"{AT}{files.path.name}"]] * workers))):
+            raise FailedError(*dict.fromkeys(failed))
+        if not (others := files.under_way()):
+            break
+        wait_for(others, code_version())
+    _print(files)
+    if not (best := front(files.trials(), objective)):
+        raise FailedError(
+            "No recipe was trained to its end. Give the same command more: sweep.search.minutes=..., runs=..."
+        )
+    sweep([one.job for one in best], launch, elsewhere=elsewhere)
+
+
+def _ends(dimension: list[str] | Interval) -> list[str]:
+    """What is checked before a search begins: what is listed, and an interval's ends."""
+    if isinstance(dimension, Interval):
+        return [dimension.override(one) for one in (dimension.low, dimension.high)]
+    return dimension
+
+
+def _check(spaces: Sequence[Space], jobs: Sequence[Sequence[str]], config: Config) -> None:
+    """Raises ValueError where there is nothing to search, no budget, or chance would be searched."""
+    settings = config.sweep.search
+    if len(jobs) == 1:
+        raise ValueError(
+            "A search must have recipes to choose from; got one. List values (technique=natural,augmix), or give an "
+            'interval (optimizer.lr="tag(log, interval(0.001, 0.1))").'
+        )
+    budget = settings.minutes is not None or settings.runs is not None
+    check("sweep.search.minutes", None, "given, or sweep.search.runs", budget, "sweep.search.minutes=30 ends a search.")
+    for dimension in (one for space in spaces for one in space if is_choice(one)):
+        name = dimension.key if isinstance(dimension, Interval) else dimension[0].partition("=")[0]
+        if name == "seed" or not counts(name.lstrip("+"), config):
+            raise ValueError(
+                f"`{name}` must have one value in a search: recipes that differ by that alone are one. Train the best "
+                "with several seeds afterwards."
+            )
+
+
+def _check_runs(jobs: Sequence[Sequence[str]], *, elsewhere: bool) -> None:
+    """Raises ValueError unless all these recipes can be trained, and measured on validation images."""
+    for run in plan([list(job) for job in jobs], elsewhere=elsewhere):
+        images, config = run.splits.validation, run.config
+        advice = "A search chooses by validation images: data.validation=0.2."
+        check("data.validation", config.data.validation, "given in a search", images is not None, advice)
+        check("trainer.devices", config.trainer.devices, "1 in a search", config.trainer.devices == 1)
+        assert images is not None
+        found = validation_conditions(config, images.shape)
+        check("sweep.search.under", {}, "levels of at least one perturbation", len(found) > 1)
+
+
+def _digest(spaces: Sequence[Space], config: Config) -> str:
+    """What tells searches apart: the recipes, and how they are judged."""
+
+    def weighs(one: list[str] | Interval) -> bool:
+        return isinstance(one, Interval) or counts(one[0].partition("=")[0].lstrip("+~"), config)
+
+    recipes = [[_plain(one) for one in space if weighs(one)] for space in spaces]
+    return hashlib.sha256(json.dumps([recipes, config.sweep.search.without(_CHANGES)]).encode()).hexdigest()[:8]
+
+
+def _plain(dimension: list[str] | Interval) -> object:
+    return dataclasses.asdict(dimension) if isinstance(dimension, Interval) else dimension
+
+
+def _print(files: SearchFolder) -> None:
+    """Says what is searched, how far that is, and what is best."""
+    from robust.report import search_text
+
+    Console().print(search_text(files.settings(), files.trials()), markup=False, highlight=False, soft_wrap=True)
