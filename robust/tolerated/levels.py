@@ -10,21 +10,18 @@ import numpy as np
 import pandas as pd
 
 from robust.errors import check
-from robust.measure import NATURAL
 from robust.measure.calibration import detection
 from robust.measure.intervals import paired, percentile, resampling_weights
 from robust.measure.suites import LESS_IS_WORSE
 from robust.measure.tolerance import Tolerated, median_limit, tolerated, tolerated_ratio
-from robust.perturb.corruptions import CORRUPTIONS
 from robust.report.tables import summary_table
 from robust.runs import RunFolder
 from robust.runs.limits import read_limits
+from robust.tolerated.tested import Tests, by_perturbation, read_by_perturbation
 from robust.values.numbers import is_number
 
 #: the share of the natural model's accuracy on natural images that is to be kept, where no other is given
 SHARE = 0.9
-_FEWEST = 4  # levels
-_NOT_ONE_WAY = "triangle@"  # of which a middle level is best
 _NEAR = 1e-9  # of an end of their range, a level that is one
 _KIND = ["title", "kind", "data", "model", "perturbation"]
 _MEDIAN = ["median", "median_low", "median_high"]
@@ -37,19 +34,6 @@ _Found = tuple[Tolerated, np.ndarray]
 _Weights = Callable[[int], Sequence[np.ndarray]]
 
 
-class _Tests(NamedTuple):
-    """A run's tests under one perturbation: its levels, how often each image was recognised at each, shape (levels,
-    images), and unperturbed; the images' labels; and `odds_counts` of its confidence, unperturbed and at each level,
-    where they were kept."""
-
-    levels: list[float]
-    correct: np.ndarray
-    natural: np.ndarray
-    labels: bytes
-    classes: int
-    odds: list[np.ndarray] | None
-
-
 class _Of(NamedTuple):
     """What one run tolerates of one perturbation: the level, and that of the median image, where that was searched; and
     how well its confidence tells on which side of the level pictures are."""
@@ -57,8 +41,8 @@ class _Of(NamedTuple):
     wanted: float
     level: _Found
     median: _Found | None
-    tests: _Tests
-    detection: tuple[float, float]
+    tests: Tests
+    detection: tuple[float, float] = (math.nan, math.nan)
 
 
 def tolerated_levels(
@@ -92,7 +76,11 @@ def tolerated_levels(
     summary = summary_table(rows, folders)
     runs = summary.drop_duplicates("run").set_index("run")
     references = runs["reference"].map(lambda own: beside or own)
-    read = {folder: tests for folder in folders if folder.name in runs.index and (tests := _tests(folder, only))}
+    read = {
+        folder: tests
+        for folder in folders
+        if folder.name in runs.index and (tests := read_by_perturbation(folder, only))
+    }
     found = _found(read, references, _wanted(read, target, share), resamples)
     about = pd.DataFrame([*found], columns=["run", "perturbation"]).join(runs, on="run")
     lines = []
@@ -111,7 +99,7 @@ def levels_of(
     check_kept(target, share)
     weights, wanted = _resampling(resamples), _wanted((), target, share)
     lines = []
-    for name, tests in _tests_in(predictions).items():
+    for name, tests in by_perturbation(predictions).items():
         accuracy = wanted(float(tests.natural.mean()))
         of_one = _Of(accuracy, _tolerated(name, tests, accuracy, weights), None, tests)
         lines.append({"perturbation": name, **_line([of_one])})
@@ -126,7 +114,7 @@ def levels_between(first: Sequence[Path], second: Sequence[Path], *, resamples: 
     before_high, of the first; and the ratio. The target of both is nine tenths of the first one's natural accuracy.
     """
     weights, wanted, lines = _resampling(resamples), _wanted((), None, None), []
-    pairs = [(_tests(one), _tests(two)) for one, two in zip(first, second, strict=True)]
+    pairs = [(read_by_perturbation(one), read_by_perturbation(two)) for one, two in zip(first, second, strict=True)]
     for name in pairs[0][0]:
         if not all(name in tests for pair in pairs for tests in pair):
             continue
@@ -174,7 +162,7 @@ def _asked(folder: Path) -> tuple[float | None, float]:
 
 
 def _found(
-    read: Mapping[Path, Mapping[str, _Tests]], references: pd.Series, wanted: Callable[[float], float], resamples: int
+    read: Mapping[Path, Mapping[str, Tests]], references: pd.Series, wanted: Callable[[float], float], resamples: int
 ) -> dict[tuple[str, str], _Of]:
     """What each run tolerates of each perturbation."""
     weights = _resampling(resamples)
@@ -190,39 +178,7 @@ def _found(
     return found
 
 
-def _tests(folder: Path, only: Collection[str] = ()) -> dict[str, _Tests]:
-    """A run's tests by perturbation, of those that were tested at enough levels."""
-    predictions = RunFolder(folder).read_whole_tests()
-    return {} if predictions is None else _tests_in(predictions, only)
-
-
-def _tests_in(predictions: pd.DataFrame, only: Collection[str] = ()) -> dict[str, _Tests]:
-    names = predictions["test_perturbation"]
-    natural = predictions[names == NATURAL]
-    if natural.empty:
-        return {}
-    labels, known = np.asarray(natural["label"].iloc[0]), _correct(natural)
-    odds = _odds(RunFolder(folder))
-    left_out = names.isin([NATURAL, *CORRUPTIONS]) | names.str.startswith(_NOT_ONE_WAY)
-    found, chosen = {}, ~left_out & (names.isin([*only]) | (not only))
-    for name, mine in predictions[chosen].groupby(names, sort=False):
-        by_level = dict(sorted((level, _correct(some)) for level, some in mine.groupby("test_level") if level > 0))
-        if len(by_level) >= _FEWEST:
-            correct = np.stack([*by_level.values()])
-            counts = [odds.get(one) for one in ((NATURAL, 0.0), *((str(name), level) for level in by_level))]
-            kept = None if any(one is None for one in counts) else counts
-            found[str(name)] = _Tests([*by_level], correct, known, labels.tobytes(), len({*labels.tolist()}), kept)
-    return found
-
-
-def _odds(files: RunFolder) -> dict[tuple[str, float], np.ndarray]:
-    """`odds_counts` of a run's tests under each condition, over its trials."""
-    kept = files.read_odds()
-    groups = [] if kept is None else kept.groupby(["test_perturbation", "test_level"])["odds_counts"]
-    return {(str(name), float(level)): np.sum([*some], axis=0) for (name, level), some in groups}
-
-
-def _detection(name: str, tests: _Tests, limit: float) -> tuple[float, float]:
+def _detection(name: str, tests: Tests, limit: float) -> tuple[float, float]:
     """How well confidence tells pictures up to the limit, natural ones too, from those beyond."""
     if tests.odds is None:
         return math.nan, math.nan
@@ -233,12 +189,7 @@ def _detection(name: str, tests: _Tests, limit: float) -> tuple[float, float]:
     return detection(odds[within].sum(axis=0), odds[~within].sum(axis=0))
 
 
-def _correct(tests: pd.DataFrame) -> np.ndarray:
-    """How often each image was recognised, the mean over these trials."""
-    return np.mean([one == other for one, other in zip(tests["label"], tests["predicted"], strict=True)], axis=0)
-
-
-def _tolerated(name: str, tests: _Tests, target: float, weights: _Weights) -> _Found:
+def _tolerated(name: str, tests: Tests, target: float, weights: _Weights) -> _Found:
     more_is_worse = name.partition("@")[0] not in LESS_IS_WORSE
     chosen = weights(tests.correct.shape[1])
     guess = 1 / max(tests.classes, 2)
