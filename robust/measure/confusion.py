@@ -32,18 +32,19 @@ def confusion_shares(counts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """How often models of one kind took each class for which, over all of their `confusion_counts`: condition, true,
     predicted, count, share.
 
-    Counts are summed over seeds and trials; `share` is the fraction of all images of the true class. Pairs that never
-    came up are left out. Classes stand in their own order.
+    Counts are summed over seeds and trials; `share` is the fraction of the images of the true class, the mean over the
+    models, however many images each was shown. Pairs that never came up are left out. Classes stand in their own order.
     """
-    names = ["condition", "true", "predicted"]
+    names, of_class = ["condition", "true", "predicted"], ["condition", "true"]
     if not counts:
         return pd.DataFrame(columns=[*names, "count", "share"])
-    table = pd.concat(counts).groupby(names, sort=False, as_index=False)["count"].sum()
+    each = [one.assign(share=one["count"] / one.groupby(of_class)["count"].transform("sum")) for one in counts]
+    table = pd.concat(each).groupby(names, sort=False, as_index=False)[["count", "share"]].sum()
     classes = {name: place for place, name in enumerate(_classes(table))}
     tested = {name: place for place, name in enumerate(counts[0]["condition"].unique())}
     order = {"condition": tested, "true": classes, "predicted": classes}
     table = table.sort_values(names, key=lambda column: column.map(order[column.name]), ignore_index=True)
-    table["share"] = table["count"] / table.groupby(["condition", "true"])["count"].transform("sum")
+    table["share"] /= table.groupby(of_class)["share"].transform("sum")  # as many as the models
     return table
 
 

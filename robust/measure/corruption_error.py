@@ -6,6 +6,7 @@ import pandas as pd
 
 from robust.measure.conditions import NATURAL
 from robust.measure.suites import SUITES
+from robust.measure.until import as_whole
 from robust.perturb.corruptions import SEVERITIES
 
 #: the 15 corruptions by the published categories, with drawn frost where there were no photographs
@@ -46,7 +47,7 @@ def corruption_accuracy(rows: pd.DataFrame) -> pd.DataFrame:
     mean over its trials; NaN where a severity was not tested."""
     known = {test for suite in ("corruptions", "corruptions_drawn", "corruptions_extra") for test in SUITES[suite]}
     tests = zip(rows["test_perturbation"], rows["test_level"].astype(float), strict=True)
-    mine = rows[[test in known for test in tests]]
+    mine = as_whole(rows[[test in known for test in tests]])
     each = mine.groupby(["run", "test_perturbation", "test_level"])["accuracy"].mean()
     of_all = each.groupby(["run", "test_perturbation"]).agg(["mean", "size"])
     means = of_all["mean"].where(of_all["size"] == SEVERITIES).unstack()

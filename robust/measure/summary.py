@@ -17,7 +17,8 @@ from robust.measure.until import as_whole, ended_early, images_of
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     """One line for each run and condition: trials, n, mean, std (over the trials), low, high and worst accuracy; and
-    the means of what CALIBRATION names; and `exposure`, where rows say it.
+    the means of what CALIBRATION names; and `exposure`, where rows say it. In means what ended early stands for all its
+    trials; `trials` are those that were begun.
 
     `low` and `high` bound the 95 % interval of the accuracy over images like these: Wilson's, for n images. Trials
     perturb the same images again, so they narrow it by less than they are many; here by nothing, which is on the safe
@@ -25,17 +26,21 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     and `until` says why it did.
     """
     by = ["run", "test_perturbation", "test_level"]
-    grouped = rows.assign(images=images_of(rows)).groupby(by, sort=False, dropna=False)
+    made = rows.assign(images=images_of(rows))
+    begun = made.assign(trials=np.ceil(made["n"] / made["images"]).astype(int)).groupby(by, sort=False, dropna=False)
+    whole = as_whole(made)
+    of_trials = whole["accuracy"].mask(ended_early(whole))  # what they varied by is not known of those
+    grouped = whole.assign(of_trials=of_trials).groupby(by, sort=False, dropna=False)
     said: Any = {"exposure": ("exposure", "first")} if knows_exposure(rows) else {}
     summary = grouped.agg(
-        trials=("accuracy", "size"),
-        n=("images", "first"),
+        n=("images", "max"),
         mean=("accuracy", "mean"),
-        std=("accuracy", "std"),
+        std=("of_trials", "std"),
         worst=("accuracy", "min"),
         **{name: (name, "mean") for name in CALIBRATION},
         **said,
     )
+    summary.insert(0, "trials", begun["trials"].sum())
     summary = summary.fillna({"std": 0.0}).reset_index()
     bounds = [wilson(mean, n) for mean, n in zip(summary["mean"], summary["n"], strict=True)]
     summary["low"], summary["high"] = zip(*bounds, strict=True) if bounds else ((), ())

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from robust.measure import confusion_counts
+from robust.measure.confusion import confusion_shares
 
 
 def test_pairs_are_counted_over_the_trials_of_each_condition() -> None:
@@ -25,3 +27,12 @@ def test_pairs_are_counted_over_the_trials_of_each_condition() -> None:
         ("natural", "b", "b", 1),
         ("natural", "c", "c", 1),
     ]
+
+
+def test_models_count_alike_however_many_images_each_was_shown() -> None:
+    names = ["condition", "true", "predicted", "count"]
+    whole = pd.DataFrame([("hot 2", "a", "a", 90), ("hot 2", "a", "b", 10), ("hot 2", "b", "b", 100)], columns=names)
+    early = pd.DataFrame([("hot 2", "a", "a", 5), ("hot 2", "a", "b", 5), ("hot 2", "b", "b", 8)], columns=names)
+    shares = confusion_shares([whole, early])
+    assert shares["count"].tolist() == [95, 15, 108]
+    assert shares["share"].tolist() == pytest.approx([0.7, 0.3, 1.0])

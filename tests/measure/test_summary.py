@@ -36,6 +36,16 @@ def test_one_trial_has_no_spread() -> None:
     assert summarize(rows(natural=[0.9])).iloc[0]["std"] == 0
 
 
+def test_a_condition_that_ended_early_counts_as_all_its_trials_in_means() -> None:
+    again, whole = rows(hot=[0.6]), rows(hot=[0.7, 0.9, 0.8])
+    ended = again.assign(n=250, evaluation_seed=1, until="narrow", until_low=0.55, until_high=0.65, until_images=500)
+    both = pd.concat([ended.assign(until_trials=3), whole.assign(evaluation_seed=0)], ignore_index=True)
+    line = summarize(both).iloc[0]
+    assert (line["trials"], line["n"], line["worst"]) == (4, 500, 0.6)
+    assert line["mean"] == pytest.approx(0.7)
+    assert line["std"] == pytest.approx(0.1), "of the trials that were made"
+
+
 def test_scores_are_over_all_conditions() -> None:
     made = rows(natural=[0.9], hot=[0.5, 0.7], dead=[0.9])
     found = scores(made, summarize(made))

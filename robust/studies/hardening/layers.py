@@ -18,7 +18,7 @@ from torch import nn
 from robust.data import Splits, one_of_each, to_float
 from robust.experiment.build import build_perturbation, build_splits
 from robust.experiment.compose import compose
-from robust.measure import NATURAL, TEST_KEY, Condition, condition_title, measure_layers, saliency_maps
+from robust.measure import NATURAL, TEST_KEY, Condition, as_whole, condition_title, measure_layers, saliency_maps
 from robust.report.figures import STYLE, Drawing, bare, heat_map, show_image
 from robust.report.section import Section, Table
 from robust.report.studies import if_possible
@@ -131,7 +131,7 @@ def gains(rows: pd.DataFrame, layers: Mapping[str, str]) -> pd.DataFrame:
     `layers`: that of each run (see `layers_alone`). Won is its accuracy under what it was trained on, less its natural
     run's in the same trials. A layer that was hardened in several ways is left out: to choose one would be to choose
     the result."""
-    of_runs = dict(list(rows.groupby("run")))
+    of_runs = dict(list(as_whole(rows).groupby("run")))
     lines = []
     for run, layer in layers.items():
         mine = of_runs[run]

@@ -134,6 +134,12 @@ def test_a_layer_that_was_trained_otherwise_says_nothing_of_hardening(folders: l
     fewer = rows[~natural | (rows["trial"] == 0)]
     fewer = fewer.assign(trial=fewer["trial"].mask(natural, 1))
     assert gains(fewer, layers_alone(folders, rows)).empty, "no trial is shared"
+    until = {"until": "narrow", "until_low": 0.9, "until_high": 1.0, "until_images": rows["n"], "until_trials": 2.0}
+    early = rows.assign(accuracy=1.0, **until)[~natural]  # each stands for two trials, the natural ones' too
+    first, second = rows[natural], rows[natural].assign(trial=1, accuracy=0.0)
+    won = gains(pd.concat([early, first, second], ignore_index=True), layers_alone(folders, rows))["won"]
+    before = first.loc[first["test_perturbation"] == "rotate", "accuracy"].mean()
+    assert won.tolist() == pytest.approx([1 - before / 2] * len(LAYERS))
 
 
 def test_no_configuration_is_read_where_nothing_was_hardened(folders: list[Path], tmp_path: Path) -> None:
