@@ -36,7 +36,7 @@ def certificates_section(folders: Sequence[Path]) -> Section:
     """What was certified of these runs; nothing where nothing was."""
     drawings, tables = {}, {}
     for kind, lines in certified_accuracy(folders).groupby("certificate"):
-        unit, name = _UNITS[str(kind)], f"certified-{str(kind)}"
+        unit, name = _UNITS[str(kind)], f"certified-{kind}"
         tables[name] = Table(_shown(lines), lines, _NOTE.format(unit=unit))
         drawings[name] = _figure(lines, unit)
     return Section("Certificates", "", drawings, tables)
