@@ -98,7 +98,7 @@ def measure_certificates(
     check_counts(n0=n0, n=n, alpha=alpha)
     smoothing.check(images.shape)
     about = (smoothing.certificate, float(smoothing.level), n0, n, alpha, seed)
-    device, given = device_of(model), {"seed": seed, "batch_size": batch_size}
+    device, given = device_of(model), dict[str, Any](seed=seed, batch_size=batch_size)
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for block in torch.arange(len(images)).split(together):

@@ -62,6 +62,7 @@ def test_no_attack_breaks_a_certificate(runs: Path, technique: str, sizes: tuple
     looked = lines[lines["attacked"].notna()]
     assert sorted(looked["size"]) == list(sizes)
     assert (looked["certified"] <= looked["attacked"]).all()
+    assert looked["broken"].sum() == 0
     assert lines.sort_values("size")["certified"].is_monotonic_decreasing
     assert not stands.all(), "the largest attack misleads some"
 

@@ -1,4 +1,4 @@
-"""Certified accuracies that were published, and that none is above what attacks leave."""
+"""Certified accuracies that were published, and that attacks break none."""
 
 import functools
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ def certified_claims(folders: Sequence[Path], rows: pd.DataFrame) -> pd.DataFram
 
 
 def _figure(lines: pd.DataFrame, asked: float | str) -> Figure | None:
-    """Certified accuracy at a size, or by how much it is above what attacks leave, where that is most; None where that
-    is not known."""
+    """Certified accuracy at a size, or how many certificates attacks of any size broke; None where there were none."""
     seeds = int(lines["seeds"].iloc[0])
-    if asked == "attacked":
-        above = (100 * (lines["certified"] - lines["attacked"])).max()
-        return None if pd.isna(above) else Figure(above, above, above, seeds)
+    if asked == "broken":
+        broken = lines["broken"].sum(min_count=1)
+        return None if pd.isna(broken) else Figure(broken, broken, broken, seeds)
     found = 100 * lines.loc[lines["size"] == asked, ["certified", "low", "high"]]
-    return Figure(*found.iloc[0], seeds) if len(found) else Figure(0.0, 0.0, 0.0, seeds)
+    middle, low, high = found.to_numpy()[0] if len(found) else (0.0, 0.0, 0.0)
+    return Figure(middle, low, high, seeds)
