@@ -52,7 +52,7 @@ def votes(
     """
     shape = (images.shape[1], images.shape[2], images.shape[3])
     offsets = ImageRandom(key("certify", seed), places).integers(shape[0] * shape[1] * shape[2]).tolist()
-    counts: Tensor | None = None
+    counts, ones = None, torch.ones(batch_size, dtype=torch.int64, device=images.device)
     for start in range(copies.start, copies.stop, batch_size):
         numbers = torch.arange(start, min(start + batch_size, copies.stop), device=images.device)
         drawn = smoothing.sample(ImageRandom(key("certify copies", seed), numbers), shape)
@@ -62,7 +62,7 @@ def votes(
             logits = ask(model, smoothing.apply_transform(images[row : row + 1], **shifted))
             if counts is None:
                 counts = torch.zeros(len(images), logits.shape[1], dtype=torch.int64, device=images.device)
-            counts[row] += logits.argmax(1).bincount(minlength=logits.shape[1])
+            counts[row].scatter_add_(0, logits.argmax(1), ones[: len(logits)])
     assert counts is not None
     return counts
 
@@ -83,7 +83,7 @@ def measure_certificates(
     alpha: float = 0.001,
     seed: int = 0,
     batch_size: int = 500,
-    together: int = 250,
+    together: int = 500,
     every_s: float = 0,
     title: str | None = None,
 ) -> Iterator[pd.DataFrame]:
@@ -98,7 +98,7 @@ def measure_certificates(
     check_counts(n0=n0, n=n, alpha=alpha)
     smoothing.check(images.shape)
     about = (smoothing.certificate, float(smoothing.level), n0, n, alpha, seed)
-    device, given = device_of(model), {"seed": seed, "batch_size": batch_size}
+    device, given = device_of(model), dict[str, Any](seed=seed, batch_size=batch_size)
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for block in torch.arange(len(images)).split(together):

@@ -37,8 +37,8 @@ def attacked(
 ) -> Tensor:
     """Whether each image is still given its class by most of these `copies`, unchanged and after each attack of this
     size on the smoothed classifier: boolean, shape (n,). Against Gaussian copies: projected gradient descent within so
-    great a Euclidean distance. Against ablation, of so many pixels: the worst of random faults, and `worst_pixels`. What an attack changes is judged by these copies, so that it must mislead other copies than
-    those that it was found with."""
+    great a Euclidean distance. Against ablation, of so many pixels: the worst of random faults, and `worst_pixels`. An
+    attack must mislead other copies than those that it was found with."""
     device = device_of(model)
     shown, labels, places = to_float(images.images).to(device), images.labels.to(device), images.places.to(device)
     with evaluating(model):

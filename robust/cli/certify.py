@@ -10,7 +10,9 @@ from robust.errors import loading
     argument("--keep", type=int, help="pixels that are kept, of technique=ablation (what the run was trained on)"),
     argument("--n", type=int, default=10_000, help="copies of each image that certify its class (10,000)"),
     argument("--n0", type=int, default=100, help="other copies that choose it (100)"),
-    argument("--alpha", type=float, default=0.001, help="probability that a certificate is wrong, of each image (0.001)"),
+    argument(
+        "--alpha", type=float, default=0.001, help="probability that a certificate is wrong, of each image (0.001)"
+    ),
     argument("--every", type=int, default=1, help="which test images: every so-manieth, 20 as published (1: all)"),
     argument("--seed", type=int, default=0, help="of the copies (0)"),
     argument("--attack", type=to_numbers, default=(), help="sizes at which they are attacked too (none)"),

@@ -1,4 +1,5 @@
-"""The intervals of this project, of 95 % where nothing else is said; docs/decisions/008-intervals.md says which is used where."""
+"""The intervals of this project, of 95 % but for Clopper and Pearson's; docs/decisions/008-intervals.md says which is
+used where."""
 
 from collections.abc import Sequence
 

@@ -2,11 +2,13 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from robust.models.around import Around
 
 #: what an ablated pixel shows: less than any value of an image, so that it is told from a black one
 ABLATED = -1.0
+_BELOW = -1.5  # what no value of an image is less than 1 by, and an ablated one is
 
 
 class Ablated(Around):
@@ -19,8 +21,7 @@ class Ablated(Around):
 
     def see(self, images: Tensor) -> Tensor:
         """Images as the network sees them."""
-        kept = images >= 0
-        return torch.cat([images * kept, (1 - images) * kept], dim=1)
+        return torch.cat([images.clamp(min=0), -functional.threshold(images - 1, _BELOW, 0.0)], dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network(self.see(images))

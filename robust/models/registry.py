@@ -31,8 +31,8 @@ from typing import Any, TypeVar
 from torch import nn
 
 from robust.files.choices import called_by_packages
-from robust.models.adapted import Adapted
 from robust.models.ablated import Ablated
+from robust.models.adapted import Adapted
 from robust.models.alexnet import AlexNet
 from robust.models.convnet import ConvNet
 from robust.models.fast import FastNet
@@ -48,7 +48,8 @@ _Any = TypeVar("_Any", bound=Network)
 
 _ADAPTED = (Adapted, HuggingFaceNetwork, OnnxNetwork, RobustBenchNetwork, TimmNetwork, TorchvisionNetwork)
 _OURS: dict[str, Network] = {
-    f"robust.models.{network.__name__}": network for network in (Ablated, AlexNet, ConvNet, FastNet, ResNet, Siamese, *_ADAPTED)
+    f"robust.models.{network.__name__}": network
+    for network in (Ablated, AlexNet, ConvNet, FastNet, ResNet, Siamese, *_ADAPTED)
 }
 _registered: dict[str, Network] = {}
 _allowed: set[str] = set()

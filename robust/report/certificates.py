@@ -23,12 +23,13 @@ from robust.runs.titles import kind_folders, run_titles
 _SETTINGS = ["certificate", "level", "n0", "n", "alpha", "seed"]
 _UNITS = {"gaussian": "Euclidean distance", "ablation": "faulty pixels"}
 _COLUMNS = 7  # sizes that a table shows
+_STEP = 0.05  # between distances that a figure shows
 _NOTE = (
     "Certified accuracy, %, at each {unit}: the share of the images whose class is right and certified that far, with "
     "95 % intervals over images (Wilson) for one seed, over seeds (Student) for several. A certificate is wrong with a "
     "probability of at most alpha, for each image. Abstained: no class has surely more than half of the copies. After "
-    "attacks, in brackets: the share that is right when the smoothed classifier is attacked so far; no certified "
-    "accuracy can be above the true one of these."
+    "attacks, in brackets: the share of the images that were attacked that is right when the smoothed classifier is "
+    "attacked so far."
 )
 
 
@@ -36,7 +37,7 @@ def certificates_section(folders: Sequence[Path]) -> Section:
     """What was certified of these runs; nothing where nothing was."""
     drawings, tables = {}, {}
     for kind, lines in certified_accuracy(folders).groupby("certificate"):
-        unit, name = _UNITS[str(kind)], f"certified-{kind!s}"
+        unit, name = _UNITS[str(kind)], f"certified-{kind}"
         tables[name] = Table(_shown(lines), lines, _NOTE.format(unit=unit))
         drawings[name] = _figure(lines, unit)
     return Section("Certificates", "", drawings, tables)
@@ -52,8 +53,8 @@ def print_certificates(folders: Sequence[Path]) -> None:
 def certified_accuracy(folders: Sequence[Path]) -> pd.DataFrame:
     """A line for each kind of run, way of certifying and size of what is certified: title, data, model, how it was
     certified (certificate, level, n0, n, alpha, seed), seeds, images, abstained; size, a distance or a number of
-    pixels; certified, low and high, and attacked, NaN where nothing was attacked so far; fractions, means over
-    seeds."""
+    pixels; certified, low and high; and where images were attacked so far attacked, the share of these that stands,
+    and broken, how many of these were certified and fell; fractions and numbers, means over seeds."""
     found = {one: read for one in folders if (read := read_certificates(RunFolder(one))) is not None}
     if not found:
         return pd.DataFrame(columns=["certificate"])
@@ -72,16 +73,22 @@ def certified_accuracy(folders: Sequence[Path]) -> pd.DataFrame:
 
 def _at_sizes(certified: pd.DataFrame, attacked: pd.DataFrame | None) -> list[dict[str, Any]]:
     """Of the images of one run, at each size of the grid, and at which they were attacked."""
-    right = certified["radius"].where(certified["predicted"] == certified["label"]).to_numpy()
-    after = {} if attacked is None else attacked.groupby("size")["stands"].mean().to_dict()
-    most = np.nanmax([*certified["radius"], *after, 0])
-    whole = certified["certificate"].iloc[0] == "ablation"
-    grid = np.arange(most + 1) if whole else np.linspace(0, 0.05 * (int(most / 0.05) + 1), int(most / 0.05) + 2)
+    certified = certified.set_index("image")
+    right = certified["radius"].where(certified["predicted"] == certified["label"])
+    after = {} if attacked is None else {size: one.set_index("image") for size, one in attacked.groupby("size")}
+    most = np.nanmax([*right, *after, 0])
+    step = 1 if certified["certificate"].iloc[0] == "ablation" else _STEP
+    grid = np.round(step * np.arange(int(most / step) + 2), 4)
     about = {"images": len(right), "abstained": float(certified["radius"].isna().mean())}
-    return [
-        {**about, "size": size, "certified": float((right >= size).mean()), "attacked": after.get(size, np.nan)}
-        for size in sorted({*np.round(grid, 4), *after})
-    ]
+    lines = []
+    for size in sorted({*grid, *after}):
+        known = {"attacked": np.nan, "broken": np.nan}
+        if size in after:
+            stands = after[size]["stands"]
+            fallen = right.reindex(stands.index[~stands.astype(bool)])
+            known = {"attacked": float(stands.mean()), "broken": float((fallen >= size).sum())}
+        lines.append({**about, "size": size, "certified": float((right >= size).mean()), **known})
+    return lines
 
 
 def _over_seeds(lines: pd.DataFrame) -> pd.DataFrame:
@@ -93,7 +100,7 @@ def _over_seeds(lines: pd.DataFrame) -> pd.DataFrame:
         known = dict(zip(by, key, strict=True))
         low, high = wilson(shares[0], known["images"]) if len(shares) == 1 else student(shares)[1:]
         ends = {"certified": shares.mean(), "low": max(low, 0), "high": min(high, 1)}
-        means = {name: group[name].mean() for name in ("abstained", "attacked")}
+        means = {name: group[name].mean() for name in ("abstained", "attacked", "broken")}
         found.append({**known, "seeds": len(shares), **ends, **means})
     return pd.DataFrame(found)
 
@@ -141,7 +148,8 @@ def _figure(lines: pd.DataFrame, unit: str) -> Drawing:
         several = lines["n"].nunique() > 1
         for place, (_, mine) in enumerate(lines.groupby(["title", "kind", *_SETTINGS], sort=False)):
             one = mine.iloc[0]
-            label = f"{one['title']}, {one['level']:g}" + (f", n={one['n']:,}" if several else "")
+            level = f" {one['level']:g}"
+            label = one["title"] + f", copies{level}" * (level not in one["title"]) + f", n={one['n']:,}" * several
             _draw(axis, mine, label, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
         axis.set_xlabel(f"{unit}, certified")
         axis.xaxis.set_major_locator(MaxNLocator(integer=unit == _UNITS["ablation"]))
@@ -156,8 +164,7 @@ def _figure(lines: pd.DataFrame, unit: str) -> Drawing:
 
 def _draw(axis: Axes, mine: pd.DataFrame, label: str, colour: str, marker: str) -> None:
     mine = mine.sort_values("size")
-    axis.step(mine["size"], 100 * mine["certified"], where="post", color=colour, label=label, linewidth=1.2)
-    axis.fill_between(
-        mine["size"], 100 * mine["low"], 100 * mine["high"], step="post", color=colour, alpha=0.15, linewidth=0
-    )
+    axis.plot(mine["size"], 100 * mine["certified"], color=colour, label=label, linewidth=1.2)
+    ends: Any = {"color": colour, "alpha": 0.15, "linewidth": 0}
+    axis.fill_between(mine["size"], 100 * mine["low"], 100 * mine["high"], **ends)
     axis.plot(mine["size"], 100 * mine["attacked"], linestyle="", color=colour, marker=marker, markersize=4)

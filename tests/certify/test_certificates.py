@@ -51,47 +51,44 @@ def test_no_radius_is_larger_than_the_true_one_and_few_are_much_smaller() -> Non
 class Few(nn.Module):
     """Any function of what is shown, which mostly says the same."""
 
-    def __init__(self, inputs: int):
+    def __init__(self, inputs: int, seed: int = 0):
         super().__init__()
-        generator = torch.Generator().manual_seed(4)
+        generator = torch.Generator().manual_seed(seed)
         self.first = torch.randn(inputs, 16, generator=generator)
         self.last = torch.randn(16, 2, generator=generator)
 
     def forward(self, images: Tensor) -> Tensor:
-        return torch.tanh(images.flatten(1) @ self.first) @ self.last + torch.tensor([0.5, 0.0])
+        return torch.tanh(images.flatten(1) @ self.first) @ self.last
 
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_no_change_of_so_many_pixels_changes_a_certified_class(channels: int) -> None:
     """All places, and all combinations of three values, of images of six pixels; shares are exact."""
-    pixels, smoothing = 6, Ablation(keep=1)
-    model = Ablated(network=Few(2 * channels * pixels), image_shape=(channels, 2, 3), num_classes=2)
-    images = torch.rand(40, channels, 2, 3, generator=torch.Generator().manual_seed(2))
-    kept = torch.eye(pixels, dtype=torch.bool).view(pixels, 1, 2, 3)
-
-    def shares(some: Tensor) -> Tensor:
-        shown = smoothing.apply_transform(some[:, None], kept=kept[None]).flatten(0, 1)
-        return torch.nn.functional.one_hot(model(shown).argmax(1), 2).view(-1, pixels, 2).double().mean(1)
-
-    seen, broken = set(), 0
+    pixels, smoothing, seen, changes = 6, Ablation(keep=1), set(), 0
+    most = torch.eye(pixels).mul(3).sub(1).view(pixels, 1, 2, 3)  # of each pixel alone
     values = torch.tensor([*itertools.product((0.0, 0.4, 1.0), repeat=channels)])
-    for image, share in zip(images, shares(images), strict=True):
-        count = smoothing.certified(share.max().item() - 1e-12, pixels)  # rounding may have lifted it
-        seen.add(count)
-        for size in range(1, 4):
-            changed = []
-            for places in itertools.combinations(range(pixels), size):
-                for chosen in itertools.product(range(len(values)), repeat=size):
-                    other = image.flatten(1).clone()
-                    other[:, list(places)] = values[list(chosen)].T
-                    changed.append(other.view_as(image))
-            same = (shares(torch.stack(changed)).argmax(1) == share.argmax()).all()
-            assert same or not size <= count  # NaN: no class at all
-            broken += bool(not same and size == count + 1)
-            if not same:
-                break
+    for seed in range(8, 12):
+        model = Ablated(network=Few(2 * channels * pixels, seed), image_shape=(channels, 2, 3), num_classes=2)
+        images = torch.rand(10, channels, 2, 3, generator=torch.Generator().manual_seed(2))
+
+        def shares(some: Tensor, model: nn.Module = model) -> Tensor:
+            shown = smoothing.apply_transform(some[:, None], most=most[None]).flatten(0, 1)
+            return torch.nn.functional.one_hot(model(shown).argmax(1), 2).view(-1, pixels, 2).double().mean(1)
+
+        for image, share in zip(images, shares(images), strict=True):
+            count = smoothing.certified(share.max().item() - 1e-12, pixels)  # rounding may have lifted it
+            seen.add(count)
+            for size in (1, 2):
+                places = torch.tensor([*itertools.combinations(range(pixels), size)])
+                chosen = values[torch.tensor([*itertools.product(range(len(values)), repeat=size)])]
+                changed = image.flatten(1).repeat(len(places), len(chosen), 1, 1)
+                where = places[:, None, None].expand(-1, len(chosen), channels, -1)
+                changed.scatter_(3, where, chosen.transpose(1, 2)[None].expand(len(places), -1, -1, -1))
+                same = (shares(changed.view(-1, channels, 2, 3)).argmax(1) == share.argmax()).all()
+                assert same or not size <= count  # NaN: no class at all
+                changes += not same
     assert {1.0, 2.0} <= seen
-    assert broken, "nothing could be certified further"
+    assert changes, "no change of two pixels changes any class"
 
 
 def test_faulty_pixels_by_hand() -> None:
@@ -198,4 +195,4 @@ def test_more_pixels_than_there_are_cannot_be_kept() -> None:
         next(measure_certificates(Plane((1, 3, 3)), image_set(2, (1, 3, 3)), Ablation(keep=10)))
     with pytest.raises(ValueError, match="`keep` must be a whole number >= 1"):
         Ablation(keep=0)
-    assert len(Ablation(keep=9).sample(ImageRandom(0, torch.arange(2)), (1, 3, 3))["kept"]) == 2
+    assert len(Ablation(keep=9).sample(ImageRandom(0, torch.arange(2)), (1, 3, 3))["most"]) == 2

@@ -26,7 +26,7 @@ FEW = Counts(n0=20, n=200)
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Networks for digits that learnt noise and ablated images, beside the natural one."""
     root = tmp_path_factory.mktemp("runs")
-    for technique in (["technique=smoothing"], ["technique=ablation", "perturb.level=80"]):
+    for technique in (["technique=natural"], ["technique=smoothing"], ["technique=ablation", "perturb.level=80"]):
         status = execute(prepare([f"runs_dir={root}", *SETTINGS, "trainer.max_epochs=6", *technique]))
         assert status.state is State.DONE, status.reason
     return root
@@ -62,6 +62,7 @@ def test_no_attack_breaks_a_certificate(runs: Path, technique: str, sizes: tuple
     looked = lines[lines["attacked"].notna()]
     assert sorted(looked["size"]) == list(sizes)
     assert (looked["certified"] <= looked["attacked"]).all()
+    assert looked["broken"].sum() == 0
     assert lines.sort_values("size")["certified"].is_monotonic_decreasing
     assert not stands.all(), "the largest attack misleads some"
 

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from robust.measure.intervals import (
+    clopper_pearson_low,
     normal,
     paired,
     percentile,
@@ -87,3 +88,20 @@ def test_paired_intervals_hold_the_truth_as_often_as_they_say() -> None:
         assert low < middle < high
         held += low <= 0.02 <= high
     assert 0.93 <= held / 300 <= 0.995
+
+
+@pytest.mark.parametrize("n", [1, 10, 1000, 100_000])
+@pytest.mark.parametrize("alpha", [0.2, 0.001])
+def test_the_least_share_is_scipys(n: int, alpha: float) -> None:
+    for count in {0, 1, n // 2, n - 1, n}:
+        theirs = stats.binomtest(count, n).proportion_ci(1 - 2 * alpha, "exact").low
+        assert clopper_pearson_low(count, n, alpha) == pytest.approx(theirs, rel=1e-9, abs=1e-12)
+    assert clopper_pearson_low(n, n, alpha) == pytest.approx(alpha ** (1 / n))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9, 0.999])
+def test_the_least_share_is_above_the_true_one_no_more_often_than_is_said(share: float) -> None:
+    n, alpha, draws = 200, 0.05, 4000
+    counts = np.random.default_rng(0).binomial(n, share, size=draws)
+    missed = np.mean([clopper_pearson_low(int(count), n, alpha) > share for count in counts])
+    assert missed <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / draws)
