@@ -9,7 +9,7 @@ import pandas as pd
 
 from robust.compare.matching import Matching, Pair, few, match
 from robust.compare.sides import Side
-from robust.measure import NATURAL, TEST_KEY, as_whole, condition_title
+from robust.measure import NATURAL, TEST_KEY, condition_title
 from robust.measure.intervals import Interval, resampling_weights, student
 from robust.measure.paired import ImageScores, image_scores, mean_difference
 from robust.runs import RunFolder
@@ -96,11 +96,9 @@ def _of(rows: pd.DataFrame, runs: Mapping[int, str]) -> pd.DataFrame:
 
 def _shared_tests(first: pd.DataFrame, second: pd.DataFrame, pair: Pair) -> pd.DataFrame:
     """The tests that both runs of every seed went through, of as many images: seed, TEST_KEY, n and both accuracies. A
-    condition that ended early stands for its whole test."""
+    condition that ended early has a partner that ended after the same images."""
     by = ["seed", *TEST_KEY, "n"]
-    tables = (
-        as_whole(_of(rows, runs))[[*by, "accuracy"]] for rows, runs in ((first, pair.first), (second, pair.second))
-    )
+    tables = (_of(rows, runs)[[*by, "accuracy"]] for rows, runs in ((first, pair.first), (second, pair.second)))
     tests = pd.merge(*tables, on=by, suffixes=("_first", "_second"))
     seeds = tests.groupby(_TEST)["seed"].transform("nunique")
     return tests[seeds == len(pair.first)]

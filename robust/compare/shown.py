@@ -8,12 +8,13 @@ from matplotlib.figure import Figure
 
 from robust.compare.differences import CONDITION, PERTURBATION, Comparison
 from robust.compare.matching import Changes, Pair, few
-from robust.document import Document, page
+from robust.document import Document
 from robust.files.report_place import check_place, write_files
 from robust.measure import condition_title
+from robust.page import document_page
 from robust.report import Drawing, Section, draw, numbers
 from robust.report.figures import COLOURS, STYLE
-from robust.report.section import Table, table_files
+from robust.report.section import Table
 from robust.report.tables import percent
 from robust.report.terminal import print_table
 from robust.runs.titles import changes
@@ -88,15 +89,14 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
     a page of somebody else's, before anything is written."""
     check_place(out)
     sections = comparison_sections(comparison)
-    places = table_files(sections)
     files: dict[str, str | bytes] = {**numbers(sections)}
     files |= {
         f"figures/{name}.svg": draw(drawing.figure, "svg")
         for section in sections
         for name, drawing in section.drawings.items()
     }
-    links = {name: f"{place}.csv" for name, place in places.items() if f"{place}.csv" in files}
-    files["index.html"] = page(Document("What changed between two sets of runs", _sides(comparison), sections), links)
+    document = Document("What changed between two sets of runs", _sides(comparison), sections)
+    files["index.html"] = document_page(document)
     write_files(out, files)
     return out / "index.html"
 

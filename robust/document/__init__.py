@@ -1,7 +1,6 @@
-"""Sections as a document of one file: a page (HTML), or a PDF that says the same."""
+"""Sections as a document: a PDF, or a page that says the same (`robust.page`)."""
 
-from robust.document.html import page
 from robust.document.pdf import pdf
 from robust.document.text import Document, texts
 
-__all__ = ["Document", "page", "pdf", "texts"]
+__all__ = ["Document", "pdf", "texts"]

@@ -7,7 +7,6 @@ from typing import Any
 import matplotlib
 import pandas as pd
 
-from robust.document.html import words
 from robust.document.text import Document, paragraphs
 from robust.errors import require
 from robust.report.section import Table
@@ -94,7 +93,7 @@ def _section_title(sheet: Any, title: str) -> None:
 def _write_table(sheet: Any, table: Table) -> None:
     shown = table.shown.astype(str)
     widths = _widths(sheet, shown)
-    aligned = tuple("LEFT" if word else "RIGHT" for word in words(shown))
+    aligned = tuple("LEFT" if word else "RIGHT" for word in _words(shown))
     options = {"text_align": aligned, "borders_layout": "HORIZONTAL_LINES", "line_height": _LINE * sheet.font_size}
     sheet.set_draw_color(200)
     options |= {"col_widths": widths, "width": sum(widths), "padding": (0.5, 1), "v_align": "TOP", "align": "LEFT"}
@@ -125,3 +124,9 @@ def _widths(sheet: Any, shown: pd.DataFrame) -> tuple[float, ...]:
     share = max(0.0, sheet.epw - sum(least)) / (sum(give) or 1)
     widths = [little + share * more for little, more in zip(least, give, strict=True)]
     return tuple(width * min(1, sheet.epw / sum(widths)) for width in widths)
+
+
+def _words(shown: pd.DataFrame) -> list[bool]:
+    """Which columns of a table are words, and no numbers, but for empty cells: they begin at the left."""
+    cells = {name: shown[name].astype(str).replace("", "0") for name in shown}
+    return [bool(pd.to_numeric(cells[name], errors="coerce").isna().any()) for name in shown]

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from robust.document import Document, page, pdf
+from robust.document import Document, pdf
 from robust.errors import check, require
 from robust.evidence.clauses import clauses_section
 from robust.evidence.identification import identification, made_at, rows_digest
@@ -21,6 +21,7 @@ from robust.evidence.subject import Subject, read_subject
 from robust.evidence.untested import untested_section
 from robust.evidence.weaknesses import weaknesses_section
 from robust.files import atomic_write
+from robust.page import document_page
 from robust.report import Section
 
 #: what a sheet is written as
@@ -60,7 +61,7 @@ def write_evidence(
     made = datetime.datetime.fromisoformat(made_at(subject))
     paths = {one: out / f"{_NAME}.{one}" for one in formats}
     for one, path in paths.items():
-        atomic_write(path, page(document) if one == "html" else pdf(document, made))
+        atomic_write(path, document_page(document) if one == "html" else pdf(document, made))
     return list(paths.values())
 
 

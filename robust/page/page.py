@@ -14,6 +14,8 @@ from jinja2 import Environment
 from jinja2.runtime import Markup
 from tqdm.auto import tqdm
 
+from robust.document import Document
+from robust.document.text import paragraphs
 from robust.files.places import check_inside
 from robust.files.report_place import check_place, write_files
 from robust.measure import only_exposed
@@ -89,6 +91,17 @@ def write_report(
     return out / "index.html"
 
 
+def document_page(document: Document) -> str:
+    """A document as a page of the same make, which can be mailed alone."""
+    content = {
+        "title": document.title,
+        "lead": [line for text in document.lead for line in paragraphs(text)],
+        "sections": _described(document.sections, {}, ()),
+        "foot": paragraphs(document.foot),
+    }
+    return _fill("page.html", {**content, **_appearance()})
+
+
 def _appearance() -> dict[str, str]:
     """What the page looks like and does, and the sum by which a browser knows the one script that it may run."""
     style, script = ((files(__package__) / f"page.{suffix}").read_text() for suffix in ("css", "js"))
@@ -152,7 +165,7 @@ def _table(place: str, table: Table, places: dict[str, str], formats: Sequence[s
         "rows": [*zip(row_names(name, shown), shown.to_numpy().tolist(), strict=True)],
         "markdown": Markup(_markdown(shown.head(_MOST_ROWS)).rstrip()),
         "more": max(0, len(shown) - _MOST_ROWS),
-        "numbers": places[text],
+        "numbers": places.get(text, ""),
         "csv": _attached(text),
         "links": [(FORMATS[one], file) for one, (file, _) in files.items()],
         "files": list(files.values()),
@@ -207,4 +220,5 @@ def _fill(template: str, content: dict[str, Any]) -> str:
     options: Any = {"trim_blocks": True, "lstrip_blocks": True, "finalize": shown}
     environment = Environment(autoescape=is_page, **options)  # noqa: S701, of Markdown `finalize` does it
     environment.filters |= {"url": lambda file: Markup(quote(file)), "code": lambda text: Markup(plain(text))}
+    environment.filters["paragraphs"] = paragraphs
     return environment.from_string((files(__package__) / template).read_text()).render(content)

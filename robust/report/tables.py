@@ -62,8 +62,9 @@ def ended_note(summary: pd.DataFrame) -> str:
         return ""
     return (
         f"{count} of {len(summary)} tests under a condition ended when their answer was known (evaluation.until): the "
-        "accuracy is that of the images looked at, the interval holds what was known then of all, and they are not "
-        "compared image by image."
+        "accuracy is that of the images looked at, and they are not compared image by image. The interval of one seed "
+        "holds what was known then of all; one over seeds does not: all seeds see the same images first, and may be "
+        "off by the same, up to what evaluation.until says."
     )
 
 

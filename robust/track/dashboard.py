@@ -55,7 +55,7 @@ def dashboard(entity: str, project: str) -> "Workspace":
             for one in (*SCORES, *MEANS)
         ),
     ]
-    ratios = [panels.SummaryMetric(one) for one in RATIOS]
+    ratios: list[Any] = [panels.SummaryMetric(one) for one in RATIOS]
     tolerated = [
         panels.BarPlot(title="how many times the natural model's level", metrics=ratios),
         *(panels.BarPlot(title=one.replace("/", " level, "), metrics=[panels.SummaryMetric(one)]) for one in LEVELS),

@@ -8,7 +8,8 @@ import re
 import pandas as pd
 import pytest
 
-from robust.document import Document, page, pdf, texts
+from robust.document import Document, pdf, texts
+from robust.page import document_page as page
 from robust.report import Section
 from robust.report.section import Table
 
@@ -81,6 +82,9 @@ def test_what_somebody_else_chose_is_text(document: Document) -> None:
 def test_columns_of_numbers_stand_at_the_right_and_the_table_fits_the_paper() -> None:
     shown = pd.DataFrame({"text": ["a", ""], "number": ["1", ""], "word" * 30: ["x" * 200, "y"]})
     text = page(Document("A sheet", [], [Section("One", "", {}, {"one": Table(shown, shown)})]))
-    assert re.findall(r"<th( class=word)?>(text|number)<", text) == [(" class=word", "text"), ("", "number")]
+    assert re.findall(r"<th scope=\"col\"( class=word)?>(text|number)<", text) == [
+        (" class=word", "text"),
+        ("", "number"),
+    ]
     (only,) = pages_of(pdf(Document("A sheet", [], [Section("One", "", {}, {"one": Table(shown, shown)})]), MADE))
     assert "x" * 200 in packed(only)
