@@ -1,6 +1,6 @@
 """Faults in how a network is shown images, found before anything long: a wrong range, a missing normalisation, ...
 
-The network is asked about a few hundred natural images as they are, and once for each of a table of hypotheses: images
+The network is asked about some natural images as they are, and once for each of a table of hypotheses: images
 from 0 to 255, images normalised by ImageNet's constants, blue first. A hypothesis under which it is right far more
 often is a finding. It is kept while others are looked for, so that two faults are found one after the other.
 """
@@ -20,7 +20,7 @@ from robust.measure.hypotheses import Hypothesis, advice, blue_first, fitting, h
 from robust.models import OutputError, ask, device_of, evaluating, gives_logits
 from robust.perturb import ImageRandom, key
 
-_AMONG = 300  # images
+_AMONG = 150  # images
 _OF_A_CLASS = 10  # images at least, where there are more classes than that leaves room for
 _MARGIN = 0.1  # by which accuracy must rise
 _SIGNIFICANT = 0.01  # the p-value, times the number of hypotheses

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -93,14 +93,12 @@ class Perturbation(nn.Module):
         ValueError where what comes back of a perturbation of the user's own is not."""
         _, channels, height, width = images.shape
         many = max(1, len(images))
-        if self.values_at_a_time and images.device.type == "cpu":
+        if self.values_at_a_time and images.device.type == "cpu" and not images.requires_grad:
             many = max(1, self.values_at_a_time // max(1, channels * height * width))
         with _without_autocast(images.device.type):
-            parts = [
-                self.apply_transform(some, **self.sample(own, (channels, height, width)))
-                for some, own in zip(images.split(many), random.split(many), strict=True)
-            ]
-        changed = torch.cat(parts) if len(parts) > 1 else parts[0]
+            each = zip(images.split(many), random.split(many), strict=True)
+            parts = (self.apply_transform(some, **self.sample(own, (channels, height, width))) for some, own in each)
+            changed = _together(parts, len(images))
         return changed if self._is_ours else sound(changed, images, self.name, bounded=self.bounded)
 
     @functools.cached_property
@@ -178,6 +176,20 @@ class DrawnStrength(Perturbation):
     def signed(self, random: ImageRandom) -> Tensor:
         """The same, of either sign."""
         return self.strength(random) * (2 * random.integers(2) - 1)
+
+
+def _together(parts: Iterable[Tensor], count: int) -> Tensor:
+    """The parts of a batch of so many images. Each is written down before the next is made, into memory that is there
+    still; all kept until the last need more than a CPU has at hand."""
+    whole, place = torch.empty(0), 0
+    for part in parts:
+        if len(part) == count:
+            whole = part
+        else:
+            whole = whole if place else part.new_empty(count, *part.shape[1:])
+            whole[place : place + len(part)] = part
+        place += len(part)
+    return whole
 
 
 def _without_autocast(device: str) -> contextlib.AbstractContextManager[object]:

@@ -12,7 +12,7 @@ Outside = Literal["nearest", "mirror", "reflect"]
 
 
 _ROWS = 16  # of a matrix, multiplied together
-_FEW = 0.65  # of a matrix, at most, that is not left out, for that to be faster
+_FEW = 0.5  # of a matrix, at most, that is not left out, for that to be faster
 
 
 def filtered(images: Tensor, down: Tensor, across: Tensor) -> Tensor:

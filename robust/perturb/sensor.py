@@ -97,6 +97,7 @@ class GaussianNoise(Perturbation):
     """
 
     name = "noise"
+    values_at_a_time = 1 << 18  # 1 MiB stays in a core's cache
 
     def __init__(self, *, std: float):
         super().__init__()
@@ -108,4 +109,4 @@ class GaussianNoise(Perturbation):
         return {"noise": random.normal(*shape).mul_(self.std)}
 
     def apply_transform(self, images: Tensor, *, noise: Tensor) -> Tensor:
-        return (images + noise.to(images.dtype)).clamp(0, 1)
+        return (images + noise.to(images.dtype)).clamp_(0, 1)

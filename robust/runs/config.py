@@ -87,7 +87,8 @@ def check_targets(config: Config, path: Path, *, reads: bool = False) -> None:
         if not (isinstance(value, str) and (_OURS.fullmatch(value) or is_allowed(value))):
             raise ValueError(
                 f"{path} names {value} (`{name}`), which is neither a part of robust nor named by choices of your own, "
-                "and is not called. If you trust it: --config-dir FOLDER, of the choices that name it."
+                "and is not called. If you trust it: --config-dir FOLDER, of choices that name it, such as a line "
+                f"`_target_: {str(value).replace(':', '.')}` in FOLDER/model/mine.yaml."
             )
 
 

@@ -26,7 +26,8 @@ _BINS = ("bin_counts", "bin_right", "bin_confidence")
 _ATTACKS = ("attack", "settings", "image", "label", "target", "threshold", "success")
 _IMAGES = ("original", "adversarial")
 _PUBLISHED = ("run", "set", "corruption", "severity", "images", "n", "accuracy", "low", "high", "label", "predicted")
-_STABILITY = ("run", "sequence", "evaluation_seed", "frames", "n", "flip_probability", "low", "high", "flips")
+_CHANGES = {"flips": 1, "distances": 18}  # of images under sequences, and the most of each between two frames
+_STABILITY = ("run", "sequence", "evaluation_seed", "frames", "n", "flip_probability", "low", "high", *_CHANGES)
 _SAMPLES = {"names": 1, "levels": 1, "images": 5, "labels": 1, "predicted": 2, "classes": 1}
 _SETTINGS = ("data", "model", "perturb", "technique", "task", "optimizer", "trainer", "evaluation", "attack", "logger")
 #: empty where a model gives no logits
@@ -221,15 +222,17 @@ def read_published(path: Path, *, predictions: bool = True) -> pd.DataFrame | No
 
 
 def read_stability(path: Path) -> pd.DataFrame | None:
-    """Tests under sequences of frames, with how many of each image's frames flip."""
+    """Tests under sequences of frames, with how much each image's predictions change."""
     if not sums.check(path):
         return None
     found = formats.read_parquet(path, _STABILITY)
-    frames, flips = found["frames"], found["flips"]
-    if not all(isinstance(one, np.ndarray) and one.dtype.kind in "iu" and one.size for one in flips):
-        raise DamagedError(path, "not all of `flips` are lists of counts")
-    if not (flips.map(len).eq(found["n"]) & flips.map(np.max).lt(frames) & flips.map(np.min).ge(0)).all():
-        raise DamagedError(path, "its `flips` are not of n images with so many frames")
+    for name, most in _CHANGES.items():
+        counts = found[name]
+        if not all(isinstance(one, np.ndarray) and one.dtype.kind in "iu" and one.size for one in counts):
+            raise DamagedError(path, f"not all of `{name}` are lists of counts")
+        within = counts.map(np.max).le(most * (found["frames"] - 1)) & counts.map(np.min).ge(0)
+        if not (counts.map(len).eq(found["n"]) & within).all():
+            raise DamagedError(path, f"its `{name}` are not of n images with so many frames")
     return found
 
 

@@ -16,7 +16,8 @@ from robust.experiment.prepare import prepare
 from robust.experiment.sequences import sequences_missing
 from robust.measure import measure_stability, planned_sequences, stability
 from robust.measure.intervals import mean_share, wilson
-from robust.measure.stability_scores import RATES, stability_scores
+from robust.measure.stability import MOST_DISTANCE, top5_distance
+from robust.measure.stability_scores import DISTANCES, FLIPS, stability_scores
 from robust.perturb import ImageRandom, key
 from robust.perturb.sequences import SEQUENCES
 from robust.report.terminal import print_results
@@ -71,6 +72,7 @@ def test_flips_are_those_that_a_loop_counts(images: ImageSet) -> None:
             for image in range(5)
         ]
         assert row["flips"].tolist() == wanted
+        assert row["distances"].tolist() == [2 * one for one in wanted], "of two classes both move by one rank"
         assert (row["frames"], row["n"]) == (len(frames), 5)
         assert row["flip_probability"] == pytest.approx(np.mean(wanted) / (len(frames) - 1))
         assert row["low"] <= row["flip_probability"] <= row["high"]
@@ -102,9 +104,30 @@ def test_frames_of_one_image_are_not_so_many_images() -> None:
     assert mean_share(np.array([0.0, 1.0, 0.0, 0.0])) == (0.25, *wilson(0.25, 4))
 
 
-def rows_of(run: str, flips: dict[str, list[int]], **other: object) -> pd.DataFrame:
-    tests = [(name, 0, 31, len(one), np.array(one)) for name, one in flips.items()]
-    rows = pd.DataFrame(tests, columns=["sequence", "evaluation_seed", "frames", "n", "flips"])
+@pytest.mark.parametrize(
+    ("before", "now", "distance"),
+    [
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [0, 1, 2, 3, 4, 10, 9, 8, 7, 6, 5], 0),  # the five are as they were
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10], 2),  # two of them change places
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [0, 1, 2, 3, 9, 5, 6, 7, 8, 10, 4], 1),  # the last is no longer among them
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [5, 0, 1, 2, 3, 4, 6, 7, 8, 9, 10], 5),  # another comes first
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [5, 6, 7, 8, 9, 10, 4, 3, 2, 1, 0], 5 + 4 + 3 + 2 + 1),  # none is
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [3, 4, 5, 6, 7, 8, 9, 10, 0, 1, 2], MOST_DISTANCE),
+        ([3, 1, 0, 2, 4, 5, 6], [1, 3, 2, 6, 5, 4, 0], 1 + 1 + 3 + 1 + 1),
+        ([0, 1, 2], [2, 1, 0], 4),
+    ],
+)
+def test_the_top_5_distance_counts_ranks_by_which_the_first_five_moved(
+    before: list[int], now: list[int], distance: int
+) -> None:
+    assert top5_distance(torch.tensor([before, before]), torch.tensor([before, now])).tolist() == [0, distance]
+
+
+def rows_of(
+    run: str, flips: dict[str, list[int]], distances: dict[str, list[int]] | None = None, **other: object
+) -> pd.DataFrame:
+    tests = [(name, 0, 31, len(one), np.array(one), (distances or flips)[name]) for name, one in flips.items()]
+    rows = pd.DataFrame(tests, columns=["sequence", "evaluation_seed", "frames", "n", "flips", "distances"])
     return rows.assign(**{"run": run, "reference": "natural-run", "technique": "constant", **other})
 
 
@@ -113,11 +136,24 @@ def test_flip_rates_stand_beside_the_natural_run() -> None:
     flips = {name: [3, 0, 3, place] for place, name in enumerate(SEQUENCES)}
     scores = stability_scores(pd.concat([natural, rows_of("mine", flips)]))
     rates = [(6 + place) / 12 for place in range(len(SEQUENCES))]
-    assert scores.loc["mine", [*RATES.values()]].tolist() == pytest.approx(rates)
+    assert scores.loc["mine", [*FLIPS.rates.values()]].tolist() == pytest.approx(rates)
     assert scores.loc["mine", "mfr"] == pytest.approx(np.mean(rates))
     assert scores.loc["mine", "mfr_low"] < np.mean(rates) < scores.loc["mine", "mfr_high"]
     assert scores.loc["mine", "mean"] == pytest.approx(np.mean(rates) * 3 / 30)
     assert scores.loc["natural-run", ["mfr", "mfr_low", "mfr_high"]].tolist() == [1, 1, 1]
+
+
+def test_top_5_distances_stand_beside_the_natural_run_too() -> None:
+    flips = {name: [3, 1] for name in SEQUENCES}
+    natural = rows_of("natural-run", flips, {name: [90, 30] for name in SEQUENCES}, technique="natural")
+    distances = {name: [60, 6 * place] for place, name in enumerate(SEQUENCES)}
+    mine = stability_scores(pd.concat([natural, rows_of("mine", flips, distances)])).loc["mine"]
+    assert mine[[*DISTANCES.each.values()]].tolist() == pytest.approx([1 + place / 10 for place in range(10)])
+    assert mine["mean_distance"] == pytest.approx(1.45)
+    assert mine["mean_distance_low"] < 1.45 < mine["mean_distance_high"] < MOST_DISTANCE
+    assert mine[[*DISTANCES.rates.values()]].tolist() == pytest.approx([(10 + place) / 20 for place in range(10)])
+    assert mine["mt5d"] == pytest.approx(1.45 / 2)
+    assert mine["mfr"] == 1
 
 
 def test_there_is_no_flip_rate_without_the_same_frames_of_a_natural_run_that_flips() -> None:
@@ -126,9 +162,9 @@ def test_there_is_no_flip_rate_without_the_same_frames_of_a_natural_run_that_fli
     natural.loc[natural["sequence"] == "tilt", "evaluation_seed"] = 1
     given = rows_of("given", flips, technique="pretrained", reference="given")
     scores = stability_scores(pd.concat([natural, rows_of("mine", flips), given]))
-    missing = scores.loc["mine", [*RATES.values(), "mfr"]].isna()
+    missing = scores.loc["mine", [*FLIPS.rates.values(), "mfr"]].isna()
     assert [*missing[missing].index] == ["fr_snow", "fr_tilt", "mfr"]
-    assert scores.loc["given", [*RATES.values()]].isna().all(), "it is no baseline"
+    assert scores.loc["given", [*FLIPS.rates.values()]].isna().all(), "it is no baseline"
     few = stability_scores(rows_of("few", {"snow": [1, 2]}))
     assert few.loc["few", "snow"] == 0.05
     assert np.isnan(few.loc["few", "mean"])
@@ -137,22 +173,24 @@ def test_there_is_no_flip_rate_without_the_same_frames_of_a_natural_run_that_fli
 def count_tests(monkeypatch: pytest.MonkeyPatch, *, stop_after: int = 99) -> list[str]:
     """The sequences that are tested, as they come."""
     made: list[str] = []
-    flips: Callable[..., object] = stability._flips
+    changes: Callable[..., object] = stability._changes
 
     def counted(model: torch.nn.Module, images: ImageSet, test: tuple[str, int]) -> object:
         if len(made) == stop_after:
             raise KeyboardInterrupt
         made.append(test[0])
-        return flips(model, images, test)
+        return changes(model, images, test)
 
-    monkeypatch.setattr(stability, "_flips", counted)
+    monkeypatch.setattr(stability, "_changes", counted)
     return made
 
 
 def figures(run: Experiment) -> list[tuple[object, ...]]:
     table = run.files.read_stability()
     assert table is not None
-    table = table.assign(flips=table["flips"].map(tuple)).sort_values("sequence")
+    table = table.assign(flips=table["flips"].map(tuple), distances=table["distances"].map(tuple)).sort_values(
+        "sequence"
+    )
     return [*table.itertuples(index=False, name=None)]
 
 
@@ -200,7 +238,10 @@ def test_the_page_and_the_terminal_show_it(
     found = [one["flip_probability"] for one in tables if one is not None]
     assert wanted == [f"{100 * one:.1f}" for pair in zip(*found, strict=True) for one in pair]
     print_results(rows, folders)
-    assert "mFR, %" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "mFR, %" in shown
+    assert "mT5D, %" in shown
+    assert each.shown["T5D, %"][0] == "100.0"
 
 
 def test_what_does_not_fit_is_refused_before_training() -> None:

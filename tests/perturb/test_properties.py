@@ -180,6 +180,13 @@ def test_an_image_is_perturbed_alike_in_a_batch_of_any_size_and_order(name):
 
 
 @every_perturbation
+def test_how_images_lie_in_memory_changes_nothing(name):
+    images = some_images(4, 3, 12, 10)
+    turned = images.to(memory_format=torch.channels_last)
+    assert_same(name, make(name)(turned, seed=1), make(name)(images, seed=1))
+
+
+@every_perturbation
 def test_what_was_perturbed_before_changes_nothing(name):
     fresh, used, images = make(name), make(name), some_images(4, 3, 6, 5)
     used(images, seed=9)

@@ -91,7 +91,8 @@ def published(chance: np.random.Generator) -> pd.DataFrame:
 def stability(chance: np.random.Generator) -> pd.DataFrame:
     about = {"sequence": ["snow"], "evaluation_seed": [0], "frames": [31], "n": [2]}
     figures = {"flip_probability": [chance.random()], "low": [0.0], "high": [1.0]}
-    return pd.DataFrame({**about, **figures, "flips": [chance.integers(0, 31, 2).astype(np.uint8)]})
+    changes = {name: [chance.integers(0, 31, 2).astype(np.int16)] for name in ("flips", "distances")}
+    return pd.DataFrame({**about, **figures, **changes})
 
 
 def write_whole(run: Experiment, seed: int) -> None:

@@ -149,7 +149,7 @@ class MotionBlur(Corruption):
 def motion_blur(images: Tensor, radius: int, sigma: float, angle: Tensor) -> Tensor:
     """Images moved along an `angle` in degrees, shape (batch,), as ImageMagick moves them: 2 radius + 1 pixels of a
     line, each nearest to it, with the weights of half a Gaussian."""
-    batch, channels, height, width = images.shape
+    channels, height, width = images.shape[1:]
     steps = torch.arange(2 * radius + 1, dtype=torch.float64)
     weights = torch.exp(-0.5 * (steps / sigma) ** 2)
     weights = weights / weights.sum()
@@ -157,25 +157,30 @@ def motion_blur(images: Tensor, radius: int, sigma: float, angle: Tensor) -> Ten
     turned = torch.deg2rad(angle.double())[:, None]
     down, across = ((steps * one - 0.5).ceil().long() for one in (turned.sin(), turned.cos()))
     (top, bottom), (left, right) = ((-one.amin().clamp_max(0), one.amax().clamp_min(0)) for one in (down, across))
-    padded = functional.pad(images, [int(one) for one in (left, right, top, bottom)], mode="replicate")
+    sides = [int(one) for one in (left, right, top, bottom + 1)]  # one row more than any step reaches
+    padded = functional.pad(images, sides, mode="replicate").contiguous()
     row, length = padded.shape[3], (height - 1) * padded.shape[3] + width
     passed = (down + top) * row + across + left  # pixels, counted row by row
-    total = images.new_zeros(batch, channels, height * row)
-    for step, weight in enumerate(weights[: len(steps)].tolist()):
-        total[..., :length].add_(_from(padded.flatten(2), passed[:, step], length), alpha=weight)
-    return total.view(batch, channels, height, row)[..., :width]
+    total = _summed(padded.flatten(2), passed, weights[: len(steps)].to(images), length)
+    return total.as_strided(images.shape, (channels * length, length, row, 1))
 
 
-def _from(values: Tensor, first: Tensor, length: int) -> Tensor:
-    """So many values, shape (batch, channels, length), of each row of (batch, channels, values), from its `first` one
-    on, shape (batch,)."""
+def _summed(values: Tensor, firsts: Tensor, weights: Tensor, length: int) -> Tensor:
+    """Sums of pieces of rows of `values`, shape (batch, channels, n), each so long: of those that begin at an image's
+    `firsts`, shape (batch, pieces), each times its weight, shape (pieces,). None ends with a row."""
     batch, channels, count = values.shape
     if values.requires_grad:
-        places = first[:, None, None] + torch.arange(length, device=first.device)
-        return values.gather(2, places.expand(-1, channels, -1))
-    starts = torch.arange(batch * channels, device=first.device) * count + first.repeat_interleave(channels)
-    every = values.as_strided((batch * channels * count - length + 1, length), (1, 1))  # without a copy
-    return every.index_select(0, starts).view(batch, channels, length)
+        total = values.new_zeros(batch, channels, length)
+        for first, weight in zip(firsts.unbind(1), weights, strict=True):
+            places = first[:, None, None] + torch.arange(length, device=first.device)
+            total = total + weight * values.gather(2, places.expand(-1, channels, -1))
+        return total
+    starts = torch.arange(batch * channels, device=firsts.device).view(batch, channels, 1) * count
+    starts = (starts + firsts[:, None]).flatten(0, 1)
+    every = values.as_strided((values.numel() - length + 1, length), (1, 1))  # all pieces, without a copy, and
+    unused = len(every) - 1  # with a `padding_idx` none is made to sum them either
+    each = weights.expand_as(starts)
+    return functional.embedding_bag(starts, every, mode="sum", per_sample_weights=each, padding_idx=unused)
 
 
 class ZoomBlur(Corruption):

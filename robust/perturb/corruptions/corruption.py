@@ -8,6 +8,8 @@ from robust.perturb.base import Perturbation
 from robust.perturb.corruptions.severity import check_severity, constants
 from robust.perturb.random import ImageRandom
 
+#: `values_at_a_time` of those that take many small steps
+MANY = 1 << 20
 _GREY = (0.299, 0.587, 0.114)  # of red, green and blue, in how bright a pixel is
 
 
@@ -35,7 +37,7 @@ class Corruption(Perturbation):
         if not self.severity or not len(images):
             return images.clone()
         own = self._constants(*images.shape[2:])
-        return self.corrupt(images, *own, **drawn).clamp(0, 1)
+        return self.corrupt(images, *own, **drawn).clamp_(0, 1)
 
     def _constants(self, height: int, width: int) -> tuple[float, ...]:
         return constants(self.constants_of or self.name, self.severity, min(height, width))

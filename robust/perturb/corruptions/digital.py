@@ -5,7 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
-from robust.perturb.corruptions.corruption import Corruption
+from robust.perturb.corruptions.corruption import MANY, Corruption
 from robust.perturb.corruptions.jpeg import through_jpeg
 from robust.perturb.filters import filtered, gaussian_matrix
 from robust.perturb.random import ImageRandom
@@ -50,9 +50,10 @@ class ElasticTransform(Corruption):
     `elastic_transform`. What lies outside is the mirror image."""
 
     name = "elastic_transform"
+    values_at_a_time = MANY
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
-        field = random.words(2, *shape[1:]).float().mul_(2**-31)
+        field = random.small_integers(256, 2, *shape[1:]).float().sub_(127.5).div_(128)
         return {"points": 2 * random.uniform(3, 2) - 1, "field": field}
 
     def corrupt(

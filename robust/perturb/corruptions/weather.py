@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from robust.perturb.corruptions.blur import motion_blur, zoom_matrix
-from robust.perturb.corruptions.corruption import Corruption, brightness_of
+from robust.perturb.corruptions.corruption import MANY, Corruption, brightness_of
 from robust.perturb.filters import filtered
 from robust.perturb.random import ImageRandom
 
@@ -18,6 +18,7 @@ class Snow(Corruption):
     """Makes a picture paler and lets flakes fall over it, in two directions: `snow`."""
 
     name = "snow"
+    values_at_a_time = MANY
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         return {"field": random.normal(*shape[1:]), "angle": random.uniform() * 90 - 135}
@@ -30,10 +31,10 @@ def snowed(images: Tensor, field: Tensor, angle: Tensor, *constants: float) -> T
     """Images under flakes that a normal `field`, shape (batch, height, width), makes and that fall along an `angle` in
     degrees, shape (batch,); they may leave [0, 1]. The constants are `snow`'s."""
     mean, deviation, size, least, radius, sigma, mix = constants
-    flakes = filtered(mean + deviation * field, *(zoom_matrix(side, size) for side in images.shape[2:]))
+    flakes = filtered(field, *(zoom_matrix(side, size) for side in images.shape[2:])).mul_(deviation).add_(mean)
     flakes = functional.threshold(flakes, math.nextafter(least, 0), 0).clamp_(0, 1).mul_(255).floor_().div_(255)
     fallen = motion_blur(flakes[:, None], round(radius), sigma, angle).to(images.dtype)
-    pale = torch.maximum(images, 1.5 * brightness_of(images) + 0.5).mul_(1 - mix).add_(images, alpha=mix)
+    pale = torch.maximum(images, brightness_of(images).mul_(1.5).add_(0.5)).lerp_(images, mix)
     return pale.add_(fallen + fallen.rot90(2, (2, 3)))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure.stability_scores import RATES
+from robust.measure.stability_scores import DISTANCES, FLIPS
 from robust.report.section import Section, Table
 from robust.report.stability import stability_table
 from robust.report.tables import varying, with_interval
@@ -17,7 +17,10 @@ _TEXT = (
     "not as the picture without."
 )
 _EACH = "Flip probability: of an image's frames, which share flips; the mean over images."
-_RATE = " Flip rate (FR): beside that of the natural model, below 100 % is better; none where that never flips."
+_RATE = (
+    " Flip rate (FR): beside that of the natural model, below 100 % is better; none where that never flips. T5D: the "
+    "same of the top-5 distance, by how many ranks the five likeliest classes move."
+)
 _ABOUT, _ENDS = ("title", "data", "model", "seeds", "n"), ("", "_low", "_high")
 
 
@@ -32,12 +35,13 @@ def stability_section(folders: Sequence[Path]) -> Section:
 def _each(lines: pd.DataFrame) -> Table:
     """A line for each sequence and kind of run."""
     parts = []
-    for name, rate in RATES.items():
-        columns = {f"{own}{end}": title + end for own, title in ((name, "flips"), (rate, "fr")) for end in _ENDS}
+    for name in FLIPS.each:
+        own = {FLIPS.each[name]: "flips", FLIPS.rates[name]: "fr", DISTANCES.rates[name]: "t5d"}
+        columns = {f"{figure}{end}": title + end for figure, title in own.items() for end in _ENDS}
         parts.append(lines[[*_ABOUT, *columns]].rename(columns=columns).assign(sequence=name))
     each = pd.concat(parts, ignore_index=True)
     about = {name: each[name] for name in ("sequence", *varying(lines))}
-    cells = {"flip probability, %": "flips", "FR, %": "fr"}
+    cells = {"flip probability, %": "flips", "FR, %": "fr", "T5D, %": "t5d"}
     shown = {
         title: [with_interval(line, name) for _, line in each.iterrows()]
         for title, name in cells.items()
