@@ -28,7 +28,7 @@ class Progress:
         if self._says and now - self._said > self._every_s and self._done < self._total:
             left = (now - self._begun) / self._done * (self._total - self._done)
             done = f"{self._done:,} of {self._total:,} {self._unit}s"
-            sys.stderr.write(f"{self._title}: {done}, {_about(left)} left\n")
+            sys.stderr.write(f"{self._title}: {done}, {about(left)} left\n")
             sys.stderr.flush()
             self._said = now
 
@@ -39,6 +39,8 @@ class Progress:
         self._bar.close()
 
 
-def _about(seconds: float) -> str:
+def about(seconds: float) -> str:
     """A duration in words."""
-    return f"about {seconds:.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} minutes"
+    if seconds < 100:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} minutes" if seconds < 6000 else f"about {seconds / 3600:.1f} hours"

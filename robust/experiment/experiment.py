@@ -71,7 +71,7 @@ class Experiment:
         settings = ((key, value) for key, value in said if "." in key and is_setting(key, self.config))
         return " ".join([self.identity.title, *(f"{key.rpartition('.')[2]}={value}" for key, value in settings)])
 
-    @property
+    @functools.cached_property
     def settings(self) -> list[str]:
         """What its command sets that makes it the run that it is and that its identity does not say, such as
         "optimizer=sgd"; the last of each key."""

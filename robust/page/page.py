@@ -98,8 +98,10 @@ def _appearance() -> dict[str, str]:
 
 def _data_names(rows: pd.DataFrame, folders: Sequence[Path]) -> list[str]:
     """What the data of each run is called: of one's own images, by the folder or file that they lie in."""
-    lies = {folder.name: Path(setting(folder, "data.path")).name for folder in folders}
-    return [lies.get(run) or data for run, data in rows[["run", "data"]].drop_duplicates().to_numpy()]
+    places = {folder.name: folder for folder in folders}
+    kinds = rows.drop_duplicates(["kind", "data"])[["run", "data"]].to_numpy()
+    lies = {run: Path(setting(places[run], "data.path")).name for run, _ in kinds if run in places}
+    return [lies.get(run) or data for run, data in kinds]
 
 
 def _described(found: Sequence[Section], places: dict[str, str], formats: Sequence[str]) -> list[dict[str, Any]]:

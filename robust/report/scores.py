@@ -9,7 +9,7 @@ import pandas as pd
 from robust.measure import NATURAL, SUITES, condition_title
 from robust.measure.exposure import exposed_mean, exposure_columns, knows_exposure
 from robust.measure.suites import comparable_suites, suite_text
-from robust.measure.summary import seeds_line
+from robust.measure.summary import seeds_lines
 from robust.report.exposure import LEGEND, marked
 from robust.report.tables import ended_note, intervals_note, percent, varying, with_half, with_interval
 from robust.runs.settings import kept_epoch
@@ -94,9 +94,10 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
     """The lines as one reads them, in percent: `67.2 → 98.1` is the natural model's accuracy and this model's. Means
     over seeds have their interval, or with `intervals` false half its width (±)."""
     lines, cell = scores.lines, with_interval if intervals else with_half
+    records = lines.to_dict("records")
 
     def cells(name: str) -> list[str]:
-        found = [cell(line, name) for _, line in lines.iterrows()]
+        found = [cell(line, name) for line in records]
         found = marked(found, lines.get(f"{name}_exposure", [""] * len(lines)))
         return _from_to(lines.get(f"{name}_before"), found)
 
@@ -166,8 +167,7 @@ def _lines(summary: pd.DataFrame, means: pd.DataFrame, before: pd.DataFrame) -> 
     lines = kinds["compared"].agg(compared="any", seeds="size")
     compared = lines.pop("compared")
     figures = means.reindex(runs.index).assign(natural=natural).join(before.add_suffix("_before"))
-    of_kinds = figures.groupby([runs[name] for name in _LINE], sort=False, dropna=False)
-    lines = lines.join(of_kinds.apply(lambda mine: pd.Series(seeds_line(mine, figures))))
+    lines = lines.join(seeds_lines(figures, [runs[name] for name in _LINE]))
     for name in means:
         lines[f"{name}_before"] = lines[f"{name}_before"].where(compared & lines[name].notna())
     lines = lines.join(_hardest(summary))
@@ -188,8 +188,12 @@ def _hardest(summary: pd.DataFrame) -> pd.DataFrame:
     runs = grouped.size()
     tests = tests[runs == runs.groupby(_LINE, dropna=False).transform("max")].reset_index()
     order = tests["before"].fillna(tests["mean"])
-    kinds = order.groupby([tests[name] for name in _LINE], sort=False, dropna=False)
-    least, ties = tests.loc[kinds.idxmin()], kinds.transform(lambda one: (one == one.min()).sum())
+    by = [tests[name] for name in _LINE]
+    kinds = order.groupby(by, sort=False, dropna=False)
+    least, ties = (
+        tests.loc[kinds.idxmin()],
+        (order == kinds.transform("min")).groupby(by, dropna=False).transform("sum"),
+    )
     titles = [
         condition_title(*test) + (f" (tie of {tied})" if tied > 1 else "")
         for test, tied in zip(least[_TEST].itertuples(False, None), ties[least.index], strict=True)

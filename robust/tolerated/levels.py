@@ -86,7 +86,9 @@ def tolerated_levels(
     summary = summary_table(rows, folders)
     runs = summary.drop_duplicates("run").set_index("run")
     references = runs["reference"].map(lambda own: beside or own)
-    read = {folder: tests for folder in folders if folder.name in runs.index and (tests := _tests(folder, only))}
+    levels = rows.groupby(["run", "test_perturbation"])["test_level"].nunique()
+    enough = set(levels[levels >= _FEWEST].index.get_level_values("run"))
+    read = {folder: tests for folder in folders if folder.name in enough and (tests := _tests(folder, only))}
     found = _found(read, references, _wanted(read, target, share), resamples)
     about = pd.DataFrame([*found], columns=["run", "perturbation"]).join(runs, on="run")
     lines = []

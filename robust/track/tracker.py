@@ -102,8 +102,10 @@ def track_run(
     rows: pd.DataFrame,
     confusion: pd.DataFrame,
     pictures: Mapping[str, Picture],
+    price: Mapping[str, Any],
 ) -> None:
-    """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures."""
+    """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures; and
+    its `price`, as in its status.json."""
     conditions, suites = summary["conditions"], summary.get("suites", {})
     means = {condition_title(one["test_perturbation"], one["test_level"]): one["mean"] for one in conditions}
     tracker.log_scores(
@@ -112,6 +114,7 @@ def track_run(
             "accuracy/worst_condition": condition_title(*summary["worst_condition"]),
             **{f"{name}/{suite}": own[name] for suite, own in suites.items() for name in ("mean", "worst")},
             **{f"conditions/{name}": mean for name, mean in means.items()},
+            **{f"price/{name}": value for name, value in price.items() if not isinstance(value, Mapping)},
         }
     )
     tracker.log_tables({"rows": rows, "confusion": confusion, "conditions": pd.DataFrame(conditions)})
