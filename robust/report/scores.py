@@ -11,7 +11,8 @@ from robust.measure.exposure import exposed_mean, exposure_columns, knows_exposu
 from robust.measure.suites import comparable_suites, suite_text
 from robust.measure.summary import seeds_lines
 from robust.report.exposure import LEGEND, marked
-from robust.report.tables import ended_note, intervals_note, percent, varying, with_half, with_interval
+from robust.report.tables import amount, ended_note, intervals_note, percent, varying, with_half, with_interval
+from robust.runs import prices
 from robust.runs.settings import kept_epoch
 from robust.runs.titles import given_beside, kind_folders, only_measured, short_models
 
@@ -24,6 +25,8 @@ _MOST_NAMED = 3  # lines that a sentence names
 _ENDS = ("", "_low", "_high", "_before")
 _ARROWS = "a → b: accuracy of the natural model → of this model, in the same trials."
 _WORST = "Worst condition: where {} is least accurate, of all that this model was tested under; worst accuracy: there."
+_PRICE = ["price.seconds", "price.joules"]
+_COST = "Seconds, joules: of one run, with its tests; status.json says more."
 _WHOSE = {True: "the natural model (or, without one, this model)", False: "this model"}
 
 
@@ -72,6 +75,9 @@ def score_table(
     lines = lines.drop(columns=[f"{name}{end}" for name in hidden for end in _ENDS], errors="ignore")
     if knows_exposure(summary):
         lines = lines.join(exposure_columns(summary, own, [*shown, *conditions], by=_KIND), on=_KIND)
+    if len(cost := prices(folders)):
+        cost = runs.join(cost)[[*_KIND, *_PRICE]].groupby(_KIND)[_PRICE].mean()
+        lines = lines.join(cost, on=_KIND)
     shared, settings = given_beside(runs.set_index("kind")["title"].to_dict(), kind_folders(folders, runs))
     compared = bool(lines["won"].notna().any())
     note = [
@@ -81,6 +87,7 @@ def score_table(
         "" if (summary["test_perturbation"] == NATURAL).all() else _WORST.format(_WHOSE[compared]),
         _note(suites, lines, summary, shown) if shown or not conditions else "",
         ended_note(summary),
+        _COST if _PRICE[0] in lines else "",
         LEGEND if knows_exposure(summary) else "",
         _untested(summary),
         _baselines(summary),
@@ -110,12 +117,13 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
             **{f"{name}, %": cells(name) for name in ("natural", *scores.suites, *scores.conditions)},
         }
     )
+    cost = {one.partition(".")[2]: lines[one].map(amount) for one in _PRICE if one in lines}
     if (lines["hardest"] == NATURAL).all():  # nothing else was tested
-        return shown
+        return shown.assign(**cost)
     before = lines["before"].where(lines["won"].notna())
     worst = marked(lines["hardest"], lines.get("hardest_exposure", [""] * len(lines)))
     after = _from_to(before, [percent(value) for value in lines["after"]])
-    return shown.assign(**{"worst condition": worst, "worst accuracy, %": after})
+    return shown.assign(**{"worst condition": worst, "worst accuracy, %": after}, **cost)
 
 
 def _about(lines: pd.DataFrame) -> dict[str, pd.Series]:

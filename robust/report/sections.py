@@ -22,6 +22,7 @@ from robust.report.scores import score_table, shown_scores
 from robust.report.section import Section, Table
 from robust.report.studies import studies
 from robust.report.tables import (
+    amount,
     calibration_columns,
     ended_note,
     interval_column,
@@ -30,7 +31,7 @@ from robust.report.tables import (
     percentages,
     summary_table,
 )
-from robust.runs import RunFolder, with_distances
+from robust.runs import RunFolder, prices, with_distances
 from robust.runs.settings import keeps_best, kept_epoch
 
 _MOST_LINES = 12  # kinds of runs that one can tell apart in a figure
@@ -216,6 +217,14 @@ def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
     )
 
 
+def _price_cells(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """What a run cost, as a table shows it; GPUs where some run had one."""
+    columns = {"seconds": ("seconds", 1), "GPU-seconds": ("gpu_seconds", 1), "joules": ("joules", 1)}
+    columns |= {"memory, MB": ("peak_bytes", 1e6), "GPU memory, MB": ("gpu_peak_bytes", 1e6)}
+    found = {title: table[f"price.{name}"] / unit for title, (name, unit) in columns.items()}
+    return {title: figures.map(amount) for title, figures in found.items() if figures.any()}
+
+
 def _runs(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
     """Where each run lies, and which natural run it is compared with."""
     runs = summary.drop_duplicates("run")
@@ -228,4 +237,8 @@ def _runs(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
     if any(kept := [kept_epoch(places[one.run]) if one.kind in best else "" for one in runs.itertuples()]):
         shown["kept after"] = kept
     note = "Compared with: the natural run that was trained with the same settings, or that the run starts from."
+    if len(cost := prices(places[run] for run in table["run"])):
+        table = table.join(cost, on="run")
+        shown = shown.assign(**_price_cells(table))
+        note += f" Joules by {' or '.join(table['price.joules_by'].dropna().unique())}; memory: the most at once."
     return Section("Runs", "", {}, {"runs": Table(shown, table, note)} if len(table) else {})

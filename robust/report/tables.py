@@ -78,6 +78,11 @@ def percent(value: float, *, sign: bool = False) -> str:
     return "" if pd.isna(value) else f"{100 * value:{'+' if sign else ''}.1f}"
 
 
+def amount(value: float) -> str:
+    """Seconds, joules or bytes, to about three digits; nothing for NaN."""
+    return "" if pd.isna(value) else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def percentages(table: pd.DataFrame) -> pd.DataFrame:
     """Fractions as percentages, everything else as it is."""
     return table.assign(**{name: table[name].map(percent) for name in table.select_dtypes(float)})

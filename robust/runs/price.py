@@ -17,6 +17,8 @@ import psutil
 
 #: watts of a busy core, and of a GPU, where nothing measures them
 CORE_WATTS, GPU_WATTS = 10, 300
+#: what tables show
+SHOWN = ("seconds", "cpu_seconds", "gpu_seconds", "joules", "joules_by", "peak_bytes", "gpu_peak_bytes")
 _RAPL = Path("/sys/class/powercap")
 _MOST = ("peak_bytes", "gpu_peak_bytes")  # of which a run's is the greatest of its sessions
 
@@ -24,11 +26,11 @@ _MOST = ("peak_bytes", "gpu_peak_bytes")  # of which a run's is the greatest of 
 class Meter:
     """What the parts of a run cost, from now on; it holds so many `gpus`.
 
-    `durations_s`: seconds of each part.
+    `durations_s`: seconds of each part. `rapl` is where the system shows RAPL.
     """
 
-    def __init__(self, *, gpus: int = 0) -> None:
-        self.gpus = gpus
+    def __init__(self, *, gpus: int = 0, rapl: Path = _RAPL) -> None:
+        self.gpus, self.rapl = gpus, rapl
         self.durations_s: dict[str, float] = {}
         self._cpu_s: dict[str, float] = {}
         self._work: dict[str, int] = {}
@@ -44,7 +46,7 @@ class Meter:
     def part(self, name: str, *, work: int = 0) -> Iterator[None]:
         """Counts what is done inside as a part; `work` is how much that was: images times epochs, or tests, or attacks;
         0 where that is not known."""
-        start, cpu, busy, rapl, nvml = time.monotonic(), _cpu_s(), _busy_s(), _rapl_j(), _nvml_j(self.gpus)
+        start, cpu, busy, rapl, nvml = time.monotonic(), _cpu_s(), _busy_s(), _rapl_j(self.rapl), _nvml_j(self.gpus)
         try:
             yield
             self._work[name] = self._work.get(name, 0) + work
@@ -53,7 +55,7 @@ class Meter:
             self.durations_s[name] = self.durations_s.get(name, 0) + seconds
             self._cpu_s[name] = self._cpu_s.get(name, 0) + mine
             share = min(1.0, mine / max(_busy_s() - busy, 1e-9))
-            self._add("rapl", _spent(rapl, _rapl_j()), share, f"{CORE_WATTS} W a core", mine * CORE_WATTS)
+            self._add("rapl", _spent(rapl, _rapl_j(self.rapl)), share, f"{CORE_WATTS} W a core", mine * CORE_WATTS)
             if self.gpus:
                 usual = seconds * self.gpus * GPU_WATTS
                 self._add(
@@ -124,10 +126,10 @@ def _busy_s() -> float:
     return sum(times) - times.idle - getattr(times, "iowait", 0)
 
 
-def _rapl_j() -> dict[str, float]:
+def _rapl_j(place: Path) -> dict[str, float]:
     """Joules of each processor since it started; nothing where that cannot be read."""
     try:
-        return {one.name: int((one / "energy_uj").read_text()) / 1e6 for one in _RAPL.glob("intel-rapl:?")}
+        return {one.name: int((one / "energy_uj").read_text()) / 1e6 for one in place.glob("intel-rapl:?")}
     except (OSError, ValueError):
         return {}
 
