@@ -66,14 +66,9 @@ def test_scores_are_named_as_a_dashboard_shows_them() -> None:
     scores["suites"] = {suite: {"mean": 0.5, "worst": 0.4} for suite in SUITES}
     heard = Heard()
     rows, confusion = pd.DataFrame({"accuracy": [0.9]}), pd.DataFrame({"count": [3]})
-    track_run(
-        heard,
-        summary={**scores, "conditions": conditions},
-        rows=rows,
-        confusion=confusion,
-        pictures={},
-        price={"seconds": 2.5, "work": {"train": 3}},
-    )
+    told = {"summary": {**scores, "conditions": conditions}, "rows": rows, "confusion": confusion, "pictures": {}}
+    track_run(heard, **told, price={"seconds": 2.5, "work": {"train": 3}})
+    assert {name: value for name, value in heard.scores.items() if "price" in name} == {"price/seconds": 2.5}
     assert heard.scores["accuracy/worst_condition"] == "noise 0.5"
     assert heard.scores["conditions/noise 0.5"] == 0.4
     assert {*SCORES, *MEANS} <= set(heard.scores)
