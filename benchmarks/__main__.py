@@ -21,6 +21,7 @@ from benchmarks.environment import bench_environment
 from benchmarks.pairs import Result
 from benchmarks.perturbing import bench_perturbing
 from benchmarks.photographing import bench_photographing
+from benchmarks.pricing import bench_pricing
 from benchmarks.tolerating import bench_tolerating
 from benchmarks.training import bench_resnet, bench_testing, bench_training, mnist_is_there
 from robust.errors import run_command
@@ -33,6 +34,7 @@ _MNIST = {
     "testing": bench_testing,
     "memory": bench_memory,
     "tolerating": bench_tolerating,
+    "pricing": bench_pricing,
 }
 _SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "start": bench_start,

@@ -157,14 +157,14 @@ def _collect(runs: list[str], out: Path) -> None:
 
     Writes rows.parquet and rows.csv into the working folder, or what --out names: tables/digits.parquet and
     tables/digits.csv. A row is a trial: accuracy of one model under one condition, with the settings in which runs
-    differ.
+    differ, and what the run cost: price.seconds, price.joules and others.
 
     $ robust collect runs
     $ robust collect runs --out tables/digits
     """
-    from robust.runs import collect, find_runs, with_settings, write_table
+    from robust.runs import collect, find_runs, prices, with_settings, write_table
 
-    rows = with_settings(collect(folders := find_runs(runs)), folders)
+    rows = with_settings(collect(folders := find_runs(runs)), folders).join(prices(folders), on="run")
     with started():
         paths = write_table(rows, out)
     print(f"{len(rows)} rows of {rows['run'].nunique()} runs: {', '.join(map(str, paths))}")

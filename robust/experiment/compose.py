@@ -1,6 +1,7 @@
 """The configuration of a run, of what the command line says: composed by Hydra, as plain values."""
 
 import functools
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -132,8 +133,9 @@ class _Base:
 
     def with_values(self, values: Mapping[str, Any]) -> Config:
         """The configuration with other values; all that they do not touch is shared."""
-        touched = self._touched(frozenset(values))
-        changed = {**values, **self._refreshed(values, touched - {*values})}
+        touched = {one for name in values for one in self._touched(name)}
+        weighty = {name: value for name, value in values.items() if len(self._touched(name)) > 1}
+        changed = {**values, **self._refreshed(json.dumps(weighty), frozenset(touched - {*values}))}
         for one in self.keys:
             wrong = self._fault(one, changed[one.name]) if one.name in changed else self.wrong.get(one.name)
             if wrong and one.name in values:
@@ -142,10 +144,12 @@ class _Base:
                 raise wrong
         return self.resolved.changed(changed) if changed else self.resolved
 
-    def _refreshed(self, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-        """What these keys' values come to where others are given."""
+    @functools.lru_cache(maxsize=1024)  # noqa: B019, runs of a sweep differ in what nothing refers to, such as the seed
+    def _refreshed(self, given: str, names: frozenset[str]) -> dict[str, Any]:
+        """What these keys' values come to where others are given, as JSON."""
         if not names:
             return {}
+        values = json.loads(given)
         try:
             for name, value in values.items():
                 OmegaConf.update(self.composed, name, value, merge=False)
@@ -155,10 +159,10 @@ class _Base:
             for name in values:
                 OmegaConf.update(self.composed, name, self.raw[name], merge=False)
 
-    @functools.lru_cache(maxsize=256)  # noqa: B019, as many as there are sweeps over some keys
-    def _touched(self, keys: frozenset[str]) -> frozenset[str]:
-        """These keys, and all whose values may hang on them."""
-        touched = set(keys)
+    @functools.lru_cache(maxsize=256)  # noqa: B019, as many as there are keys that sweeps set
+    def _touched(self, key: str) -> frozenset[str]:
+        """This key, and all whose values may hang on it."""
+        touched = {key}
         while more := {
             name
             for name, words in self.refers.items()

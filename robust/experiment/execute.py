@@ -1,10 +1,9 @@
 """One run, from the claim on its folder to the record of how it ended."""
 
-import contextlib
 import logging
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytorch_lightning as pl
 
 from robust.errors import one_line
 from robust.experiment.build import build_tracker
-from robust.experiment.evaluate import attack_missing, has_diverged, measure_cost, measure_missing, measure_others
+from robust.experiment.cost import cost_missing, measure_cost
+from robust.experiment.evaluate import attack_missing, has_diverged, load_for_tests, measure_missing, measure_others
 from robust.experiment.experiment import Experiment
 from robust.experiment.exposure import distances_missing
 from robust.experiment.given import given_files
@@ -21,8 +21,9 @@ from robust.experiment.published import from_anywhere
 from robust.experiment.threads import computing
 from robust.experiment.train import follow, train
 from robust.experiment.until import waits_for_natural
+from robust.experiment.work import work_left
 from robust.files.claiming import Claim, TakenOverError, describe, say
-from robust.learn import DivergedError, PausedError
+from robust.learn import DivergedError, PausedError, on_gpu
 from robust.models import IMAGENET
 from robust.runs import (
     ClaimedError,
@@ -40,6 +41,7 @@ from robust.runs import (
     write_status,
 )
 from robust.runs.config import Config
+from robust.runs.price import Meter, total
 from robust.track import TrackedRun, Tracker, opened, track_run, tracking_key
 
 _log = logging.getLogger(__name__)
@@ -117,28 +119,29 @@ def _log_what_was(claim: Claim, waited: str) -> None:
 
 def _complete(run: Experiment, warned: Sequence[str], callbacks: Sequence[pl.Callback]) -> None:
     """Trains and measures what is left, and records how that ended, and what was `warned` of."""
-    durations: dict[str, float] = {}
-    files = run.files
+    files, left = run.files, work_left(run)
+    meter = Meter(gpus=run.processes if on_gpu(run.config.trainer.accelerator) else 0)
     parents = {part: one.identity.kind for part, one in run.parents.items()}
     about: dict[str, Any] = {"identity": run.identity.as_dict(), "parents": parents}
     about |= {"settings": run.settings, "warnings": warned, "trained_on": run.trained_on}
+    about["durations_s"] = meter.durations_s
     try:
         if not run.where:  # else it is as it was
             files.write_config(_from_anywhere(run.config))
         with opened(_tracker(run)) as tracker:
             if not _is_trained(run):
-                with _timed(durations, "train"):
+                with meter.part("train", work=0 if files.checkpoint.is_file() else left["train"]):
                     train(run, tracker.logger, callbacks)
             files.checkpoint.unlink(missing_ok=True)  # here, so that a process that is killed leaves none for good
-            with _timed(durations, "measure"):
+            with meter.part("measure", work=left["measure"]):
                 measure_missing(run)
                 measure_others(run)
-            if run.misses_cost():
-                about["cost"] = measure_cost(run)
-            with _timed(durations, "attack"):
+            if cost_missing(run):
+                about["cost"] = measure_cost(run, load_for_tests(run))
+            with meter.part("attack", work=left["attack"]):
                 attack_missing(run)
             if run.conditions and tracker.shows:
-                _tell(tracker, run)
+                _tell(tracker, run, meter.price())
     except (ClaimedError, GoneError, PausedError):
         raise
     except Exception as error:
@@ -147,11 +150,11 @@ def _complete(run: Experiment, warned: Sequence[str], callbacks: Sequence[pl.Cal
         if isinstance(error, DivergedError):
             files.checkpoint.unlink(missing_ok=True)
         _log.exception("failed")
-        write_status(run.folder, State.FAILED, reason=one_line(error), durations_s=durations, **about)
+        write_status(run.folder, State.FAILED, reason=one_line(error), price=meter.price(), **about)
     else:
         told = [key] if (key := tracking_key(run.config.logger["_target_"])) else []
-        write_status(run.folder, State.DONE, durations_s=durations, tracked=told, sources=run.sources, **about)
-        _log.info("done: %s", durations)
+        write_status(run.folder, State.DONE, price=meter.price(), tracked=told, sources=run.sources, **about)
+        _log.info("done: %s", meter.durations_s)
 
 
 def _is_trained(run: Experiment) -> bool:
@@ -186,8 +189,8 @@ def _tracker(run: Experiment) -> Tracker:
     return build_tracker(config.logger, about)
 
 
-def _tell(tracker: Tracker, run: Experiment) -> None:
-    """Tells a tracker what was measured."""
+def _tell(tracker: Tracker, run: Experiment, price: Mapping[str, Any]) -> None:
+    """Tells a tracker what was measured, and what that cost, with what it cost before."""
     from robust.page import brief  # draws: a second that nothing need wait for
     from robust.report import run_drawings
     from robust.tolerated import tolerated_levels
@@ -206,6 +209,7 @@ def _tell(tracker: Tracker, run: Experiment) -> None:
         pictures=run_drawings(run.folder),
         found=brief(rows, folders).table(),
         tolerated=levels[levels["kind"] == run.identity.kind],
+        price=total([(run.files.read_record() or {}).get("price", {}), price]),
     )
 
 
@@ -224,12 +228,3 @@ def _from_anywhere(config: Config) -> Config:
 def _is_queued_again(error: Exception) -> bool:
     """Whether Slurm is about to end this job to start it again: with it goes the command that asked for that."""
     return isinstance(error, subprocess.CalledProcessError) and "requeue" in error.cmd
-
-
-@contextlib.contextmanager
-def _timed(durations: dict[str, float], name: str) -> Iterator[None]:
-    start = time.monotonic()
-    try:
-        yield
-    finally:
-        durations[name] = time.monotonic() - start

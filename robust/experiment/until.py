@@ -21,6 +21,7 @@ from robust.measure import (
     planned_tests,
 )
 from robust.runs.contents import if_sound
+from robust.runs.glance import has_whole_tests
 from robust.runs.tables import whole_tests
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def tests_missing(run: "Experiment", stale: Collection[str]) -> list[Test]:
     """Those that this evaluation asks for and that were not made yet, or under what is `stale`. With `evaluation.until`
     none of a condition that ended early and is known as well as is asked now."""
     planned = _planned(run)
+    if not stale and has_whole_tests(run.files, {test for _, test in planned}):
+        return []
     rows = run.files.known_rows()
     if rows is None:
         return planned

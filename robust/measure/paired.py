@@ -71,10 +71,16 @@ def mean_difference(
 ) -> tuple[float, Interval]:
     """How far the first of each pair of models lies above the second, of the same images, on the mean over these
     conditions, a fraction; and its 95 % interval: for other images, and of several pairs for other models too."""
-    pairs, chosen = list(zip(first, second, strict=True)), list(conditions)
-    seeds = np.stack([one.accuracy[chosen] - two.accuracy[chosen] for one, two in pairs]).mean(axis=1)
-    images = np.mean([one.resampled.loc[chosen] - two.resampled.loc[chosen] for one, two in pairs], axis=0).mean(axis=0)
+    pairs = [(_of(one, conditions), _of(two, conditions)) for one, two in zip(first, second, strict=True)]
+    seeds = np.stack([one[0] - two[0] for one, two in pairs]).mean(axis=1)
+    images = np.mean([one[1] - two[1] for one, two in pairs], axis=0).mean(axis=0)
     if len(pairs) == 1:
         return float(seeds[0]), percentile(images)
     difference, low, high = paired(seeds, images)
     return difference, (low, high)
+
+
+def _of(scores: ImageScores, conditions: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """A model's accuracy under these conditions, and on every resample; of arrays, as pairs may be thousands."""
+    places = scores.accuracy.index.get_indexer(list(conditions))
+    return scores.accuracy.to_numpy()[places], scores.resampled.to_numpy()[places]

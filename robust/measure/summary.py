@@ -10,7 +10,7 @@ from robust.measure.calibration import CALIBRATION
 from robust.measure.conditions import NATURAL
 from robust.measure.evaluate import TEST_KEY
 from robust.measure.exposure import knows_exposure
-from robust.measure.intervals import student, wilson
+from robust.measure.intervals import student_half, wilson
 from robust.measure.suites import suite_scores
 from robust.measure.until import as_whole, ended_early, images_of
 
@@ -91,9 +91,21 @@ def seeds_line(runs: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
     """What runs, a line for each seed, come to: of each named column its mean, and its 95 % interval, `_low` and
     `_high`, Student's over the seeds, NaN for one seed. Columns are fractions, or differences of such where their names
     end in "won"; their intervals end where these do."""
-    line: dict[str, float] = {}
-    for name in names:
-        middle, low, high = student(runs[name])
-        least, most = -1 if name.endswith("won") else 0, np.inf if name in CALIBRATION else 1
-        line |= {name: middle, f"{name}_low": max(low, least), f"{name}_high": min(high, most)}
-    return line
+    only = seeds_lines(runs[[*names]], [pd.Series(0, runs.index)])
+    return only.iloc[0].to_dict()
+
+
+def seeds_lines(runs: pd.DataFrame, by: Sequence[pd.Series]) -> pd.DataFrame:
+    """The same of every column, a line for each kind of runs, which `by` tells apart."""
+    kinds = runs.astype(float).groupby([*by], sort=False, dropna=False)
+    whole = kinds.count().eq(kinds.size(), axis=0)  # no mean where a seed has none
+    middle = kinds.mean().where(whole)
+    half = student_half(kinds.std().where(whole), kinds.count())
+    most = pd.Series({name: np.inf if name in CALIBRATION else 1.0 for name in middle})
+    least = pd.Series({name: -1.0 if name.endswith("won") else 0.0 for name in middle})
+    ends = (
+        (middle - half).clip(least, axis=1).add_suffix("_low"),
+        (middle + half).clip(upper=most, axis=1).add_suffix("_high"),
+    )
+    columns = [f"{name}{end}" for name in middle for end in ("", "_low", "_high")]
+    return pd.concat([middle, *ends], axis=1)[columns]

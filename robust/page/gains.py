@@ -49,13 +49,14 @@ def gains(summary: pd.DataFrame, rows: pd.DataFrame) -> list[Gain]:
     own = perturbed.groupby("run").agg(after=("mean", "mean"), before=("before", "mean"), tests=("mean", "size"))
     natural = summary[summary["test_perturbation"] == NATURAL].set_index("run")["mean"]
     known = perturbed.groupby("run")["exposure"].agg(set).to_dict() if knows_exposure(summary) else {}
+    in_shared, in_own, in_natural = set(shared.index), set(own.index), set(natural.index)
     kinds = [mine for _, mine in runs.groupby(KIND, sort=False, dropna=False)]
     for mine in kinds:
         names, against = mine["run"], mine["reference"]
-        if set(names) | set(against) <= set(shared.index):
+        if set(names) | set(against) <= in_shared:
             pairs = shared[names].to_numpy(), shared[against].to_numpy()
             under = SHARED
-        elif set(names) <= set(own.index):
+        elif set(names) <= in_own:
             pairs = own.loc[names, "after"].to_numpy(), own.loc[names, "before"].to_numpy()
             under = f"under the {count(own.loc[names, 'tests'].max(), 'condition')} that it was tested under"
         else:
@@ -63,7 +64,7 @@ def gains(summary: pd.DataFrame, rows: pd.DataFrame) -> list[Gain]:
         exposures = set().union(*(known.get(name, ()) for name in names))
         seen = exposures.pop() if len(exposures) == 1 else ""
         found.append(_gain(mine, under, *pairs, others=len(kinds), exposure=seen))
-        if set(names) | set(against) <= set(natural.index):
+        if set(names) | set(against) <= in_natural:
             pairs = natural[names].to_numpy(), natural[against].to_numpy()
             found.append(_gain(mine, ON_NATURAL, *pairs, others=len(kinds)))
     return found

@@ -71,7 +71,31 @@
   };
 
   const MANY = 8, FEW = 15; // rows that need no search; words that are a choice
-  const addSearch = (table, rows, changed) => {
+  const PAGE = 200; // rows that are shown at once
+  // Of the rows that are not left out the first ones are shown, and more when asked for.
+  const addPages = (table, leftOut) => {
+    let most = PAGE;
+    const button = make("button", { type: "button", className: "more" });
+    const show = () => {
+      let found = 0;
+      for (const row of table.tBodies[0].rows) {
+        found += !leftOut.has(row);
+        row.hidden = leftOut.has(row) || found > most;
+      }
+      button.hidden = found <= most;
+      button.textContent = `Show ${Math.min(PAGE, found - most)} more of ${found - most} rows`;
+    };
+    const grow = (by) => {
+      most += by;
+      show();
+    };
+    button.addEventListener("click", () => grow(PAGE));
+    table.parentElement.after(button);
+    table.addEventListener("showall", () => grow(Infinity));
+    addEventListener("beforeprint", () => grow(Infinity));
+    return show;
+  };
+  const addSearch = (table, rows, leftOut, changed) => {
     const search = make("input", { type: "search", size: 16 });
     const count = make("span");
     count.setAttribute("role", "status");
@@ -98,9 +122,10 @@
       const chosen = choices.filter(([, select]) => select.value);
       let shown = 0;
       rows.forEach((row, place) => {
-        row.hidden = !words.every((word) => texts[place].includes(word))
-          || !chosen.every(([column, select]) => row.cells[column].textContent === select.value);
-        shown += !row.hidden;
+        const found = words.every((word) => texts[place].includes(word))
+          && chosen.every(([column, select]) => row.cells[column].textContent === select.value);
+        leftOut[found ? "delete" : "add"](row);
+        shown += found;
       });
       count.textContent = words.length || chosen.length ? `${shown} of ${rows.length} rows` : "";
       changed();
@@ -126,8 +151,13 @@
       stop = link;
     };
     rows.forEach((row) => { row.cells[0].firstElementChild.tabIndex = -1; });
-    const changed = () => stopAt(links()[0] ?? null);
-    stopAt(rows[0].querySelector("a.row"));
+    const leftOut = new Set();
+    const show = rows.length > PAGE ? addPages(table, leftOut) : () => rows.forEach((row) => { row.hidden = leftOut.has(row); });
+    const changed = () => {
+      show();
+      stopAt(links()[0] ?? null);
+    };
+    changed();
     table.addEventListener("keydown", (event) => {
       const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
       if (!step || !event.target.matches("a.row")) return;
@@ -139,7 +169,7 @@
       next.focus();
     });
     addSorting(table, rows, changed);
-    if (rows.length > MANY) addSearch(table, rows, changed);
+    if (rows.length > MANY) addSearch(table, rows, leftOut, changed);
   };
 
   const showRow = () => {

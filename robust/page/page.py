@@ -34,6 +34,7 @@ from robust.values.text import csv, markdown, plain
 FORMATS = {"svg": "SVG", "png": "PNG", "pdf": "PDF", "tex": "LaTeX", "md": "Markdown"}
 _OF_TABLES = ("tex", "md")
 _MOST_ROWS = 30  # of a table in the README
+_MOST_ON_PAGE = 10_000  # of a table on the page
 _CSS_INCH, _POINTS = 96, 72  # pixels, points
 _MOST_BYTES = 1 << 20  # of all rows that the page carries
 
@@ -111,8 +112,10 @@ def _appearance() -> dict[str, str]:
 
 def _data_names(rows: pd.DataFrame, folders: Sequence[Path]) -> list[str]:
     """What the data of each run is called: of one's own images, by the folder or file that they lie in."""
-    lies = {folder.name: Path(setting(folder, "data.path")).name for folder in folders}
-    return [lies.get(run) or data for run, data in rows[["run", "data"]].drop_duplicates().to_numpy()]
+    places = {folder.name: folder for folder in folders}
+    kinds = rows.drop_duplicates(["kind", "data"])[["run", "data"]].to_numpy()
+    lies = {run: Path(setting(places[run], "data.path")).name for run, _ in kinds if run in places}
+    return [lies.get(run) or data for run, data in kinds]
 
 
 def _described(found: Sequence[Section], places: dict[str, str], formats: Sequence[str]) -> list[dict[str, Any]]:
@@ -154,17 +157,18 @@ def _figure(place: str, drawing: Drawing, places: dict[str, str], formats: Seque
 
 def _table(place: str, table: Table, places: dict[str, str], formats: Sequence[str]) -> dict[str, Any]:
     """A table as the templates take it, with its `files`; `place` is theirs, without a suffix."""
-    shown, write, name = table.shown, {"tex": _latex, "md": _markdown}, Path(place).name
+    shown, write, name = table.shown.head(_MOST_ON_PAGE), {"tex": _latex, "md": _markdown}, Path(place).name
     files = {one: (f"{place}.{one}", write[one](table.shown)) for one in formats if one in _OF_TABLES}
     text = csv(table.numbers)
     return {
         "name": name,
         "note": table.note,
+        "beyond": len(table.shown) - len(shown),
         "columns": list(shown),
         "words": [bool(pd.to_numeric(shown[column], errors="coerce").isna().all()) for column in shown],
         "rows": [*zip(row_names(name, shown), shown.to_numpy().tolist(), strict=True)],
         "markdown": Markup(_markdown(shown.head(_MOST_ROWS)).rstrip()),
-        "more": max(0, len(shown) - _MOST_ROWS),
+        "more": max(0, len(table.shown) - _MOST_ROWS),
         "numbers": places.get(text, ""),
         "csv": _attached(text),
         "links": [(FORMATS[one], file) for one, (file, _) in files.items()],

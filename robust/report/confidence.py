@@ -14,7 +14,7 @@ from robust.report.figures import COLOURS, STYLE, Drawing, legend_below, line_st
 from robust.report.scores import shown_suites, suite_columns
 from robust.report.section import Section, Table
 from robust.report.tables import calibration_columns, percent, varying
-from robust.runs import RunFolder
+from robust.runs import RunFolder, collect
 from robust.runs.temperature import read_temperature
 from robust.runs.titles import disambiguate, kind_folders, run_title
 
@@ -95,19 +95,21 @@ def confidence_table(folders: Sequence[Path]) -> pd.DataFrame:
     kept = {folder: own for folder in folders if (own := RunFolder(folder).read_confidence()) is not None}
     if not kept:
         return pd.DataFrame(columns=[*_KIND, "tested", "bin", *_BINS])
-    rows = pd.concat([RunFolder(folder).read_rows() for folder in kept], ignore_index=True)
+    rows = collect(kept)
     tests, tables = comparable_tests(rows, shown_suites(suite_columns(comparable_suites(rows)))), []
+    runs, of_run = rows.drop_duplicates("run").set_index("run"), tests.groupby("run").indices
     for folder, found in kept.items():
-        run = rows[rows["run"] == folder.name].iloc[0]
-        found = found.merge(tests.loc[tests["run"] == folder.name, [*TEST_KEY, "tested"]], on=TEST_KEY)
+        run = runs.loc[folder.name]
+        found = found.merge(tests.iloc[of_run.get(folder.name, [])][[*TEST_KEY, "tested"]], on=TEST_KEY)
         found = found.explode(_BINS, ignore_index=False).astype(dict.fromkeys(_BINS, float))
         found["bin"] = found.groupby(level=0).cumcount()
         about = {"data": run["data"], "model": run["model"], "trained": run_title(run)}
         about |= {"technique": run["technique"], "kind": run["kind"]}
         tables.append(found.groupby(["tested", "bin"], as_index=False)[_BINS].sum().assign(**about))
     found = pd.concat(tables).groupby([*_KIND, "tested", "bin"], sort=False, as_index=False)[_BINS].sum()
-    order = {"kind": list(rows["kind"].unique()), "tested": [NATURAL, *SUITES]}
-    found = found.sort_values([*order], key=lambda one: one.map(order[one.name].index), ignore_index=True)
+    order = {"kind": rows["kind"].unique(), "tested": [NATURAL, *SUITES]}
+    places = {name: {one: place for place, one in enumerate(values)} for name, values in order.items()}
+    found = found.sort_values([*order], key=lambda one: one.map(places[one.name]), ignore_index=True)
     within, kinds = (found["data"], found["model"]), kind_folders(kept, rows)
     return found.assign(trained=disambiguate(found["trained"], found["kind"], *within, folders=kinds))
 

@@ -22,17 +22,20 @@ _LINES = {  # of the curves of a run
 
 
 def learning_section(folders: Sequence[Path], titles: pd.Series) -> Section:
-    """The curves of runs that had validation images; `titles` are those of the runs, by the names of their folders."""
-    curves = []
+    """The curves of runs that had validation images, of the first few titles; `titles` are those of the runs, by the
+    names of their folders."""
+    curves, validated = [], dict[str, bool]()  # runs of one title had such images or had none
     for folder in folders:
-        found = RunFolder(folder).read_metrics() if folder.name in titles else None
-        if found is not None and "val_accuracy" in found:
+        title = titles.get(folder.name)
+        if title is None or not validated.get(title, sum(validated.values()) < _MOST):
+            continue
+        found = RunFolder(folder).read_metrics()
+        if validated.setdefault(title, found is not None and "val_accuracy" in found) and found is not None:
             numbers = found.reindex(columns=["epoch", *_LINES]).apply(pd.to_numeric, errors="coerce")
-            curves.append(numbers.assign(run=folder.name, title=titles[folder.name]))
+            curves.append(numbers.assign(run=folder.name, title=title))
     if not curves:
         return Section("")
     curve = pd.concat(curves, ignore_index=True)
-    curve = curve[curve["title"].isin(curve["title"].unique()[:_MOST])]
     caption = (
         "Accuracy after each epoch, a line for each run: on training images as they were shown, and on validation "
         "images, which were not trained on, natural and perturbed as in the training."

@@ -72,7 +72,7 @@ def _pairs(runs: pd.DataFrame) -> Iterator[_Pair]:
     for trained, group in runs[runs["technique"] != NATURAL].groupby(_TRAINED, sort=False):
         kinds = [(name, kind.set_index("seed")) for name, kind in _named_kinds(group)]
         twos = [(a, b) for a, b in combinations(kinds, 2) if a[1]["technique"].iloc[0] != b[1]["technique"].iloc[0]]
-        natural = [runs[runs["run"].isin(kind["reference"])].set_index("seed") for _, kind in kinds]
+        natural = [runs.loc[runs.index.intersection(kind["reference"])].set_index("seed") for _, kind in kinds]
         twos += [(kind, (NATURAL, its)) for kind, its in zip(kinds, natural, strict=True)]
         for (first, ours), (second, theirs) in twos:
             seeds = sorted(set(ours.index) & set(theirs.index))
@@ -87,5 +87,4 @@ def _named_kinds(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     names = disambiguate(
         kinds["technique"], kinds["kind"], folders=dict(zip(kinds["kind"], kinds["folder"], strict=True))
     )
-    for name, kind in zip(names, kinds["kind"], strict=True):
-        yield name, group[group["kind"] == kind]
+    yield from zip(names, (kind for _, kind in group.groupby("kind", sort=False)), strict=True)

@@ -9,10 +9,11 @@ import pandas as pd
 from robust.measure import NATURAL, SUITES, condition_title
 from robust.measure.exposure import exposed_mean, exposure_columns, knows_exposure
 from robust.measure.suites import comparable_suites, suite_text
-from robust.measure.summary import seeds_line
+from robust.measure.summary import seeds_lines
 from robust.report.costs import costs
 from robust.report.exposure import LEGEND, marked
-from robust.report.tables import ended_note, intervals_note, percent, varying, with_half, with_interval
+from robust.report.tables import amount, ended_note, intervals_note, percent, varying, with_half, with_interval
+from robust.runs import prices
 from robust.runs.settings import kept_epoch
 from robust.runs.titles import given_beside, kind_folders, only_measured, short_models
 
@@ -25,6 +26,8 @@ _MOST_NAMED = 3  # lines that a sentence names
 _ENDS = ("", "_low", "_high", "_before")
 _ARROWS = "a → b: accuracy of the natural model → of this model, in the same trials."
 _WORST = "Worst condition: where {} is least accurate, of all that this model was tested under; worst accuracy: there."
+_PRICE = ["price.seconds", "price.joules"]
+_COST = "Seconds, joules: of one run, with its tests; status.json says more."
 _WHOSE = {True: "the natural model (or, without one, this model)", False: "this model"}
 
 
@@ -76,6 +79,9 @@ def score_table(
     lines = lines.drop(columns=[f"{name}{end}" for name in hidden for end in _ENDS], errors="ignore")
     if knows_exposure(summary):
         lines = lines.join(exposure_columns(summary, own, [*shown, *conditions], by=_KIND), on=_KIND)
+    if len(cost := prices(folders)):
+        cost = runs.join(cost)[[*_KIND, *_PRICE]].groupby(_KIND)[_PRICE].mean()
+        lines = lines.join(cost, on=_KIND)
     shared, settings = given_beside(runs.set_index("kind")["title"].to_dict(), kind_folders(folders, runs))
     compared = bool(lines["won"].notna().any())
     note = [
@@ -85,6 +91,7 @@ def score_table(
         "" if (summary["test_perturbation"] == NATURAL).all() else _WORST.format(_WHOSE[compared]),
         _note(suites, lines, summary, shown) if shown or not conditions else "",
         ended_note(summary),
+        _COST if _PRICE[0] in lines else "",
         LEGEND if knows_exposure(summary) else "",
         _untested(summary),
         _baselines(summary),
@@ -99,9 +106,10 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
     """The lines as one reads them, in percent: `67.2 → 98.1` is the natural model's accuracy and this model's. Means
     over seeds have their interval, or with `intervals` false half its width (±)."""
     lines, cell = scores.lines, with_interval if intervals else with_half
+    records = lines.to_dict("records")
 
     def cells(name: str) -> list[str]:
-        found = [cell(line, name) for _, line in lines.iterrows()]
+        found = [cell(line, name) for line in records]
         found = marked(found, lines.get(f"{name}_exposure", [""] * len(lines)))
         return _from_to(lines.get(f"{name}_before"), found)
 
@@ -117,12 +125,13 @@ def shown_scores(scores: Scores, *, intervals: bool = True) -> pd.DataFrame:
     for name, title in (("ms", "ms an image"), ("mib", "MiB an image")):
         if name in lines:
             shown[title] = [f"{one:.2g}" if pd.notna(one) else "" for one in lines[name]]
+    cost = {one.partition(".")[2]: lines[one].map(amount) for one in _PRICE if one in lines}
     if (lines["hardest"] == NATURAL).all():  # nothing else was tested
-        return shown
+        return shown.assign(**cost)
     before = lines["before"].where(lines["won"].notna())
     worst = marked(lines["hardest"], lines.get("hardest_exposure", [""] * len(lines)))
     after = _from_to(before, [percent(value) for value in lines["after"]])
-    return shown.assign(**{"worst condition": worst, "worst accuracy, %": after})
+    return shown.assign(**{"worst condition": worst, "worst accuracy, %": after}, **cost)
 
 
 def _about(lines: pd.DataFrame) -> dict[str, pd.Series]:
@@ -174,8 +183,7 @@ def _lines(summary: pd.DataFrame, means: pd.DataFrame, before: pd.DataFrame) -> 
     lines = kinds["compared"].agg(compared="any", seeds="size")
     compared = lines.pop("compared")
     figures = means.reindex(runs.index).assign(natural=natural).join(before.add_suffix("_before"))
-    of_kinds = figures.groupby([runs[name] for name in _LINE], sort=False, dropna=False)
-    lines = lines.join(of_kinds.apply(lambda mine: pd.Series(seeds_line(mine, figures))))
+    lines = lines.join(seeds_lines(figures, [runs[name] for name in _LINE]))
     for name in means:
         lines[f"{name}_before"] = lines[f"{name}_before"].where(compared & lines[name].notna())
     lines = lines.join(_hardest(summary))
@@ -196,8 +204,12 @@ def _hardest(summary: pd.DataFrame) -> pd.DataFrame:
     runs = grouped.size()
     tests = tests[runs == runs.groupby(_LINE, dropna=False).transform("max")].reset_index()
     order = tests["before"].fillna(tests["mean"])
-    kinds = order.groupby([tests[name] for name in _LINE], sort=False, dropna=False)
-    least, ties = tests.loc[kinds.idxmin()], kinds.transform(lambda one: (one == one.min()).sum())
+    by = [tests[name] for name in _LINE]
+    kinds = order.groupby(by, sort=False, dropna=False)
+    least, ties = (
+        tests.loc[kinds.idxmin()],
+        (order == kinds.transform("min")).groupby(by, dropna=False).transform("sum"),
+    )
     titles = [
         condition_title(*test) + (f" (tie of {tied})" if tied > 1 else "")
         for test, tied in zip(least[_TEST].itertuples(False, None), ties[least.index], strict=True)

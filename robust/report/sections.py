@@ -1,6 +1,7 @@
 """What a report says, in its order: each section a few sentences, figures and tables."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ from robust.report.search import search_section
 from robust.report.section import Section, Table
 from robust.report.studies import studies
 from robust.report.tables import (
+    amount,
     calibration_columns,
     ended_note,
     interval_column,
@@ -31,11 +33,12 @@ from robust.report.tables import (
     percentages,
     summary_table,
 )
-from robust.runs import RunFolder, with_distances
-from robust.runs.settings import kept_epoch
+from robust.runs import RunFolder, prices, with_distances
+from robust.runs.settings import keeps_best, kept_epoch
 
 _MOST_LINES = 12  # kinds of runs that one can tell apart in a figure
 _MOST_SAMPLES = 6  # runs whose sample images are shown
+_MOST_CLOSELY = 200  # runs that are looked at image by image
 
 
 def sections(folders: Sequence[Path], rows: pd.DataFrame, *, exposure: str = "") -> list[Section]:
@@ -45,6 +48,7 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame, *, exposure: str = "")
     if exposure:
         found = [_models(summary, rows, folders, exposure), _conditions(summary, folders), _runs(summary, folders)]
         return [section for section in found if section.tables]
+    closely = _closely(folders, rows)
     of_studies = [study.findings(folders, rows) for study in studies()]
     found = [
         _models(summary, rows, folders),
@@ -53,16 +57,32 @@ def sections(folders: Sequence[Path], rows: pd.DataFrame, *, exposure: str = "")
         search_section(folders),
         attacks_section(folders),
         certificates_section(folders),
-        _techniques(folders),
+        _of_some(_techniques(closely), closely, folders),
         _images(folders, summary),
         learning_section(folders, summary.drop_duplicates("run").set_index("run")["title"]),
-        confidence_section(folders),
+        _of_some(confidence_section(closely), closely, folders),
         published_section(folders),
         _confusions(folders, rows),
         _conditions(summary, folders),
         _runs(summary, folders),
     ]
     return [section for section in found if section.drawings or section.tables]
+
+
+def _closely(folders: Sequence[Path], rows: pd.DataFrame) -> Sequence[Path]:
+    """The runs whose predictions are read; of more than that takes seconds, the first, each with its natural run."""
+    places = {folder.name: folder for folder in folders}
+    names = dict.fromkeys(rows.drop_duplicates("run")[["run", "reference"]].to_numpy().ravel())
+    few = [places[name] for name in names if name in places][:_MOST_CLOSELY]
+    return few if len(folders) > _MOST_CLOSELY else folders
+
+
+def _of_some(section: Section, some: Sequence[Path], every: Sequence[Path]) -> Section:
+    """What is said of some runs, and that it is of these alone."""
+    if len(some) == len(every):
+        return section
+    said = f"Of the first {len(some):,} of {len(every):,} runs; a report of fewer runs has others."
+    return replace(section, text=f"{section.text} {said}".strip())
 
 
 def run_drawings(folder: Path) -> dict[str, Drawing]:
@@ -202,6 +222,14 @@ def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
     )
 
 
+def _price_cells(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """What a run cost, as a table shows it; GPUs where some run had one."""
+    columns = {"seconds": ("seconds", 1), "GPU-seconds": ("gpu_seconds", 1), "joules": ("joules", 1)}
+    columns |= {"memory, MB": ("peak_bytes", 1e6), "GPU memory, MB": ("gpu_peak_bytes", 1e6)}
+    found = {title: table[f"price.{name}"] / unit for title, (name, unit) in columns.items()}
+    return {title: figures.map(amount) for title, figures in found.items() if figures.any()}
+
+
 def _runs(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
     """Where each run lies, and which natural run it is compared with."""
     runs = summary.drop_duplicates("run")
@@ -210,7 +238,12 @@ def _runs(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
     table = runs[["title", "data", "model", "seed", "run", "reference"]].reset_index(drop=True)
     shown = table.rename(columns={"title": "trained", "run": "folder", "reference": "compared with"})
     shown["compared with"] = shown["compared with"].where(shown["compared with"] != shown["folder"], "")
-    if any(kept := [kept_epoch(places[run]) for run in table["run"]]):
+    best = {one.kind for one in runs.drop_duplicates("kind").itertuples() if keeps_best(places[one.run])}
+    if any(kept := [kept_epoch(places[one.run]) if one.kind in best else "" for one in runs.itertuples()]):
         shown["kept after"] = kept
     note = "Compared with: the natural run that was trained with the same settings, or that the run starts from."
+    if len(cost := prices(places[run] for run in table["run"])):
+        table = table.join(cost, on="run")
+        shown = shown.assign(**_price_cells(table))
+        note += f" Joules by {' or '.join(table['price.joules_by'].dropna().unique())}; memory: the most at once."
     return Section("Runs", "", {}, {"runs": Table(shown, table, note)} if len(table) else {})

@@ -1,7 +1,8 @@
 """Results as tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -78,19 +79,24 @@ def percent(value: float, *, sign: bool = False) -> str:
     return "" if pd.isna(value) else f"{100 * value:{'+' if sign else ''}.1f}"
 
 
+def amount(value: float) -> str:
+    """Seconds, joules or bytes, to about three digits; nothing for NaN."""
+    return "" if pd.isna(value) else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def percentages(table: pd.DataFrame) -> pd.DataFrame:
     """Fractions as percentages, everything else as it is."""
     return table.assign(**{name: table[name].map(percent) for name in table.select_dtypes(float)})
 
 
-def with_interval(line: pd.Series, name: str, *, sign: bool = False) -> str:
+def with_interval(line: Mapping[str, Any], name: str, *, sign: bool = False) -> str:
     """What a table shows of a figure of `seeds_line`: a percentage, and its interval where there is one."""
     low, high = line[f"{name}_low"], line[f"{name}_high"]
     interval = f" [{percent(low, sign=sign)}, {percent(high, sign=sign)}]" if high - low > _SAME else ""
     return percent(line[name], sign=sign) + interval
 
 
-def with_half(line: pd.Series, name: str) -> str:
+def with_half(line: Mapping[str, Any], name: str) -> str:
     """The same, with half the interval's width: `98.1 ±0.2`."""
     half = max(line[f"{name}_high"] - line[name], line[name] - line[f"{name}_low"])  # one end may be cut off
     return percent(line[name]) + (f" ±{percent(half)}" if half > _SAME else "")

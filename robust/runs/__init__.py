@@ -2,7 +2,7 @@
 
 from robust.files.claiming import ClaimedError, GoneError
 from robust.files.process import scheduler
-from robust.runs.collect import collect, find_older, find_runs, write_table
+from robust.runs.collect import collect, find_older, find_runs, prices, write_table
 from robust.runs.config import Config, leaves
 from robust.runs.distances import with_distances
 from robust.runs.folder import RunFolder
@@ -51,6 +51,7 @@ __all__ = [
     "leaves",
     "load",
     "logged",
+    "prices",
     "read_end",
     "read_status",
     "scheduler",

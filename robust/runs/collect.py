@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from robust.files import atomic_write
 from robust.runs import contents, sums
 from robust.runs.folder import RunFolder
 from robust.runs.identity import VERSION
+from robust.runs.price import SHOWN
 from robust.runs.sound import sound_rows
 from robust.runs.state import State, read_status
 from robust.values.text import csv
@@ -107,6 +109,19 @@ def find_older(runs_dir: Path, names: Iterable[str]) -> dict[Path, int]:
             if version < VERSION:
                 found[folder] = version
     return found
+
+
+def prices(folders: Iterable[Path]) -> pd.DataFrame:
+    """What runs cost (see `Meter.price`), a row for each whose record says so: run, `price.seconds`, `price.joules` and
+    so on, without the columns of parts."""
+    known = {folder.name: _price(RunFolder(folder)) for folder in folders}
+    lines = [{"run": run, **price} for run, price in known.items() if price]
+    return pd.DataFrame(lines, columns=None if lines else ["run"]).set_index("run")
+
+
+def _price(files: RunFolder) -> dict[str, Any]:
+    record = files.read_record() if files.status.is_file() else None
+    return {f"price.{name}": value for name, value in (record or {}).get("price", {}).items() if name in SHOWN}
 
 
 def write_table(rows: pd.DataFrame, out: Path) -> list[Path]:

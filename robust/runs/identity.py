@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
 from typing import Any, Self
@@ -31,7 +31,13 @@ _LEFT_OUT = frozenset(
 
 def counts(key: str, config: Mapping[str, Any]) -> bool:
     """Whether another value of a dotted key makes the run of this configuration another one."""
-    return not any(f"{key}.".startswith(f"{left_out}.") for left_out in _left_out(config))
+    return bool(counted([key], config))
+
+
+def counted(keys: Iterable[str], config: Mapping[str, Any]) -> list[str]:
+    """Those of these dotted keys of which another value makes the run of this configuration another one."""
+    left_out = tuple(f"{name}." for name in _left_out(config))
+    return [key for key in keys if not f"{key}.".startswith(left_out)]
 
 
 def _left_out(config: Mapping[str, Any]) -> frozenset[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robust.runs.formats import DamagedError, read_json
+from robust.runs.price import is_price
 
 #: what a record may lack, as one that was written by hand or by another version, and what then stands there
 _SESSION: dict[str, Any] = {
@@ -16,6 +17,7 @@ _SESSION: dict[str, Any] = {
     "cores": 0,
     "finished": "1970-01-01T00:00:00+0000",
     "durations_s": {},
+    "price": {},
 }
 _RECORD: dict[str, Any] = _SESSION | {
     "reason": "",
@@ -62,6 +64,7 @@ def _with_usual(path: Path, given: dict[str, Any], usual: dict[str, Any]) -> dic
         _check(path, name, isinstance(found[name], kind) and not isinstance(found[name], bool))
     durations = found["durations_s"].values()
     _check(path, "durations_s", all(isinstance(one, int | float) and math.isfinite(one) for one in durations))
+    _check(path, "price", is_price(found["price"]))
     _check(path, "git_commit", found["git_commit"] is None or isinstance(found["git_commit"], str))
     try:
         datetime.datetime.fromisoformat(found["finished"])

@@ -1,6 +1,7 @@
 """The settings of runs: in which of them runs differ."""
 
 import functools
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pandas as pd
 import yaml  # type: ignore[import-untyped]
 
 from robust.runs.folder import RunFolder
-from robust.runs.identity import counts
+from robust.runs.identity import counted, counts
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C it is ten times as fast
 _MOST_BYTES = 1_000_000  # of a configuration
@@ -50,9 +51,14 @@ def given_settings(folder: Path) -> list[str]:
     return list((RunFolder(folder).read_record() or {}).get("settings", []))
 
 
+def keeps_best(folder: Path) -> bool:
+    """Whether a run keeps the weights of its best epoch."""
+    return setting(folder, "trainer.keep") == "best"
+
+
 def kept_epoch(folder: Path) -> str:
     """After which of its epochs a run's weights were kept, such as "6 of 11 epochs"; "" where they are the last."""
-    curve = RunFolder(folder).read_metrics() if setting(folder, "trainer.keep") == "best" else None
+    curve = RunFolder(folder).read_metrics() if keeps_best(folder) else None
     judged = [name for name in _JUDGING if curve is not None and name in curve]
     if curve is None or not judged:
         return ""
@@ -75,7 +81,7 @@ def _read_once(folder: Path) -> tuple[Mapping[str, str], ...]:
         return {}, {}, {}
 
 
-@functools.lru_cache(maxsize=1024)  # a page's sections ask for the same ones
+@functools.lru_cache(maxsize=20_000)  # a page's sections ask for the same ones
 def _read(path: Path, size: int, _: int) -> tuple[Mapping[str, str], ...]:
     """What is in a file of this size that was written at this time: what makes the run, of that what is beside its
     recipe, and all."""
@@ -88,8 +94,8 @@ def _read(path: Path, size: int, _: int) -> tuple[Mapping[str, str], ...]:
         found = dict(_settings(config))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}, {}, {}
-    counted = {name: value for name, value in found.items() if counts(name, config) and name != _SEED}
-    return counted, _beside_recipe(found), found
+    making = {name: found[name] for name in counted(found, config) if name != _SEED}
+    return making, _beside_recipe(found), found
 
 
 def _beside_recipe(settings: Mapping[str, str]) -> dict[str, str]:
@@ -130,7 +136,7 @@ def _settings(node: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
             elif len(left) > _MOST:
                 raise ValueError("more settings than a run has")
             else:
-                yield key, _text(value)
+                yield sys.intern(key), sys.intern(_text(value))  # most runs have the same
     raise ValueError("more settings than a run has")
 
 

@@ -22,6 +22,7 @@ from robust.files.claiming import Claim, ClaimedError, claimed_file, describe, h
 from robust.files.process import scheduler
 from robust.runs.folder import RunFolder
 from robust.runs.identity import Identity
+from robust.runs.price import total
 from robust.values.secrets import masked_word
 
 _PACKAGES = ("robust", "torch", "torchvision", "pytorch-lightning", "numpy")
@@ -98,6 +99,7 @@ def write_status(
     *,
     reason: str = "",
     durations_s: Mapping[str, float],
+    price: Mapping[str, Any] | None = None,
     identity: Mapping[str, Any] | None = None,
     tracked: Sequence[str] = (),
     parents: Mapping[str, str] | None = None,
@@ -109,12 +111,13 @@ def write_status(
 ) -> None:
     """Records how the run ended, with what it ran on, this time and before. Written last: all else is there by then.
 
-    `identity` says what the run is (`Identity.as_dict`), `tracked` which trackers were told of it (`tracking_key`),
-    `parents` the kinds of the runs that it starts from, by the part that takes their weights, `sources` digests of the
-    user's own code that it was tested by, `warnings` what was warned of, `settings` which keys were given that make the
-    run what it is, such as "optimizer=sgd", `trained_on` the operations that went into its training, each with its
-    family, `cost` what a prediction costs (`prediction_cost`); what was recorded of these before stays, of warnings
-    until it is trained anew.
+    `price` is what this time came to (see `Meter.price`), `identity` says what the run is (`Identity.as_dict`),
+    `tracked` which trackers were told of it (`tracking_key`), `parents` the kinds of the runs that it starts from, by
+    the part that takes their weights, `sources` digests of the user's own code that it was tested by, `warnings` what
+    was warned of, `settings` which keys were given that make the run what it is, such as "optimizer=sgd", `trained_on`
+    the operations that went into its training, each with its family, `cost` what a prediction costs
+    (`prediction_cost`); what was recorded of these before stays, of
+    warnings until it is trained anew.
     """
     session = {
         "command": command_line(),
@@ -124,6 +127,7 @@ def write_status(
         "cores": os.cpu_count(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "durations_s": {name: round(value, 3) for name, value in durations_s.items()},
+        "price": dict(price or {}),
     }
     before = RunFolder(folder).read_record() or {}
     sessions = [*before.get("sessions", []), session]
@@ -143,6 +147,7 @@ def write_status(
         "durations_s": {
             name: round(sum(one.get(name, 0) for one in durations), 3) for name in {**durations[0], **durations[-1]}
         },
+        "price": total([one.get("price", {}) for one in sessions]),
         **scheduler(),
         "sessions": sessions,
     }

@@ -106,10 +106,9 @@ def _with_training(titles: pd.Series, kinds: pd.Series, folders: KindFolders) ->
 def _given_in_words(folders: KindFolders) -> dict[str, str]:
     """Such as " lr=0.01 momentum=0.9" of each kind: what its command gave that not all commands did."""
     given = {kind: given_settings(folder) for kind, folder in folders.items()}
+    shared = set.intersection(*map(set, given.values())) if given else set()
     own = {
-        kind: [
-            _word(*word.lstrip("+").split("=", 1)) for word in words if not all(word in one for one in given.values())
-        ]
+        kind: [_word(*word.lstrip("+").split("=", 1)) for word in words if word not in shared]
         for kind, words in given.items()
     }
     return {kind: "".join(f" {word}" for word in words[:_MOST]) for kind, words in own.items()}

@@ -41,6 +41,7 @@ from robust.runs import (
 from robust.runs.config import Config
 from robust.sweep.plan import ancestors, plan, print_plan
 from robust.sweep.pool import run_pool, visible_gpus
+from robust.sweep.price import print_price
 from robust.sweep.tries import is_of_search, work
 from robust.sweep.tune import best_pack, one_thread
 from robust.track import TrackedRun, opened
@@ -69,8 +70,11 @@ def sweep(
             "Processes that `srun` started train one model together (trainer.devices); a sweep is many. Give it "
             "hydra/launcher=slurm, or scripts/slurm/node.sh."
         )
-    print_plan(_look_at(planned))
+    print_plan(statuses := _look_at(planned))
     if any(run.config.plan for run in planned):
+        pack = planned[0].config.pack
+        workers = (1 if pack == "auto" else int(pack)) * (1 if elsewhere else max(1, len(_gpus_for(jobs[:1]))))
+        _print_price(statuses, workers=workers)
         return
     _say(set_aside(made_again(planned)))
     left = [run for run in planned if run.status().state is not State.DONE]
@@ -92,6 +96,14 @@ def _say(lines: Iterable[str]) -> None:
 
 def _look_at(runs: Iterable[Experiment]) -> dict[Experiment, Status]:
     return {run: run.status() for run in runs}
+
+
+def _print_price(statuses: Mapping[Experiment, Status], *, workers: int) -> None:
+    """Says what is left of these runs, and of those that they start from, will cost."""
+    others = _look_at(run for run in _with_ancestors(statuses) if run not in statuses)
+    print_price(
+        (run for run, status in {**statuses, **others}.items() if status.state is not State.DONE), workers=workers
+    )
 
 
 def _with_ancestors(runs: Iterable[Experiment]) -> list[Experiment]:
@@ -280,7 +292,8 @@ def run_alone(overrides: Sequence[str], launcher: str = "robust") -> None:
     check_used(overrides, [run.config])
     _tell_of_older([run])
     if run.config.plan:
-        print_plan(_look_at([run]))
+        print_plan(statuses := _look_at([run]))
+        _print_price(statuses, workers=1)
         return
     if not run.rank:
         _say(set_aside(made_again([run])))

@@ -17,7 +17,7 @@ from robust.measure.tolerance import Tolerated, median_limit, tolerated, tolerat
 from robust.report.tables import summary_table
 from robust.runs import RunFolder
 from robust.runs.limits import read_limits
-from robust.tolerated.tested import Tests, by_perturbation, read_by_perturbation
+from robust.tolerated.tested import FEWEST, Tests, by_perturbation, read_by_perturbation
 from robust.values.numbers import is_number
 
 #: the share of the natural model's accuracy on natural images that is to be kept, where no other is given
@@ -76,10 +76,10 @@ def tolerated_levels(
     summary = summary_table(rows, folders)
     runs = summary.drop_duplicates("run").set_index("run")
     references = runs["reference"].map(lambda own: beside or own)
+    levels = rows.groupby(["run", "test_perturbation"])["test_level"].nunique()
+    enough = set(levels[levels >= FEWEST].index.get_level_values("run"))
     read = {
-        folder: tests
-        for folder in folders
-        if folder.name in runs.index and (tests := read_by_perturbation(folder, only))
+        folder: tests for folder in folders if folder.name in enough and (tests := read_by_perturbation(folder, only))
     }
     found = _found(read, references, _wanted(read, target, share), resamples)
     about = pd.DataFrame([*found], columns=["run", "perturbation"]).join(runs, on="run")

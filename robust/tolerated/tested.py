@@ -12,7 +12,8 @@ from robust.measure import NATURAL
 from robust.perturb.corruptions import CORRUPTIONS
 from robust.runs import RunFolder
 
-_FEWEST = 4  # levels
+#: levels of a perturbation: fewer make no curve
+FEWEST = 4
 _NOT_ONE_WAY = "triangle@"  # of which a middle level is best
 _Odds = Mapping[tuple[str, float], np.ndarray]
 
@@ -50,7 +51,7 @@ def by_perturbation(
     found, chosen = {}, ~left_out & (names.isin([*only]) | (not only))
     for name, mine in predictions[chosen].groupby(names, sort=False):
         by_level = dict(sorted((level, _correct(some)) for level, some in mine.groupby("test_level") if level > 0))
-        if len(by_level) >= _FEWEST:
+        if len(by_level) >= FEWEST:
             correct = np.stack([*by_level.values()])
             counts = [odds[one] for one in ((NATURAL, 0.0), *((str(name), level) for level in by_level)) if one in odds]
             kept = counts if len(counts) == 1 + len(by_level) else None

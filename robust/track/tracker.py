@@ -109,6 +109,10 @@ def track_run(
 ) -> None:
     """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures; the
     sentences that were `found`, and what it tolerates (a line for each perturbation, with level and ratio)."""
+    price: Mapping[str, Any],
+) -> None:
+    """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures; and
+    its `price`, as in its status.json."""
     conditions, suites = summary["conditions"], summary.get("suites", {})
     means = {condition_title(one["test_perturbation"], one["test_level"]): one["mean"] for one in conditions}
     tracker.log_scores(
@@ -122,6 +126,7 @@ def track_run(
                 for what, column in TOLERATED.items()
                 for name, value in tolerated.set_index("perturbation")[column].dropna().items()
             },
+            **{f"price/{name}": value for name, value in price.items() if not isinstance(value, Mapping)},
         }
     )
     tables = {"rows": rows, "confusion": confusion, "conditions": pd.DataFrame(conditions), "findings": found}

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from handmade import make_rows, write_run
 
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.measure import CALIBRATION, TEST_KEY, Measurement
-from robust.runs import VERSION, Identity, RunFolder, State, find_older, find_runs, write_status
+from robust.runs import VERSION, Identity, RunFolder, State, claimed, collect, find_older, find_runs, write_status
 from robust.runs.contents import read_many_rows, read_rows
 from robust.runs.tables import COLUMNS
 
@@ -42,10 +43,27 @@ def test_the_rows_of_240_runs_become_one_table_in_under_five_seconds(
     count = 240 * 154
     assert done.stdout == f"{count} rows of 240 runs: {tmp_path / 'all'}.parquet, {tmp_path / 'all'}.csv\n"
     table = pd.read_parquet(tmp_path / "all.parquet")
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns)[: len(COLUMNS)] == COLUMNS
+    assert (table["price.seconds"] > 0).all()
     assert len(table) == count
     assert table["train_perturbation"].eq("noise").all()
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "all.csv", keep_default_na=False), table, check_dtype=False)
+
+
+def test_while_a_sweep_runs_the_rows_of_what_is_done_are_read(tmp_path: Path) -> None:
+    for name in ("done", "under_way"):
+        write_run(tmp_path / name, make_rows(name, {("natural", 0.0): 0.9}))
+    with claimed(tmp_path / "under_way"):
+        (tmp_path / "under_way" / ".machine-1-half.partial").write_text("run,data,mo")
+        assert set(collect(find_runs([tmp_path]))["run"]) == {"done"}
+    assert set(collect(find_runs([tmp_path]))["run"]) == {"done", "under_way"}
+
+
+def test_runs_of_two_machines_are_merged_by_copying_folders(tmp_path: Path) -> None:
+    for place, name in (("here", "a"), ("here", "both"), ("there", "b"), ("there", "both")):
+        write_run(tmp_path / place / name, make_rows(name, {("natural", 0.0): 0.9}))
+    shutil.copytree(tmp_path / "there", tmp_path / "here", dirs_exist_ok=True)
+    assert sorted(collect(find_runs([tmp_path / "here"]))["run"].unique()) == ["a", "b", "both"]
 
 
 def test_what_holds_no_runs_is_named(tmp_path: Path) -> None:

@@ -71,8 +71,10 @@ def test_scores_are_named_as_a_dashboard_shows_them() -> None:
     tolerated = pd.DataFrame({"perturbation": PERTURBATIONS, "level": 0.1, "ratio": [*[2.0] * 11, float("nan")]})
     found = pd.DataFrame({"of": ["found"], "sentence": ["Worst condition: noise 0.5."]})
     tables = {"rows": rows, "confusion": confusion, "found": found, "tolerated": tolerated}
-    track_run(heard, summary={**scores, "conditions": conditions}, pictures={}, **tables)
+    told = {"summary": {**scores, "conditions": conditions}, "pictures": {}, **tables}
+    track_run(heard, **told, price={"seconds": 2.5, "work": {"train": 3}})
     assert {*LEVELS, *RATIOS} - set(heard.scores) == {"tolerated_ratio/pixel_dropout"}
+    assert {name: value for name, value in heard.scores.items() if "price" in name} == {"price/seconds": 2.5}
     assert heard.scores["accuracy/worst_condition"] == "noise 0.5"
     assert heard.scores["conditions/noise 0.5"] == 0.4
     assert {*SCORES, *MEANS} <= set(heard.scores)

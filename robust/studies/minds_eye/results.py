@@ -12,7 +12,7 @@ import pandas as pd
 from robust.measure import NATURAL
 from robust.runs import Config, RunFolder
 from robust.studies.minds_eye.scenes import NONE, RANGES
-from robust.studies.minds_eye.stages import Views, read_stages, read_views
+from robust.studies.minds_eye.stages import STAGES, Views, read_stages, read_views
 
 #: what the networks are called that were trained as published
 TITLES = {"alexnet": "direct", "alexnet_with_parameters": "direct + parameters", "triple_staged": "triple-staged"}
@@ -97,6 +97,8 @@ def slug(title: str) -> str:
 
 def read_networks(folders: Sequence[Path]) -> list[Network]:
     """The runs on scenes that were tested, those of a mind's eye last; none if there is no such among them."""
+    if not any((folder / STAGES).is_file() for folder in folders):
+        return []
     found = [Network(folder) for folder in folders if _is_of_scenes(folder)]
     if all(network.stages is None for network in found):
         return []

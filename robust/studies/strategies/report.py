@@ -59,7 +59,9 @@ def one_for_all_section(rows: pd.DataFrame) -> Section:
 
 def ablation_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
     """The paper's Table I, where networks without one of their parts were trained."""
-    curves = {folder.name: own for folder in folders if (own := RunFolder(folder).read_metrics()) is not None}
+    natural = set(rows.loc[rows["technique"] == NATURAL, "run"])
+    known = {folder.name: RunFolder(folder).read_metrics() for folder in folders if folder.name in natural}
+    curves = {name: own for name, own in known.items() if own is not None}
     table = ablation_table(rows, curves)
     if table.empty:
         return Section("")

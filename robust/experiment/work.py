@@ -1,0 +1,14 @@
+"""How much is left to do of a run, in what its price grows with."""
+
+from robust.experiment.experiment import Experiment
+
+
+def work_left(run: Experiment) -> dict[str, int]:
+    """Of each part that a record times: images times epochs of training, images times tests, attacks."""
+    train, test = run.splits.train, run.splits.test
+    trains = run.learns and not run.files.model.is_file()
+    return {
+        "train": len(train) * int(run.config.trainer.max_epochs) if trains else 0,
+        "measure": len(run.missing_tests()) * len(test),
+        "attack": run.attacks_left(),
+    }
