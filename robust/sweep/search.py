@@ -36,10 +36,10 @@ def search(
     require("optuna", what="A search", extra="search")
     jobs = points([[_ends(one) for one in space] for space in spaces])
     config = compose(jobs[0])
-    _check(spaces, jobs, config)
-    _check_runs(jobs, elsewhere=elsewhere)
-    settings = config.sweep.search
-    files = SearchFolder.named(Path(config.runs_dir), _digest(spaces, config))
+    settings = Config({**compose(["sweep=search"]).sweep.search, **config.sweep.search})
+    _check(spaces, jobs, config, settings)
+    _check_runs(jobs, settings, elsewhere=elsewhere)
+    files = SearchFolder.named(Path(config.runs_dir), _digest(spaces, config, settings))
     size = len(jobs) if not any(isinstance(one, Interval) for space in spaces for one in space) else None
     objective = [settings.objective] if isinstance(settings.objective, str) else list(settings.objective)
     about = {"spaces": [[_plain(one) for one in space] for space in spaces], "size": size, **settings.plain()}
@@ -69,9 +69,8 @@ def _ends(dimension: list[str] | Interval) -> list[str]:
     return dimension
 
 
-def _check(spaces: Sequence[Space], jobs: Sequence[Sequence[str]], config: Config) -> None:
+def _check(spaces: Sequence[Space], jobs: Sequence[Sequence[str]], config: Config, settings: Config) -> None:
     """Raises ValueError where there is nothing to search, no budget, or chance would be searched."""
-    settings = config.sweep.search
     if len(jobs) == 1:
         raise ValueError(
             "A search must have recipes to choose from; got one. List values (technique=natural,augmix), or give an "
@@ -88,7 +87,7 @@ def _check(spaces: Sequence[Space], jobs: Sequence[Sequence[str]], config: Confi
             )
 
 
-def _check_runs(jobs: Sequence[Sequence[str]], *, elsewhere: bool) -> None:
+def _check_runs(jobs: Sequence[Sequence[str]], settings: Config, *, elsewhere: bool) -> None:
     """Raises ValueError unless all these recipes can be trained, and measured on validation images."""
     for run in plan([list(job) for job in jobs], elsewhere=elsewhere):
         images, config = run.splits.validation, run.config
@@ -96,18 +95,18 @@ def _check_runs(jobs: Sequence[Sequence[str]], *, elsewhere: bool) -> None:
         check("data.validation", config.data.validation, "given in a search", images is not None, advice)
         check("trainer.devices", config.trainer.devices, "1 in a search", config.trainer.devices == 1)
         assert images is not None
-        found = validation_conditions(config, images.shape)
-        check("sweep.search.under", {}, "levels of at least one perturbation", len(found) > 1)
+        found = validation_conditions(config, settings.under or {}, images.shape)
+        check("sweep.search.under", settings.under, "levels of at least one perturbation", len(found) > 1)
 
 
-def _digest(spaces: Sequence[Space], config: Config) -> str:
+def _digest(spaces: Sequence[Space], config: Config, settings: Config) -> str:
     """What tells searches apart: the recipes, and how they are judged."""
 
     def weighs(one: list[str] | Interval) -> bool:
         return isinstance(one, Interval) or counts(one[0].partition("=")[0].lstrip("+~"), config)
 
     recipes = [[_plain(one) for one in space if weighs(one)] for space in spaces]
-    return hashlib.sha256(json.dumps([recipes, config.sweep.search.without(_CHANGES)]).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps([recipes, settings.without(_CHANGES)]).encode()).hexdigest()[:8]
 
 
 def _plain(dimension: list[str] | Interval) -> object:
