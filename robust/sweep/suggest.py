@@ -31,7 +31,7 @@ _DRAWS = 20  # until what is suggested was not tried; of intervals, for which no
 class Search:
     """What is looked for, in which `spaces`: `objective`, some of ACCURACIES; within so many `seconds` of computing,
     among so many `runs`; with `race` hopeless trainings are stopped. Images are shown `under` these levels by the name
-    of a perturbation."""
+    of a perturbation; `around`: what the command says besides, for each of the spaces."""
 
     spaces: Sequence[Space]
     objective: Sequence[str]
@@ -40,13 +40,14 @@ class Search:
     race: bool = True
     seed: int = 0
     under: Mapping[str, Any] = field(default_factory=dict)
+    around: Sequence[list[str]] = ()
 
     @classmethod
     def read(cls, files: SearchFolder) -> Self:
         """As the folder of a search describes it."""
         about = files.settings()
         spaces = [[Interval(**one) if isinstance(one, dict) else one for one in space] for space in about["spaces"]]
-        names = ("objective", "runs", "race", "seed", "under")
+        names = ("objective", "runs", "race", "seed", "under", "around")
         return cls(spaces, seconds=about["minutes"] and 60 * about["minutes"], **{name: about[name] for name in names})
 
     def next_trial(self, trials: Sequence[Trial], free: Sequence[Trial]) -> Trial | None:

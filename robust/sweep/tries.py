@@ -58,7 +58,7 @@ def work(overrides: Sequence[str]) -> str:
                 held.enter_context(files.claim(trial))
                 trial.stage = Stage.UNDER_WAY
                 files.write(trial)
-            _Attempt(files, search, trial).make(preparation, [*trial.job, *behind])
+            _Attempt(files, search, trial).make(preparation, [*trial.job, *search.around[trial.space], *behind])
 
 
 class _Attempt:

@@ -24,7 +24,7 @@ def test_recipes_stand_there_with_how_far_they_came(
     best, other = (write(tmp_path / name, rows_of(name, suites_of("noise"), kind=name)) for name in ("best", "other"))
     assert not search_of(best)
     files = SearchFolder.named(tmp_path, "1234")
-    about = {"spaces": [], "size": 5, "minutes": 30, "runs": None}
+    about = {"spaces": [], "around": [], "size": 5, "minutes": 30, "runs": None}
     files.write_settings({**about, "objective": ["natural", "worst"]})
     came = {
         "stopped": ([0.7, 0.6, 0.5], 2, Stage.STOPPED),
