@@ -35,6 +35,7 @@ run_command(lambda: export(Path("none"), Path("none"), formats=sys.argv[1:]))
         (TRAIN, ["logger=tensorboard"], "tensorboard", "robust[tensorboard]"),
         (TRAIN, ["attack=foolbox", "attack.method=LinfPGD"], "foolbox", "robust[attacks]"),
         (TRAIN, ["attack=torchattacks", "attack.method=FGSM"], "torchattacks", "torchattacks"),
+        (TRAIN, ["sweep=search", "sweep.search.runs=2"], "optuna", "robust[search]"),
         (TRAIN, ["-m", "perturb=noise,blur", "hydra/launcher=slurm"], "submitit", "robust[slurm]"),
         (ROBUST, ["dashboard", "--entity", "me"], "wandb", "robust[wandb]"),
         (ROBUST, ["evidence", "none"], "fpdf", "robust[pdf]"),

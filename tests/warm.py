@@ -30,7 +30,17 @@ _forkserver = multiprocessing.forkserver._forkserver
 #: what need not be installed: our modules are imported as where it is not
 OPTIONAL = [
     *("captum", "embreex", "foolbox", "fpdf", "hydra_plugins.hydra_submitit_launcher", "onnx", "onnxruntime"),
-    *("onnxscript", "safetensors", "skimage", "submitit", "tabulate", "tensorboard", "torchattacks", "trimesh"),
+    *(
+        "onnxscript",
+        "optuna",
+        "safetensors",
+        "skimage",
+        "submitit",
+        "tabulate",
+        "tensorboard",
+        "torchattacks",
+        "trimesh",
+    ),
     *("wandb", "wandb_workspaces"),
 ]
 

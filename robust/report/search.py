@@ -26,20 +26,19 @@ _AXES = {"natural": "natural images", "mean": "mean over perturbations", "worst"
 
 def search_section(folders: Sequence[Path]) -> Section:
     """The searches in whose folders the best recipes are among these runs."""
+    names, places = {one.name for one in folders}, dict.fromkeys(folder.parent for folder in folders)
     texts, drawings, tables = [], {}, {}
-    for files in [
-        one for place in dict.fromkeys(folder.parent for folder in folders) for one in SearchFolder.within(place)
-    ]:
-        read = if_sound(lambda files=files: (files.settings(), files.trials()))
-        if read is None or not {one.run for one in front(read[1], read[0]["objective"])} & {
-            one.name for one in folders
-        }:
+    for files in (one for place in places for one in SearchFolder.within(place)):
+        if (read := if_sound(files.read)) is None:
             continue
         settings, trials = read
+        best = front(trials, settings["objective"])
+        if names.isdisjoint(one.run for one in best):
+            continue
+        name, numbers = files.path.name, [one.number for one in best]
         texts.append(search_text(settings, trials))
-        name, best = files.path.name, [one.number for one in front(trials, settings["objective"])]
-        drawings[name] = _figure(trials, best, settings["objective"])
-        tables[f"{name}-recipes"] = _table(trials, best)
+        drawings[name] = _figure(trials, numbers, settings["objective"])
+        tables[f"{name}-recipes"] = _table(trials, numbers)
     return Section("Search", " ".join(texts), drawings, tables)
 
 
@@ -77,12 +76,11 @@ def _table(trials: Sequence[Trial], best: Sequence[int]) -> Table:
             "stage": "best" if one.number in best else str(one.stage),
             "reason": one.reason,
         }
-        for one in sorted(
-            trials,
-            key=lambda one: (-len(one.measured), [-value for *_, found in one.measured[-1:] for value in found[1:]]),
-        )
+        for one in trials
     ]
     numbers = pd.DataFrame(lines)
+    numbers["came"] = numbers["epochs"] / numbers["of"].clip(1)
+    numbers = numbers.sort_values(["came", "mean"], ascending=False, ignore_index=True).drop(columns="came")
     shown = numbers.drop(columns=["of", *(["reason"] if not numbers["reason"].any() else [])])
     shown["epochs"] = [f"{one.epochs} of {one.of}" for one in numbers.itertuples()]
     shown["minutes"] = numbers["minutes"].map("{:.1f}".format)
@@ -116,7 +114,8 @@ def _figure(trials: Sequence[Trial], best: Sequence[int], objective: Sequence[st
             last = run.iloc[-1]
             if stage in ("best", Stage.DONE):
                 ends.plot(100 * last["natural"], 100 * last[judged], "o", linestyle="", label=stage, **style)
-        course.plot([], [], label=str(Stage.STOPPED), **_STYLES[Stage.STOPPED])
+        if Stage.STOPPED in curve["stage"].to_list():
+            course.plot([], [], label=str(Stage.STOPPED), **_STYLES[Stage.STOPPED])
         course.set_xlabel("share of the training, %")
         ends.set_xlabel(f"accuracy, {_AXES['natural']}, %")
         course.set_ylabel(f"accuracy, {_AXES[judged]}, %")

@@ -82,16 +82,21 @@ class SearchFolder:
 
     def settings(self) -> dict[str, Any]:
         """What it looks for: `objective`, some of ACCURACIES; `minutes`, `runs` and `race` as they were asked for;
-        `size`, how many recipes there are, or null; `spaces`, what they are chosen from."""
-        return read_json(self.path / _SETTINGS, {"objective": list, "spaces": list})
+        `size`, how many recipes there are, or null; `spaces`, products of what they are chosen from; `around`, what the
+        command says besides, for each of these."""
+        return read_json(self.path / _SETTINGS, {"objective": list, "spaces": list, "around": list})
 
     def write_settings(self, settings: dict[str, Any]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        atomic_write(self.path / _SETTINGS, json.dumps(settings, indent=2))
+        atomic_write(self.path / _SETTINGS, json.dumps(settings, indent=2, default=dataclasses.asdict))
 
     def trials(self) -> list[Trial]:
         """Every recipe that was tried, in the order in which they began."""
         return [_read(path) for path in sorted(self.path.glob("trial-*.json"))]
+
+    def read(self) -> tuple[dict[str, Any], list[Trial]]:
+        """Both."""
+        return self.settings(), self.trials()
 
     def write(self, trial: Trial) -> None:
         atomic_write(self.path / f"trial-{trial.number:05d}.json", json.dumps(dataclasses.asdict(trial)))

@@ -3,8 +3,9 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -14,7 +15,7 @@ from robust.files.claiming import wait_for
 from robust.runs import Config, code_version
 from robust.runs.identity import counts
 from robust.runs.searches import SearchFolder, front
-from robust.sweep.jobs import Interval, Space, points
+from robust.sweep.jobs import Dimension, Interval, Space, points
 from robust.sweep.plan import plan
 from robust.sweep.pool import visible_gpus
 from robust.sweep.suggest import is_choice
@@ -36,17 +37,19 @@ def search(
     require("optuna", what="A search", extra="search")
     jobs = points([[_ends(one) for one in space] for space in spaces])
     config = compose(jobs[0])
-    _check(spaces, jobs, config)
-    _check_runs(jobs, elsewhere=elsewhere)
-    settings = config.sweep.search
-    files = SearchFolder.named(Path(config.runs_dir), _digest(spaces, config))
-    size = len(jobs) if not any(isinstance(one, Interval) for space in spaces for one in space) else None
-    objective = [settings.objective] if isinstance(settings.objective, str) else list(settings.objective)
-    about = {"spaces": [[_plain(one) for one in space] for space in spaces], "size": size, **settings.plain()}
-    files.write_settings({**about, "objective": objective})
-    _print(files)
+    settings = Config({**compose(["sweep=search"]).sweep.search, **config.sweep.search})
+    _check(spaces, jobs, config, settings)
+    _check_runs(jobs, settings, elsewhere=elsewhere)
+    weighing = [[one for one in space if _weighs(one, config)] for space in spaces]
+    around = [[word for one in space if not _weighs(one, config) for word in _ends(one)] for space in spaces]
+    objective = [settings.objective] if isinstance(settings.objective, str) else settings.objective
+    size = None if any(isinstance(one, Interval) for space in spaces for one in space) else len(jobs)
+    about = {**settings.plain(), "objective": objective, "size": size, "spaces": weighing, "around": around}
+    files = SearchFolder.named(Path(config.runs_dir), _digest([weighing, settings.without(_CHANGES)]))
+    _say(about, files)
     if config.plan:
         return
+    files.write_settings(about)
     workers = settings.workers or (MOST if config.pack == "auto" else config.pack * max(1, len(visible_gpus())))
     while True:
         if failed := list(filter(None, launch([[*jobs[0], f"{AT}{files.path.name}"]] * workers))):
@@ -54,24 +57,23 @@ def search(
         if not (others := files.under_way()):
             break
         wait_for(others, code_version())
-    _print(files)
+    _say(about, files)
     if not (best := front(files.trials(), objective)):
         raise FailedError(
             "No recipe was trained to its end. Give the same command more: sweep.search.minutes=..., runs=..."
         )
-    sweep([one.job for one in best], launch, elsewhere=elsewhere)
+    sweep([[*one.job, *around[one.space]] for one in best], launch, elsewhere=elsewhere)
 
 
-def _ends(dimension: list[str] | Interval) -> list[str]:
+def _ends(dimension: Dimension) -> list[str]:
     """What is checked before a search begins: what is listed, and an interval's ends."""
     if isinstance(dimension, Interval):
         return [dimension.override(one) for one in (dimension.low, dimension.high)]
     return dimension
 
 
-def _check(spaces: Sequence[Space], jobs: Sequence[Sequence[str]], config: Config) -> None:
+def _check(spaces: Sequence[Space], jobs: Sequence[Sequence[str]], config: Config, settings: Config) -> None:
     """Raises ValueError where there is nothing to search, no budget, or chance would be searched."""
-    settings = config.sweep.search
     if len(jobs) == 1:
         raise ValueError(
             "A search must have recipes to choose from; got one. List values (technique=natural,augmix), or give an "
@@ -80,15 +82,14 @@ def _check(spaces: Sequence[Space], jobs: Sequence[Sequence[str]], config: Confi
     budget = settings.minutes is not None or settings.runs is not None
     check("sweep.search.minutes", None, "given, or sweep.search.runs", budget, "sweep.search.minutes=30 ends a search.")
     for dimension in (one for space in spaces for one in space if is_choice(one)):
-        name = dimension.key if isinstance(dimension, Interval) else dimension[0].partition("=")[0]
-        if name == "seed" or not counts(name.lstrip("+"), config):
+        if _key(dimension) == "seed" or not _weighs(dimension, config):
             raise ValueError(
-                f"`{name}` must have one value in a search: recipes that differ by that alone are one. Train the best "
-                "with several seeds afterwards."
+                f"`{_key(dimension)}` must have one value in a search: recipes that differ by that alone are one. "
+                "Train the best with several seeds afterwards."
             )
 
 
-def _check_runs(jobs: Sequence[Sequence[str]], *, elsewhere: bool) -> None:
+def _check_runs(jobs: Sequence[Sequence[str]], settings: Config, *, elsewhere: bool) -> None:
     """Raises ValueError unless all these recipes can be trained, and measured on validation images."""
     for run in plan([list(job) for job in jobs], elsewhere=elsewhere):
         images, config = run.splits.validation, run.config
@@ -96,26 +97,27 @@ def _check_runs(jobs: Sequence[Sequence[str]], *, elsewhere: bool) -> None:
         check("data.validation", config.data.validation, "given in a search", images is not None, advice)
         check("trainer.devices", config.trainer.devices, "1 in a search", config.trainer.devices == 1)
         assert images is not None
-        found = validation_conditions(config, images.shape)
-        check("sweep.search.under", {}, "levels of at least one perturbation", len(found) > 1)
+        found = validation_conditions(config, settings.under or {}, images.shape)
+        check("sweep.search.under", settings.under, "levels of at least one perturbation", len(found) > 1)
 
 
-def _digest(spaces: Sequence[Space], config: Config) -> str:
+def _key(dimension: Dimension) -> str:
+    return (dimension.key if isinstance(dimension, Interval) else dimension[0].partition("=")[0]).lstrip("+~")
+
+
+def _weighs(dimension: Dimension, config: Config) -> bool:
+    """Whether another value of it may make another recipe."""
+    key = _key(dimension)
+    return counts(key, config) or key == "sweep" or key.partition(".")[0] in ("camera", "parent", "recipe")
+
+
+def _digest(about: object) -> str:
     """What tells searches apart: the recipes, and how they are judged."""
-
-    def weighs(one: list[str] | Interval) -> bool:
-        return isinstance(one, Interval) or counts(one[0].partition("=")[0].lstrip("+~"), config)
-
-    recipes = [[_plain(one) for one in space if weighs(one)] for space in spaces]
-    return hashlib.sha256(json.dumps([recipes, config.sweep.search.without(_CHANGES)]).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(about, default=dataclasses.asdict).encode()).hexdigest()[:8]
 
 
-def _plain(dimension: list[str] | Interval) -> object:
-    return dataclasses.asdict(dimension) if isinstance(dimension, Interval) else dimension
-
-
-def _print(files: SearchFolder) -> None:
+def _say(about: Mapping[str, Any], files: SearchFolder) -> None:
     """Says what is searched, how far that is, and what is best."""
     from robust.report import search_text
 
-    Console().print(search_text(files.settings(), files.trials()), markup=False, highlight=False, soft_wrap=True)
+    Console().print(search_text(about, files.trials()), markup=False, highlight=False, soft_wrap=True)

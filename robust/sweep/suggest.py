@@ -8,8 +8,8 @@ goes on when others that came have made it one of them (asynchronous successive 
 import itertools
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from robust.perturb import key
@@ -17,8 +17,6 @@ from robust.runs.searches import ACCURACIES, SearchFolder, Stage, Trial, dominat
 from robust.sweep.jobs import Dimension, Interval, Space
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-    from optuna.trial import FrozenTrial
     from optuna.trial import Trial as OptunaTrial
 
 #: the shares of a training after which it is measured
@@ -32,7 +30,8 @@ _DRAWS = 20  # until what is suggested was not tried; of intervals, for which no
 @dataclass(frozen=True)
 class Search:
     """What is looked for, in which `spaces`: `objective`, some of ACCURACIES; within so many `seconds` of computing,
-    among so many `runs`; with `race` hopeless trainings are stopped."""
+    among so many `runs`; with `race` hopeless trainings are stopped. Images are shown `under` these levels by the name
+    of a perturbation; `around`: what the command says besides, for each of the spaces."""
 
     spaces: Sequence[Space]
     objective: Sequence[str]
@@ -40,14 +39,16 @@ class Search:
     runs: int | None = None
     race: bool = True
     seed: int = 0
+    under: Mapping[str, Any] = field(default_factory=dict)
+    around: Sequence[list[str]] = ()
 
     @classmethod
     def read(cls, files: SearchFolder) -> Self:
         """As the folder of a search describes it."""
         about = files.settings()
         spaces = [[Interval(**one) if isinstance(one, dict) else one for one in space] for space in about["spaces"]]
-        seconds = about["minutes"] and 60 * about["minutes"]
-        return cls(spaces, about["objective"], seconds, about["runs"], about["race"], about["seed"])
+        names = ("objective", "runs", "race", "seed", "under", "around")
+        return cls(spaces, seconds=about["minutes"] and 60 * about["minutes"], **{name: about[name] for name in names})
 
     def next_trial(self, trials: Sequence[Trial], free: Sequence[Trial]) -> Trial | None:
         """What to go on with, or a recipe to begin; None where nothing is left, or the budget is used. `free`: those of
@@ -113,36 +114,45 @@ class Search:
         return min(left, key=lambda one: len({*one[1]} ^ {*job}), default=None)
 
     def _ask(self, trials: Sequence[Trial], seed: int) -> tuple[int, list[str]]:
+        """What Optuna suggests, once it was told of the trials."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         sampler = optuna.samplers.TPESampler(n_startup_trials=_DRAWN, seed=seed)
         study = optuna.create_study(directions=["maximize"] * len(self.objective), sampler=sampler)
-        study.add_trials([self._told(one) for one in trials if one.stage is not Stage.FAILED])
-        asked = study.ask()
-        space = asked.suggest_categorical(_SPACE, range(len(self.spaces))) if len(self.spaces) > 1 else 0
-        return space, [_draw(asked, one) for one in self.spaces[space]]
+        for trial in trials:
+            chosen = zip(self.spaces[trial.space], trial.job, strict=True)
+            study.enqueue_trial({_SPACE: trial.space, **{str(one): _value(one, override) for one, override in chosen}})
+            told = study.ask()
+            self._draw(told)
+            if trial.stage is Stage.DONE:
+                study.tell(told, trial.values(self.objective))
+            elif trial.stage is Stage.STOPPED:
+                if len(self.objective) == 1:  # of several Optuna keeps nothing but what they came to in the end
+                    told.report(trial.values(self.objective)[0], len(trial.measured))
+                study.tell(told, state=optuna.trial.TrialState.PRUNED)
+            elif trial.stage is Stage.FAILED:
+                study.tell(told, state=optuna.trial.TrialState.FAIL)
+        return self._draw(study.ask())
 
-    def _told(self, trial: Trial) -> "FrozenTrial":
-        """What Optuna is told of a trial."""
-        from optuna.distributions import CategoricalDistribution
-        from optuna.trial import TrialState, create_trial
+    def _draw(self, asked: "OptunaTrial") -> tuple[int, list[str]]:
+        """The product and the overrides that Optuna asks for."""
+        space = asked.suggest_categorical(_SPACE, range(len(self.spaces)))
+        job = []
+        for one in self.spaces[space]:
+            if isinstance(one, Interval):
+                suggest: Any = asked.suggest_int if isinstance(one.low, int) else asked.suggest_float
+                job.append(one.override(suggest(str(one), one.low, one.high, log=one.log)))
+            else:
+                job.append(str(asked.suggest_categorical(str(one), one)) if is_choice(one) else one[0])
+        return space, job
 
-        chosen = [_chosen(*one) for one in zip(self.spaces[trial.space], trial.job, strict=True)]
-        if len(self.spaces) > 1:
-            chosen.append({_SPACE: (CategoricalDistribution(range(len(self.spaces))), trial.space)})
-        known = {name: one for some in chosen for name, one in some.items()}
-        about: dict[str, Any] = {"params": {name: value for name, (_, value) in known.items()}}
-        about["distributions"] = {name: distribution for name, (distribution, _) in known.items()}
-        if trial.stage is Stage.DONE:
-            return create_trial(values=trial.values(self.objective), **about)
-        if trial.stage is Stage.UNDER_WAY:
-            return create_trial(state=TrialState.RUNNING, **about)
-        if len(self.objective) == 1:
-            about["intermediate_values"] = {
-                rung: one[0] for rung in range(len(RUNGS)) if (one := self._score(trial, rung))
-            }
-        return create_trial(state=TrialState.PRUNED, **about)
+
+def _value(dimension: Dimension, override: str) -> str | float:
+    """What Optuna knows an override by; one of an interval was rounded."""
+    if not isinstance(dimension, Interval):
+        return override
+    return min(max(float(override.partition("=")[2]), dimension.low), dimension.high)
 
 
 def rungs(epochs: int) -> list[int]:
@@ -153,32 +163,3 @@ def rungs(epochs: int) -> list[int]:
 def is_choice(dimension: Dimension) -> bool:
     """Whether there is something to choose."""
     return isinstance(dimension, Interval) or len(dimension) > 1
-
-
-def _draw(asked: "OptunaTrial", dimension: Dimension) -> str:
-    """The override that Optuna suggests."""
-    if not is_choice(dimension):
-        return dimension[0]
-    if not isinstance(dimension, Interval):
-        return str(asked.suggest_categorical(_name(dimension), dimension))
-    suggest: Any = asked.suggest_int if isinstance(dimension.low, int) else asked.suggest_float
-    return dimension.override(suggest(_name(dimension), dimension.low, dimension.high, log=dimension.log))
-
-
-def _chosen(dimension: Dimension, override: str) -> "dict[str, tuple[BaseDistribution, Any]]":
-    """The same for what was chosen before, by the name that Optuna knows it by; nothing where there was no choice."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if not is_choice(dimension):
-        return {}
-    if not isinstance(dimension, Interval):
-        return {_name(dimension): (CategoricalDistribution(dimension), override)}
-    low, high, value = dimension.low, dimension.high, float(override.partition("=")[2])
-    value = min(max(value, low), high)  # it was rounded
-    if isinstance(low, int) and isinstance(high, int):
-        return {_name(dimension): (IntDistribution(low, high, log=dimension.log), int(value))}
-    return {_name(dimension): (FloatDistribution(low, high, log=dimension.log), value)}
-
-
-def _name(dimension: Dimension) -> str:
-    return str(dimension)

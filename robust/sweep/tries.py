@@ -2,8 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -32,9 +33,8 @@ def is_of_search(overrides: Sequence[str]) -> bool:
     return any(one.startswith(AT) for one in overrides)
 
 
-def validation_conditions(config: Config, shape: tuple[int, int, int]) -> list[Condition]:
-    """What a search shows validation images under: as they are, and `sweep.search.under`."""
-    under = config.sweep.search.under
+def validation_conditions(config: Config, under: Mapping[str, Any], shape: tuple[int, int, int]) -> list[Condition]:
+    """What a search shows validation images under: as they are, and levels by the name of a perturbation."""
     families = sorted({choice.family for choice in perturbation_choices(under).values()})
     asked = {"conditions": under, "families": families, "own_family": False, "once": []}
     return build_conditions(config.changed({f"evaluation.{name}": one for name, one in asked.items()}), shape)
@@ -58,7 +58,7 @@ def work(overrides: Sequence[str]) -> str:
                 held.enter_context(files.claim(trial))
                 trial.stage = Stage.UNDER_WAY
                 files.write(trial)
-            _Attempt(files, search, trial).make(preparation, [*trial.job, *behind])
+            _Attempt(files, search, trial).make(preparation, [*trial.job, *search.around[trial.space], *behind])
 
 
 class _Attempt:
@@ -109,7 +109,7 @@ class _Attempt:
     def _measure(self, run: Experiment, epoch: int, model: nn.Module) -> None:
         images, config = run.splits.validation, run.config
         assert images is not None
-        conditions = validation_conditions(config, images.shape)
+        conditions = validation_conditions(config, self.search.under, images.shape)
         how = {"seed": config.seed, "batch_size": config.evaluation.batch_size}
         natural, *perturbed = validate(model, images.near(device_of(model)), conditions, **how)
         found = [natural, sum(perturbed) / len(perturbed), min(perturbed)]

@@ -13,7 +13,7 @@ from robust.data import Batch, Splits, digits, to_float
 from robust.experiment.compose import compose
 from robust.experiment.execute import execute, train
 from robust.experiment.experiment import Experiment
-from robust.learn import Classifier, Constant, DivergedError, Guess, as_trained, doubts
+from robust.learn import Classifier, Constant, DivergedError, Guess, PausedError, Pausing, as_trained, doubts
 from robust.runs import State, load
 
 
@@ -116,6 +116,24 @@ def test_a_resumed_training_ends_bit_for_bit_where_an_undisturbed_one_does(
     resumed = trained(run)
     assert all(torch.equal(value, resumed[name]) for name, value in undisturbed.items())
     assert pd.read_csv(run.folder / "metrics.csv")["epoch"].to_list() == [0, 1, 2, 3, 4]
+
+
+def test_a_training_that_is_paused_is_saved_there_and_goes_on_bit_for_bit(
+    make_run: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    settings = ("trainer.max_epochs=3", "trainer.checkpoint_every_s=1000", *BEST_OF_AVERAGES)
+    undisturbed = trained(make_run(*settings))
+    run = make_run(*settings, f"runs_dir={tmp_path / 'again'}")
+    status = execute(run, callbacks=[Pausing(run.files.checkpoint, lambda *_: True)])
+    assert all(torch.equal(value, run.load().state_dict()[name]) for name, value in undisturbed.items())
+    assert status.state is State.DONE
+    run = make_run(*settings, f"runs_dir={tmp_path / 'paused'}")
+    with pytest.raises(PausedError):
+        execute(run, callbacks=[Pausing(run.files.checkpoint, lambda epoch, _: epoch < 2)])
+    assert run.status().state is State.INTERRUPTED
+    resumed = trained(run)
+    assert all(torch.equal(value, resumed[name]) for name, value in undisturbed.items())
+    assert pd.read_csv(run.folder / "metrics.csv")["epoch"].to_list() == [0, 1, 2]
 
 
 def test_a_network_is_compiled_where_that_is_asked_for(

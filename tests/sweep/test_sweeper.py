@@ -42,7 +42,7 @@ def test_what_is_no_list_of_values_stays_as_it_is(argument: str) -> None:
     [
         ("seed=range(0,0)", r"`seed=range\(0,0\)` must list at least one value; got none"),
         ("seed=range(0,1000000000)", "A sweep must be of at most 100,000 runs"),
-        ("optimizer.lr=interval(0,1)", r"`optimizer.lr=interval\(0,1\)` must list values"),
+        ("optimizer.lr=interval(0,1)", r"`optimizer.lr=interval\(0,1\)` must list values, .* sweep=search"),
     ],
 )
 def test_what_lists_no_runs_or_too_many_is_refused(argument: str, message: str) -> None:
@@ -188,6 +188,7 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         "options": 51,
         "pretext": 36,
         "recipes": 27,
+        "search": 22,
         "strategies": 240,
         "strategies_cifar10": 120,
         "strategies_mnist": 120,

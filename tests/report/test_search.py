@@ -1,0 +1,51 @@
+"""The page of a search's best recipe says what else was tried, and how far it came."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from robust.report import sections
+from robust.report.section import Section
+from robust.runs import collect
+from robust.runs.searches import SearchFolder, Stage, Trial
+
+
+def search_of(folder: Path) -> list[Section]:
+    return [one for one in sections([folder], collect([folder])) if one.title == "Search"]
+
+
+def test_recipes_stand_there_with_how_far_they_came(
+    tmp_path: Path,
+    rows_of: Callable[..., pd.DataFrame],
+    suites_of: Callable[..., dict[tuple[str, float], float]],
+    write: Callable[..., Path],
+) -> None:
+    best, other = (write(tmp_path / name, rows_of(name, suites_of("noise"), kind=name)) for name in ("best", "other"))
+    assert not search_of(best)
+    files = SearchFolder.named(tmp_path, "1234")
+    about = {"spaces": [], "around": [], "size": 5, "minutes": 30, "runs": None}
+    files.write_settings({**about, "objective": ["natural", "worst"]})
+    came = {
+        "stopped": ([0.7, 0.6, 0.5], 2, Stage.STOPPED),
+        "best": ([0.9, 0.8, 0.6], 8, Stage.DONE),
+        "other": ([0.9, 0.9, 0.5], 8, Stage.DONE),
+        "also": ([0.8, 0.8, 0.7], 8, Stage.DONE),
+    }
+    for place, (recipe, (found, epoch, stage)) in enumerate(came.items()):
+        files.write(Trial(place, 0, [], recipe, 8, [(epoch, 9.0, found)], 90.0, stage, run=recipe))
+    files.write(Trial(4, 0, [], "wrong", stage=Stage.FAILED, reason="it diverged"))
+    (section,) = search_of(best)
+    assert not search_of(other), "which was not best"
+    assert "natural and worst accuracy on validation images, among 5 recipes, within 30 minutes" in section.text
+    assert "3 done, 1 stopped early, 1 failed; 6.0 minutes used" in section.text
+    assert section.text.count("Best: ") == 2
+    table = section.tables["search-1234-recipes"]
+    stages = dict(table.numbers[["recipe", "stage"]].itertuples(index=False))
+    wanted = {"best": "best", "other": "done", "also": "best", "stopped": "stopped early", "wrong": "failed"}
+    assert stages == wanted
+    assert dict(table.shown[["recipe", "epochs"]].itertuples(index=False))["stopped"] == "2 of 8"
+    numbers = section.drawings["search-1234"].numbers
+    assert set(numbers["recipe"]) == {*came}
+    (files.path / "trial-00001.json").write_text("{}")
+    assert not search_of(best), "a damaged search is passed over"
