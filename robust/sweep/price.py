@@ -52,8 +52,8 @@ class Price:
         gpus = f", {duration(self.gpu_seconds)} of GPUs" if self.gpu_seconds else ""
         but = f"; less {self.unknown} runs of which no run here tells" if self.unknown else ""
         return (
-            f"price of what is left, by {self.past} run{'s' * (self.past > 1)} here: {duration(self.seconds)} one after "
-            f"the other, {duration(self.cpu_seconds)} of processors{gpus}, {self.joules / 1000:,.3g} kJ{but}\n"
+            f"price of what is left, by {self.past} run{'s' * (self.past > 1)} here: {duration(self.seconds)} one "
+            f"after the other, {duration(self.cpu_seconds)} of processors{gpus}, {self.joules / 1000:,.3g} kJ{but}\n"
             f"{workers} at a time: done in {duration(left)}, {done:%Y-%m-%d %H:%M}"
         )
 

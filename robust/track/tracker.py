@@ -106,13 +106,11 @@ def track_run(
     pictures: Mapping[str, Picture],
     found: pd.DataFrame,
     tolerated: pd.DataFrame,
-) -> None:
-    """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures; the
-    sentences that were `found`, and what it tolerates (a line for each perturbation, with level and ratio)."""
     price: Mapping[str, Any],
 ) -> None:
-    """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures; and
-    its `price`, as in its status.json."""
+    """Logs what a run measured: `summary` as in its summary.json, its rows, how it confuses classes, its figures; the
+    sentences that were `found`; what it tolerates (a line for each perturbation, with level and ratio); and its
+    `price`, as in its status.json."""
     conditions, suites = summary["conditions"], summary.get("suites", {})
     means = {condition_title(one["test_perturbation"], one["test_level"]): one["mean"] for one in conditions}
     tracker.log_scores(
