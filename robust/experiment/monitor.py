@@ -24,7 +24,7 @@ from robust.files.claiming import say
 from robust.measure import Condition
 from robust.models import ask, device_of, evaluating, gives_logits
 from robust.progress import Progress
-from robust.runs import RunFolder
+from robust.runs import RunFolder, find_runs
 from robust.runs.contents import if_sound
 from robust.watch import Monitor, Sample, features, fit_monitor, measured_on
 
@@ -46,7 +46,9 @@ def monitor(run: str | Path, folder: str | Path, *, window: int = 200, settings:
     `robust.watch.measured_on`). Raises ValueError or FileNotFoundError for a run or pictures that cannot be looked at.
     """
     check("window", window, "at least 20 pictures", window >= 20)
-    opened = with_levels([_BETWEEN, *settings])(Path(run))
+    folders = find_runs([run], measured=False)
+    check("RUN", f"{len(folders)} runs in {run}", "the folder of one run", len(folders) == 1)
+    opened = with_levels([_BETWEEN, *settings])(folders[0])
     model, splits = _network(opened), opened.splits
     paths, style = _pictures(Path(folder), least=window // 2), _style(opened, splits)
     known = _monitor(opened, model, splits, window)

@@ -10,7 +10,7 @@ from robust.watch.monitor import Monitor, Sample
 
 _WINDOWS = 20  # of each sample
 _WITHIN = 0.95  # of the windows: an interval's
-_FAR = 1.5  # times the distance within which so many of them are: from there on a condition is unknown
+_FAR = 2.0  # times the distance within which so many of them are: from there on a condition is unknown
 
 
 def measured_on(monitor: Monitor, samples: Iterable[Sample]) -> tuple[Monitor, pd.DataFrame]:
