@@ -47,8 +47,8 @@ docs: $(READY) ## build the site (docs/_build/html), its gallery from our own co
 bench: $(READY) ## measure our speed against what else there is (writes results/bench/)
 	$(BIN)/python -m benchmarks
 
-bench-gpu: $(READY) ## measure many runs on one GPU, or on the CPU where there is none (writes results/bench/packing/)
-	$(BIN)/python -m benchmarks.packing
+bench-gpu: $(READY) ## measure many runs on one GPU, or on the CPU where there is none (writes results/bench/gpu/)
+	$(BIN)/python -m benchmarks.gpu
 
 lock: $(READY) ## pin the newest versions of the dependencies again
 	VIRTUAL_ENV=.venv $(BIN)/python -m uv pip compile pyproject.toml --extra dev --universal --upgrade --generate-hashes \

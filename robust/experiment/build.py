@@ -18,7 +18,7 @@ from robust.data import Splits, fewer_tests, hold_out, label_subset
 from robust.data.own import looked_at
 from robust.errors import ParameterError, one_line, shown
 from robust.experiment.rules import locate
-from robust.learn import Classifier, Constant, Schedule, Task
+from robust.learn import AtomicIO, Classifier, Constant, Schedule, Task
 from robust.perturb import Perturbation
 from robust.runs.config import Config
 from robust.track import TrackedRun, Tracker
@@ -244,11 +244,12 @@ def build_trainer(
     checkpoint: Path,
     callbacks: Sequence[pl.Callback],
     logger: Logger | None = None,
+    checkpoints: AtomicIO | None = None,
 ) -> pl.Trainer:
     """Lightning's Trainer. Raises ValueError where it cannot be made of the configuration's settings."""
     try:
         ours = ["threads", "channels_last", "compile", "keep", "patience", "ema"]
         make_it = build(config.trainer, without=ours, _partial_=True)
-        return make_it(title=title, checkpoint=checkpoint, callbacks=callbacks, logger=logger)
+        return make_it(title=title, checkpoint=checkpoint, callbacks=callbacks, logger=logger, checkpoints=checkpoints)
     except Exception as error:
         raise ValueError(f"`trainer` cannot be made of these settings: {one_line(error)}") from error

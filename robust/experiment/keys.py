@@ -186,7 +186,7 @@ KEYS = {
     "optimizer.momentum": Key(_AT_LEAST_0.or_null(), needed=False),
     "optimizer.nesterov": Key(SWITCH, needed=False),
     "optimizer.weight_decay": Key(_AT_LEAST_0.or_null(), needed=False),
-    "pack": Key(whole(1).or_word("auto", "as many runs as are fastest")),
+    "pack": Key(whole(1).or_word("stacked", "those of one architecture as one").or_word("auto", "whatever is fastest")),
     "parent": Key(MAPPING),
     "perturb.family": Key(_NAME.or_null()),
     "perturb.fresh": Key(SWITCH),

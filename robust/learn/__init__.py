@@ -2,13 +2,14 @@
 
 from robust.learn.adversary import SignAdversary
 from robust.learn.averaging import Averaging
-from robust.learn.callbacks import EpochLogger, LastCheckpoint, PausedError, Pausing, Progress
+from robust.learn.callbacks import AtomicIO, EpochLogger, LastCheckpoint, PausedError, Pausing, Progress
 from robust.learn.classifier import Classifier
 from robust.learn.curriculum import Constant, Cosine, Curriculum, Linear, OneCycle, Schedule, Steps, lr_factor
 from robust.learn.denoising import Denoising
 from robust.learn.doubts import as_trained, doubts
 from robust.learn.objective import Adversarial, JSDConsistency, Objective, Perturbed, Trades
 from robust.learn.pretext import KnnAccuracy, RotationPrediction, SimCLR, nt_xent
+from robust.learn.stacked import StackedCheckpoints, StackedClassifier, StackedData
 from robust.learn.start import NEW, FrozenNorms, copy_weights, freeze
 from robust.learn.task import DivergedError, Guess, Task, has_finite_weights
 from robust.learn.trainer import count_devices, is_one_of_several, make_trainer, on_gpu
@@ -17,6 +18,7 @@ from robust.learn.validation import Validation, validate
 __all__ = [
     "NEW",
     "Adversarial",
+    "AtomicIO",
     "Averaging",
     "Classifier",
     "Constant",
@@ -41,6 +43,9 @@ __all__ = [
     "Schedule",
     "SignAdversary",
     "SimCLR",
+    "StackedCheckpoints",
+    "StackedClassifier",
+    "StackedData",
     "Steps",
     "Task",
     "Trades",

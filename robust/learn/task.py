@@ -33,6 +33,22 @@ def has_finite_weights(model: nn.Module) -> bool:
     return all(bool(value.isfinite().all()) for value in learnt)
 
 
+def divergence(losses: Tensor, state: Mapping[str, Tensor], *, epoch: int, total: float = 0) -> str:
+    """What is not finite after an epoch, in words: one of its steps' losses, shape (steps,), a weight, or the sum of
+    the losses over all images; "" for nothing."""
+    advice = "Try a smaller learning rate: optimizer.lr."
+    if len(found := (~losses.isfinite()).nonzero()):
+        step = int(found[0])
+        return (
+            f"Training diverged: the loss is {losses[step]:g} in epoch {epoch}, step {step} of its {len(losses)}, both "
+            f"counted from 0. {advice}"
+        )
+    for name, value in state.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            return f"Training diverged: after epoch {epoch} {name} holds NaN or infinity. {advice}"
+    return "" if math.isfinite(total) else f"Training diverged: the losses of epoch {epoch} add up to {total}. {advice}"
+
+
 class Task(pl.LightningModule):
     """Trains `model`. Logs the means of the loss, and of what else `compute_loss` returns, over each epoch.
 
@@ -161,26 +177,11 @@ class Task(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         *sums, count = self.trainer.strategy.reduce(self._sums, reduce_op="sum").tolist()
-        self._check_converges(sums[0])
+        state = self.model.state_dict()
+        if reason := divergence(torch.stack(self._losses), state, epoch=self.current_epoch, total=sums[0]):
+            raise DivergedError(reason)
         means = {f"train_{name}": value / count for name, value in zip(self._names, sums, strict=True)}
         self.log_dict(means, sync_dist=True)
-
-    def _check_converges(self, total: float) -> None:
-        """Raises DivergedError where a loss of the epoch, their sum over all images or a weight is not finite."""
-        epoch, advice = self.current_epoch, "Try a smaller learning rate: optimizer.lr."
-        losses = torch.stack(self._losses)
-        if len(found := (~losses.isfinite()).nonzero()):
-            step = int(found[0])
-            raise DivergedError(
-                f"Training diverged: the loss is {losses[step]:g} in epoch {epoch}, step {step} of its {len(losses)}, "
-                f"both counted from 0. {advice}"
-            )
-        weights = {name: value for name, value in self.model.state_dict().items() if value.is_floating_point()}
-        for name, value in weights.items():
-            if not value.isfinite().all():
-                raise DivergedError(f"Training diverged: after epoch {epoch} {name} holds NaN or infinity. {advice}")
-        if not math.isfinite(total):
-            raise DivergedError(f"Training diverged: the losses of epoch {epoch} add up to {total}. {advice}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint.pop("hyper_parameters", None)

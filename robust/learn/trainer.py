@@ -70,6 +70,7 @@ def make_trainer(
     checkpoint: Path,
     callbacks: Sequence[pl.Callback],
     logger: Logger | None = None,
+    checkpoints: AtomicIO | None = None,
     devices: Devices = 1,
     num_nodes: int = 1,
     gradient_clip_val: float | None = None,
@@ -80,7 +81,8 @@ def make_trainer(
     Nothing is logged, saved or moved in the middle of an epoch: a step costs what it costs bare. Several `devices` (of
     each of `num_nodes`; "auto": all GPUs there are) train one model by distributed data parallelism: in processes that
     this one starts, or those that `srun` started. `gradient_clip_val` is the greatest norm of a step's gradients; those
-    of `accumulate_grad_batches` batches, their mean, make one step. Raises ValueError where these are not as many.
+    of `accumulate_grad_batches` batches, their mean, make one step. `checkpoints` writes and reads these. Raises
+    ValueError where there are not as many devices.
     """
     per_node = count_devices(devices, accelerator)
     several = per_node * num_nodes > 1
@@ -98,7 +100,10 @@ def make_trainer(
         strategy=("ddp" if started else "ddp_spawn") if several else "auto",
         sync_batchnorm=several and on_gpu(accelerator),
         use_distributed_sampler=False,  # the data module divides the batches
-        plugins=[SLURMEnvironment(auto_requeue=False) if started else LightningEnvironment(), AtomicIO()],
+        plugins=[
+            SLURMEnvironment(auto_requeue=False) if started else LightningEnvironment(),
+            checkpoints or AtomicIO(),
+        ],
         precision=precision,
         gradient_clip_val=gradient_clip_val,
         accumulate_grad_batches=accumulate_grad_batches or 1,

@@ -71,7 +71,7 @@ def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any], *, p
     are those of `conf/hydra/launcher/slurm.yaml`. Raises ValueError where Slurm does not take the jobs.
     """
     _check_numbers(settings)
-    threads, size = settings.get("cpus_per_task"), MOST if pack == "auto" else int(pack)
+    threads, size = settings.get("cpus_per_task"), MOST if isinstance(pack, str) else pack
     orders, children = [], []
     configs = [compose(job) for job in jobs]
     for place, (job, config) in enumerate(zip(jobs, configs, strict=True)):

@@ -42,6 +42,7 @@ from robust.runs.config import Config
 from robust.sweep.plan import ancestors, plan, print_plan
 from robust.sweep.pool import run_pool, visible_gpus
 from robust.sweep.price import print_price
+from robust.sweep.stacks import train_stacks
 from robust.sweep.tries import is_of_search, work
 from robust.sweep.tune import best_pack, one_thread
 from robust.track import TrackedRun, opened
@@ -244,13 +245,17 @@ def _preparation() -> Preparation:
 
 def launch(jobs: Sequence[list[str]], *, pack: int | str, since: float | None = None) -> list[str]:
     """Does the runs of these overrides, of a sweep that began at the time `since` (now), on this machine: `pack` at a
-    time on each GPU, or on a machine that has none; "auto": as many as train fastest together. Returns what went wrong
-    with each."""
+    time on each GPU, or on a machine that has none; "stacked": those of one architecture as one, on one device; "auto":
+    as train fastest together. Returns what went wrong with each."""
     since = time.time() if since is None else since
     title, gpus = "all runs", _gpus_for(jobs)
     devices = max(1, len(gpus))
     if pack == "auto":
-        pack = _find_pack(jobs, most=math.ceil(len(jobs) / devices), gpu=gpus[0] if gpus else None)
+        most, gpu = math.ceil(len(jobs) / devices), gpus[0] if gpus else None
+        pack = _find_pack(jobs, most=most, gpu=gpu, stacked=devices == 1)
+    diverged: dict[tuple[str, ...], str] = {}
+    if pack == "stacked":
+        diverged, pack = train_stacks(jobs, since=since), 1
     workers = min(int(pack) * devices, len(jobs))
     if workers > 1:
         return run_pool(
@@ -259,7 +264,7 @@ def launch(jobs: Sequence[list[str]], *, pack: int | str, since: float | None = 
     reasons: list[str] = []
     with tqdm(jobs, desc=title, unit="run", disable=None, leave=False) as bar:
         for job in bar:
-            reasons.append(run_job(job, since=since))
+            reasons.append(diverged.get(tuple(job)) or run_job(job, since=since))
             bar.set_postfix(failed=sum(map(bool, reasons)))
     return reasons
 
@@ -270,12 +275,12 @@ def _gpus_for(jobs: Sequence[list[str]]) -> list[str]:
     return visible_gpus() if all(one.devices == 1 and on_gpu(one.accelerator) for one in trainers) else []
 
 
-def _find_pack(jobs: Sequence[list[str]], *, most: int, gpu: str | None) -> int:
-    """How many at a time are fastest, by a trial of the first run."""
+def _find_pack(jobs: Sequence[list[str]], *, most: int, gpu: str | None, stacked: bool) -> int | str:
+    """How many at a time are fastest, or whether as one (`stacked`), by a trial of the first run."""
     if most == 1:
         return 1
     Console().print("pack=auto: trying how many runs at a time train fastest")
-    found = best_pack(jobs[0], most=most, gpu=gpu, say=Console().print)
+    found = best_pack(jobs[0], most=most, gpu=gpu, stacked=stacked, say=Console().print)
     Console().print(f"pack={found}")
     return found
 

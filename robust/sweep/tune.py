@@ -3,6 +3,7 @@
 import functools
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +18,7 @@ import torch
 from robust.errors import one_line
 from robust.experiment.compose import compose
 from robust.experiment.prepare import prepare
+from robust.experiment.stacked import train_stack
 from robust.experiment.threads import AUTO, computing
 from robust.experiment.train import fit
 from robust.sweep.pool import fresh_processes
@@ -25,6 +27,7 @@ from robust.sweep.pool import fresh_processes
 MOST = 16
 _GAIN = 1.1  # by which twice as many must be faster to be worth it
 _FULL = 0.9  # of the memory
+_SECONDS = 4.0  # of a trial
 _WARM = 5  # steps before the clock starts
 _PATIENCE_S = 120.0  # for the others to come to where the clock starts
 
@@ -38,14 +41,30 @@ class Throughput:
 
 
 def best_pack(
-    job: Sequence[str], *, most: int, gpu: str | None = None, seconds: float = 4.0, say: Callable[[str], object] = print
-) -> int:
+    job: Sequence[str],
+    *,
+    most: int,
+    gpu: str | None = None,
+    stacked: bool = False,
+    say: Callable[[str], object] = print,
+    measure: Callable[..., list[Throughput]] | None = None,
+) -> int | str:
     """How many runs like that of these overrides, at most `most`, train fastest together on the GPU `gpu`, or on this
-    machine: 1, 2, 4, ... are tried, so many `seconds` each, while that makes them faster and leaves memory for twice as
-    many. What comes of each is told to `say`."""
-    most = min(most, usable_cores(), MOST)
+    machine: 1, 2, 4, ... are tried, some seconds each, while that makes them faster and leaves memory for twice as
+    many. With `stacked` they are tried as one network too: "stacked" where that is faster by another tenth. What comes
+    of each is told to `say`; `measure` is `throughputs`."""
+    look = functools.partial(measure or throughputs, job, gpu=gpu, seconds=_SECONDS)
     others = 0.0 if gpu is not None else psutil.virtual_memory().percent / 100
-    return grow(lambda count: throughputs(job, count, gpu=gpu, seconds=seconds), most=most, others=others, say=say)
+    best, fastest = grow(look, most=min(most, usable_cores(), MOST), others=others, say=say)
+    if not stacked:
+        return best
+    try:
+        (found,) = look(min(most, MOST), stacked=True)
+    except (RuntimeError, ValueError) as error:
+        say(f"as one: {one_line(error)}")
+        return best
+    say(f"{min(most, MOST)} as one: {found.steps_per_s:.3g} steps/s in all, {found.memory:.0%} of the memory")
+    return "stacked" if found.steps_per_s > _GAIN * fastest else best
 
 
 def usable_cores() -> int:
@@ -55,9 +74,9 @@ def usable_cores() -> int:
 
 def grow(
     measure: Callable[[int], list[Throughput]], *, most: int, others: float = 0.0, say: Callable[[str], object] = print
-) -> int:
-    """The last of 1, 2, 4, ..., `most` for which `measure` finds more than that before, by a tenth; one that cannot be
-    measured ends the search. Others than these runs take a share of the memory too."""
+) -> tuple[int, float]:
+    """The last of 1, 2, 4, ..., `most` for which `measure` finds more than that before, by a tenth, and how much; one
+    that cannot be measured ends the search. Others than these runs take a share of the memory too."""
     best, fastest, count = 1, 0.0, 1
     while count <= most:
         try:
@@ -73,16 +92,26 @@ def grow(
         if 2 * memory - others > _FULL:
             break
         count = min(2 * count, most) if count < most else most + 1
-    return best
+    return best, fastest
 
 
-def throughputs(job: Sequence[str], count: int, *, gpu: str | None = None, seconds: float) -> list[Throughput]:
-    """The throughputs of so many runs at a time, each in a process of its own, over so many seconds. Raises
-    RuntimeError where they cannot run together."""
-    context = fresh_processes()
-    start = context.Barrier(count)
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(start, gpu)) as pool:
-        return list(pool.map(functools.partial(_throughput, count=count, seconds=seconds), [job] * count))
+def throughputs(
+    job: Sequence[str], count: int, *, gpu: str | None = None, seconds: float, stacked: bool = False
+) -> list[Throughput]:
+    """The throughputs of so many runs at a time, each in a process of its own, or all of them, with seeds of their own,
+    `stacked` in one, over so many seconds. Raises RuntimeError where they cannot run together, ValueError where such
+    runs cannot be stacked."""
+    context, processes = fresh_processes(), 1 if stacked else count
+    start = context.Barrier(processes)
+    settings = one_thread(job) if processes > 1 else []
+    one = functools.partial(_throughput_beside, seconds=seconds, stacked=count if stacked else 0)
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(start, gpu)) as pool:
+        return list(pool.map(one, [[*job, *settings]] * processes))
+
+
+def throughput_alone(job: Sequence[str], *, seconds: float) -> Throughput:
+    """The throughput of one run in this process, over so many seconds."""
+    return _throughput(job, threading.Barrier(1), seconds=seconds)
 
 
 _start: Any = None
@@ -100,24 +129,32 @@ def one_thread(job: Sequence[str]) -> list[str]:
     return ["trainer.threads=1"] if compose(job).trainer.threads in AUTO else []
 
 
-def _throughput(job: Sequence[str], *, count: int, seconds: float) -> Throughput:
-    """How fast one of so many trains."""
+def _throughput_beside(job: Sequence[str], *, seconds: float, stacked: int) -> Throughput:
+    return _throughput(job, _start, seconds=seconds, stacked=stacked)
+
+
+def _throughput(job: Sequence[str], start: Any, *, seconds: float, stacked: int = 0) -> Throughput:
+    """How fast one trains, or so many stacked do, from where all have come to the barrier `start`."""
     with tempfile.TemporaryDirectory() as folder:
         endless = [
             "trainer.progress=false",
             f"trainer.max_epochs={10**6}",
             "trainer.patience=null",
         ]  # the clock ends it
-        run, clock = (
-            prepare([*job, *endless, f"runs_dir={folder}", *(one_thread(job) if count > 1 else [])]),
-            _Clock(_start, seconds),
-        )
+        clock = _Clock(start, seconds)
+        runs = [prepare([*job, *endless, f"runs_dir={folder}", *seed]) for seed in _seeds(stacked)]
         try:
-            with computing(run):
-                fit(run, run.build_network(), Path(folder), callbacks=[clock])
+            if stacked:
+                train_stack(runs, callbacks=[clock])
+            with computing(runs[0]):
+                fit(runs[0], runs[0].build_network(), Path(folder), callbacks=[clock])
         except _TimeIsUpError:
-            return Throughput(clock.steps / clock.seconds, clock.memory)
+            return Throughput(len(runs) * clock.steps / clock.seconds, clock.memory)
     raise AssertionError
+
+
+def _seeds(stacked: int) -> list[list[str]]:
+    return [[f"seed={seed}"] for seed in range(stacked)] or [[]]
 
 
 class _TimeIsUpError(Exception):

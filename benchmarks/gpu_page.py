@@ -1,4 +1,4 @@
-"""What `benchmarks.packing` measured, as a page, a table and a figure."""
+"""What `benchmarks.gpu` measured, as a page, a table and a figure."""
 
 import os
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from robust.runs import git_commit
 
 @dataclass(frozen=True)
 class Line:
-    """One figure: what was measured, on what, how, and what came out."""
+    """One figure: what was measured, on what, how, and what came out; NaN where nothing did."""
 
     section: str
     data: str
     how: str
     at_a_time: int
-    figure: float
-    unit: str
+    figure: float = np.nan
+    unit: str = ""
     note: str = ""
 
 
@@ -35,7 +35,7 @@ def shown(line: Line) -> str:
 
 
 def write_page(lines: Sequence[Line], out: Path) -> None:
-    """Writes README.md, packing.csv and packing.svg to the folder `out`."""
+    """Writes README.md, gpu.csv and gpu.svg to the folder `out`."""
     table = pd.DataFrame([asdict(line) for line in lines])
     machine = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores, no GPU"
     text = [
@@ -43,7 +43,7 @@ def write_page(lines: Sequence[Line], out: Path) -> None:
         "",
         f"`make bench-gpu` on {machine}, torch {torch.__version__}, commit {git_commit() or 'unknown'}.",
         "",
-        "![Steps a second against the number of runs at a time](packing.svg)",
+        "![Steps a second against the number of runs at a time](gpu.svg)",
         "",
         "| what | data | how | at a time | figure | |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -52,9 +52,9 @@ def write_page(lines: Sequence[Line], out: Path) -> None:
             for line in lines
         ),
     ]
-    atomic_write(out / "packing.csv", table.to_csv(index=False))
+    atomic_write(out / "gpu.csv", table.to_csv(index=False))
     atomic_write(out / "README.md", "\n".join(text) + "\n")
-    _draw(table[table["section"] == "pack"]).savefig(out / "packing.svg")
+    _draw(table[table["section"] == "pack"]).savefig(out / "gpu.svg")
 
 
 def _draw(packs: pd.DataFrame) -> Figure:

@@ -1,23 +1,39 @@
-"""The page of `make bench-gpu`, also where something could not be measured."""
+"""`make bench-gpu`: rehearsed on the CPU, on the digits; its page, also where something could not be measured."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.packing import grid
-from benchmarks.packing_page import Line, write_page
+from benchmarks.gpu import Effort, grid, measure_all
+from benchmarks.gpu_page import Line, write_page
+
+
+def test_all_of_it_can_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = measure_all(["digits", "nothing"], Effort(0.02, 20), budget_s=math.inf, sweep="digits")
+    assert "left out: nothing" in capsys.readouterr().out
+    assert [line for line in lines if not line.figure > 0] == []
+    assert {line.section for line in lines} == {"step", "pack", "perturb", "test", "attack", "grid"}
+    assert {"noise", "fog", "camera"} <= {line.how for line in lines}
+
+
+def test_what_there_is_no_time_for_is_said() -> None:
+    lines = measure_all(["digits"], Effort(0.02, 20), budget_s=0, sweep="digits")
+    assert {line.note for line in lines if line.section != "grid"} == {"not measured: the time was up"}
+    assert np.isnan([line.figure for line in lines]).all()
 
 
 def test_the_page_says_what_was_measured_and_what_could_not_be(tmp_path: Path) -> None:
     lines = [Line("pack", "digits", "processes", count, 10.0 * count, "steps/s") for count in (1, 2)]
-    lines.append(Line("pack", "digits", "processes", 4, float("nan"), "steps/s", "A process died."))
+    lines.append(Line("pack", "digits", "processes", 4, unit="steps/s", note="A process died."))
     write_page(lines, tmp_path)
     page = (tmp_path / "README.md").read_text()
     assert "| pack | digits | processes | 2 | 20 steps/s |" in page
     assert "| pack | digits | processes | 4 |  | A process died. |" in page
-    assert len(pd.read_csv(tmp_path / "packing.csv")) == 3
+    assert len(pd.read_csv(tmp_path / "gpu.csv")) == 3
 
 
 def test_the_grid_is_what_its_steps_and_tests_take() -> None:
@@ -26,7 +42,8 @@ def test_the_grid_is_what_its_steps_and_tests_take() -> None:
     tested = Line("test", "digits", "hot", 1, 1e5, "images/s")
 
     def minutes(*measured: Line) -> float:
-        (line,) = grid(list(measured), sweep="digits", only=["perturb=noise"])
+        line, every = grid(list(measured), sweep="digits", only=["perturb=noise"])
+        assert every.figure == line.figure
         assert (line.data, line.unit) == ("digits", "minutes")
         assert line.note.startswith("extrapolated: 15 models trained in ")
         return line.figure

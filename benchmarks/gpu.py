@@ -1,0 +1,322 @@
+"""`make bench-gpu`: how fast a grid of small runs goes through one GPU, and what holds it back; in one call of less
+than 8 minutes it writes results/bench/gpu/. Without a GPU it measures the same on the CPU, and says so."""
+
+import argparse
+import functools
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.gpu_page import Line, shown, write_page
+from robust.data import Splits, to_float
+from robust.errors import one_line, run_command
+from robust.experiment.build import build_attacks, build_perturbation, build_splits
+from robust.experiment.compose import compose
+from robust.experiment.conditions import build_conditions
+from robust.experiment.experiment import Experiment
+from robust.experiment.prepare import prepare
+from robust.experiment.search_path import CONF, SWEEPS
+from robust.measure import Condition, measure, planned_tests
+from robust.perturb import ImageRandom
+from robust.sweep import list_jobs
+from robust.sweep.tune import MOST, throughput_alone, throughputs, usable_cores
+
+_OUT = Path(__file__).parent.parent / "results" / "bench" / "gpu"
+_BUDGET_S = 420  # after which nothing more is begun: what is under way, and the page, take less than a minute
+_SWITCHES = {
+    "float32": [],
+    "channels_last": ["trainer.channels_last=true"],
+    "bf16": ["trainer.precision=bf16-mixed"],
+    "bf16, channels_last": ["trainer.precision=bf16-mixed", "trainer.channels_last=true"],
+}
+_COMPILED = {
+    f"bf16, channels_last, compiled{graphs}": [*_SWITCHES["bf16, channels_last"], f"trainer.compile={mode}"]
+    for graphs, mode in (("", "default"), (", CUDA graphs", "reduce-overhead"))
+}
+_TESTS = ("natural", "hot", "noise", "blur")
+#: images of a class where 10,000 are tested
+_ATTACKS = {
+    "fgsm": 1000,
+    "pgd": 200,
+    "gradient_sign": 50,
+    "one_pixel": 10,
+    "eot": 50,
+    "worst_of": 200,
+    "universal": 1000,
+    "patch": 1000,
+}
+#: techniques with the recipes of the grid: of models from the start, and of transferred ones
+_RECIPES = {"": "natural", ", transferred": "retrain"}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long a training is watched, in seconds, and how many images are perturbed and tested."""
+
+    seconds: float
+    images: int
+
+
+#: a figure that is to be measured, and what measures it: returns it, and what to say of it
+Probe = tuple[Line, Callable[[], tuple[float, str]]]
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu", description="Measures how fast a grid goes through one GPU, or this CPU."
+    )
+    parser.add_argument("--data", default="mnist,cifar10", help="data sets whose networks are trained (mnist,cifar10)")
+    parser.add_argument("--out", type=Path, default=_OUT, help="the folder to write to (results/bench/gpu)")
+    parser.add_argument("--budget", type=float, default=_BUDGET_S, help=f"seconds, all in all ({_BUDGET_S})")
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("There is no GPU here: the same is measured on the CPU, where CUDA graphs and compilation are left out.")
+    effort = Effort(2.0, _of_device(200, 10_000))
+    lines = measure_all(arguments.data.split(","), effort, budget_s=arguments.budget)
+    write_page(lines, arguments.out)
+    print(f"page: {arguments.out / 'README.md'}")
+
+
+def measure_all(sets: Sequence[str], effort: Effort, *, budget_s: float, sweep: str = "strategies") -> list[Line]:
+    """Everything, what matters most first, and what the models of a sweep take by that; what is not begun after so many
+    seconds, or fails, is a line without a figure that says so. Raises FileNotFoundError where none of these data sets
+    can be read."""
+    deadline = time.monotonic() + budget_s
+    sets = [name for name in sets if _can_be_read(name)]
+    if not sets:
+        raise FileNotFoundError("None of these data sets can be read. Set ROBUST_DATA to the folder that holds them.")
+    lines: list[Line] = []
+    sections = (_steps, _packs, _tests, _attacks)
+    for line, probe in itertools.chain(
+        *(section(data, lines, effort) for section in sections[:2] for data in sets),
+        _perturbations(effort),
+        *(section(data, lines, effort) for section in (*sections[2:], _compiled_steps) for data in sets),
+    ):
+        try:
+            figure, note = probe() if time.monotonic() < deadline else (np.nan, "not measured: the time was up")
+        except Exception as error:  # noqa: BLE001, what fails here must not cost what can be measured
+            figure, note = np.nan, one_line(error)
+        lines.append(replace(line, figure=figure, note=note))
+        print(f"{line.section}, {line.data}, {line.how}, {line.at_a_time} at a time: {shown(lines[-1])}; {note}")
+    return [*lines, *grid(lines, sweep=sweep)]
+
+
+def _can_be_read(data: str) -> bool:
+    try:
+        _splits(data)
+    except (OSError, ValueError) as error:
+        print(f"left out: {data} ({one_line(error)})")
+        return False
+    return True
+
+
+def _splits(data: str) -> Splits:
+    return build_splits(compose([f"data={data}"]).data)
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _of_device(cpu: int, gpu: int) -> int:
+    return gpu if torch.cuda.is_available() else cpu
+
+
+def _job(data: str, *settings: str, technique: str = "natural") -> list[str]:
+    return [f"data={data}", f"technique={technique}", "evaluation=none", *settings]
+
+
+@functools.cache
+def _run(data: str) -> Experiment:
+    with tempfile.TemporaryDirectory() as folder:
+        return prepare(_job(data, f"runs_dir={folder}"))
+
+
+def _steps(data: str, _: list[Line], effort: Effort) -> Iterator[Probe]:
+    """Steps of one run alone, as a run does them, with each switch; and their share of the device's peak."""
+    for how in _SWITCHES:
+        yield Line("step", data, how, 1, unit="steps/s"), functools.partial(_step, data, how, effort)
+
+
+def _compiled_steps(data: str, _: list[Line], effort: Effort) -> Iterator[Probe]:
+    """The same compiled, without and with CUDA graphs: last, for it takes long."""
+    for how in _COMPILED if torch.cuda.is_available() else ():
+        yield Line("step", data, how, 1, unit="steps/s"), functools.partial(_step, data, how, effort)
+
+
+def _step(data: str, how: str, effort: Effort) -> tuple[float, str]:
+    pace = throughput_alone(_job(data, *{**_SWITCHES, **_COMPILED}[how]), seconds=effort.seconds)
+    rate, peak = pace.steps_per_s * _work(data), _peak(torch.bfloat16 if "bf16" in how else torch.float32)
+    return (
+        pace.steps_per_s,
+        f"{rate / 1e12:.3g} TFLOP/s, {100 * rate / peak:.1f} % of the {peak / 1e12:.3g} of a product of matrices",
+    )
+
+
+@functools.cache
+def _work(data: str) -> float:
+    """Floating-point operations of a training step."""
+    run, size = _run(data), _run(data).config.data.batch_size
+    train = run.splits.train[:size]
+    with FlopCounterMode(display=False) as counted:
+        functional.cross_entropy(run.build_network()(to_float(train.images)), train.labels).backward()
+    return counted.get_total_flops()
+
+
+@functools.cache
+def _peak(dtype: torch.dtype) -> float:
+    """Floating-point operations a second in a product of matrices."""
+    size = _of_device(1024, 8192)
+    matrix = torch.randn(size, size, device=_device()).to(dtype)
+    return 2 * size**3 * _rate(lambda: matrix @ matrix, 1, seconds=0.5)
+
+
+def _rate(call: Callable[[], object], count: float, *, seconds: float) -> float:
+    """How many a second, of `count` in a call."""
+    call()
+    _wait()
+    start, calls = time.perf_counter(), 0
+    while not calls or time.perf_counter() - start < seconds:
+        call()
+        _wait()
+        calls += 1
+    return count * calls / (time.perf_counter() - start)
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _packs(data: str, lines: list[Line], effort: Effort) -> Iterator[Probe]:
+    """Several runs at a time, with the fastest switches: in processes, as `pack=N` has it, and as one network, as
+    `pack=stacked`; transferred ones as many as is best."""
+    how = _best(lines, "step", data).how
+    plain = {"channels_last": "float32", "bf16, channels_last": "bf16"}.get(how, how)  # which a stack does not heed
+    counts = [count for count in (1, 2, 4, 8, MOST) if count <= usable_cores()]
+    for name, count in [*(("processes", count) for count in counts), *(("stacked", count) for count in (4, MOST))]:
+        yield _pack(data, name, "", count, plain if name == "stacked" else how, effort)
+    for name, own in (("processes", how), ("stacked", plain)):
+        yield _pack(data, name, ", transferred", _best(lines, "pack", data, name).at_a_time, own, effort)
+
+
+def _pack(data: str, name: str, recipe: str, count: int, how: str, effort: Effort) -> Probe:
+    def probe() -> tuple[float, str]:
+        job = _job(data, *_SWITCHES[how], technique=_RECIPES[recipe])
+        found = throughputs(job, count, seconds=effort.seconds, stacked=name == "stacked")
+        memory = f"{100 * max(pace.memory for pace in found):.0f} % of the memory"
+        note = f"batches of {compose(job).data.batch_size}, {how}; {memory}"
+        return sum(pace.steps_per_s for pace in found), note
+
+    return Line("pack", data, name + recipe, count, unit="steps/s"), probe
+
+
+def _best(lines: Sequence[Line], section: str, data: str, how: str = "", *, recipe: str | None = None) -> Line:
+    """The line of a section with the greatest figure, or any where nothing could be measured; of those whose `how`
+    begins so, or that are of a recipe."""
+    mine = [line for line in lines if (line.section, line.data) == (section, data) and line.how.startswith(how)]
+    if recipe is not None:
+        mine = [line for line in mine if line.how.partition(", ")[2] == recipe.removeprefix(", ")]
+    return max(mine, key=lambda line: np.nan_to_num(line.figure))
+
+
+def _perturbations(effort: Effort) -> Iterator[Probe]:
+    """Every perturbation and corruption there is, on colour pictures of 32 x 32."""
+    for file in sorted((CONF / "perturb").glob("[!_]*.yaml")):
+        if file.stem != "none":
+            line = Line("perturb", "32 x 32 x 3", file.stem, 1, unit="images/s")
+            yield line, functools.partial(_perturb, file.stem, effort)
+
+
+def _perturb(name: str, effort: Effort) -> tuple[float, str]:
+    perturbation = build_perturbation(compose([f"perturb={name}"]).perturb)
+    assert perturbation is not None
+    drawn = torch.rand(effort.images, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    images, indices = drawn.to(_device()), torch.arange(effort.images, device=_device())
+    few = min(100, effort.images)
+    found, known = (
+        perturbation.perturb(some[:few], ImageRandom(0, places[:few])).cpu()
+        for some, places in ((images, indices), (drawn, indices.cpu()))
+    )
+    rate = _rate(lambda: perturbation.perturb(images, ImageRandom(0, indices)), len(images), seconds=effort.seconds / 5)
+    return rate, f"level {perturbation.level:g}; at most {(found - known).abs().max():.1g} from the CPU's"
+
+
+def _tests(data: str, _: list[Line], effort: Effort) -> Iterator[Probe]:
+    for name, size in itertools.product(_TESTS, dict.fromkeys((min(1000, effort.images), effort.images))):
+        line = Line("test", data, f"{name}, batches of {size}", 1, unit="images/s")
+        yield line, functools.partial(_test, data, name, size, effort)
+
+
+def _test(data: str, name: str, size: int, effort: Effort) -> tuple[float, str]:
+    perturb = compose([f"perturb={'none' if name == 'natural' else name}"]).perturb
+    test = _run(data).splits.test[: effort.images].to(_device())
+    model, conditions = _run(data).build_network().to(_device()), [Condition(build_perturbation(perturb))]
+    rate = _rate(
+        lambda: measure(model, test, conditions, trials=1, batch_size=size), len(test), seconds=effort.seconds / 2
+    )
+    return rate, ""
+
+
+def _attacks(data: str, _: list[Line], effort: Effort) -> Iterator[Probe]:
+    for name, images in _ATTACKS.items():
+        line = Line("attack", data, name, 1, unit="attacks/s")
+        yield line, functools.partial(_attack, data, name, max(1, images * effort.images // 10_000))
+
+
+def _attack(data: str, name: str, images: int) -> tuple[float, str]:
+    run, model = _run(data), _run(data).build_network().eval().to(_device())
+    (attack_plan,) = build_attacks(compose([f"data={data}", f"attack={name}", f"attack.images={images}"]).attack)
+    start, count = time.perf_counter(), 0
+    for pair in attack_plan.missing(run.splits.test, None)[: len(run.splits.test.classes)]:
+        count += len(attack_plan.attack(model, run.splits.test, pair, training=run.splits.train))
+    _wait()
+    return count / (time.perf_counter() - start), f"{count} attacks, an untrained network"
+
+
+def grid(lines: Sequence[Line], *, sweep: str, only: Sequence[str] = ()) -> list[Line]:
+    """What the models of a sweep, `only` those of these settings, take with their tests, by what was measured: a line
+    for each data set, and one for all."""
+    jobs = [compose(job) for job in jobs_of(sweep, only)]
+    found = []
+    for data in dict.fromkeys(line.data for line in lines if line.section == "step"):
+        best = {recipe: _best(lines, "pack", data, recipe=recipe) for recipe in _RECIPES}
+        tested = np.min([line.figure for line in lines if (line.section, line.data) == ("test", data)])
+        seconds = tests = 0.0
+        splits, mine = _splits(data), [config for config in jobs if config.data.name == data]
+        for config in mine:
+            steps = config.trainer.max_epochs * (len(splits.train) // config.data.batch_size)
+            seconds += steps / best[", transferred" if config.task.stage == "retrain" else ""].figure
+            conditions = build_conditions(config, splits.test.shape, own_family=config.perturb.family)
+            tests += len(planned_tests(conditions, trials=config.evaluation.trials, seed=0)) * len(splits.test)
+        note = (
+            f"extrapolated: {len(mine)} models trained in {seconds / 60:,.1f} minutes, {tests:,.0f} images tested in "
+            f"{tests / tested / 60:,.1f}, one after the other; without starts and files"
+        )
+        minutes = (seconds + tests / tested) / 60
+        found.append(Line("grid", data, best[""].how, best[""].at_a_time, minutes, "minutes", note))
+    total = sum(line.figure for line in found)
+    return [*found, Line("grid", "all", "", 1, total, "minutes", f"{len(jobs)} models in the sweep")]
+
+
+def jobs_of(sweep: str, settings: Sequence[str] = ()) -> list[list[str]]:
+    """The overrides of every run of a sweep, with these settings, which may select some."""
+    products = OmegaConf.to_container(OmegaConf.load(SWEEPS / f"{sweep}.yaml").sweep.products)
+    assert isinstance(products, list)
+    jobs = list_jobs(products, settings, OverridesParser.create().parse_overrides)
+    return [[f"sweep={sweep}", *job] for job in jobs]
+
+
+if __name__ == "__main__":
+    run_command(main)
