@@ -77,8 +77,8 @@ def test_data_that_vanishes_is_the_recorded_reason(command: Command, tmp_path: P
     vanish = tmp_path / "vanish.py"  # the folder goes when the plan is made
     vanish.write_text(
         "import runpy, shutil, sys\n"
-        "import robust.sweep.sweeper as sweeper\n"
-        f"launch = sweeper.launch\n"
+        "import robust.sweep.local as local\n"
+        "launch = local.launch\n"
         "def gone(jobs, *, pack, **others):\n"
         f"    shutil.rmtree({str(tmp_path / 'data')!r})\n"
         "    return launch(jobs, pack=pack, **others)\n"

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _WORDS = ("run", "data", "model", "technique", "train_perturbation", "test_perturbation", "kind", "reference")
 _ROWS = (*_WORDS, "train_level", "seed", "test_level", "trial", "n", "accuracy", "evaluation_seed")
 _TESTS = ("test_perturbation", "test_level", "trial", "evaluation_seed", "label", "predicted")
-_BINS = ("bin_counts", "bin_right", "bin_confidence")
+BINS = ("bin_counts", "bin_right", "bin_confidence")
 _ATTACKS = ("attack", "settings", "image", "label", "target", "threshold", "success")
 _IMAGES = ("original", "adversarial")
 _PUBLISHED = ("run", "set", "corruption", "severity", "images", "n", "accuracy", "low", "high", "label", "predicted")
@@ -180,7 +180,7 @@ def read_whole_tests(path: Path) -> pd.DataFrame | None:
     return found[found["images"].isna()].drop(columns="images").reset_index(drop=True) if "images" in found else found
 
 
-def read_confidence(path: Path, bins: Sequence[str] = _BINS) -> pd.DataFrame | None:
+def read_confidence(path: Path, bins: Sequence[str]) -> pd.DataFrame | None:
     """The confidence of a network in its tests, counted in these bins, where that was kept."""
     if not sums.check(path) or not {*bins} <= {*formats.parquet_columns(path)}:
         return None

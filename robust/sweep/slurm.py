@@ -24,7 +24,7 @@ from robust.experiment.search_path import VARIABLE as PROJECTS
 from robust.experiment.threads import AUTO
 from robust.files.claiming import say
 from robust.runs.config import Config
-from robust.sweep.sweeper import launch
+from robust.sweep.local import launch
 from robust.sweep.tune import MOST
 
 _LOOK_S = 5.0  # between two looks at the queue

@@ -15,9 +15,9 @@ from robust.learn import Validation
 from robust.runs import State, read_status
 from robust.runs.searches import ACCURACIES, SearchFolder, Stage, Trial, front
 from robust.sweep.jobs import Interval, Space, list_spaces
+from robust.sweep.local import launch
 from robust.sweep.search import search
 from robust.sweep.suggest import Search
-from robust.sweep.sweeper import launch
 
 pytest.importorskip("optuna")
 

@@ -15,8 +15,9 @@ from robust.experiment.prepare import prepare
 from robust.experiment.search_path import SWEEPS
 from robust.runs import State, claimed, write_status
 from robust.sweep.jobs import list_jobs
+from robust.sweep.local import launch, run_job
 from robust.sweep.plan import plan, print_plan
-from robust.sweep.sweeper import launch, run_job, sweep
+from robust.sweep.sweeper import sweep
 
 
 def jobs(*arguments: str, products: Sequence[dict[str, str]] = ({},)) -> list[list[str]]:
