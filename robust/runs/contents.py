@@ -179,8 +179,9 @@ def read_whole_tests(path: Path) -> pd.DataFrame | None:
     return found[found["images"].isna()].drop(columns="images").reset_index(drop=True) if "images" in found else found
 
 
-def read_confidence(path: Path, bins: Sequence[str] = _BINS) -> pd.DataFrame | None:
+def read_confidence(path: Path, bins: Sequence[str] = ()) -> pd.DataFrame | None:
     """The confidence of a network in its tests, counted in these bins, where that was kept."""
+    bins = bins or _BINS
     if not sums.check(path) or not {*bins} <= {*formats.parquet_columns(path)}:
         return None
     columns = [*_TESTS[:4], *bins]

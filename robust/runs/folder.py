@@ -185,14 +185,10 @@ class RunFolder:
         """TEST_KEY, label and predicted of the tests of all images: what stands at one place there is of one image."""
         return contents.read_whole_tests(self.predictions)
 
-    def read_confidence(self) -> pd.DataFrame | None:
-        """The network's confidence in its tests: TEST_KEY and the arrays of `confidence_bins`; None also where that was
-        not kept."""
-        return contents.read_confidence(self.predictions)
-
-    def read_odds(self) -> pd.DataFrame | None:
-        """The same, as TEST_KEY and `odds_counts`."""
-        return contents.read_confidence(self.predictions, ["odds_counts"])
+    def read_confidence(self, *bins: str) -> pd.DataFrame | None:
+        """The network's confidence in its tests: TEST_KEY and the arrays of `confidence_bins`, or these `bins`; None also
+        where that was not kept."""
+        return contents.read_confidence(self.predictions, bins)
 
     def read_confusion(self) -> pd.DataFrame | None:
         """See `confusion_counts`."""

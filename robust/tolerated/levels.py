@@ -177,7 +177,7 @@ def _tests(folder: Path, only: Collection[str]) -> dict[str, _Tests]:
 
 def _odds(files: RunFolder) -> dict[tuple[str, float], np.ndarray]:
     """`odds_counts` of a run's tests under each condition, over its trials."""
-    kept = files.read_odds()
+    kept = files.read_confidence("odds_counts")
     groups = [] if kept is None else kept.groupby(["test_perturbation", "test_level"])["odds_counts"]
     return {(str(name), float(level)): np.sum([*some], axis=0) for (name, level), some in groups}
 
