@@ -165,7 +165,7 @@ def _table(place: str, table: Table, places: dict[str, str], formats: Sequence[s
         "note": table.note,
         "beyond": len(table.shown) - len(shown),
         "columns": list(shown),
-        "words": [bool(pd.to_numeric(shown[column], errors="coerce").isna().all()) for column in shown],
+        "words": [_is_word(shown[column].astype(str)) for column in shown],
         "rows": [*zip(row_names(name, shown), shown.to_numpy().tolist(), strict=True)],
         "markdown": Markup(_markdown(shown.head(_MOST_ROWS)).rstrip()),
         "more": max(0, len(table.shown) - _MOST_ROWS),
@@ -174,6 +174,11 @@ def _table(place: str, table: Table, places: dict[str, str], formats: Sequence[s
         "links": [(FORMATS[one], file) for one, (file, _) in files.items()],
         "files": list(files.values()),
     }
+
+
+def _is_word(cells: pd.Series) -> bool:
+    """Whether most of the cells that hold something are words, and no numbers: they begin at the left."""
+    return not pd.to_numeric(cells[cells != ""], errors="coerce").notna().mean() >= 0.5
 
 
 def _attached(text: str) -> str:
