@@ -186,8 +186,8 @@ class RunFolder:
         return contents.read_whole_tests(self.predictions)
 
     def read_confidence(self, *bins: str) -> pd.DataFrame | None:
-        """The network's confidence in its tests: TEST_KEY and the arrays of `confidence_bins`, or these `bins`; None also
-        where that was not kept."""
+        """The network's confidence in its tests: TEST_KEY and the arrays of `confidence_bins`, or these `bins`; None
+        also where that was not kept."""
         return contents.read_confidence(self.predictions, bins)
 
     def read_confusion(self) -> pd.DataFrame | None:
