@@ -5,7 +5,6 @@ import logging
 import operator
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import torch
@@ -24,13 +23,11 @@ from robust.experiment.until import measure_tests
 from robust.files.claiming import say
 from robust.learn import has_finite_weights, on_gpu
 from robust.measure import (
-    COST_BATCH,
     Finding,
     SequenceTest,
     knn_accuracy,
     measure_published,
     measure_stability,
-    prediction_cost,
     preflight,
     published_exposure,
     take_samples,
@@ -169,13 +166,6 @@ def has_diverged(run: Experiment) -> bool:
     with torch.inference_mode():
         parts = run.splits.test.images.split(size) if run.config.task.tested else ()
         return not all(model(to_float(part.to(device))).isfinite().all() for part in parts)
-
-
-def measure_cost(run: Experiment) -> dict[str, Any]:
-    """What a prediction of a run's network costs, in batches as they come to one that adapts."""
-    model = load_for_tests(run)
-    size = model.stream.batch_size if isinstance(model, Adapting) else COST_BATCH
-    return prediction_cost(model, to_float(run.splits.test.images[:size].to(device_of(model))))
 
 
 def load_for_tests(run: Experiment) -> nn.Module:

@@ -10,7 +10,8 @@ from typing import Any
 
 from robust.errors import one_line
 from robust.experiment.build import build_tracker
-from robust.experiment.evaluate import attack_missing, has_diverged, measure_cost, measure_missing, measure_others
+from robust.experiment.cost import cost_missing, measure_cost
+from robust.experiment.evaluate import attack_missing, has_diverged, load_for_tests, measure_missing, measure_others
 from robust.experiment.experiment import Experiment
 from robust.experiment.exposure import distances_missing
 from robust.experiment.given import given_files
@@ -127,8 +128,8 @@ def _complete(run: Experiment, warned: Sequence[str]) -> None:
             with _timed(durations, "measure"):
                 measure_missing(run)
                 measure_others(run)
-            if run.misses_cost():
-                about["cost"] = measure_cost(run)
+            if cost_missing(run):
+                about["cost"] = measure_cost(run, load_for_tests(run))
             with _timed(durations, "attack"):
                 attack_missing(run)
             if run.conditions and tracker.shows:
