@@ -1,6 +1,7 @@
 """What a network starts from: the weights of other runs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import nn
 
@@ -18,7 +19,8 @@ def init_from_parents(network: nn.Module, config: Config, others: Mapping[str, n
     if recovers(config):
         copy_weights(innermost(network), others[""].state_dict(), new=())
         if "restore" in others:
-            copy_weights(network.restore, others["restore"].state_dict(), new=())
+            restore: Any = network.restore
+            copy_weights(restore, others["restore"].state_dict(), new=())
         return
     for part, other in others.items():
         if part:

@@ -15,18 +15,18 @@ _MOST, _MOST_S = 5, 1.0  # repetitions, and seconds after which there are no mor
 
 
 def prediction_cost(model: nn.Module, images: Tensor) -> dict[str, Any]:
-    """What asking a model about a batch of images, in [0, 1] and on its device, costs for each: `seconds`, of several
-    times the shortest, and `bytes`, of the tensors that it makes and holds at once. With how many `images` the batch
-    has, `threads` and `device`."""
+    """What asking a model about images, in [0, 1], shape (batch, channels, height, width), on its device, costs for
+    each: `seconds`, of several times the shortest, and `bytes`, of the tensors that it makes and holds at once. With
+    how many `images` the batch has, `threads` and `device`."""
     weights = [*model.parameters(), *model.buffers()]
     times: list[float] = []
     with torch.inference_mode(), _Held([images, *weights]) as held:
         model(images)
     while not times or (len(times) < _MOST and sum(times) < _MOST_S):
         with torch.inference_mode():
-            start = _now(images)
+            start = _now(images.device)
             model(images)
-            times.append(_now(images) - start)
+            times.append(_now(images.device) - start)
     per_image = {"seconds": min(times) / len(images), "bytes": held.most / len(images)}
     return {**per_image, "images": len(images), "threads": torch.get_num_threads(), "device": images.device.type}
 
@@ -50,7 +50,8 @@ class _Held(TorchDispatchMode):
         return made
 
 
-def _now(images: Tensor) -> float:
-    if images.is_cuda:
-        torch.cuda.synchronize()
-    return time.perf_counter()
+def _now(device: torch.device) -> float:
+    """Seconds; of one thread those that it computed, which others on the machine do not prolong."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.process_time() if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter()

@@ -7,7 +7,6 @@ so many watts, and `joules_by` says which.
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -168,13 +167,10 @@ def _spent(before: Mapping[str, float], after: Mapping[str, float]) -> float | N
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process had resident since that was counted anew; where the system cannot do that,
-    since it started."""
-    with contextlib.suppress(OSError, StopIteration, ValueError):
+    """The most memory that this process had resident since that was counted anew; where the system does not count
+    that, what it has now."""
+    try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
-    try:
-        import resource
-    except ImportError:  # Windows
-        return int(psutil.Process().memory_info().peak_wset)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    except (OSError, StopIteration, ValueError):
+        return int(psutil.Process().memory_info().rss)

@@ -126,7 +126,8 @@ def write_whole(run: Experiment, seed: int) -> None:
     files.write_stability(stability(chance), run.identity, run.reference_name)
     files.write_knn(untrained=chance.random(), trained=chance.random())
     files.log.write_text("done\n")
-    write_status(run.folder, State.DONE, durations_s={"train": float(seed)}, identity=run.identity.as_dict())
+    about: dict[str, Any] = {"identity": run.identity.as_dict(), "cost": {"seconds": 0.001, "bytes": 1024.0}}
+    write_status(run.folder, State.DONE, durations_s={"train": float(seed)}, **about)
 
 
 @functools.cache

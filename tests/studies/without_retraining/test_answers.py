@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from handmade import make_rows
 
 from robust.report import sections
 from robust.studies.without_retraining import findings
@@ -21,21 +22,21 @@ ACCURACY = {
 TESTS = (("hot", 2.0), ("noise", 0.05), ("gaussian_noise", 5.0))
 
 
-def rows(rows_of, accuracy: dict[str, tuple[float, ...]] = ACCURACY, *, model: str = "fast") -> pd.DataFrame:
+def rows(accuracy: dict[str, tuple[float, ...]] = ACCURACY, *, model: str = "fast") -> pd.DataFrame:
     found = []
     for technique, values in accuracy.items():
         for seed in range(3):
             jitter = 0.01 * seed + (0.002 * seed if technique != "natural" else 0)
             tests = {test: value + jitter for test, value in zip(TESTS, values, strict=True)}
-            about = {"technique": technique, "seed": seed, "kind": technique, "model": model, "data": "cifar10"}
-            about |= {"reference": f"{model} natural {seed}"}
-            run = rows_of(f"{model} {technique} {seed}", {("natural", 0.0): 0.9, **tests})
+            about = {"technique": technique, "seed": seed, "model": model, "data": "cifar10"}
+            about |= {"kind": f"{model} {technique}", "reference": f"{model} natural {seed}"}
+            run = make_rows(f"{model} {technique} {seed}", {("natural", 0.0): 0.9, **tests})
             found.append(run.assign(**about, train_perturbation="none", train_level=0.0))
     return pd.concat(found, ignore_index=True)
 
 
-def test_each_perturbation_has_its_answer_and_its_interval(rows_of) -> None:
-    lines = answers(won_by_ways(rows(rows_of))).set_index("perturbation")
+def test_each_perturbation_has_its_answer_and_its_interval() -> None:
+    lines = answers(won_by_ways(rows())).set_index("perturbation")
     hot, noise = lines.loc["hot"], lines.loc["noise"]
     assert (hot["without"], hot["retrained"], hot["better"]) == ("natural +median", "incremental", "natural +median")
     assert hot["without_won"] == pytest.approx(0.302)
@@ -47,36 +48,36 @@ def test_each_perturbation_has_its_answer_and_its_interval(rows_of) -> None:
     assert lines.loc["natural", "before"] == pytest.approx(0.9)
 
 
-def test_only_conditions_that_all_went_through_are_compared(rows_of) -> None:
-    found = rows(rows_of)
+def test_only_conditions_that_all_went_through_are_compared() -> None:
+    found = rows()
     extra = found[(found["technique"] == "natural") & (found["test_perturbation"] == "noise")]
     more = pd.concat([found, extra.assign(test_level=0.1, accuracy=0.0)])
     pd.testing.assert_frame_equal(won_by_ways(more), won_by_ways(found))
 
 
-def test_another_network_is_another_way_beside_the_same_natural_one(rows_of) -> None:
-    larger = rows(rows_of, {"natural": (0.7, 0.7, 0.7), "incremental": (0.95, 0.95, 0.95)}, model="fast wide")
-    won = won_by_ways(pd.concat([rows(rows_of), larger], ignore_index=True))
+def test_another_network_is_another_way_beside_the_same_natural_one() -> None:
+    larger = rows({"natural": (0.7, 0.7, 0.7), "incremental": (0.95, 0.95, 0.95)}, model="fast wide")
+    won = won_by_ways(pd.concat([rows(), larger], ignore_index=True))
     mine = won[(won["perturbation"] == "hot") & (won["seed"] == 0)].set_index("title")
     assert mine.loc["natural (fast wide)", "way"] == "another network"
     assert mine.loc["natural (fast wide)", "won"] == pytest.approx(0.2), "over the smaller natural one"
     assert answers(won).set_index("perturbation").loc["hot", "better"] == "incremental (fast wide)"
 
 
-def test_claims_and_the_section_say_what_adaptation_brings(rows_of) -> None:
-    claims = findings([], rows(rows_of)).claims.set_index("id")
+def test_claims_and_the_section_say_what_adaptation_brings() -> None:
+    claims = findings([], rows()).claims.set_index("id")
     assert claims.loc["tent-over-bn", "measured"] == pytest.approx(10)
     assert claims.loc["bn-over-source", "met"] == "yes"
     assert claims.loc["bn-won", "met"] == "yes"
-    (section,) = [one for one in sections([], rows(rows_of)) if one.title == "Without retraining"]
+    (section,) = [one for one in sections([], rows()) if one.title == "Without retraining"]
     assert "better to restore or adapt in 1, to train again in 1" in section.text
     table = section.tables["without-retraining"].shown.set_index("under")
     assert table.loc["hot", "best without retraining"].startswith("natural +median +30.2")
     assert section.drawings["without-retraining-cifar10"].png()[:4] == b"\x89PNG"
 
 
-def test_reports_of_other_runs_say_nothing_of_it(rows_of) -> None:
-    plain = rows(rows_of, {name: ACCURACY[name] for name in ("natural", "incremental")})
+def test_reports_of_other_runs_say_nothing_of_it() -> None:
+    plain = rows({name: ACCURACY[name] for name in ("natural", "incremental")})
     assert not won_by_ways(plain).size
     assert "Without retraining" not in [one.title for one in sections([], plain)]
     assert findings([Path("none")], plain).claims.empty
