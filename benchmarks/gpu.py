@@ -61,10 +61,12 @@ _RECIPES = {"": "natural", ", transferred": "retrain"}
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a training is watched, in seconds, and how many images are perturbed and tested."""
+    """How long a training is watched, in seconds, how many images are perturbed and tested, and how many runs are
+    trained at a time, at most."""
 
     seconds: float
     images: int
+    most: int = MOST
 
 
 #: a figure that is to be measured, and what measures it: returns it, and what to say of it
@@ -204,8 +206,9 @@ def _packs(data: str, lines: list[Line], effort: Effort) -> Iterator[Probe]:
     `pack=stacked`; transferred ones as many as is best."""
     how = _best(lines, "step", data).how
     plain = {"channels_last": "float32", "bf16, channels_last": "bf16"}.get(how, how)  # which a stack does not heed
-    counts = [count for count in (1, 2, 4, 8, MOST) if count <= usable_cores()]
-    for name, count in [*(("processes", count) for count in counts), *(("stacked", count) for count in (4, MOST))]:
+    counts = [count for count in (1, 2, 4, 8, MOST) if count <= min(usable_cores(), effort.most)]
+    stacks = dict.fromkeys(min(count, effort.most) for count in (4, MOST))
+    for name, count in [*(("processes", count) for count in counts), *(("stacked", count) for count in stacks)]:
         yield _pack(data, name, "", count, plain if name == "stacked" else how, effort)
     for name, own in (("processes", how), ("stacked", plain)):
         yield _pack(data, name, ", transferred", _best(lines, "pack", data, name).at_a_time, own, effort)
