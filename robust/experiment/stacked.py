@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 import pytorch_lightning as pl
+from torch import nn
 
 from robust.errors import check
 from robust.experiment.build import build_schedule, build_task, build_trainer, task_of
@@ -65,8 +66,6 @@ def train_stack(runs: Sequence[Experiment], *, callbacks: Sequence[pl.Callback] 
     """Trains runs of one `stack_key` together, as many as no other process has, each to be measured then as if it had
     trained alone; returns those that diverged, and how. Raises ValueError for other runs, ParentError where one is not
     there to start from."""
-    keys = {stack_key(run) for run in runs}
-    check("pack", "stacked", "a number for runs that train alone or differ", len(keys) == 1 and None not in keys)
     with contextlib.ExitStack() as held:
         mine = []
         for run in runs:
@@ -79,11 +78,13 @@ def train_stack(runs: Sequence[Experiment], *, callbacks: Sequence[pl.Callback] 
             return {}
         held.enter_context(computing(mine[0]))
         _log.info("training as one of %d runs", len(mine))
-        task = _fit(mine, callbacks)
+        networks = [run.build_network() for run in mine]
+        for run, network in zip(mine, networks, strict=True):
+            init_from_parents(network, run.config, load_parents(run))
+        task = fit_stack(mine, networks, callbacks=callbacks)
         state = {name: value.cpu() for name, value in task.model.state_dict().items()}
-        for place, run in enumerate(mine):
+        for place, (run, network) in enumerate(zip(mine, networks, strict=True)):
             if place not in task.diverged:
-                network = run.build_network()
                 network.load_state_dict(state_of(state, place), assign=True)
                 run.files.write_metrics(pd.DataFrame(task.curves[place]))
                 run.files.save_model(network, run.architecture())
@@ -91,10 +92,13 @@ def train_stack(runs: Sequence[Experiment], *, callbacks: Sequence[pl.Callback] 
     return {mine[place]: reason for place, reason in task.diverged.items()}
 
 
-def _fit(runs: Sequence[Experiment], callbacks: Sequence[pl.Callback]) -> StackedClassifier:
-    networks = [run.build_network() for run in runs]
-    for run, network in zip(runs, networks, strict=True):
-        init_from_parents(network, run.config, load_parents(run))
+def fit_stack(
+    runs: Sequence[Experiment], networks: Sequence[nn.Module], *, callbacks: Sequence[pl.Callback] = ()
+) -> StackedClassifier:
+    """Trains a copy of each run's network, from their last checkpoints where there are any; returns the stack of all.
+    Raises ValueError for runs of several keys, or none."""
+    keys = {stack_key(run) for run in runs}
+    check("pack", "stacked", "a number for runs that train alone or differ", len(keys) == 1 and None not in keys)
     config, files = runs[0].config, {run.identity.digest: run.files.checkpoint for run in runs}
     task = build_task(config.changed({"task.module": {"_target_": "robust.learn.StackedClassifier"}}), stack(networks))
     assert isinstance(task, StackedClassifier)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,7 +17,7 @@ import torch
 from robust.errors import one_line
 from robust.experiment.compose import compose
 from robust.experiment.prepare import prepare
-from robust.experiment.stacked import train_stack
+from robust.experiment.stacked import fit_stack
 from robust.experiment.threads import AUTO, computing
 from robust.experiment.train import fit
 from robust.sweep.pool import fresh_processes
@@ -143,11 +142,15 @@ def _throughput(job: Sequence[str], start: Any, *, seconds: float, stacked: int 
         ]  # the clock ends it
         clock = _Clock(start, seconds)
         runs = [prepare([*job, *endless, f"runs_dir={folder}", *seed]) for seed in _seeds(stacked)]
+        networks = [run.build_network() for run in runs]
+        for run in runs:
+            run.folder.mkdir()
         try:
-            if stacked:
-                train_stack(runs, callbacks=[clock])
             with computing(runs[0]):
-                fit(runs[0], runs[0].build_network(), Path(folder), callbacks=[clock])
+                if stacked:
+                    fit_stack(runs, networks, callbacks=[clock])
+                else:
+                    fit(runs[0], networks[0], runs[0].folder, callbacks=[clock])
         except _TimeIsUpError:
             return Throughput(len(runs) * clock.steps / clock.seconds, clock.memory)
     raise AssertionError
