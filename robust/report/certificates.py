@@ -115,7 +115,9 @@ def _shown(lines: pd.DataFrame) -> pd.DataFrame:
             {
                 "trained": one["title"],
                 **{name: one[name] for name in varying(lines)},
-                "copies": f"{word} {one['level']:g}, n {one['n']:,}, alpha {one['alpha']:g}",
+                "copies": f"{word} {one['level']:g}",
+                "n": f"{one['n']:,}",
+                "alpha": f"{one['alpha']:g}",
                 "images": one["images"],
                 "abstained, %": percent(one["abstained"]),
                 **{f"{size:g}": _cell(at, size) for size in sizes},
@@ -137,7 +139,8 @@ def _cell(at: pd.DataFrame, size: float) -> str:
         return "0.0"
     line = at.loc[size]
     after = "" if pd.isna(line["attacked"]) else f" ({percent(line['attacked'])})"
-    return f"{percent(line['certified'])} [{percent(line['low'])}, {percent(line['high'])}]{after}"
+    half = max(line["high"] - line["certified"], line["certified"] - line["low"])
+    return f"{percent(line['certified'])} ±{percent(half)}{after}"
 
 
 def _figure(lines: pd.DataFrame, unit: str) -> Drawing:
