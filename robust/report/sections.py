@@ -225,7 +225,7 @@ def _conditions(summary: pd.DataFrame, folders: Sequence[Path]) -> Section:
 def _price_cells(table: pd.DataFrame) -> dict[str, pd.Series]:
     """What a run cost, as a table shows it; GPUs where some run had one."""
     columns = {"seconds": ("seconds", 1), "GPU-seconds": ("gpu_seconds", 1), "joules": ("joules", 1)}
-    columns |= {"memory, MB": ("peak_bytes", 1e6), "GPU memory, MB": ("gpu_peak_bytes", 1e6)}
+    columns |= {"memory, MB": ("peak_bytes", 10**6), "GPU memory, MB": ("gpu_peak_bytes", 10**6)}
     found = {title: table[f"price.{name}"] / unit for title, (name, unit) in columns.items()}
     return {title: figures.map(amount) for title, figures in found.items() if figures.any()}
 
