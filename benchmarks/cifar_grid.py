@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu import jobs_of
+from benchmarks.grid import jobs_of
 from robust.errors import run_command
 from robust.experiment.prepare import prepare
 from robust.page import write_report

@@ -12,23 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu_page import Line, shown, write_page
-from robust.data import Splits, to_float
+from benchmarks.grid import RECIPES, best_line, grid, splits_of
+from robust.data import to_float
 from robust.errors import one_line, run_command
-from robust.experiment.build import build_attacks, build_perturbation, build_splits
+from robust.experiment.build import build_attacks, build_perturbation
 from robust.experiment.compose import compose
-from robust.experiment.conditions import build_conditions
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
-from robust.experiment.search_path import CONF, SWEEPS
-from robust.measure import Condition, measure, planned_tests
+from robust.experiment.search_path import CONF
+from robust.measure import Condition, measure
 from robust.perturb import ImageRandom
-from robust.sweep import list_jobs
 from robust.sweep.tune import MOST, throughput_alone, throughputs, usable_cores
 
 _OUT = Path(__file__).parent.parent / "results" / "bench" / "gpu"
@@ -55,8 +52,6 @@ _ATTACKS = {
     "universal": 1000,
     "patch": 1000,
 }
-#: techniques with the recipes of the grid: of models from the start, and of transferred ones
-_RECIPES = {"": "natural", ", transferred": "retrain"}
 
 
 @dataclass(frozen=True)
@@ -116,15 +111,11 @@ def measure_all(sets: Sequence[str], effort: Effort, *, budget_s: float, sweep: 
 
 def _can_be_read(data: str) -> bool:
     try:
-        _splits(data)
+        splits_of(data)
     except (OSError, ValueError) as error:
         print(f"left out: {data} ({one_line(error)})")
         return False
     return True
-
-
-def _splits(data: str) -> Splits:
-    return build_splits(compose([f"data={data}"]).data)
 
 
 def _device() -> torch.device:
@@ -204,34 +195,25 @@ def _wait() -> None:
 def _packs(data: str, lines: list[Line], effort: Effort) -> Iterator[Probe]:
     """Several runs at a time, with the fastest switches: in processes, as `pack=N` has it, and as one network, as
     `pack=stacked`; transferred ones as many as is best."""
-    how = _best(lines, "step", data).how
+    how = best_line(lines, "step", data).how
     plain = {"channels_last": "float32", "bf16, channels_last": "bf16"}.get(how, how)  # which a stack does not heed
     counts = [count for count in (1, 2, 4, 8, MOST) if count <= min(usable_cores(), effort.most)]
     stacks = dict.fromkeys(min(count, effort.most) for count in (4, MOST))
     for name, count in [*(("processes", count) for count in counts), *(("stacked", count) for count in stacks)]:
         yield _pack(data, name, "", count, plain if name == "stacked" else how, effort)
     for name, own in (("processes", how), ("stacked", plain)):
-        yield _pack(data, name, ", transferred", _best(lines, "pack", data, name).at_a_time, own, effort)
+        yield _pack(data, name, ", transferred", best_line(lines, "pack", data, name).at_a_time, own, effort)
 
 
 def _pack(data: str, name: str, recipe: str, count: int, how: str, effort: Effort) -> Probe:
     def probe() -> tuple[float, str]:
-        job = _job(data, *_SWITCHES[how], technique=_RECIPES[recipe])
+        job = _job(data, *_SWITCHES[how], technique=RECIPES[recipe])
         found = throughputs(job, count, seconds=effort.seconds, stacked=name == "stacked")
         memory = f"{100 * max(pace.memory for pace in found):.0f} % of the memory"
         note = f"batches of {compose(job).data.batch_size}, {how}; {memory}"
         return sum(pace.steps_per_s for pace in found), note
 
     return Line("pack", data, name + recipe, count, unit="steps/s"), probe
-
-
-def _best(lines: Sequence[Line], section: str, data: str, how: str = "", *, recipe: str | None = None) -> Line:
-    """The line of a section with the greatest figure, or any where nothing could be measured; of those whose `how`
-    begins so, or that are of a recipe."""
-    mine = [line for line in lines if (line.section, line.data) == (section, data) and line.how.startswith(how)]
-    if recipe is not None:
-        mine = [line for line in mine if line.how.partition(", ")[2] == recipe.removeprefix(", ")]
-    return max(mine, key=lambda line: np.nan_to_num(line.figure))
 
 
 def _perturbations(effort: Effort) -> Iterator[Probe]:
@@ -286,39 +268,6 @@ def _attack(data: str, name: str, images: int) -> tuple[float, str]:
         count += len(attack_plan.attack(model, run.splits.test, pair, training=run.splits.train))
     _wait()
     return count / (time.perf_counter() - start), f"{count} attacks, an untrained network"
-
-
-def grid(lines: Sequence[Line], *, sweep: str, only: Sequence[str] = ()) -> list[Line]:
-    """What the models of a sweep, `only` those of these settings, take with their tests, by what was measured: a line
-    for each data set, and one for all."""
-    jobs = [compose(job) for job in jobs_of(sweep, only)]
-    found = []
-    for data in dict.fromkeys(line.data for line in lines if line.section == "step"):
-        best = {recipe: _best(lines, "pack", data, recipe=recipe) for recipe in _RECIPES}
-        tested = np.min([line.figure for line in lines if (line.section, line.data) == ("test", data)])
-        seconds = tests = 0.0
-        splits, mine = _splits(data), [config for config in jobs if config.data.name == data]
-        for config in mine:
-            steps = config.trainer.max_epochs * (len(splits.train) // config.data.batch_size)
-            seconds += steps / best[", transferred" if config.task.stage == "retrain" else ""].figure
-            conditions = build_conditions(config, splits.test.shape, own_family=config.perturb.family)
-            tests += len(planned_tests(conditions, trials=config.evaluation.trials, seed=0)) * len(splits.test)
-        note = (
-            f"extrapolated: {len(mine)} models trained in {seconds / 60:,.1f} minutes, {tests:,.0f} images tested in "
-            f"{tests / tested / 60:,.1f}, one after the other; without starts and files"
-        )
-        minutes = (seconds + tests / tested) / 60
-        found.append(Line("grid", data, best[""].how, best[""].at_a_time, minutes, "minutes", note))
-    total = sum(line.figure for line in found)
-    return [*found, Line("grid", "all", "", 1, total, "minutes", f"{len(jobs)} models in the sweep")]
-
-
-def jobs_of(sweep: str, settings: Sequence[str] = ()) -> list[list[str]]:
-    """The overrides of every run of a sweep, with these settings, which may select some."""
-    products = OmegaConf.to_container(OmegaConf.load(SWEEPS / f"{sweep}.yaml").sweep.products)
-    assert isinstance(products, list)
-    jobs = list_jobs(products, settings, OverridesParser.create().parse_overrides)
-    return [[f"sweep={sweep}", *job] for job in jobs]
 
 
 if __name__ == "__main__":

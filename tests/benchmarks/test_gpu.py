@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.gpu import Effort, grid, measure_all
+from benchmarks.gpu import Effort, measure_all
 from benchmarks.gpu_page import Line, write_page
+from benchmarks.grid import grid
 
 
 def test_all_of_it_can_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
