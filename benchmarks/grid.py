@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from benchmarks.gpu_page import Line
 from robust.data import Splits
+from robust.experiment.build import build_splits
 from robust.experiment.compose import compose
 from robust.experiment.conditions import build_conditions
 from robust.experiment.search_path import SWEEPS
