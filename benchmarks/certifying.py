@@ -1,45 +1,61 @@
 """Certificates: what drawing copies and counting classes adds to the network's own work."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
 from benchmarks.pairs import Result, at_most, in_turn
 from robust.certify import Ablation, Gaussian, Smoothing, measure_certificates
 from robust.data import ImageSet
-from robust.models import Ablated, ConvNet, folded
+from robust.models import Ablated, ConvNet, FastNet, folded
 
-_IMAGES, _N0, _N, _BATCH, _BATCHES, _ROUNDS = 500, 100, 1900, 500, 20, 9
-_SHAPE = (1, 28, 28)
+_N0, _N, _BATCH, _BATCHES, _ROUNDS = 100, 900, 500, 12, 5
+_GREY, _COLOUR = (1, 28, 28), (3, 32, 32)
+#: what is drawn, the network, of which images, and how many of them
+_WAYS: dict[str, tuple[Smoothing, Callable[[], torch.nn.Module], tuple[int, int, int], int]] = {
+    "Gaussian copies, MNIST's network": (Gaussian(std=0.25), lambda: _for_mnist(1), _GREY, 500),
+    "ablation, MNIST's network": (
+        Ablation(keep=45),
+        lambda: Ablated(network=_for_mnist(2), image_shape=_GREY, num_classes=10),
+        _GREY,
+        500,
+    ),
+    "Gaussian copies, model=fast": (
+        Gaussian(std=0.25),
+        lambda: FastNet(image_shape=_COLOUR, num_classes=10, widths=[16, 32, 32]),
+        _COLOUR,
+        20,
+    ),
+}
+
+
+def _for_mnist(channels: int) -> torch.nn.Module:
+    return ConvNet(image_shape=(channels, *_GREY[1:]), num_classes=10, units=[10], kernel_size=7, stride=3)
 
 
 def bench_certifying() -> Iterator[Result]:
-    """Seconds for certificates of images as MNIST's, by its network, as a share of those for as many forward passes of
-    copies that are there already."""
-    pixels = torch.randint(256, (_IMAGES, *_SHAPE), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    images = ImageSet(pixels, torch.zeros(_IMAGES, dtype=torch.int64), tuple("0123456789"))
-    plain, twice = (
-        ConvNet(image_shape=(channels, *_SHAPE[1:]), num_classes=10, units=[10], kernel_size=7, stride=3)
-        for channels in (1, 2)
-    )
-    ablated = Ablated(network=twice, image_shape=_SHAPE, num_classes=10)
-    ways: dict[str, tuple[Smoothing, torch.nn.Module]] = {
-        "Gaussian copies": (Gaussian(std=0.25), plain),
-        "ablation": (Ablation(keep=45), ablated),
-    }
-    for name, (smoothing, network) in ways.items():
-        model = folded(network.eval())
-        copies = smoothing(torch.rand(_BATCH * _BATCHES, *_SHAPE), seed=0).split(_BATCH)
+    """Seconds for certificates, as a share of those for as many forward passes of copies that are there already."""
+    for name, (smoothing, make, shape, count) in _WAYS.items():
+        pixels = torch.randint(256, (count, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+        images = ImageSet(pixels, torch.zeros(count, dtype=torch.int64), tuple("0123456789"))
+        model = folded(make().eval())
+        copies = smoothing(torch.rand(_BATCH * _BATCHES, *shape), seed=0).split(_BATCH)
 
-        def certify(model: torch.nn.Module = model, smoothing: Smoothing = smoothing) -> None:
+        def certify(
+            model: torch.nn.Module = model, images: ImageSet = images, smoothing: Smoothing = smoothing
+        ) -> None:
             for _ in measure_certificates(model, images, smoothing, n0=_N0, n=_N, batch_size=_BATCH):
                 pass
 
-        def bare(model: torch.nn.Module = model, copies: tuple[torch.Tensor, ...] = copies) -> None:
+        passes = count * (_N0 + _N)
+
+        def bare(
+            model: torch.nn.Module = model, copies: tuple[torch.Tensor, ...] = copies, passes: int = passes
+        ) -> None:
             with torch.inference_mode():
-                for turn in range(_IMAGES * (_N0 + _N) // _BATCH):
+                for turn in range(passes // _BATCH):
                     model(copies[turn % _BATCHES])
 
         times = in_turn([certify, bare], rounds=_ROUNDS)
-        note = f"{times[:, 0].mean() / _IMAGES / (_N0 + _N) * 1e6:.1f} µs a copy"
+        note = f"{times[:, 0].mean() / passes * 1e6:.1f} µs a copy"
         yield at_most(f"certificates, {name}", "bare forward passes", times[:, 0] / times[:, 1], 1.1, note=note)

@@ -60,6 +60,9 @@ def check_technique(config: Config, perturbation: Perturbation | None) -> None:
             f"`technique={technique.name}` needs a perturbation; got `perturb=none`. "
             "For unperturbed images: `technique=natural`."
         )
+    augment = None if perturbation is None or perturbation.bounded else config.data.augment
+    rule = f"null with `technique={technique.name}`: it would clip what is not to be clipped"
+    check("data.augment", augment and augment["_target_"], rule, augment is None, "Set augment=none.")
 
 
 def check_pretrained(config: Config) -> None:

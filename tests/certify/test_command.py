@@ -42,6 +42,8 @@ def test_training_shows_noise_that_is_not_clipped_and_a_network_of_ablation_take
     shown = torch.cat([*data.training_images()])
     assert shown.min() < -0.5
     assert shown.max() > 1.5
+    with pytest.raises(ValueError, match=r"`data.augment` must be null with `technique=smoothing`: it would clip"):
+        prepare([f"runs_dir={runs}", "technique=smoothing", "augment=crop_flip"])
     network = robust.load(run_of(runs, "ablation").path)
     assert network(torch.rand(3, 1, 28, 28)).shape == (3, 10)
     assert RunFolder(run_of(runs, "ablation").path).read_rows()["accuracy"].max() > 0.5

@@ -38,7 +38,7 @@ def test_published_accuracies_and_attacks_decide(run: Path) -> None:
         "cohen-0.25": 50.0,
         "cohen-0.5": 25.0,
         "cohen-0.75": 25.0,
-        "unbroken-cifar10-gaussian": 0.0,
+        "unbroken-cifar10-gaussian-0.25": 0.0,
     }
     assert found["met"].value_counts().to_dict() == {"no": 3, "yes": 2}
     assert claims.certified_claims([run], rows.assign(run="another")).empty
