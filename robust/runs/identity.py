@@ -127,7 +127,7 @@ def identify(
 
 def _only(parents: dict[str, str]) -> dict[str, str] | str | None:
     """The parents, by part; the one that the whole network starts from, if that is all; None for none."""
-    return parents.get("", parents) if parents else None
+    return parents[""] if parents.keys() == {""} else parents or None
 
 
 def _hash(value: Any) -> str:

@@ -4,7 +4,7 @@ Of every `rows.parquet` under results/ the report is made again, from the rows a
 the committed ones. A file beside this one, in the folder of that name, stands for a committed one that rows alone do
 not give: how well networks knew their training images (ablation); the claims of one seed, whose intervals are paired
 over the images of its runs; those claims of the atlas that no attack decides; the general tables where another report
-is committed (pretext, natural/layers).
+is committed (pretext, natural/layers), or where committed ones say what predictions cost (without_retraining).
 
 Rows alone give models, conditions, ranking, hardening, the claims about them and the figures of the paper. Not made
 again, since they need the runs' folders: confusion, confidence, differences, attacks, the atlas, the mind's eye, what
@@ -24,6 +24,7 @@ REPORTS = sorted(path.parent.relative_to(RESULTS) for path in RESULTS.glob("**/r
 FROM_ROWS = ["claims.csv", "figures/figure-[468ABC]*.csv"]
 FROM_ROWS += [f"tables/{name}.csv" for name in ("models", "conditions", "ranking", "hardening", "ablation")]
 FROM_ROWS += ["tables/corruptions*.csv", "tables/triangle.csv", "figures/triangle*.csv"]
+FROM_ROWS += ["tables/without-retraining.csv", "figures/without-retraining*.csv"]
 OTHER_CLAIMS = [Path(name) for name in ("minds_eye", "pretext", "camera", "certified")]  # no claim of these is of rows
 
 
