@@ -299,7 +299,7 @@ def test_a_second_command_on_a_run_waits_for_the_first_and_shares_what_it_did(
     def finish() -> None:
         told.wait()
         try:
-            _complete(run, [])
+            _complete(run, [], [])
         finally:
             mine.__exit__(None, None, None)
 

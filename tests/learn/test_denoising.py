@@ -18,7 +18,7 @@ HOT = ["perturb=hot", "perturb.level=10", "perturb.fresh=true"]
 
 
 def test_it_learns_to_take_away_what_its_run_names(make_run: Callable[..., Experiment]) -> None:
-    run = make_run("task=denoise", *HOT, "trainer.max_epochs=4")
+    run = make_run("model=denoiser", *HOT, "trainer.max_epochs=4")
     assert execute(run).state is State.DONE
     curve = run.files.read_metrics()
     assert curve is not None
@@ -31,7 +31,7 @@ def test_it_learns_to_take_away_what_its_run_names(make_run: Callable[..., Exper
 
 
 def test_it_compares_what_is_shown_with_natural_images_augmented_alike(make_run: Callable[..., Experiment]) -> None:
-    run = make_run("task=denoise", *HOT, "augment=crop_flip")
+    run = make_run("model=denoiser", *HOT, "augment=crop_flip")
     data = run.build_data()
     data.start_epoch(0, 1.0)
     batch = data.on_after_batch_transfer(next(data.batches(drop_last=False)), 0)
@@ -56,7 +56,7 @@ def test_a_denoiser_is_trained_before_it_stands_before_a_network(
     learnt, plain = run.parents["restore"], run.parents[""]
     assert plain.identity == make_run(*words, "label_smoothing=0.1", "data.labels=0.5", "optimizer.lr=0.02").identity
     alone = [
-        "task=denoise",
+        "model=denoiser",
         "technique.share.value=0.8",
         "model.width=4",
         *HOT,
@@ -91,13 +91,13 @@ def test_what_is_not_random_is_taken_away_too(make_run: Callable[..., Experiment
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (["task=denoise", "technique=natural"], "`perturb` must be what is taken away with `task=denoise`; got none"),
-        (["task=denoise", "perturb=none"], "needs a perturbation"),
+        (["model=denoiser", "technique=natural"], "`perturb` must be what is taken away with `task=denoise`; got none"),
+        (["model=denoiser", "perturb=none"], "needs a perturbation"),
         (["task=denoise", "perturb=noise", "model=convnet_mnist"], "`task=denoise` trains Restoration"),
-        (["task=denoise", "perturb=noise", "technique=transfer"], "is learnt from the start"),
-        (["task=denoise", "perturb=noise", "data.labels=0.5"], "`data.labels` must be left out"),
-        (["task=denoise", "perturb=noise", "augment=mixup"], "mixes no labels with `task=denoise`"),
-        (["task=denoise", "perturb=noise", "task.module.loss=l3"], "task.module.loss"),
+        (["model=denoiser", "perturb=noise", "technique=transfer"], "is learnt from the start"),
+        (["model=denoiser", "perturb=noise", "data.labels=0.5"], "`data.labels` must be left out"),
+        (["model=denoiser", "perturb=noise", "augment=mixup"], "mixes no labels with `task=denoise`"),
+        (["model=denoiser", "perturb=noise", "task.module.loss=l3"], "task.module.loss"),
         (["technique=natural", "restore=denoiser", "restore.width=0"], "`restore.width` must be a whole number from 1"),
         (["technique=natural", "restore=denoiser", "restore.perturb=nose"], "nose"),
         (["technique=natural", "restore=denoiser", "restore.perturb=none"], "perturb"),

@@ -24,7 +24,7 @@ def test_transfer_trains_the_natural_run_first_and_once(
     parent = make_run("technique=natural")
     assert parent.status().state is State.DONE
     trained = []
-    monkeypatch.setattr(run_module, "train", lambda run, logger: trained.append(run.identity.title))
+    monkeypatch.setattr(run_module, "train", lambda run, logger, _: trained.append(run.identity.title))
     execute(make_run("technique=transfer", "perturb=blur"))
     assert trained == ["transfer blur 1"]
 
