@@ -13,8 +13,8 @@ from hydra.core.global_hydra import GlobalHydra
 from robust import cli
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "evaluate", "check"]
-COMMANDS += ["compare", "evidence", "dashboard", "monitor", "tolerance"]
+COMMANDS = ["train", "attack", "report", "collect", "store", "export", "sheet", "certify"]
+COMMANDS += ["evaluate", "check", "monitor", "compare", "evidence", "dashboard", "tolerance"]
 HEAVY = {"torch", "pandas", "numpy", "matplotlib", "hydra", "omegaconf", "wandb"}
 ROOT = Path(__file__).parent.parent
 

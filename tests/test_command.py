@@ -115,7 +115,7 @@ def test_help_lists_the_choices(command: Command) -> None:
     for words in (
         "blur, blur_channels, brightness, camera, contrast, dead",
         "data: cifar10, cifar100, digits, emnist, fashion_mnist, folder",
-        "technique: adversarial, adversarial_fgsm, adversarial_pgd, augmix, consistency, constant, finetune",
+        "technique: ablation, adversarial, adversarial_fgsm, adversarial_pgd, augmix, consistency, constant, finetune",
     ):
         assert words in done.stdout
 

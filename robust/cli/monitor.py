@@ -22,7 +22,7 @@ def _monitor(run: Path, folder: Path, settings: list[str], window: int, out: Pat
     it knows), evaluation.conditions.NAME (levels), camera.KEY.
 
     $ robust monitor runs/RUN pictures
-    $ robust monitor runs/RUN pictures perturb=noise,blur --window 100
+    $ robust monitor runs/RUN pictures perturb=noise,blur,iso --window 100 --out seen
     """
     with loading():
         from robust.experiment.monitor import monitor, print_monitor

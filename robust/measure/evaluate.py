@@ -82,7 +82,7 @@ def predict(
     among: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Answers:
-    """What `model` says of the images under a condition, on the model's device.
+    """What `model` says of the images under a condition, each of shape (n,), on the model's device.
 
     Every model sees the same test images (see `Condition.view`), whatever part of their data set they are. With
     `among`, int64, it may only choose between these classes. `progress` is told of each batch. Raises OutputError for a

@@ -92,13 +92,18 @@ class Perturbation(nn.Module):
         """`sample` and `apply_transform`, for images that are known to be sound, in their own precision. Raises
         ValueError where what comes back of a perturbation of the user's own is not."""
         _, channels, height, width = images.shape
-        many = max(1, len(images))
-        if self.values_at_a_time and images.device.type == "cpu" and not images.requires_grad:
+        many = len(images)
+        if self._is_ours and self.values_at_a_time and images.device.type == "cpu" and not images.requires_grad:
             many = max(1, self.values_at_a_time // max(1, channels * height * width))
         with _without_autocast(images.device.type):
-            each = zip(images.split(many), random.split(many), strict=True)
-            parts = (self.apply_transform(some, **self.sample(own, (channels, height, width))) for some, own in each)
-            changed = _together(parts, len(images))
+            if many >= len(images):
+                changed = self.apply_transform(images, **self.sample(random, (channels, height, width)))
+            else:
+                each = zip(images.split(many), random.split(many), strict=True)
+                changed = _together(
+                    (self.apply_transform(some, **self.sample(own, (channels, height, width))) for some, own in each),
+                    len(images),
+                )
         return changed if self._is_ours else sound(changed, images, self.name, bounded=self.bounded)
 
     @functools.cached_property
@@ -183,11 +188,8 @@ def _together(parts: Iterable[Tensor], count: int) -> Tensor:
     still; all kept until the last need more than a CPU has at hand."""
     whole, place = torch.empty(0), 0
     for part in parts:
-        if len(part) == count:
-            whole = part
-        else:
-            whole = whole if place else part.new_empty(count, *part.shape[1:])
-            whole[place : place + len(part)] = part
+        whole = whole if place else part.new_empty(count, *part.shape[1:])
+        whole[place : place + len(part)] = part
         place += len(part)
     return whole
 

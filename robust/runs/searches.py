@@ -11,6 +11,7 @@ from typing import Any
 
 from robust.files import atomic_write
 from robust.files.claiming import claimed_file, claimed_in_turn, holder
+from robust.runs.folder import RunFolder
 from robust.runs.formats import DamagedError, read_json
 
 #: the accuracies on validation images that a search measures: on natural ones, the mean over perturbations, the least
@@ -104,7 +105,7 @@ class SearchFolder:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """While one process decides what it tries, the others wait."""
-        with claimed_in_turn(self.path / "claim.json", self.path.name):
+        with claimed_in_turn(RunFolder(self.path).claim, self.path.name):
             yield
 
     def claim(self, trial: Trial) -> Any:

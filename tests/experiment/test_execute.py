@@ -512,7 +512,7 @@ def test_a_parent_that_failed_in_this_sweep_is_not_tried_by_each_child(
 ) -> None:
     tried = []
 
-    def fail(run: Experiment, logger: object) -> None:
+    def fail(run: Experiment, logger: object, callbacks: object) -> None:
         tried.append(run)
         raise OSError("no space")
 

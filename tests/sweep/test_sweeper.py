@@ -193,6 +193,7 @@ def test_every_sweep_composes_and_has_the_models_it_says() -> None:
         "strategies": 240,
         "strategies_cifar10": 120,
         "strategies_mnist": 120,
+        "without_retraining": 9,
     }
 
 
