@@ -196,7 +196,7 @@ def build_task(config: Config, network: nn.Module) -> Task:
     if not isinstance(network, task.networks):
         raise ValueError(
             f"`task={config.task.name}` trains {' or '.join(one.__name__ for one in task.networks)}; got "
-            f"`model={config.model.name}`. Leave one of both out: it brings the other."
+            f"`model={config.model.name}`. Leave `task` out: a model brings its own."
         )
     with _views(config.technique.get("objective"), "technique.objective"):
         objective = build(config.technique.objective) if "objective" in config.technique else None

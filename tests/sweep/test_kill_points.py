@@ -25,7 +25,7 @@ from robust.attack import AttackPlan
 from robust.errors import run_command
 from robust.report.figures import Drawing
 from robust.report.section import Section, Table
-from robust.sweep import pool, sweeper
+from robust.sweep import local, pool, sweeper
 
 CAMPAIGN = bool(os.environ.get("ROBUST_CAMPAIGN"))
 SETTINGS = [
@@ -101,7 +101,7 @@ def say_to(path: Path) -> None:
 
 
 def do_sweep(runs_dir: Path, pack: int) -> None:
-    launch = functools.partial(sweeper.launch, pack=pack)
+    launch = functools.partial(local.launch, pack=pack)
     run_command(lambda: sweeper.sweep([[*SETTINGS, f"runs_dir={runs_dir}"]], launch))
 
 
