@@ -19,6 +19,7 @@ _NOTE = (
     "Of each side the best of its ways, by the mean of these seeds, which favours the side with more ways. Intervals: "
     "95 %, Student's over seeds, in pairs. Better: where the interval of the difference does not hold 0."
 )
+_LONGEST = 40  # characters of a way's name in a figure
 _SMALL = 5.0  # points in which colours are full, at least
 
 
@@ -62,6 +63,10 @@ def _summed(answers: pd.DataFrame) -> str:
     )
 
 
+def _shortened(title: str) -> str:
+    return title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…"
+
+
 def _figure(won: pd.DataFrame, data: str) -> Drawing:
     """What each way wins under each perturbation, a matrix."""
     table = won.pivot_table(index="perturbation", columns="title", values="won", sort=False)
@@ -73,7 +78,7 @@ def _figure(won: pd.DataFrame, data: str) -> Drawing:
         scale = TwoSlopeNorm(0, -most, most)
         axis = figure.subplots()
         heat_map(axis, values, [*table.index], [*table.columns], colours="RdBu", scale=scale, text=text)
-        axis.set_xticks(range(table.shape[1]), [*table.columns], rotation=90)
+        axis.set_xticks(range(table.shape[1]), [_shortened(one) for one in table.columns], rotation=90)
         axis.set_yticks(range(table.shape[0]), [*table.index])
     caption = f"{data}: points of accuracy that each way wins over the natural network, means over seeds."
     return Drawing(figure, caption, table.reset_index())
