@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu_page import Line, shown, write_page
 from benchmarks.grid import RECIPES, best_line, grid, splits_of
+from robust.certify import Gaussian, seconds_of_a_pass
 from robust.data import to_float
 from robust.errors import one_line, run_command
 from robust.experiment.build import build_attacks, build_perturbation
@@ -94,7 +95,7 @@ def measure_all(sets: Sequence[str], effort: Effort, *, budget_s: float, sweep: 
     if not sets:
         raise FileNotFoundError("None of these data sets can be read. Set ROBUST_DATA to the folder that holds them.")
     lines: list[Line] = []
-    sections = (_steps, _packs, _tests, _attacks)
+    sections = (_steps, _packs, _tests, _attacks, _certificates)
     for line, probe in itertools.chain(
         *(section(data, lines, effort) for section in sections[:2] for data in sets),
         _perturbations(effort),
@@ -268,6 +269,18 @@ def _attack(data: str, name: str, images: int) -> tuple[float, str]:
         count += len(attack_plan.attack(model, run.splits.test, pair, training=run.splits.train))
     _wait()
     return count / (time.perf_counter() - start), f"{count} attacks, an untrained network"
+
+
+def _certificates(data: str, _: list[Line], effort: Effort) -> Iterator[Probe]:
+    for size in dict.fromkeys((500, max(500, effort.images))):
+        line = Line("certify", data, f"Gaussian copies, batches of {size}", 1, unit="copies/s")
+        yield line, functools.partial(_certify, data, size)
+
+
+def _certify(data: str, size: int) -> tuple[float, str]:
+    model, test = _run(data).build_network().to(_device()), _run(data).splits.test
+    rate = 1 / seconds_of_a_pass(model, test, Gaussian(std=0.25), batch_size=size)
+    return rate, f"10,000 images, 10,100 copies of each: {1.01e8 / rate / 60:.3g} minutes"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def test_all_of_it_can_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
     lines = measure_all(["digits", "nothing"], Effort(0.02, 20, most=2), budget_s=math.inf, sweep="digits")
     assert "left out: nothing" in capsys.readouterr().out
     assert [line for line in lines if not line.figure > 0] == []
-    assert {line.section for line in lines} == {"step", "pack", "perturb", "test", "attack", "grid"}
+    assert {line.section for line in lines} == {"step", "pack", "perturb", "test", "attack", "certify", "grid"}
     assert {"noise", "fog", "camera"} <= {line.how for line in lines}
 
 
