@@ -10,6 +10,7 @@ from robust.measure import NATURAL
 from robust.report.figures import STYLE, Drawing, heat_map
 from robust.report.section import Section, Table
 from robust.report.tables import percent, with_interval
+from robust.studies.without_retraining.answers import AT_5
 
 _TEXT = (
     "What stands around the natural network as it is, against training again on perturbed images: points of accuracy "
@@ -55,7 +56,7 @@ def _points(line: pd.Series, name: str) -> str:
 
 def _summed(answers: pd.DataFrame) -> str:
     """Of how many perturbations each side is better."""
-    perturbed = answers[(answers["perturbation"] != NATURAL) & answers["apart"].notna()]
+    perturbed = answers[~answers["perturbation"].isin([NATURAL, AT_5]) & answers["apart"].notna()]
     better = (perturbed["better"] == perturbed["without"]).sum(), (perturbed["better"] == perturbed["retrained"]).sum()
     return (
         f"Under {len(perturbed)} perturbations it is better to restore or adapt in {better[0]}, to train again in "
@@ -72,7 +73,7 @@ def _figure(won: pd.DataFrame, data: str) -> Drawing:
     table = won.pivot_table(index="perturbation", columns="title", values="won", sort=False)
     values = 100 * table.to_numpy()
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(2.0 + 0.42 * table.shape[1], 2.2 + 0.22 * table.shape[0]), layout="constrained")
+        figure = Figure(figsize=(2.2 + 0.3 * table.shape[1], 2.8 + 0.3 * table.shape[0]), layout="constrained")
         most = max(_SMALL, float(np.nanmax(np.abs(values))))
         text = np.vectorize(lambda one: "" if np.isnan(one) else f"{one:+.0f}")(values)
         scale = TwoSlopeNorm(0, -most, most)
