@@ -20,6 +20,7 @@ from robust.errors import ParameterError, one_line, shown
 from robust.experiment.rules import locate
 from robust.learn import AtomicIO, Classifier, Constant, Schedule, Task
 from robust.perturb import Perturbation
+from robust.restore import Restoration
 from robust.runs.config import Config
 from robust.track import TrackedRun, Tracker
 from robust.values.secrets import masked
@@ -193,7 +194,7 @@ def build_task(config: Config, network: nn.Module) -> Task:
     """The LightningModule that trains a network for the run's task."""
     rate = config.lr_scheduler
     task = task_of(config)
-    if not isinstance(network, task.networks):
+    if not isinstance(network, task.networks) or (isinstance(network, Restoration) and not task.restores):
         raise ValueError(
             f"`task={config.task.name}` trains {' or '.join(one.__name__ for one in task.networks)}; got "
             f"`model={config.model.name}`. Leave `task` out: a model brings its own."

@@ -93,6 +93,7 @@ def test_what_is_not_random_is_taken_away_too(make_run: Callable[..., Experiment
     [
         (["model=denoiser", "technique=natural"], "`perturb` must be what is taken away with `task=denoise`; got none"),
         (["model=denoiser", "perturb=none"], "needs a perturbation"),
+        (["model=denoiser", "task=classify"], "`task=classify` trains Module; got `model=denoiser`"),
         (["task=denoise", "perturb=noise", "model=convnet_mnist"], "`task=denoise` trains Restoration"),
         (["model=denoiser", "perturb=noise", "technique=transfer"], "is learnt from the start"),
         (["model=denoiser", "perturb=noise", "data.labels=0.5"], "`data.labels` must be left out"),
