@@ -8,16 +8,15 @@ from tqdm.auto import tqdm
 
 
 class Progress:
-    """Shows on standard error how many of `total` are done, under a `title`; without one, nothing. A bar goes when all
-    is done; where there is no terminal, a line comes every `every_s` seconds."""
+    """Shows on standard error how many of `total` are done, `done` of them before, under a `title`; without one,
+    nothing. A bar goes when all is done; where there is no terminal, a line comes every `every_s` seconds."""
 
-    def __init__(self, title: str | None, total: int, unit: str, *, every_s: float = 20):
-        self._bar = tqdm(
-            desc=title, total=total, unit=unit, delay=1, leave=False, disable=None if title else True, unit_scale=True
-        )
+    def __init__(self, title: str | None, total: int, unit: str, *, done: int = 0, every_s: float = 20):
+        shows = {"delay": 1, "leave": False, "disable": None if title else True, "unit_scale": True}
+        self._bar = tqdm(desc=title, total=total, initial=done, unit=unit, **shows)
         self._title, self._total, self._unit, self._every_s = title, total, unit, every_s
         self._says = bool(title) and self._bar.disable
-        self._done, self._begun = 0, time.monotonic()
+        self._before, self._done, self._begun = done, done, time.monotonic()
         self._said = self._begun
 
     def add(self, count: int) -> None:
@@ -26,7 +25,7 @@ class Progress:
         self._done += count
         now = time.monotonic()
         if self._says and now - self._said > self._every_s and self._done < self._total:
-            left = (now - self._begun) / self._done * (self._total - self._done)
+            left = (now - self._begun) / (self._done - self._before) * (self._total - self._done)
             done = f"{self._done:,} of {self._total:,} {self._unit}s"
             sys.stderr.write(f"{self._title}: {done}, {duration(left)} left\n")
             sys.stderr.flush()

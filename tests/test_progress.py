@@ -12,6 +12,9 @@ def test_where_there_is_no_terminal_a_line_says_how_far_it_is(capsys: pytest.Cap
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("testing mine: 1,000 of 3,000 images, about ")
     assert second.endswith(" left")
+    with Progress("testing mine", 3000, "image", done=1000, every_s=0) as progress:
+        progress.add(1000)
+    assert capsys.readouterr().err.startswith("testing mine: 2,000 of 3,000 images, about 0 s left")
 
 
 @pytest.mark.parametrize(("title", "every_s"), [(None, 0), ("testing mine", 20)])

@@ -14,7 +14,6 @@ import joblib
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from robust.data.mapping import map_images
 from robust.data.memory import GB
@@ -22,6 +21,7 @@ from robust.data.picture import LONG, Style, fitted, read_picture, shown
 from robust.errors import ParameterError
 from robust.files import atomic_write
 from robust.files.claiming import claimed_in_turn
+from robust.progress import Progress
 
 _IMAGES_A_JOB = 256
 _WORTH_WORKERS = 5_000  # images; to start the workers takes some seconds
@@ -91,10 +91,10 @@ def _in_parts(work: Callable[..., Part], paths: Sequence[str], starts: Sequence[
     jobs = (joblib.delayed(work)(paths[start : start + _IMAGES_A_JOB], start=start) for start in starts)
     count = sum(min(_IMAGES_A_JOB, len(paths) - start) for start in starts)
     workers = -1 if count >= _WORTH_WORKERS else 1  # PIL holds Python's lock: threads would be slower than none
-    with tqdm(total=len(paths), initial=len(paths) - count, desc=title, unit="image", disable=None, delay=1) as bar:
+    with Progress(title, len(paths), "image", done=len(paths) - count) as progress:
         for part in joblib.Parallel(workers, return_as="generator_unordered")(jobs):
             yield part
-            bar.update(part[0].stop - part[0].start)
+            progress.add(part[0].stop - part[0].start)
 
 
 def _decode_some(paths: Sequence[str], *, start: int, style: Style, least: int = 1) -> Part:

@@ -20,7 +20,7 @@ from robust.measure.hypotheses import Hypothesis, advice, blue_first, fitting, h
 from robust.models import OutputError, ask, device_of, evaluating, gives_logits
 from robust.perturb import ImageRandom, key
 
-_AMONG = 150  # images
+_AMONG = 200  # images
 _OF_A_CLASS = 10  # images at least, where there are more classes than that leaves room for
 _MARGIN = 0.1  # by which accuracy must rise
 _SIGNIFICANT = 0.01  # the p-value, times the number of hypotheses
