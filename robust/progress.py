@@ -12,8 +12,10 @@ class Progress:
     nothing. A bar goes when all is done; where there is no terminal, a line comes every `every_s` seconds."""
 
     def __init__(self, title: str | None, total: int, unit: str, *, done: int = 0, every_s: float = 20):
-        shows = {"delay": 1, "leave": False, "disable": None if title else True, "unit_scale": True}
-        self._bar = tqdm(desc=title, total=total, initial=done, unit=unit, **shows)
+        hidden = None if title else True  # None: where there is no terminal
+        self._bar = tqdm(
+            desc=title, total=total, initial=done, unit=unit, delay=1, leave=False, disable=hidden, unit_scale=True
+        )
         self._title, self._total, self._unit, self._every_s = title, total, unit, every_s
         self._says = bool(title) and self._bar.disable
         self._before, self._done, self._begun = done, done, time.monotonic()
