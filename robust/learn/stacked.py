@@ -2,12 +2,13 @@
 
 import copy
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import CombinedLoader
 from torch import Tensor
 from torch.nn import functional
 
@@ -38,22 +39,11 @@ class StackedData(pl.LightningDataModule):
             part.start_epoch(epoch, share)
         return shares
 
-    def train_dataloader(self) -> "_SideBySide":
-        return _SideBySide([part.train_dataloader() for part in self.parts])
+    def train_dataloader(self) -> CombinedLoader:
+        return CombinedLoader([part.train_dataloader() for part in self.parts], "min_size")
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> list[Batch]:
         return [part.on_after_batch_transfer(one, 0) for part, one in zip(self.parts, batch, strict=True)]
-
-
-class _SideBySide:
-    def __init__(self, loaders: Sequence[Any]):
-        self.loaders = loaders
-
-    def __len__(self) -> int:
-        return len(self.loaders[0])
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return zip(*self.loaders, strict=True)
 
 
 class StackedClassifier(Classifier):

@@ -40,7 +40,7 @@ class Perturbation(nn.Module):
     moves: bool = False
     #: False where the same image always gives the same result, so that one trial says all
     random: bool = True
-    #: whether what it makes of images lies in [0, 1], as everybody expects; else it is for networks that learnt from it
+    #: False where values may leave [0, 1], which only networks that were trained so expect
     bounded: bool = True
     #: of images that are perturbed together on a CPU, where all at once are slower
     values_at_a_time: int | None = None
