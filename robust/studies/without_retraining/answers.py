@@ -76,7 +76,7 @@ def answers(won: pd.DataFrame) -> pd.DataFrame:
             sides = {"without": line["apart_low"] > 0, "retrained": line["apart_high"] < 0}
             line["better"] = next((str(line[name]) for name, holds in sides.items() if holds), "")
         lines.append(line)
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines).fillna(dict.fromkeys(("without", "retrained", "better"), ""))
 
 
 def _interval(name: str, values: pd.Series) -> dict[str, float]:

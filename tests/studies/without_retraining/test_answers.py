@@ -76,6 +76,16 @@ def test_claims_and_the_section_say_what_adaptation_brings() -> None:
     assert section.drawings["without-retraining-cifar10"].png()[:4] == b"\x89PNG"
 
 
+def test_data_on_which_nothing_was_trained_again_has_empty_cells() -> None:
+    alone = rows({name: some for name, some in ACCURACY.items() if not name.startswith("incremental")})
+    alone = alone.assign(data="mnist", **{name: "mnist " + alone[name] for name in ("run", "reference", "kind")})
+    found = pd.concat([rows(), alone], ignore_index=True)
+    (section,) = findings([], found).sections
+    shown = section.tables["without-retraining"].shown.set_index(["data", "under"])
+    assert shown.loc["mnist", ["best retrained", "difference", "better"]].eq("").all(axis=None)
+    assert shown.loc[("cifar10", "noise"), "better"] == "incremental"
+
+
 def test_reports_of_other_runs_say_nothing_of_it() -> None:
     plain = rows({name: ACCURACY[name] for name in ("natural", "incremental")})
     assert not won_by_ways(plain).size
