@@ -26,8 +26,8 @@ _TIMED = 16  # images
 
 @dataclass(frozen=True)
 class Counts:
-    """How certificates are made: `n0` copies choose the class, `n` others certify it but for a probability `alpha`,
-    keyed by `seed`. Raises ValueError for numbers of which no certificate comes."""
+    """How certificates are made: `n0` copies choose the class, `n` others certify it, wrongly with a probability of
+    at most `alpha`; keyed by `seed`. Raises ValueError unless n >= n0 >= 1, 0 < alpha < 1 and seed >= 0."""
 
     n0: int = 100
     n: int = 10_000
@@ -102,32 +102,27 @@ def measure_certificates(
     """A row for each image, in parts of about `every_s` seconds, so that what was certified can be kept.
 
     The class that most of n0 copies have is that of the smoothed classifier if more than half of all copies have it,
-    which n other copies decide: `least` is the share that they have at least, but for a probability of alpha (Clopper
-    and Pearson). Columns: those of `certificate_key`; image, its place in the data set; label; predicted, that class;
-    count, of n; least; radius, as `smoothing.certified` gives it, NaN where the classifier abstains. So many images
-    `together` share what is drawn, which changes no result. Raises ValueError for a smoothing of other images.
+    which n other copies decide: `least` is the lower confidence limit of its share (Clopper and Pearson). Columns:
+    those of `certificate_key`; image, its place in the data set; label; predicted, that class; count, of n; least;
+    radius, as `smoothing.certified` gives it, NaN where the classifier abstains. So many images `together` share what
+    is drawn, which changes no result. Raises ValueError for a smoothing of other images.
     """
     smoothing.check(images.shape)
     about, n0, n = certificate_key(smoothing, counts), counts.n0, counts.n
     device, given = device_of(model), dict[str, Any](seed=counts.seed, batch_size=batch_size)
 
     def rows() -> Iterator[tuple[Any, ...]]:
-        for block in torch.arange(len(images)).split(together):
-            shown = images[block.to(images.images.device)].to(device)
+        for start in range(0, len(images), together):
+            shown = images[start : start + together].to(device)
             drawn = (model, to_float(shown.images), shown.places, smoothing)
             chosen = votes(*drawn, copies=range(n0), **given).argmax(1, keepdim=True)
             found = votes(*drawn, copies=range(n0, n0 + n), **given).gather(1, chosen)[:, 0]
             columns = (shown.places, shown.labels, chosen[:, 0], found)
             for *known, count in zip(*(one.tolist() for one in columns), strict=True):
                 least = clopper_pearson_low(count, n, counts.alpha)
-                yield (
-                    *about.values(),
-                    *known,
-                    count,
-                    least,
-                    smoothing.certified(least, images.shape[1] * images.shape[2]),
-                )
-            progress.add(len(block))
+                radius = smoothing.certified(least, images.shape[1] * images.shape[2])
+                yield *about.values(), *known, count, least, radius
+            progress.add(len(shown))
 
     with evaluating(model), torch.inference_mode(), Progress(title, len(images), "image") as progress:
         yield from in_parts(rows(), [*about, *_COLUMNS], every_s=every_s)
@@ -135,10 +130,10 @@ def measure_certificates(
 
 def seconds_of_a_pass(model: nn.Module, images: ImageSet, smoothing: Smoothing, *, batch_size: int = 500) -> float:
     """How long a copy of an image takes, measured on a few."""
-    few, begun = images[:_TIMED].to(device_of(model)), 0.0
+    few, copies, begun = images[:_TIMED].to(device_of(model)), range(batch_size), 0.0
+    drawn = (model, to_float(few.images), few.places, smoothing)
     with evaluating(model), torch.inference_mode():
-        for _ in range(2):  # the first time is not counted
+        for _ in range(2):  # the first is not counted
             begun = time.perf_counter()
-            given = {"copies": range(batch_size), "batch_size": batch_size}
-            votes(model, to_float(few.images), few.places, smoothing, **given).cpu()  # which waits for a GPU
+            votes(*drawn, copies=copies, batch_size=batch_size).cpu()  # which waits for a GPU
     return (time.perf_counter() - begun) / batch_size / len(few)

@@ -106,8 +106,8 @@ class StackedClassifier(Classifier):
 
 
 class StackedCheckpoints(AtomicIO):
-    """Writes a checkpoint of a stack as one for each of its runs, called by the digest of what it is, at its place: as
-    it would write it alone. Reads such, of one epoch, as one of the stack."""
+    """Writes a stack's checkpoint as one for each run, as that would write it alone; reads such checkpoints, of one
+    epoch, as the stack's. `files`: where each goes, by the run's digest, in the stack's order."""
 
     def __init__(self, task: StackedClassifier, files: Mapping[str, Path]):
         self.task, self.files = task, files
@@ -138,7 +138,8 @@ def _at(place: int, values: Sequence[Tensor]) -> Tensor:
 
 
 def _of_optimizer(states: Sequence[Any], join: Callable[[list[Tensor]], Tensor]) -> dict[str, Any]:
-    """Of optimisers' states alike one in which what goes with weights is joined; how many steps there were stays."""
+    """One state of those of several optimisers: tensors as large as weights are joined; how many steps were taken, as
+    many in all, stays."""
 
     def joined(values: list[Any]) -> Any:
         return join(values) if isinstance(values[0], Tensor) and values[0].dim() else values[0]

@@ -184,8 +184,8 @@ class DrawnStrength(Perturbation):
 
 
 def _together(parts: Iterable[Tensor], count: int) -> Tensor:
-    """The parts of a batch of so many images. Each is written down before the next is made, into memory that is there
-    still; all kept until the last need more than a CPU has at hand."""
+    """The parts of a batch of so many images as one. Each is copied before the next is made, which takes its memory:
+    that stays in the CPU's cache."""
     whole, place = torch.empty(0), 0
     for part in parts:
         whole = whole if place else part.new_empty(count, *part.shape[1:])
