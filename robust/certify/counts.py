@@ -92,7 +92,7 @@ def measure_certificates(
     model: nn.Module,
     images: ImageSet,
     smoothing: Smoothing,
-    counts: Counts,
+    counts: Counts = Counts(),
     *,
     batch_size: int = 500,
     together: int = 500,

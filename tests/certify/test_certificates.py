@@ -193,7 +193,7 @@ def test_counts_of_which_no_certificate_comes_are_refused(given, said) -> None:
 
 def test_more_pixels_than_there_are_cannot_be_kept() -> None:
     with pytest.raises(ValueError, match="`keep` must be at most 9, the pixels of an image of 3 x 3; got 10"):
-        next(measure_certificates(Plane((1, 3, 3)), image_set(2, (1, 3, 3)), Ablation(keep=10), Counts()))
+        next(measure_certificates(Plane((1, 3, 3)), image_set(2, (1, 3, 3)), Ablation(keep=10)))
     with pytest.raises(ValueError, match="`keep` must be a whole number >= 1"):
         Ablation(keep=0)
     assert len(Ablation(keep=9).sample(ImageRandom(0, torch.arange(2)), (1, 3, 3))["most"]) == 2
