@@ -55,6 +55,15 @@ def test_only_conditions_that_all_went_through_are_compared() -> None:
     pd.testing.assert_frame_equal(won_by_ways(more), won_by_ways(found))
 
 
+def test_a_condition_that_ended_early_counts_as_all_its_trials() -> None:
+    found = rows()
+    early = found[(found["technique"] == "natural +median") & (found["test_perturbation"] == "hot")]
+    until = {"until": "narrow", "until_low": 0.4, "until_high": 0.6, "until_images": early["n"], "until_trials": 3.0}
+    early = early.assign(evaluation_seed=1, accuracy=early["accuracy"] - 0.2, **until)
+    line = answers(won_by_ways(pd.concat([found, early]))).set_index("perturbation").loc["hot"]
+    assert line["without_won"] == pytest.approx(0.302 - 0.2 * 3 / 4)
+
+
 def test_another_network_is_another_way_beside_the_same_natural_one() -> None:
     larger = rows({"natural": (0.7, 0.7, 0.7), "incremental": (0.95, 0.95, 0.95)}, model="fast wide")
     won = won_by_ways(pd.concat([rows(), larger], ignore_index=True))
