@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from benchmarks.pairs import Result, at_most, in_turn
-from robust.certify import Ablation, Gaussian, Smoothing, measure_certificates
+from robust.certify import Ablation, Counts, Gaussian, Smoothing, measure_certificates
 from robust.data import ImageSet
 from robust.models import Ablated, ConvNet, FastNet, folded
 
@@ -44,7 +44,7 @@ def bench_certifying() -> Iterator[Result]:
         def certify(
             model: torch.nn.Module = model, images: ImageSet = images, smoothing: Smoothing = smoothing
         ) -> None:
-            for _ in measure_certificates(model, images, smoothing, n0=_N0, n=_N, batch_size=_BATCH):
+            for _ in measure_certificates(model, images, smoothing, Counts(n0=_N0, n=_N), batch_size=_BATCH):
                 pass
 
         passes = count * (_N0 + _N)

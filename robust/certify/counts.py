@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -19,17 +20,31 @@ from robust.perturb import ImageRandom, key
 from robust.progress import Progress
 from robust.values.numbers import is_number, is_whole
 
-#: what tells the certificates of a run apart, beside the image
-CERTIFICATE_KEY = ["certificate", "level", "n0", "n", "alpha", "seed"]
-CERTIFICATE_COLUMNS = [*CERTIFICATE_KEY, "image", "label", "predicted", "count", "least", "radius"]
+_COLUMNS = ["image", "label", "predicted", "count", "least", "radius"]
 _TIMED = 16  # images
 
 
-def check_counts(*, n0: int, n: int, alpha: float) -> None:
-    """Raises ValueError for numbers of copies, or a probability of error, of which no certificate comes."""
-    check("n0", n0, "a whole number >= 1, of copies", is_whole(n0, 1))
-    check("n", n, f"a whole number >= n0, {n0}", is_whole(n, n0), "A class is certified by more copies than choose it.")
-    check("alpha", alpha, "a number above 0 and below 1", is_number(alpha) and 0 < alpha < 1)
+@dataclass(frozen=True)
+class Counts:
+    """How certificates are made: `n0` copies choose the class, `n` others certify it, wrongly with a probability of
+    at most `alpha`; keyed by `seed`. Raises ValueError unless n >= n0 >= 1, 0 < alpha < 1 and seed >= 0."""
+
+    n0: int = 100
+    n: int = 10_000
+    alpha: float = 0.001
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check("n0", self.n0, "a whole number >= 1, of copies", is_whole(self.n0, 1))
+        advice = "A class is certified by more copies than choose it."
+        check("n", self.n, f"a whole number >= n0, {self.n0}", is_whole(self.n, self.n0), advice)
+        check("alpha", self.alpha, "a number above 0 and below 1", is_number(self.alpha) and 0 < self.alpha < 1)
+        check("seed", self.seed, "a whole number >= 0", is_whole(self.seed, 0))
+
+
+def certificate_key(smoothing: Smoothing, counts: Counts) -> dict[str, Any]:
+    """What tells the certificates of a run apart, beside the image."""
+    return {"certificate": smoothing.certificate, "level": float(smoothing.level), **asdict(counts)}
 
 
 def votes(
@@ -77,11 +92,8 @@ def measure_certificates(
     model: nn.Module,
     images: ImageSet,
     smoothing: Smoothing,
+    counts: Counts = Counts(),
     *,
-    n0: int = 100,
-    n: int = 10_000,
-    alpha: float = 0.001,
-    seed: int = 0,
     batch_size: int = 500,
     together: int = 500,
     every_s: float = 0,
@@ -89,39 +101,39 @@ def measure_certificates(
 ) -> Iterator[pd.DataFrame]:
     """A row for each image, in parts of about `every_s` seconds, so that what was certified can be kept.
 
-    The class that most of `n0` copies have is that of the smoothed classifier if more than half of all copies have it,
-    which `n` other copies decide: `least` is the share that they have at least, but for a probability of `alpha`
-    (Clopper and Pearson). Columns: CERTIFICATE_KEY; image, its place in the data set; label; predicted, that class;
-    count, of n; least; radius, as `smoothing.certified` gives it, NaN where the classifier abstains. So many images
-    `together` share what is drawn, which changes no result. Raises ValueError as `check_counts`.
+    The class that most of n0 copies have is that of the smoothed classifier if more than half of all copies have it,
+    which n other copies decide: `least` is the lower confidence limit of its share (Clopper and Pearson). Columns:
+    those of `certificate_key`; image, its place in the data set; label; predicted, that class; count, of n; least;
+    radius, as `smoothing.certified` gives it, NaN where the classifier abstains. So many images `together` share what
+    is drawn, which changes no result. Raises ValueError for a smoothing of other images.
     """
-    check_counts(n0=n0, n=n, alpha=alpha)
     smoothing.check(images.shape)
-    about = (smoothing.certificate, float(smoothing.level), n0, n, alpha, seed)
-    device, given = device_of(model), dict[str, Any](seed=seed, batch_size=batch_size)
+    about, n0, n = certificate_key(smoothing, counts), counts.n0, counts.n
+    device, given = device_of(model), dict[str, Any](seed=counts.seed, batch_size=batch_size)
 
     def rows() -> Iterator[tuple[Any, ...]]:
-        for block in torch.arange(len(images)).split(together):
-            shown = images[block.to(images.images.device)].to(device)
+        for start in range(0, len(images), together):
+            shown = images[start : start + together].to(device)
             drawn = (model, to_float(shown.images), shown.places, smoothing)
             chosen = votes(*drawn, copies=range(n0), **given).argmax(1, keepdim=True)
-            counts = votes(*drawn, copies=range(n0, n0 + n), **given).gather(1, chosen)[:, 0]
-            columns = (shown.places, shown.labels, chosen[:, 0], counts)
+            found = votes(*drawn, copies=range(n0, n0 + n), **given).gather(1, chosen)[:, 0]
+            columns = (shown.places, shown.labels, chosen[:, 0], found)
             for *known, count in zip(*(one.tolist() for one in columns), strict=True):
-                least = clopper_pearson_low(count, n, alpha)
-                yield *about, *known, count, least, smoothing.certified(least, images.shape[1] * images.shape[2])
-            progress.add(len(block))
+                least = clopper_pearson_low(count, n, counts.alpha)
+                radius = smoothing.certified(least, images.shape[1] * images.shape[2])
+                yield *about.values(), *known, count, least, radius
+            progress.add(len(shown))
 
     with evaluating(model), torch.inference_mode(), Progress(title, len(images), "image") as progress:
-        yield from in_parts(rows(), CERTIFICATE_COLUMNS, every_s=every_s)
+        yield from in_parts(rows(), [*about, *_COLUMNS], every_s=every_s)
 
 
 def seconds_of_a_pass(model: nn.Module, images: ImageSet, smoothing: Smoothing, *, batch_size: int = 500) -> float:
     """How long a copy of an image takes, measured on a few."""
-    few = images[: min(_TIMED, len(images))].to(device_of(model))
+    few, copies, begun = images[:_TIMED].to(device_of(model)), range(batch_size), 0.0
     drawn = (model, to_float(few.images), few.places, smoothing)
     with evaluating(model), torch.inference_mode():
-        votes(*drawn, copies=range(batch_size))
-        begun = time.perf_counter()
-        votes(*drawn, copies=range(batch_size), batch_size=batch_size)
+        for _ in range(2):  # the first is not counted
+            begun = time.perf_counter()
+            votes(*drawn, copies=copies, batch_size=batch_size).cpu()  # which waits for a GPU
     return (time.perf_counter() - begun) / batch_size / len(few)

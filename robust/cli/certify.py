@@ -40,7 +40,8 @@ def _certify(
     $ robust certify runs/RUN --every 20 --attack 1,2,5,8
     """
     with loading():
-        from robust.experiment.certify import Counts, certify_runs
+        from robust.certify import Counts
+        from robust.experiment.certify import certify_runs
         from robust.report.certificates import print_certificates
     counts = Counts(n0=n0, n=n, alpha=alpha, seed=seed)
     print_certificates(certify_runs(runs, counts, sigma=sigma, keep=keep, every=every, attacks=attack))

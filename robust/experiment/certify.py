@@ -1,7 +1,6 @@
 """Certificates of finished runs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -10,10 +9,11 @@ from torch import nn
 
 from robust.certify import (
     Ablation,
+    Counts,
     Gaussian,
     Smoothing,
     attacked,
-    check_counts,
+    certificate_key,
     measure_certificates,
     seconds_of_a_pass,
 )
@@ -37,17 +37,6 @@ _AT_ONCE = 100  # images that are attacked, before what came of it is kept
 _JUDGES = 1_000  # copies of an attacked image that are looked at, at most
 
 
-@dataclass(frozen=True)
-class Counts:
-    """How certificates are made: `n0` copies choose the class, `n` others certify it but for a probability `alpha`,
-    keyed by `seed`."""
-
-    n0: int = 100
-    n: int = 10_000
-    alpha: float = 0.001
-    seed: int = 0
-
-
 def certify_runs(
     runs: Sequence[str],
     counts: Counts,
@@ -64,8 +53,6 @@ def certify_runs(
     Nothing is trained or tested again, and no image certified twice. Raises ValueError, before any is, for what cannot
     be certified so.
     """
-    check_counts(n0=counts.n0, n=counts.n, alpha=counts.alpha)
-    check("seed", counts.seed, "a whole number >= 0", is_whole(counts.seed, 0))
     check("every", every, "a whole number >= 1", is_whole(every, 1))
     check("keep", keep, "left out where there is a sigma", keep is None or sigma is None)
     check("attack", list(attacks), "sizes above 0", all(is_number(one) and one > 0 for one in attacks))
@@ -101,10 +88,6 @@ def _smoothing(run: Experiment, sigma: float | None, keep: int | None) -> Smooth
     return run.perturbation if isinstance(run.perturbation, Gaussian | Ablation) else None
 
 
-def _about(smoothing: Smoothing, counts: Counts) -> dict[str, object]:
-    return {"certificate": smoothing.certificate, "level": float(smoothing.level), **asdict(counts)}
-
-
 def _left(run: Experiment, name: str, images: ImageSet, about: dict[str, object]) -> ImageSet:
     """The images of which there are no rows about this in a file."""
     if (known := if_sound(lambda: read_certificates(run.files, name))) is None:
@@ -115,17 +98,16 @@ def _left(run: Experiment, name: str, images: ImageSet, about: dict[str, object]
 
 def _certify(run: Experiment, model: nn.Module, images: ImageSet, smoothing: Smoothing, counts: Counts) -> None:
     """Certifies the images that are left; says first what it costs, at the pace of a first batch."""
-    if not len(left := _left(run, CERTIFICATES, images, _about(smoothing, counts))):
+    if not len(left := _left(run, CERTIFICATES, images, certificate_key(smoothing, counts))):
         return
     seconds = (counts.n0 + counts.n) * seconds_of_a_pass(model, left, smoothing)
     cost = f"{len(left):,} images x {counts.n0 + counts.n:,} passes, {duration(len(left) * seconds)}"
     say(f"certifying {run.identity.title}: {cost}")
     settings = run.config.trainer
     title = f"certifying {run.identity.title}" if settings.progress else None
-    given = {**asdict(counts), "together": max(_FEWEST, min(_MOST, int(_LONGEST_S / seconds)))}
-    for found in measure_certificates(
-        model, left, smoothing, **given, every_s=settings.checkpoint_every_s, title=title
-    ):
+    together = max(_FEWEST, min(_MOST, int(_LONGEST_S / seconds)))
+    given = {"together": together, "every_s": settings.checkpoint_every_s, "title": title}
+    for found in measure_certificates(model, left, smoothing, counts, **given):
         add_certificates(run.files, found)
 
 
@@ -133,7 +115,7 @@ def _attack(
     run: Experiment, model: nn.Module, images: ImageSet, smoothing: Smoothing, counts: Counts, size: float
 ) -> None:
     """Attacks the images that are left."""
-    about = {**_about(smoothing, counts), "size": float(size)}
+    about = {**certificate_key(smoothing, counts), "size": float(size)}
     left = _left(run, ATTACKED, images, about)
     copies = range(counts.n0, counts.n0 + min(counts.n, _JUDGES))
     for start in range(0, len(left), _AT_ONCE):

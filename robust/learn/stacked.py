@@ -2,12 +2,13 @@
 
 import copy
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import CombinedLoader
 from torch import Tensor
 from torch.nn import functional
 
@@ -38,22 +39,11 @@ class StackedData(pl.LightningDataModule):
             part.start_epoch(epoch, share)
         return shares
 
-    def train_dataloader(self) -> "_SideBySide":
-        return _SideBySide([part.train_dataloader() for part in self.parts])
+    def train_dataloader(self) -> CombinedLoader:
+        return CombinedLoader([part.train_dataloader() for part in self.parts], "min_size")
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> list[Batch]:
         return [part.on_after_batch_transfer(one, 0) for part, one in zip(self.parts, batch, strict=True)]
-
-
-class _SideBySide:
-    def __init__(self, loaders: Sequence[Any]):
-        self.loaders = loaders
-
-    def __len__(self) -> int:
-        return len(self.loaders[0])
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return zip(*self.loaders, strict=True)
 
 
 class StackedClassifier(Classifier):
@@ -116,8 +106,8 @@ class StackedClassifier(Classifier):
 
 
 class StackedCheckpoints(AtomicIO):
-    """Writes a checkpoint of a stack as one for each of its runs, called by the digest of what it is, at its place: as
-    it would write it alone. Reads such, of one epoch, as one of the stack."""
+    """Writes a stack's checkpoint as one for each run, as that would write it alone; reads such checkpoints, of one
+    epoch, as the stack's. `files`: where each goes, by the run's digest, in the stack's order."""
 
     def __init__(self, task: StackedClassifier, files: Mapping[str, Path]):
         self.task, self.files = task, files
@@ -148,7 +138,8 @@ def _at(place: int, values: Sequence[Tensor]) -> Tensor:
 
 
 def _of_optimizer(states: Sequence[Any], join: Callable[[list[Tensor]], Tensor]) -> dict[str, Any]:
-    """Of optimisers' states alike one in which what goes with weights is joined; how many steps there were stays."""
+    """One state of those of several optimisers: tensors as large as weights are joined; how many steps were taken, as
+    many in all, stays."""
 
     def joined(values: list[Any]) -> Any:
         return join(values) if isinstance(values[0], Tensor) and values[0].dim() else values[0]

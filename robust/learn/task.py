@@ -70,7 +70,7 @@ class Task(pl.LightningModule):
     least_batch: ClassVar[int] = 1
     #: whether it learns from the images themselves, which an adversary could change
     sees_images: ClassVar[bool] = True
-    #: whether it learns what perturbed images were, and so needs these unperturbed, and no labels
+    #: whether it learns to restore perturbed images, from the natural ones, and needs no labels
     restores: ClassVar[bool] = False
     #: the files of a run's folder that `inspect` gives
     inspects: ClassVar[tuple[str, ...]] = ()

@@ -81,8 +81,8 @@ def make_trainer(
     Nothing is logged, saved or moved in the middle of an epoch: a step costs what it costs bare. Several `devices` (of
     each of `num_nodes`; "auto": all GPUs there are) train one model by distributed data parallelism: in processes that
     this one starts, or those that `srun` started. `gradient_clip_val` is the greatest norm of a step's gradients; those
-    of `accumulate_grad_batches` batches, their mean, make one step. `checkpoints` writes and reads these. Raises
-    ValueError where there are not as many devices.
+    of `accumulate_grad_batches` batches, their mean, make one step. `checkpoints` writes and reads what is saved.
+    Raises ValueError where there are not as many devices.
     """
     per_node = count_devices(devices, accelerator)
     several = per_node * num_nodes > 1

@@ -16,8 +16,8 @@ _MOST, _MOST_S = 5, 1.0  # repetitions, and seconds after which there are no mor
 
 def prediction_cost(model: nn.Module, images: Tensor) -> dict[str, Any]:
     """What asking a model about images, in [0, 1], shape (batch, channels, height, width), on its device, costs for
-    each: `seconds`, of several times the shortest, and `bytes`, of the tensors that it makes and holds at once. With
-    how many `images` the batch has, `threads` and `device`."""
+    each: `seconds`, the shortest of several times, and `bytes`, the most that tensors it makes hold at once. With how
+    many `images` the batch has, `threads` and `device`."""
     weights = [*model.parameters(), *model.buffers()]
     times: list[float] = []
     with torch.inference_mode(), _Held([images, *weights]) as held:
@@ -32,7 +32,7 @@ def prediction_cost(model: nn.Module, images: Tensor) -> dict[str, Any]:
 
 
 class _Held(TorchDispatchMode):
-    """Knows `most`, how many bytes tensors held at once that were made inside, without those that were `there`."""
+    """`most`: the most bytes that tensors made inside held at once, without those that were `there` before."""
 
     def __init__(self, there: list[Tensor]):
         super().__init__()

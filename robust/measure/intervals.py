@@ -31,7 +31,8 @@ def mean_share(shares: np.ndarray) -> tuple[float, float, float]:
 
 
 def clopper_pearson_low(count: int, n: int, alpha: float) -> float:
-    """The least that a share is of which n draws gave so many, but for a probability of `alpha`: one-sided, exact."""
+    """The exact lower confidence limit of a share of which n draws gave `count`: above it with a probability of at most
+    `alpha`."""
     from scipy.special import betaincinv
 
     return float(betaincinv(count, n - count + 1, alpha)) if count else 0.0

@@ -12,17 +12,17 @@ from torch import Tensor, nn
 
 from robust.data import ImageSet, to_float
 from robust.measure.evaluate import Test, check_classes, measure_in_parts
-from robust.models import ask, device_of, evaluating
+from robust.models import Around, ask, device_of, evaluating
 
 _LEAST, _MOST = 0.01, 100.0  # temperature
 
 
-class Tempered(nn.Module):
+class Tempered(Around):
     """A network whose logits are divided by a temperature."""
 
     def __init__(self, network: nn.Module, temperature: float):
-        super().__init__()
-        self.network, self.temperature = network, temperature
+        super().__init__(network)
+        self.temperature = temperature
 
     def forward(self, images: Tensor) -> Tensor:
         return ask(self.network, images) / self.temperature

@@ -40,7 +40,7 @@ class Perturbation(nn.Module):
     moves: bool = False
     #: False where the same image always gives the same result, so that one trial says all
     random: bool = True
-    #: whether what it makes of images lies in [0, 1], as everybody expects; else it is for networks that learnt from it
+    #: False where values may leave [0, 1], which only networks that were trained so expect
     bounded: bool = True
     #: of images that are perturbed together on a CPU, where all at once are slower
     values_at_a_time: int | None = None
@@ -184,8 +184,8 @@ class DrawnStrength(Perturbation):
 
 
 def _together(parts: Iterable[Tensor], count: int) -> Tensor:
-    """The parts of a batch of so many images. Each is written down before the next is made, into memory that is there
-    still; all kept until the last need more than a CPU has at hand."""
+    """The parts of a batch of so many images as one. Each is copied before the next is made, which takes its memory:
+    that stays in the CPU's cache."""
     whole, place = torch.empty(0), 0
     for part in parts:
         whole = whole if place else part.new_empty(count, *part.shape[1:])

@@ -39,7 +39,7 @@ def features(logits: Tensor, images: Tensor) -> Tensor:
 def _of_logits(logits: Tensor) -> list[Tensor]:
     shares = logits.softmax(1)
     first, second = shares.topk(2, 1).values.T
-    return [first, first - second, -torch.special.xlogy(shares, shares).sum(1), logits.logsumexp(1)]
+    return [first, first - second, torch.special.entr(shares).sum(1), logits.logsumexp(1)]
 
 
 def _of_values(grey: Tensor) -> list[Tensor]:
@@ -84,7 +84,7 @@ def _of_powers(grey: Tensor) -> list[Tensor]:
     height, width = grey.shape[1:]
     power = torch.fft.rfft2(grey - grey.mean((1, 2), keepdim=True)).abs().square() / (height * width)
     down, across = torch.fft.fftfreq(height, device=grey.device), torch.fft.rfftfreq(width, device=grey.device)
-    frequency = 2 * torch.hypot(down[:, None].expand(height, len(across)), across.expand(height, len(across)))
+    frequency = 2 * torch.hypot(down[:, None], across)
     bands = [power[:, (frequency >= low) & (frequency < high)].mean(1) for low, high in itertools.pairwise(_BANDS)]
     found = [*bands, power[:, :, 0].mean(1), power[:, 0].mean(1), power.flatten(1).amax(1)]
     return [(one + _LEAST).log() for one in found]

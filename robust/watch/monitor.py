@@ -81,11 +81,11 @@ class Monitor:
 
     def look(self, mean: np.ndarray) -> Look:
         """What pictures of these mean features, shape (features,), show."""
-        curves, (distances, place) = _curves(self), self._nearest(mean)
+        curves, (place, distance, gain) = _curves(self), self.nearest(mean)
         name, level = str(self.names[curves.points[place]]), float(curves.levels[place])
-        if curves.near_natural[place] or distances[0] ** 2 - distances[place] ** 2 < self.natural[0]:
+        if curves.near_natural[place] or gain < self.natural[0]:
             name, level = NATURAL, 0.0
-        distance, beyond = float(distances[place]), bool(curves.beyond[place])
+        beyond = bool(curves.beyond[place])
         if distance > self.far[int(beyond)]:
             return Look(UNKNOWN, np.nan, np.nan, np.nan, np.nan, distance, beyond)
         above = (mean - curves.means[place])[:FEATURES_OF_NETWORK]
@@ -93,15 +93,11 @@ class Monitor:
         half = float(self.halves[self.names == name][0])
         return Look(name, level, accuracy, max(accuracy - half, 0.0), min(accuracy + half, 1.0), distance, beyond)
 
-    def _nearest(self, mean: np.ndarray) -> tuple[np.ndarray, int]:
-        """The distance of each place on the curves, the first that of natural pictures; and the nearest."""
+    def nearest(self, mean: np.ndarray) -> tuple[int, float, float]:
+        """The nearest place on the curves, how far it lies, and how much nearer than natural pictures, squared."""
         distances = np.linalg.norm(mean @ self.scale - _curves(self).scaled, axis=1)
-        return distances, int(distances.argmin())
-
-    def gain(self, mean: np.ndarray) -> float:
-        """How much nearer the nearest curve is than natural pictures, squared."""
-        distances, place = self._nearest(mean)
-        return float(distances[0] ** 2 - distances[place] ** 2)
+        place = int(distances.argmin())
+        return place, float(distances[place]), float(distances[0] ** 2 - distances[place] ** 2)
 
 
 class _Curves(NamedTuple):
@@ -146,7 +142,7 @@ def _curve(monitor: Monitor, points: np.ndarray) -> _Curves:
 
 def fit_monitor(samples: Sequence[Sample], *, window: int) -> Monitor:
     """The monitor of these samples, the first natural, then each perturbation's from its least harmful level, for
-    `window` pictures at a time. How far off it is remains to be measured (see `measure_monitor`): until then nothing is
+    `window` pictures at a time. How far off it is remains to be measured (see `measured_on`): until then nothing is
     far from it, and intervals have no width."""
     means = np.stack([one.features.mean(axis=0) for one in samples])
     within = np.concatenate([one.features - mean for one, mean in zip(samples, means, strict=True)])
@@ -165,7 +161,7 @@ def fit_monitor(samples: Sequence[Sample], *, window: int) -> Monitor:
         far=np.full(2, np.inf),
         halves=np.zeros(len(samples)),
     )
-    gains = [found.gain(mean) for mean, _ in samples[0].windows(window, _WINDOWS)]
+    gains = [found.nearest(mean)[2] for mean, _ in samples[0].windows(window, _WINDOWS)]
     return replace(found, natural=np.array([np.quantile(gains, _SELDOM)]))
 
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import robust
+from robust.certify import Counts
 from robust.experiment import certify
-from robust.experiment.certify import Counts, certify_runs
+from robust.experiment.certify import certify_runs
 from robust.experiment.execute import execute
 from robust.experiment.prepare import prepare
 from robust.report.certificates import certificates_section, certified_accuracy
@@ -130,10 +131,10 @@ def test_the_command_certifies_what_was_trained_for_it_and_says_what_it_costs(
 )
 def test_wrong_words_are_refused_before_anything_is_certified(runs: Path, which: str, words: list[str], said: str):
     given = dict(zip(words[::2], map(float, words[1::2]), strict=True))
-    counts = Counts(n=int(given.pop("--n", 10_000)), alpha=given.pop("--alpha", 0.001))
+    counts = {"n": int(given.get("--n", 10_000)), "alpha": given.get("--alpha", 0.001)}
     others = {"sigma": given.get("--sigma"), "every": int(given.get("--every", 1))}
     others["keep"] = int(given["--keep"]) if "--keep" in given else None
     others["attacks"] = (given["--attack"],) if "--attack" in given else ()
     with pytest.raises(ValueError) as raised:
-        certify_runs([str(run_of(runs, which).path)], counts, **others)
+        certify_runs([str(run_of(runs, which).path)], Counts(**counts), **others)
     assert said in str(raised.value)

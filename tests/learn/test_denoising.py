@@ -10,7 +10,7 @@ import robust
 from robust.data import to_float
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
-from robust.perturb import ImageRandom, StuckPixels, key
+from robust.perturb import ImageRandom, key
 from robust.restore import Denoiser, Restored
 from robust.runs import State, collect
 
@@ -64,7 +64,7 @@ def test_a_denoiser_is_trained_before_it_stands_before_a_network(
         "recipe.denoise.max_epochs=2",
     ]
     own = make_run(*alone, "trainer.max_epochs=2")
-    assert learnt.identity == own.identity, "the run that its own command makes, of all images, without labels"
+    assert learnt.identity == own.identity, "the run that its own command makes, of all images, labelled or not"
     assert run.identity.technique == "natural +denoiser"
     assert execute(run).state is State.DONE
     model, denoiser = robust.load(run.folder), robust.load(learnt.folder)
@@ -85,7 +85,7 @@ def test_what_is_not_random_is_taken_away_too(make_run: Callable[..., Experiment
     adapting = make_run("technique=incremental", "perturb=hot", "restore=denoiser", "adapt=bn")
     assert adapting.parents["restore"].config.perturb.fresh
     assert adapting.parents["restore"].perturbation.name == "grid"
-    assert adapting.parents[""].perturbation.name == StuckPixels(count=1).name.replace("stuck", "hot")
+    assert adapting.parents[""].perturbation.name == "hot"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_steps_are_bit_for_bit_those_of_each_alone(kind: Any, settings: dict[str
             assert same(mine, network.eval()(images[0, :, place]))
 
 
-def test_what_is_frozen_stays_and_others_networks_are_refused() -> None:
+def test_what_is_frozen_stays_and_other_networks_are_refused() -> None:
     networks = three(ConvNet, units=[3], kernel_size=3)
     networks[0].features.requires_grad_(False)  # type: ignore[union-attr]
     assert [name for name, one in stack(networks).named_parameters() if one.requires_grad] == [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.measure import NATURAL, SUITES
+from robust.measure import NATURAL, SUITES, as_whole
 from robust.measure.claims import FEWEST_SEEDS, Figure, Subject
 from robust.measure.intervals import student
 from robust.perturb.corruptions import SEVERITIES
@@ -46,7 +46,7 @@ def _way(technique: str) -> str:
 def _accuracy(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """The accuracy of each of these runs under each perturbation: the mean over the levels that all runs of its data
     were tested at, each the mean over its trials; and under all corruptions at severity 5."""
-    mine = rows[rows["run"].isin(runs["run"])]
+    mine = as_whole(rows[rows["run"].isin(runs["run"])])
     each = mine.groupby(["data", "run", *_TEST], sort=False)["accuracy"].mean().reset_index()
     count = each.groupby("data")["run"].transform("nunique")
     each = each[each.groupby(["data", *_TEST])["run"].transform("nunique") == count]
@@ -76,7 +76,7 @@ def answers(won: pd.DataFrame) -> pd.DataFrame:
             sides = {"without": line["apart_low"] > 0, "retrained": line["apart_high"] < 0}
             line["better"] = next((str(line[name]) for name, holds in sides.items() if holds), "")
         lines.append(line)
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines).fillna(dict.fromkeys(("without", "retrained", "better"), ""))
 
 
 def _interval(name: str, values: pd.Series) -> dict[str, float]:

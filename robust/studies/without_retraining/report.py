@@ -35,7 +35,7 @@ def answers_section(won: pd.DataFrame, answers: pd.DataFrame) -> Section:
     shown = shown.assign(**{"under": answers["perturbation"], "natural, %": answers["before"].map(percent)})
     for side, title in (("without", "best without retraining"), ("retrained", "best retrained")):
         if side in answers:
-            shown[title] = [f"{line[side]} {_points(line, f'{side}_won')}" for _, line in answers.iterrows()]
+            shown[title] = [f"{line[side]} {_points(line, f'{side}_won')}".strip() for _, line in answers.iterrows()]
     text = _TEXT
     if "apart" in answers:
         shown["difference"] = [_points(line, "apart") for _, line in answers.iterrows()]

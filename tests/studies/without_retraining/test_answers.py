@@ -55,6 +55,15 @@ def test_only_conditions_that_all_went_through_are_compared() -> None:
     pd.testing.assert_frame_equal(won_by_ways(more), won_by_ways(found))
 
 
+def test_a_condition_that_ended_early_counts_as_all_its_trials() -> None:
+    found = rows()
+    early = found[(found["technique"] == "natural +median") & (found["test_perturbation"] == "hot")]
+    until = {"until": "narrow", "until_low": 0.4, "until_high": 0.6, "until_images": early["n"], "until_trials": 3.0}
+    early = early.assign(evaluation_seed=1, accuracy=early["accuracy"] - 0.2, **until)
+    line = answers(won_by_ways(pd.concat([found, early]))).set_index("perturbation").loc["hot"]
+    assert line["without_won"] == pytest.approx(0.302 - 0.2 * 3 / 4)
+
+
 def test_another_network_is_another_way_beside_the_same_natural_one() -> None:
     larger = rows({"natural": (0.7, 0.7, 0.7), "incremental": (0.95, 0.95, 0.95)}, model="fast wide")
     won = won_by_ways(pd.concat([rows(), larger], ignore_index=True))
@@ -74,6 +83,16 @@ def test_claims_and_the_section_say_what_adaptation_brings() -> None:
     table = section.tables["without-retraining"].shown.set_index("under")
     assert table.loc["hot", "best without retraining"].startswith("natural +median +30.2")
     assert section.drawings["without-retraining-cifar10"].png()[:4] == b"\x89PNG"
+
+
+def test_data_on_which_nothing_was_trained_again_has_empty_cells() -> None:
+    alone = rows({name: some for name, some in ACCURACY.items() if not name.startswith("incremental")})
+    alone = alone.assign(data="mnist", **{name: "mnist " + alone[name] for name in ("run", "reference", "kind")})
+    found = pd.concat([rows(), alone], ignore_index=True)
+    (section,) = findings([], found).sections
+    shown = section.tables["without-retraining"].shown.set_index(["data", "under"])
+    assert shown.loc["mnist", ["best retrained", "difference", "better"]].eq("").all(axis=None)
+    assert shown.loc[("cifar10", "noise"), "better"] == "incremental"
 
 
 def test_reports_of_other_runs_say_nothing_of_it() -> None:
