@@ -8,7 +8,7 @@ from robust.errors import loading, started
 
 @command(
     argument("run", type=Path, metavar="RUN", help="the folder of a finished run"),
-    argument("folder", type=Path, metavar="FOLDER", help="a folder of pictures, without labels"),
+    argument("folder", type=Path, metavar="FOLDER", help="a folder of unlabelled pictures"),
     key_values("*", "perturb=noise,blur (default: those of evaluation=tolerance)"),
     argument("--window", type=int, default=200, help="how many pictures are judged together (200)"),
     argument("--out", type=to_table, help="what to call the table: OUT.parquet, OUT.csv (none)"),

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ class Comparison:
     matching: Matching
     lines: pd.DataFrame
     apart: Sequence[str]
-    tolerated: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tolerated: pd.DataFrame
 
     @property
     def rows(self) -> int:

@@ -46,9 +46,9 @@ def certify_runs(
     every: int = 1,
     attacks: Sequence[float] = (),
 ) -> list[Path]:
-    """Certifies `every` so-manieth test image of these runs, or those in these folders: by Gaussian copies of standard
-    deviation `sigma`, by ablation to `keep` pixels, or as each was trained, and those alone that were. Then attacks the
-    same images at these sizes. Returns the folders.
+    """Certifies one of `every` so many test images of these runs, or those in these folders: by Gaussian copies of
+    standard deviation `sigma`, by ablation to `keep` pixels, or as each was trained, and those alone that were. Then
+    attacks the same images at these sizes. Returns the folders.
 
     Nothing is trained or tested again, and no image certified twice. Raises ValueError, before any is, for what cannot
     be certified so.

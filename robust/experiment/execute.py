@@ -121,13 +121,9 @@ def _complete(run: Experiment, warned: Sequence[str], callbacks: Sequence[pl.Cal
     """Trains and measures what is left, and records how that ended, and what was `warned` of."""
     files, left = run.files, work_left(run)
     meter = Meter(gpus=run.processes if on_gpu(run.config.trainer.accelerator) else 0)
-    parents = {part: one.identity.kind for part, one in run.parents.items()}
-    about: dict[str, Any] = {"identity": run.identity.as_dict(), "parents": parents}
-    about |= {"settings": run.settings, "warnings": warned, "trained_on": run.trained_on}
-    about["durations_s"] = meter.durations_s
+    about = {**what_it_is(run), "warnings": warned, "durations_s": meter.durations_s}
     try:
-        if not run.where:  # else it is as it was
-            files.write_config(_from_anywhere(run.config))
+        write_config(run)
         with opened(_tracker(run)) as tracker:
             if not _is_trained(run):
                 with meter.part("train", work=0 if files.checkpoint.is_file() else left["train"]):
@@ -155,6 +151,19 @@ def _complete(run: Experiment, warned: Sequence[str], callbacks: Sequence[pl.Cal
         told = [key] if (key := tracking_key(run.config.logger["_target_"])) else []
         write_status(run.folder, State.DONE, price=meter.price(), tracked=told, sources=run.sources, **about)
         _log.info("done: %s", meter.durations_s)
+
+
+def what_it_is(run: Experiment) -> dict[str, Any]:
+    """What a record says of a run, however it ended."""
+    parents = {part: one.identity.kind for part, one in run.parents.items()}
+    about = {"identity": run.identity.as_dict(), "parents": parents}
+    return {**about, "settings": run.settings, "trained_on": run.trained_on}
+
+
+def write_config(run: Experiment) -> None:
+    """Writes a run's configuration; that of one that is there already stays as it was."""
+    if not run.where:
+        run.files.write_config(_from_anywhere(run.config))
 
 
 def _is_trained(run: Experiment) -> bool:

@@ -112,7 +112,7 @@ class Experiment:
 
     def misses_files(self) -> bool:
         """Whether files are gone or damaged that can be made again (see `RunFolder.lost`)."""
-        return self.where is None and bool(self.files.lost(tested=bool(self.conditions)))
+        return self.where is None and bool(self.files.lost(task_of(self.config).inspects, tested=bool(self.conditions)))
 
     def misses_tracker(self) -> bool:
         """Whether a tracker is to be told that was not yet."""

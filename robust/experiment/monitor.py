@@ -24,7 +24,7 @@ from robust.files.claiming import say
 from robust.measure import Condition
 from robust.models import ask, device_of, evaluating, gives_logits
 from robust.progress import Progress
-from robust.runs import RunFolder, find_runs
+from robust.runs import RunFolder, claimed, find_runs
 from robust.runs.contents import if_sound
 from robust.watch import Monitor, Sample, features, fit_monitor, measured_on
 
@@ -101,10 +101,10 @@ def _monitor(run: Experiment, model: nn.Module, splits: Splits, window: int) -> 
     count = sum(
         len(some) * sum(map(len, parts)) * _trials(parts) for some, parts in ((fitted, seen), (unseen, [others]))
     )
-    with evaluating(model), Progress("monitor", count, "image") as progress:
+    with claimed(run.folder), evaluating(model), Progress("monitor", count, "image") as progress:
         made = fit_monitor([*_samples(model, seen, fitted, progress)], window=window)
         made, errors = measured_on(made, _samples(model, [others], unseen, progress))
-    run.files.write_extras({MONITOR: made, ERRORS: errors})
+        run.files.write_extras({MONITOR: made, ERRORS: errors})
     return made
 
 

@@ -11,14 +11,17 @@ from torch import nn
 
 from robust.errors import check
 from robust.experiment.build import build_schedule, build_task, build_trainer, task_of
+from robust.experiment.execute import what_it_is, write_config
 from robust.experiment.experiment import Experiment
 from robust.experiment.start import init_from_parents
 from robust.experiment.threads import computing
 from robust.experiment.train import load_parents
-from robust.learn import Classifier, FrozenNorms, StackedCheckpoints, StackedClassifier, StackedData
+from robust.experiment.work import work_left
+from robust.learn import Classifier, FrozenNorms, StackedCheckpoints, StackedClassifier, StackedData, on_gpu
 from robust.models.stacked import STACKABLE, stack, state_of
-from robust.runs import ClaimedError, claimed, logged
+from robust.runs import ClaimedError, State, claimed, logged, write_status
 from robust.runs.model import read_checkpoint
+from robust.runs.price import Meter
 from robust.track import tracking_key
 
 _log = logging.getLogger(__name__)
@@ -67,12 +70,13 @@ def train_stack(runs: Sequence[Experiment], *, callbacks: Sequence[pl.Callback] 
     trained alone; returns those that diverged, and how. Raises ValueError for other runs, ParentError where one is not
     there to start from."""
     with contextlib.ExitStack() as held:
-        mine = []
+        mine, warned = [], []
         for run in runs:
             with contextlib.suppress(ClaimedError):
                 held.enter_context(claimed(run.folder))
                 if not run.files.model.is_file():  # another process may have trained it since
-                    held.enter_context(logged(run.files.log))
+                    run.files.forget_tests()  # of a network that is no more
+                    warned.append(held.enter_context(logged(run.files.log)))
                     mine.append(run)
         if not mine:
             return {}
@@ -81,13 +85,18 @@ def train_stack(runs: Sequence[Experiment], *, callbacks: Sequence[pl.Callback] 
         networks = [run.build_network() for run in mine]
         for run, network in zip(mine, networks, strict=True):
             init_from_parents(network, run.config, load_parents(run))
-        task = fit_stack(mine, networks, callbacks=callbacks)
+        meter = Meter(gpus=int(on_gpu(mine[0].config.trainer.accelerator)), runs=len(mine))
+        with meter.part("train", work=0 if mine[0].files.checkpoint.is_file() else work_left(mine[0])["train"]):
+            task = fit_stack(mine, networks, callbacks=callbacks)
         state = {name: value.cpu() for name, value in task.model.state_dict().items()}
         for place, (run, network) in enumerate(zip(mine, networks, strict=True)):
             if place not in task.diverged:
                 network.load_state_dict(state_of(state, place), assign=True)
                 run.files.write_metrics(pd.DataFrame(task.curves[place]))
                 run.files.save_model(network, run.architecture())
+                write_config(run)
+                came = {"durations_s": meter.durations_s, "price": meter.price(), "warnings": warned[place]}
+                write_status(run.folder, State.DONE, sources=run.sources, **what_it_is(run), **came)
             run.files.checkpoint.unlink(missing_ok=True)
     return {mine[place]: reason for place, reason in task.diverged.items()}
 

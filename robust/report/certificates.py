@@ -17,10 +17,9 @@ from robust.report.section import Section, Table
 from robust.report.tables import percent, varying
 from robust.report.terminal import print_table
 from robust.runs import RunFolder
-from robust.runs.certificates import ATTACKED, read_certificates
+from robust.runs.certificates import ATTACKED, SETTINGS, read_certificates
 from robust.runs.titles import kind_folders, run_titles
 
-_SETTINGS = ["certificate", "level", "n0", "n", "alpha", "seed"]
 _UNITS = {"gaussian": "Euclidean distance", "ablation": "faulty pixels"}
 _COLUMNS = 7  # sizes that a table shows
 _STEP = 0.05  # between distances that a figure shows
@@ -64,9 +63,9 @@ def certified_accuracy(folders: Sequence[Path]) -> pd.DataFrame:
     lines = []
     for folder, certified in found.items():
         after = read_certificates(RunFolder(folder), ATTACKED)
-        for key, group in certified.groupby(_SETTINGS, sort=False):
-            said = {**about.loc[folder.name], **dict(zip(_SETTINGS, key, strict=True))}
-            mine = None if after is None else after[(after[_SETTINGS] == list(key)).all(axis=1)]
+        for key, group in certified.groupby(SETTINGS, sort=False):
+            said = {**about.loc[folder.name], **dict(zip(SETTINGS, key, strict=True))}
+            mine = None if after is None else after[(after[SETTINGS] == list(key)).all(axis=1)]
             lines += [{**said, **line} for line in _at_sizes(group, mine)]
     return _over_seeds(pd.DataFrame(lines))
 
@@ -93,7 +92,7 @@ def _at_sizes(certified: pd.DataFrame, attacked: pd.DataFrame | None) -> list[di
 
 def _over_seeds(lines: pd.DataFrame) -> pd.DataFrame:
     """The same, seeds together."""
-    by = ["title", "data", "model", "kind", *_SETTINGS, "images", "size"]
+    by = ["title", "data", "model", "kind", *SETTINGS, "images", "size"]
     found = []
     for key, group in lines.groupby(by, sort=False):
         shares = group["certified"].to_numpy()
@@ -108,7 +107,7 @@ def _over_seeds(lines: pd.DataFrame) -> pd.DataFrame:
 def _shown(lines: pd.DataFrame) -> pd.DataFrame:
     """A line for each kind of run and way of certifying, a column for each of a few sizes."""
     sizes, shown = _few_sizes(lines), []
-    for _, mine in lines.groupby(["title", "kind", *_SETTINGS], sort=False):
+    for _, mine in lines.groupby(["title", "kind", *SETTINGS], sort=False):
         one, at = mine.iloc[0], mine.set_index("size")
         word = "noise" if one["certificate"] == "gaussian" else "keep"
         shown.append(
@@ -149,7 +148,7 @@ def _figure(lines: pd.DataFrame, unit: str) -> Drawing:
         figure = Figure(figsize=(5.2, 3.8), layout="constrained")
         axis = figure.subplots()
         several = lines["n"].nunique() > 1
-        for place, (_, mine) in enumerate(lines.groupby(["title", "kind", *_SETTINGS], sort=False)):
+        for place, (_, mine) in enumerate(lines.groupby(["title", "kind", *SETTINGS], sort=False)):
             one = mine.iloc[0]
             level = f" {one['level']:g}"
             label = one["title"] + f", copies{level}" * (level not in one["title"]) + f", n={one['n']:,}" * several

@@ -6,10 +6,10 @@ from robust.runs.contents import if_sound
 from robust.runs.folder import RunFolder
 from robust.runs.formats import DamagedError
 
-#: the files, and what tells the rows of each apart (see `robust.certify`)
+#: the files, how what is in them was certified, and what tells the rows of each apart (see `robust.certify`)
 CERTIFICATES, ATTACKED = "certificates.parquet", "certificates-attacked.parquet"
-_SETTINGS = ["certificate", "level", "n0", "n", "alpha", "seed"]
-_KEYS = {CERTIFICATES: [*_SETTINGS, "image"], ATTACKED: [*_SETTINGS, "size", "image"]}
+SETTINGS = ["certificate", "level", "n0", "n", "alpha", "seed"]
+_KEYS = {CERTIFICATES: [*SETTINGS, "image"], ATTACKED: [*SETTINGS, "size", "image"]}
 _VALUES = {CERTIFICATES: ["label", "predicted", "count", "least", "radius"], ATTACKED: ["stands"]}
 
 

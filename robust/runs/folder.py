@@ -156,12 +156,12 @@ class RunFolder:
             }
         )
 
-    def lost(self, *, tested: bool) -> list[str]:
+    def lost(self, extras: Sequence[str], *, tested: bool) -> list[str]:
         """The files that are gone or damaged and that the run's command can make again: what it is and, of a run that
-        is `tested`, what comes of its tests beside their rows and predictions. Of a large file its size alone is
-        looked at."""
+        is `tested`, what comes of its tests beside their rows and predictions, and the `extras` of its task. Of a large
+        file its size alone is looked at."""
         needed = [self.config, *([self.confusion, self.summary, self.samples] if tested else [])]
-        maybe = self._extras() if tested else []
+        maybe = [self.path / name for name in extras] if tested else []
         absent = [path for path in needed if not path.exists()] + [path for path in maybe if sums.is_gone(path)]
         return [path.name for path in (*needed, *maybe) if path in absent or not sums.is_sound(path)]
 
@@ -272,7 +272,7 @@ class RunFolder:
         self._write({self.samples: samples})
 
     def has_extras(self, names: Sequence[str]) -> bool:
-        """Whether files that a task keeps (see `Task.inspect`) are there, undamaged."""
+        """Whether further files, such as a task keeps (see `Task.inspect`), are there, undamaged."""
         return all(if_sound(partial(sums.check, self.path / name)) for name in names)
 
     def read_extra_table(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
@@ -288,7 +288,7 @@ class RunFolder:
         self._write({self.path / name: content for name, content in files.items()})
 
     def _extras(self) -> list[Path]:
-        """The files that a task kept, whether or not they are still there."""
+        """Such files that were written, whether or not they are still there."""
         own = {one.name for one in vars(type(self)).values() if isinstance(one, _Named)}
         return [self.path / name for name in sums.names(self.path) if name not in own and Path(name).name == name]
 

@@ -29,10 +29,10 @@ def _in_rows(run: RunFolder) -> set[_Test] | None:
     """What the rows are of; None where there are none, and where some are of a condition that ended early."""
     if not sums.check(run.rows):
         return None
-    head, *lines = csv.reader(io.StringIO(read_text(run.rows)))
-    if "until" in head:
-        return None
     try:
+        head, *lines = csv.reader(io.StringIO(read_text(run.rows)))
+        if "until" in head:
+            return None
         columns = zip(*([line[head.index(name)] for line in lines] for name in _KEY), strict=True)
         return {(name, float(level), int(trial), int(seed)) for name, level, trial, seed in columns}
     except (ValueError, IndexError) as error:

@@ -23,13 +23,14 @@ _MOST = ("peak_bytes", "gpu_peak_bytes")  # of which a run's is the greatest of 
 
 
 class Meter:
-    """What the parts of a run cost, from now on; it holds so many `gpus`.
+    """What the parts of a run cost, from now on, or each of so many `runs` that are made as one; it holds so many
+    `gpus`.
 
     `durations_s`: seconds of each part. `rapl` is where the system shows RAPL.
     """
 
-    def __init__(self, *, gpus: int = 0, rapl: Path = _RAPL) -> None:
-        self.gpus, self.rapl = gpus, rapl
+    def __init__(self, *, gpus: int = 0, runs: int = 1, rapl: Path = _RAPL) -> None:
+        self.gpus, self.runs, self.rapl = gpus, runs, rapl
         self.durations_s: dict[str, float] = {}
         self._cpu_s: dict[str, float] = {}
         self._work: dict[str, int] = {}
@@ -50,16 +51,15 @@ class Meter:
             yield
             self._work[name] = self._work.get(name, 0) + work
         finally:
-            seconds, mine = time.monotonic() - start, _cpu_s() - cpu
+            seconds, mine = (time.monotonic() - start) / self.runs, (_cpu_s() - cpu) / self.runs
             self.durations_s[name] = self.durations_s.get(name, 0) + seconds
             self._cpu_s[name] = self._cpu_s.get(name, 0) + mine
             share = min(1.0, mine / max(_busy_s() - busy, 1e-9))
             self._add("rapl", _spent(rapl, _rapl_j(self.rapl)), share, f"{CORE_WATTS} W a core", mine * CORE_WATTS)
             if self.gpus:
                 usual = seconds * self.gpus * GPU_WATTS
-                self._add(
-                    "nvml", _spent(nvml, _nvml_j(self.gpus)), 1 / _sharers(self.gpus), f"{GPU_WATTS} W a GPU", usual
-                )
+                share = 1 / _sharers(self.gpus) / self.runs
+                self._add("nvml", _spent(nvml, _nvml_j(self.gpus)), share, f"{GPU_WATTS} W a GPU", usual)
 
     def _add(self, by: str, measured: float | None, share: float, model: str, usual: float) -> None:
         name, joules = (model, usual) if measured is None else (by, measured * share)

@@ -116,8 +116,8 @@ def write_status(
     the part that takes their weights, `sources` digests of the user's own code that it was tested by, `warnings` what
     was warned of, `settings` which keys were given that make the run what it is, such as "optimizer=sgd", `trained_on`
     the operations that went into its training, each with its family, `cost` what a prediction costs
-    (`prediction_cost`); what was recorded of these before stays, of
-    warnings until it is trained anew.
+    (`prediction_cost`); what was recorded of these before stays, of warnings until it is trained anew. The price of all
+    sessions is left out where one that took time does not say its own, as of an older version.
     """
     session = {
         "command": command_line(),
@@ -132,6 +132,7 @@ def write_status(
     before = RunFolder(folder).read_record() or {}
     sessions = [*before.get("sessions", []), session]
     durations = [one["durations_s"] for one in sessions]
+    prices = [one.get("price", {}) for one in sessions if one["durations_s"]]
     record = {
         "state": state,
         "reason": reason,
@@ -147,7 +148,7 @@ def write_status(
         "durations_s": {
             name: round(sum(one.get(name, 0) for one in durations), 3) for name in {**durations[0], **durations[-1]}
         },
-        "price": total([one.get("price", {}) for one in sessions]),
+        "price": total(prices) if all(prices) else {},
         **scheduler(),
         "sessions": sessions,
     }

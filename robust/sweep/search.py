@@ -16,6 +16,7 @@ from robust.runs import Config, code_version
 from robust.runs.identity import counts
 from robust.runs.searches import SearchFolder, front
 from robust.sweep.jobs import Dimension, Interval, Space, points
+from robust.sweep.local import workers_of
 from robust.sweep.plan import plan
 from robust.sweep.pool import visible_gpus
 from robust.sweep.suggest import is_choice
@@ -50,7 +51,8 @@ def search(
     if config.plan:
         return
     files.write_settings(about)
-    workers = settings.workers or (MOST if config.pack == "auto" else config.pack * max(1, len(visible_gpus())))
+    each = max(1, len(visible_gpus()))
+    workers = settings.workers or (MOST if config.pack == "auto" else workers_of(config.pack) * each)
     while True:
         if failed := list(filter(None, launch([[*jobs[0], f"{AT}{files.path.name}"]] * workers))):
             raise FailedError(*dict.fromkeys(failed))

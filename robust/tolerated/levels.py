@@ -26,10 +26,10 @@ _NEAR = 1e-9  # of an end of their range, a level that is one
 _KIND = ["title", "kind", "data", "model", "perturbation"]
 _MEDIAN = ["median", "median_low", "median_high"]
 _DETECTION = ["auroc", "fpr95"]
-_RATIO = ["ratio", "ratio_low", "ratio_high", "beside"]
+_RATIO = ["ratio", "ratio_low", "ratio_high"]
 _OF_ONE = ["levels", "least", "most", "target", "level", "low", "high", "misfit"]
 _BEFORE = ["before", "before_low", "before_high"]
-COLUMNS = [*_KIND, "seeds", *_OF_ONE, *_DETECTION, *_MEDIAN, *_RATIO]
+COLUMNS = [*_KIND, "seeds", *_OF_ONE, *_DETECTION, *_MEDIAN, *_RATIO, "beside"]
 _Found = tuple[Tolerated, np.ndarray]
 _Weights = Callable[[int], Sequence[np.ndarray]]
 
@@ -130,7 +130,7 @@ def levels_between(first: Sequence[Path], second: Sequence[Path], *, resamples: 
         line = {"perturbation": name, **_line(after)}
         line |= dict(zip(_BEFORE, _together([one.level for one in before], levels), strict=True))
         lines.append(line | _ratio([(two.level, one.level) for one, two in found], levels))
-    return pd.DataFrame(lines, columns=["perturbation", "seeds", *_OF_ONE, *_BEFORE, *_RATIO[:3]])
+    return pd.DataFrame(lines, columns=["perturbation", "seeds", *_OF_ONE, *_BEFORE, *_RATIO])
 
 
 def check_kept(target: float | None, share: float | None) -> None:
@@ -260,4 +260,4 @@ def _ratio(pairs: Sequence[tuple[_Found, _Found]], levels: Sequence[float]) -> d
     least, most = levels[0] * (1 + _NEAR), levels[-1] * (1 - _NEAR)
     if not pairs or any(not least < one.level < most for pair in pairs for one, _ in pair):
         return {}
-    return dict(zip(_RATIO, tolerated_ratio(*map(list, zip(*pairs, strict=True))), strict=False))
+    return dict(zip(_RATIO, tolerated_ratio(*map(list, zip(*pairs, strict=True))), strict=True))

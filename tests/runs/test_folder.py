@@ -230,7 +230,8 @@ def test_files_that_a_task_keeps_are_known_forgotten_and_missed(tmp_path: Path) 
     assert arrays["a"].tolist() == [0, 1, 2]
     (tmp_path / "mine.npz").unlink()
     assert not run.has_extras(names)
-    assert "mine.npz" in run.lost(tested=True)
+    assert "mine.npz" in run.lost(names, tested=True)
+    assert "mine.npz" not in run.lost([], tested=True), "another command made it"
     assert "mine.parquet" in run.forget_tests()
     assert not (tmp_path / "mine.parquet").exists()
 

@@ -106,3 +106,16 @@ def test_the_record_says_what_the_run_is_and_who_was_told(tmp_path: Path) -> Non
     assert record is not None
     assert record["tracked"] == ["wandb", "tensorboard"]
     assert len(record["sessions"]) == 3
+
+
+def test_the_price_of_all_sessions_is_said_where_each_says_its_own(tmp_path: Path) -> None:
+    def price() -> object:
+        return (RunFolder(tmp_path).read_record() or {})["price"]
+
+    write_status(tmp_path, State.FAILED, durations_s={})  # it never began
+    write_status(tmp_path, State.DONE, durations_s={"train": 5}, price={"seconds": 5})
+    write_status(tmp_path, State.DONE, durations_s={"measure": 1}, price={"seconds": 1})
+    assert price() == {"seconds": 6}
+    write_status(tmp_path, State.DONE, durations_s={"attack": 7})  # by an older version
+    write_status(tmp_path, State.DONE, durations_s={"measure": 1}, price={"seconds": 1})
+    assert price() == {}

@@ -181,7 +181,7 @@ def test_a_budget_that_ends_is_kept_and_a_larger_one_goes_on_where_that_was(aske
     (before,) = searched(tmp_path).trials()
     assert (before.stage, [epoch for epoch, *_ in before.measured]) == (Stage.UNDER_WAY, [1])
     assert read_status(tmp_path / "runs" / before.run).state is State.INTERRUPTED
-    larger = [*asked[0], ["sweep.search.minutes=10"], ["sweep.search.runs=9"], ["pack=1"]]
+    larger = [*asked[0], ["sweep.search.minutes=10"], ["sweep.search.runs=9"], ["pack=stacked"]]
     search([larger], here)
     trials = searched(tmp_path).trials()
     assert (trials[0].job, len(trials)) == (before.job, 3), "there are three in all"

@@ -67,6 +67,10 @@ def test_they_are_the_runs_that_they_are_alone(tmp_path: Path, quick: list[str])
         other = prepare(job)
         assert execute(other).state is State.DONE
         assert_same(run, other)
+        record, known = ((one.files.read_record() or {}) for one in (run, other))
+        assert record["durations_s"]["train"] > 0
+        assert record["price"]["work"]["train"] == known["price"]["work"]["train"]
+        assert {**record["identity"], **record["parents"]} == {**known["identity"], **known["parents"]}
 
 
 def test_what_was_interrupted_goes_on_together_or_alone(tmp_path: Path, quick: list[str]) -> None:

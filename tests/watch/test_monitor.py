@@ -139,6 +139,8 @@ def test_the_command_names_what_pictures_show_and_keeps_the_monitor(
     assert (run.folder / MONITOR).stat().st_mtime_ns == kept
     known = read_monitor(run.files)
     assert known is not None
+    (run.folder / MONITOR).unlink()
+    assert run.status().state is State.DONE, "its command makes no monitor"
     errors = pd.read_parquet(run.folder / ERRORS)
     fitted = {*zip(known.names, known.levels, strict=True)}
     assert not fitted & {*errors.loc[errors["level"] > 0, ["perturbation", "level"]].itertuples(index=False, name=None)}
