@@ -13,7 +13,7 @@ from robust.errors import loading
     argument(
         "--alpha", type=float, default=0.001, help="probability that a certificate is wrong, of each image (0.001)"
     ),
-    argument("--every", type=int, default=1, help="certify one of every so many test images (1, all; published: 20)"),
+    argument("--every", type=int, default=1, help="certify every N-th test image (1: all; published: 20)"),
     argument("--seed", type=int, default=0, help="of the copies (0)"),
     argument("--attack", type=to_numbers, default=(), help="sizes at which they are attacked too (none)"),
 )

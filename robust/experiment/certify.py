@@ -46,7 +46,7 @@ def certify_runs(
     every: int = 1,
     attacks: Sequence[float] = (),
 ) -> list[Path]:
-    """Certifies one of `every` so many test images of these runs, or those in these folders: by Gaussian copies of
+    """Certifies each `every`-th test image of these runs, or of those in these folders: by Gaussian copies of
     standard deviation `sigma`, by ablation to `keep` pixels, or as each was trained, and those alone that were. Then
     attacks the same images at these sizes. Returns the folders.
 
