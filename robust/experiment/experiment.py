@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,6 @@ from robust.values.secrets import masked_word
 #: what a run's identity says in words: groups, and keys; and those of the network, which its title names
 _SAID = ("data", "model", "perturb", *AROUND, "technique", "technique.start")
 _OF_NETWORK = "model."
-
-
-def _is_said(key: str) -> bool:
-    return key in _SAID or key.startswith(_OF_NETWORK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +77,10 @@ class Experiment:
         given = {
             str(one.input_line).partition("=")[0]: masked_word(str(one.input_line).lstrip("+"))
             for one in map(parse, self.overrides)
-            if not one.is_delete() and not _is_said(one.key_or_group) and is_setting(one.key_or_group, self.config)
+            if not one.is_delete()
+            and is_setting(key := one.key_or_group, self.config)
+            and key not in _SAID
+            and not key.startswith(_OF_NETWORK)
         }
         return [*given.values()]
 
@@ -180,10 +180,6 @@ class Experiment:
         known = (self.files.read_record() or {}).get("sources", {})
         return {name for name, digest in self.sources.items() if known.get(name, digest) != digest}
 
-    def attacks_left(self) -> int:
-        """How many attacks, each on an image, are still to be made."""
-        return sum(len(attack_plan.chosen(self.splits.test, *pair)) for attack_plan, pair in self.missing_attacks())
-
     def missing_published(self) -> list[PublishedTest]:
         """The tests of published sets that were not made yet."""
         known = self.files.known_published() if self.published else set()
@@ -249,7 +245,10 @@ class Experiment:
     def sketch_network(self) -> nn.Module:
         """The same without numbers: shapes on the `meta` device, to be checked."""
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), warnings.catch_warnings():
+                warnings.filterwarnings(
+                    "ignore", "for .*: copying from a non-meta parameter"
+                )  # weights it loads itself
                 network = self._make_network()
         except (ValueError, NotImplementedError) as error:
             if isinstance(error, ImagesTooSmallError) or isinstance(error.__cause__, ImagesTooSmallError):

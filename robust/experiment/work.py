@@ -10,5 +10,10 @@ def work_left(run: Experiment) -> dict[str, int]:
     return {
         "train": len(train) * int(run.config.trainer.max_epochs) if trains else 0,
         "measure": len(run.missing_tests()) * len(test),
-        "attack": run.attacks_left(),
+        "attack": attacks_left(run),
     }
+
+
+def attacks_left(run: Experiment) -> int:
+    """How many attacks, each on an image, are still to be made."""
+    return sum(len(attack_plan.chosen(run.splits.test, *pair)) for attack_plan, pair in run.missing_attacks())

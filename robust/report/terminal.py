@@ -50,12 +50,10 @@ def print_table(shown: pd.DataFrame, title: str, caption: str = "") -> None:
     """A table as one reads it, none of it markup."""
     table = Table(
         title=Text(plain(title)),
-        caption=Text(plain(caption)) if caption else None,
         box=SIMPLE_HEAD,
         padding=(0, 1),
         pad_edge=False,
         title_justify="left",
-        caption_justify="left",
     )
     for place, name in enumerate(shown):
         cells = shown[name].astype(str)
@@ -72,3 +70,5 @@ def print_table(shown: pd.DataFrame, title: str, caption: str = "") -> None:
     console.print(table, crop=False)
     if len(shown) > _MOST:
         console.print(f"... and {len(shown) - _MOST} more on the page")
+    if caption:  # as wide as the terminal, however narrow the table is
+        console.print(Text(plain(caption), "dim italic"))

@@ -16,6 +16,7 @@ from robust.experiment.again import made_again
 from robust.experiment.conditions import camera_of, check_used, tested_families
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation
+from robust.experiment.work import attacks_left
 from robust.progress import Progress
 from robust.runs import State, Status
 from robust.values.secrets import masked_word
@@ -87,7 +88,7 @@ def print_plan(statuses: Mapping[Experiment, Status]) -> None:
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, title_justify="left")
     for name in ("data", "trained", "level"):
         table.add_column(name, overflow="fold")
-    attacks = {run: run.attacks_left() for _, run, _ in runs}
+    attacks = {run: attacks_left(run) for _, run, _ in runs}
     attacked = any(attacks.values())
     for heading in ("runs", *states, *(["attacks to make"] if attacked else [])):
         table.add_column(heading, justify="right")

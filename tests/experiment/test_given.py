@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -179,13 +180,16 @@ def test_a_class_of_ones_own_in_the_working_folder_is_measured_and_loaded_back(t
         "        super().__init__()\n"
         "        self.body = torch.nn.Linear(784, width)\n"
         "        self.out = torch.nn.Linear(width, 10)\n"
+        "        self.out.load_state_dict(torch.nn.Linear(width, 10, device='cpu').state_dict())\n"
         "    def forward(self, images):\n"
         "        return self.out(self.body(images.flatten(1)))\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     overrides = ["model=own", "model.path=mynets:Net", "+model.network.width=5", "runs_dir=runs", *quick]
-    run = prepare([*PRETRAINED, *overrides])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # such as of weights that it loads itself
+        run = prepare([*PRETRAINED, *overrides])
     assert execute(run).state is State.DONE
     model = robust.load(run.folder, networks=["mynets:Net"])
     assert model.network.body.out_features == 5
