@@ -2,9 +2,12 @@
 
 import sys
 import time
-from typing import Self
+from collections.abc import Iterable, Iterator
+from typing import Self, TypeVar
 
 from tqdm.auto import tqdm
+
+_Item = TypeVar("_Item")
 
 
 class Progress:
@@ -38,6 +41,14 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
+
+
+def progressing(items: Iterable[_Item], title: str | None, unit: str, total: int) -> Iterator[_Item]:
+    """These items, `total` in all, and the progress of going through them."""
+    with Progress(title, total, unit) as progress:
+        for item in items:
+            yield item
+            progress.add(1)
 
 
 def duration(seconds: float) -> str:

@@ -10,10 +10,10 @@ from robust.attack.result import (
     check_least,
     empty_result,
     margin,
-    progress,
 )
 from robust.models import ask, device_of
 from robust.perturb import ImageRandom, Perturbation, key
+from robust.progress import progressing
 
 
 @checked
@@ -62,7 +62,7 @@ def worst_of(
         found.queries[rows, 0] = draw + 1
 
     with torch.inference_mode():
-        for draw in progress(title, unit="draw", iterable=range(draws + 1)):
+        for draw in progressing(range(draws + 1), title, "draw", draws + 1):
             left = (~found.success[:, 0]).nonzero()[:, 0]
             for rows in left.split(batch_size) if len(left) else ():
                 look(rows, draw)

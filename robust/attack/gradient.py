@@ -19,12 +19,12 @@ from robust.attack.result import (
     empty_result,
     followed,
     predicted,
-    progress,
     warn_of_zero_gradients,
 )
 from robust.models import ask, device_of
 from robust.models.cpu import ImageGradient
 from robust.perturb import ImageRandom, Perturbation, key
+from robust.progress import progressing
 
 Norm = Literal["linf", "l2"]
 
@@ -88,7 +88,7 @@ def fgsm(
     every = torch.arange(len(images))
     columns = [one.split(batch_size) for one in (images, classes, every)]
     parts = list(zip(*columns, strict=True)) if len(images) else []
-    for part, goals, rows in progress(title, unit="batch", iterable=parts):
+    for part, goals, rows in progressing(parts, title, "block", len(parts)):
         natural = part.to(device).detach().requires_grad_(True)
         with ImageGradient():
             outputs = ask(model, natural, numbers=rows)

@@ -14,11 +14,11 @@ from robust.attack.result import (
     check_least,
     empty_result,
     followed,
-    progress,
     warn_of_zero_gradients,
 )
 from robust.models import ask, device_of
 from robust.models.cpu import ImageGradient
+from robust.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def follow(
     check_least(max_steps=(iteration.max_steps, 1), batch_size=(batch_size, 1))
     device = device_of(model)
     batch, found, still = _Batch(images, iteration, batch_size, device), None, 0
-    with progress(title, unit="image", total=len(images)) as bar:
+    with Progress(title, len(images), "image") as progress:
         while len(batch.rows):
             moved = batch.moved.detach().requires_grad_(True)
             with torch.set_grad_enabled(not batch.last.all()), ImageGradient():
@@ -90,7 +90,7 @@ def follow(
                 if (first := moves & (batch.taken == 0) & (batch.attempt == 0)).any():
                     still += int((~gradient.flatten(1).any(1)[first.to(device)]).sum())
             batch.go_on(ended)
-            bar.update(int(ended.sum()))
+            progress.add(int(ended.sum()))
     warn_of_zero_gradients(still, len(images))
     return found if found is not None else empty_result(images, 1)
 

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from robust.attack.gate import FAULTS, Budget, checked, norm_named, sifted, warn_of_faults
-from robust.attack.result import AttackResult, check_classes, check_least, empty_result, progress
+from robust.attack.result import AttackResult, check_classes, check_least, empty_result
 from robust.errors import require
 from robust.models import ask, device_of, preserved, said
 from robust.perturb import key
+from robust.progress import progressing
 from robust.values.numbers import is_number
 
 #: from images and classes, on the model's device, to adversarial images; NaN where it has none
@@ -196,12 +197,11 @@ def _in_batches(
     check_least(batch_size=(batch_size, 1))
     found, device = empty_result(images, 1), device_of(model)
     faults = torch.zeros(len(images), 1, dtype=torch.int64)
+    batches = torch.arange(len(images)).split(batch_size) if len(images) else ()
     with preserved(model.model):
         for weight in model.model.parameters():  # libraries go back through these too, and leave gradients there
             weight.requires_grad_(False)
-        for rows in progress(title, unit="batch", iterable=torch.arange(len(images)).split(batch_size)):
-            if not len(rows):
-                continue
+        for rows in progressing(batches, title, "block", len(batches)):
             part, goals = images[rows].to(device), classes[rows].to(device)
             with torch.no_grad():
                 outputs = ask(model, part, numbers=rows)

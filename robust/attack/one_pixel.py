@@ -11,10 +11,10 @@ from robust.attack.result import (
     check_classes,
     check_least,
     empty_result,
-    progress,
 )
 from robust.models import ask, device_of
 from robust.perturb import ImageRandom, key
+from robust.progress import Progress
 
 Strategy = Literal["rand1", "best1"]
 _SCALE = 0.5  # of a difference between two candidates
@@ -60,17 +60,17 @@ def one_pixel(
     def draw(generation: int) -> ImageRandom:
         return ImageRandom(key("one pixel", seed, generation), known[search.rows].to(search.device))
 
-    with progress(title, unit="image", total=len(images)) as bar:
-        with torch.inference_mode():
-            search.look()
-            search.begin(_first(draw(0), population, pixels, images.shape[1]))
-            for generation in range(1, generations + 1):
-                bar.update(len(images) - len(search.rows) - bar.n)
-                if not len(search.rows):
-                    break
-                search.breed(_children(search.candidates, search.unfitness, draw(generation), strategy))
-            search.give_up()
-        bar.update(len(images) - bar.n)
+    done = 0
+    with Progress(title, len(images), "image") as progress, torch.inference_mode():
+        search.look()
+        search.begin(_first(draw(0), population, pixels, images.shape[1]))
+        for generation in range(1, generations + 1):
+            progress.add(len(images) - len(search.rows) - done)
+            done = len(images) - len(search.rows)
+            if not len(search.rows):
+                break
+            search.breed(_children(search.candidates, search.unfitness, draw(generation), strategy))
+        search.give_up()
     return search.found
 
 

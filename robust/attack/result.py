@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm.auto import tqdm
 
 from robust.models import is_training
 from robust.values.numbers import is_whole, plain
@@ -56,11 +55,6 @@ def margin(logits: Tensor, classes: Tensor) -> Tensor:
 def predicted(outputs: Tensor) -> Tensor:
     """The class of the greatest output."""
     return outputs.argmax(1, keepdim=True)
-
-
-def progress(title: str | None, **about: Any) -> tqdm:
-    """A progress bar, where there is a title, that goes when all is done."""
-    return tqdm(desc=title, leave=False, delay=1, disable=None if title else True, **about)
 
 
 def empty_result(images: Tensor, rules: int) -> AttackResult:

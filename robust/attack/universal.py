@@ -15,11 +15,11 @@ from robust.attack.result import (
     check_number,
     empty_result,
     followed,
-    progress,
 )
 from robust.models import ask, device_of
 from robust.models.cpu import ImageGradient
 from robust.perturb import ImageRandom, Perturbation, key, warp
+from robust.progress import progressing
 from robust.values.numbers import is_number
 
 _ENOUGH = 9.0  # a loss of which more does not count, so that an image given way lets the others speak
@@ -207,7 +207,7 @@ def _learn(
     images, classes = training
     device = device_of(model)
     learnt, every, steps = pattern.start.to(device), torch.arange(len(images)), 0
-    for epoch in progress(title, unit="epoch", iterable=range(pattern.epochs)):
+    for epoch in progressing(range(pattern.epochs), title, "epoch", pattern.epochs):
         order = ImageRandom(key("order", pattern.seed, epoch), every).uniform().argsort(stable=True)
         for rows in order.split(pattern.training_batch):
             learnt.requires_grad_(True)

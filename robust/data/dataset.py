@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
-from tqdm.auto import tqdm
 
 from robust.data.given import as_images, as_labels, channels_first
 from robust.data.images import ImageSet
 from robust.errors import one_line
+from robust.progress import progressing
 
 _NO_DATASETS = (str, bytes, Mapping, Tensor, np.ndarray)
 
@@ -53,7 +53,7 @@ def _read(data: Any) -> tuple[Tensor, Tensor]:
     if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")) or isinstance(data, IterableDataset):
         raise ValueError("`data` must be a Dataset whose images have places (__getitem__ and __len__); it has none.")
     images, labels = list[Tensor](), list[int]()
-    for place in tqdm(range(len(data)), desc="reading images", unit="image", delay=1, leave=False, disable=None):
+    for place in progressing(range(len(data)), "reading images", "image", len(data)):
         image, label = _pair(data, place)
         if images and image.shape != images[0].shape:
             first, other = tuple(images[0].shape), tuple(image.shape)

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from robust.data.cache import kept
 from robust.data.images import ImageSet, Splits
@@ -17,6 +16,7 @@ from robust.data.memory import GB, fits
 from robust.data.own import told
 from robust.data.picture import Style, colour, fitted, flat
 from robust.errors import ParameterError, check
+from robust.progress import progressing
 from robust.values.numbers import is_whole, plain
 
 
@@ -73,7 +73,7 @@ def read_items(
 
 def _read(items: Items, wanted: Wanted, title: str) -> tuple[Tensor, list[object]]:
     images, labels = np.empty(0, np.uint8), []
-    for place, (given, label) in enumerate(tqdm(items.pairs, title, items.total, unit="image", disable=None, delay=1)):
+    for place, (given, label) in enumerate(progressing(items.pairs, title, "image", items.total)):
         picture = _picture(given, place)
         if not place:
             channels = wanted.channels or (1 if picture.mode in ("1", "L") or picture.mode.startswith("I") else 3)

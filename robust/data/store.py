@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from robust.data.images import ImageSet, Splits, to_float
 from robust.errors import check, started
 from robust.files import atomic_write
 from robust.files.places import check_inside, file_name
 from robust.perturb import ImageRandom, Perturbation, key
+from robust.progress import progressing
 from robust.values.secrets import masked_word
 
 _AT_ONCE = 500  # images that are perturbed together
@@ -141,8 +141,8 @@ def _store_part(
     changed = torch.zeros(len(part.indices), dtype=torch.bool)
     changed[drawn.argsort(stable=True)[: round(share * len(drawn))]] = True
     lines = []
-    bar = tqdm(total=len(part.indices), desc=title, unit="image", disable=None if title else True, delay=1)
-    for start in range(0, len(part.indices), _AT_ONCE):
+    starts = range(0, len(part.indices), _AT_ONCE)
+    for start in progressing(starts, title, "block", len(starts)):
         rows, which = part.indices[start : start + _AT_ONCE], changed[start : start + _AT_ONCE]
         random = ImageRandom(key("store", seed, part.source, perturbation.name, perturbation.level), rows[which])
         parameters = perturbation.sample(random, images.shape)
@@ -160,8 +160,6 @@ def _store_part(
             _keep(folder, left, images.images[rows[~which]])
             done = sorted(done + left, key=lambda line: line["index"])
         lines += done
-        bar.update(len(rows))
-    bar.close()
     return lines
 
 

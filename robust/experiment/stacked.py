@@ -95,8 +95,8 @@ def train_stack(runs: Sequence[Experiment], *, callbacks: Sequence[pl.Callback] 
                 run.files.write_metrics(pd.DataFrame(task.curves[place]))
                 run.files.save_model(network, run.architecture())
                 write_config(run)
-                came = {"durations_s": meter.durations_s, "price": meter.price(), "warnings": warned[place]}
-                write_status(run.folder, State.DONE, sources=run.sources, **what_it_is(run), **came)
+                about = {**what_it_is(run), "warnings": warned[place], "durations_s": meter.durations_s}
+                write_status(run.folder, State.DONE, price=meter.price(), sources=run.sources, **about)
             run.files.checkpoint.unlink(missing_ok=True)
     return {mine[place]: reason for place, reason in task.diverged.items()}
 

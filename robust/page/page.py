@@ -12,7 +12,6 @@ from urllib.parse import quote
 import pandas as pd
 from jinja2 import Environment
 from jinja2.runtime import Markup
-from tqdm.auto import tqdm
 
 from robust.document import Document
 from robust.document.text import paragraphs
@@ -22,6 +21,7 @@ from robust.measure import only_exposed
 from robust.page.brief import brief
 from robust.page.links import row_names
 from robust.page.touch import inlined, marks, name_series
+from robust.progress import progressing
 from robust.report.figures import Drawing, draw, usual_format
 from robust.report.section import Section, Table, figure_files, numbers, table_files
 from robust.report.sections import sections
@@ -122,7 +122,7 @@ def _described(found: Sequence[Section], places: dict[str, str], formats: Sequen
     """The sections as the templates take them; `places`: where the numbers are, by what they are."""
     of_figures, of_tables = figure_files(found), table_files(found)
     described = []
-    for section in tqdm(found, desc="drawing", unit="section", delay=1, leave=False, disable=None):
+    for section in progressing(found, "drawing", "section", len(found)):
         figures = [_figure(of_figures[name], drawing, places, formats) for name, drawing in section.drawings.items()]
         tables = [_table(of_tables[name], table, places, formats) for name, table in section.tables.items()]
         parts = {"figures": figures, "tables": tables, "order": section.order}

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from robust.measure import NATURAL
 from robust.measure.claims import FEWEST_SEEDS
 from robust.measure.intervals import resampling_weights
 from robust.measure.paired import image_scores, paired_differences
+from robust.progress import progressing
 from robust.runs import RunFolder, collect
 from robust.runs.titles import disambiguate
 
@@ -45,7 +45,7 @@ def technique_differences(folders: Sequence[Path], *, resamples: int = 2000, see
     needed = dict.fromkeys(folder for _, *sides in pairs for side in sides for folder in side)
     weights = functools.cache(functools.partial(resampling_weights, resamples=resamples, seed=seed))
     scores = {}
-    for folder in tqdm(needed, desc="comparing", unit="run", delay=1, leave=False, disable=None):
+    for folder in progressing(needed, "comparing", "run", len(needed)):
         predictions = RunFolder(folder).read_whole_tests()
         assert predictions is not None
         if len(predictions):

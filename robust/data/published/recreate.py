@@ -8,7 +8,6 @@ from typing import IO, Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from robust.data.cache import digest_of_images
 from robust.data.images import ImageSet, to_float
@@ -19,6 +18,7 @@ from robust.files import atomic_write
 from robust.files.places import file_name
 from robust.perturb import ImageRandom, Perturbation, key
 from robust.perturb.corruptions import SEVERITIES
+from robust.progress import Progress
 
 _Write = Callable[[IO[bytes]], object]
 _AT_ONCE = 500  # images that are perturbed together
@@ -75,16 +75,15 @@ def _claim(folder: Path, made: str) -> None:
 def _write(path: Path, images: ImageSet, levels: Sequence[Perturbation], seed: int, *, progress: bool) -> None:
     channels, height, width = images.shape
     count = len(images) * SEVERITIES
-    bar = tqdm(total=count, desc=path.stem, unit="image", disable=None if progress else True, delay=1)
 
     def fill(file: IO[bytes]) -> None:
         for one in levels:
             for start in range(0, len(images), _AT_ONCE):
                 rows = torch.arange(start, min(start + _AT_ONCE, len(images)))
                 file.write(_corrupted(images, rows, one, seed).permute(0, 2, 3, 1).contiguous().numpy().tobytes())
-                bar.update(len(rows))
+                bar.add(len(rows))
 
-    with bar:
+    with Progress(path.stem if progress else None, count, "image") as bar:
         atomic_write(path, _writer((count, height, width, channels), np.dtype(np.uint8), fill))
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from robust.data import ImageSet, to_float
 from robust.models import device_of
 from robust.perturb import ImageRandom, key
+from robust.progress import progressing
 from robust.runs import RunFolder
 from robust.studies.minds_eye.networks import TripleStaged, View
 
@@ -103,7 +103,7 @@ def _look(
     device = device_of(model)
     starts = range(0, len(rows), batch_size)
     with torch.inference_mode():
-        for start in tqdm(starts, desc=title, unit="batch", leave=False, delay=1, disable=None if title else True):
+        for start in progressing(starts, title, "block", len(starts)):
             chosen = rows[start : start + batch_size]
             yield chosen, model.look(to_float(images.images[chosen]).to(device))
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import joblib
 import torch
-from tqdm.auto import tqdm
 
 from robust.data.cache import digest, digest_of_images
 from robust.data.images import fixed_order
 from robust.errors import notify
 from robust.perturb.random import ImageRandom, key
+from robust.progress import Progress
 from robust.studies.minds_eye.scenes.backgrounds import Backgrounds
 from robust.studies.minds_eye.scenes.composition import NONE, RANGES, over
 from robust.studies.minds_eye.scenes.rendering import Camera, draw_all
@@ -103,12 +103,12 @@ def draw(
     job = joblib.delayed(draw_all)
     calls = (job(one.shape, one.camera(size, samples), parameters, values[rows].numpy()) for one, rows in jobs)
     workers = -1 if len(jobs) * _DRAWINGS_A_JOB >= _WORTH_WORKERS else 1
-    with tqdm(total=total - count, desc=f"drawing {part}", unit="image", disable=None, delay=1) as bar:
+    with Progress(f"drawing {part}", total - count, "image") as progress:
         for (_, rows), (drawing, alpha) in zip(
             jobs, joblib.Parallel(workers, return_as="generator")(calls), strict=True
         ):
             drawings[rows, 0], alphas[rows, 0] = torch.from_numpy(drawing), torch.from_numpy(alpha)
             images[rows] = over(images[rows], drawings[rows], alphas[rows])
-            bar.update(len(rows))
+            progress.add(len(rows))
     drawn = {"images": images, "labels": labels, "parameters": values, "drawing": drawings, "alpha": alphas}
     return {**drawn, "digest": digest_of_images("", drawn.values())}
