@@ -23,6 +23,8 @@ from robust.perturb import ImageRandom, key
 _AMONG = 200  # images
 _OF_A_CLASS = 10  # images at least, where there are more classes than that leaves room for
 _MARGIN = 0.1  # by which accuracy must rise
+_FEWER = 1 / 3  # of the errors that must go: a network that has learnt little gains from more contrast, too
+_PLAINER = 0.05  # of the images by which another order of classes must be righter than other images: it fits more
 _SIGNIFICANT = 0.01  # the p-value, times the number of hypotheses
 _OF_CLASSES = 0.02  # the p-value that as many classes gain as lose
 _MOST = 3  # faults that one network has
@@ -47,9 +49,10 @@ def preflight(model: nn.Module, images: ImageSet, *, among: int = _AMONG, batch_
     """What seems wrong in how `model`, from images in [0, 1] to logits, is shown images: nothing, for one that is
     sound.
 
-    `among` so many natural images, of all classes alike, accuracy must rise by at least 10 points, significantly
-    (McNemar's exact test, corrected for the number of hypotheses). The model is put in eval mode for the while. Raises
-    OutputError for a network that cannot be asked, with the size or channels with which it can.
+    `among` so many natural images, of all classes alike, accuracy must rise by at least 10 points, and a third of the
+    errors go, significantly (McNemar's exact test, corrected for the number of hypotheses). The model is put in eval
+    mode for the while. Raises OutputError for a network that cannot be asked, with the size or channels with which it
+    can.
     """
     chosen = images[_sample(images, among)].to(device_of(model))
     shown = to_float(chosen.images)
@@ -132,7 +135,9 @@ def _search(model: nn.Module, images: ImageSet, given: Tensor, batch_size: int) 
                 break
         else:
             return
-        best, predicted = max(better, key=lambda one: int((one[1] == labels).sum()))
+        best, predicted = max(
+            better, key=lambda one: (one[1] == labels).double().mean().item() - _PLAINER * (one[0] is None)
+        )
         yield _finding(best, labels, given, predicted, images.classes)
         known |= {"classes"} if best is None else set(best.kind.split(" and "))
         if best is not None:
@@ -192,6 +197,7 @@ def _is_far_better(best: Hypothesis | None, predicted: Tensor, labels: Tensor, g
     found = flips(labels, given, predicted)
     constant = labels.bincount().max().item() / len(labels)
     rises = found.after - max(found.before, constant) >= _MARGIN and found.p * count < _SIGNIFICANT
+    rises &= 1 - found.after <= (1 - _FEWER) * (1 - found.before)
     gains = ((predicted == labels).double() - (given == labels).double()) @ functional.one_hot(labels).double()
     up, down = int((gains > 0).sum()), int((gains < 0).sum())
     widely = best is not None and up > down and mcnemar(down, up) < _OF_CLASSES
