@@ -216,6 +216,7 @@ KEYS = {
     "sweep.products": Key(ANYTHING, needed=False),
     "sweep.search": Key(MAPPING, needed=False),
     "sweep.search.at": Key(_NAME, needed=False),
+    "sweep.search.joules": Key(_POSITIVE.or_null(), needed=False),
     "sweep.search.minutes": Key(_POSITIVE.or_null(), needed=False),
     "sweep.search.objective": Key(_OBJECTIVE, needed=False),
     "sweep.search.race": Key(SWITCH, needed=False),

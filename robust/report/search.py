@@ -46,15 +46,16 @@ def search_text(settings: Mapping[str, Any], trials: Sequence[Trial]) -> str:
     """What is searched, within which budget, how far that is, and which recipe is best."""
     of = f"{settings['size']} recipes" if settings.get("size") else "recipes without end"
     budget = [f"{settings['minutes']:g} minutes of computing"] if settings.get("minutes") else []
+    budget += [f"{settings['joules']:,g} joules"] if settings.get("joules") else []
     budget += [f"{settings['runs']} recipes"] if settings.get("runs") else []
     stages = Counter(one.stage for one in trials)
     came = ", ".join(f"{stages[stage]} {stage}" for stage in Stage if stages[stage]) or "none yet"
-    used = sum(one.seconds for one in trials) / 60
+    minutes, joules = sum(one.seconds for one in trials) / 60, sum(one.joules for one in trials)
     objective = settings["objective"]
     lines = [
         f"Search for {' and '.join(objective)} accuracy on validation images, among {of}, within "
         f"{' and '.join(budget)}.",
-        f"Tried: {came}; {used:.1f} minutes used.",
+        f"Tried: {came}; {minutes:.1f} minutes, {joules:,.0f} joules used.",
     ]
     for one in front(trials, objective):
         came_to = ", ".join(

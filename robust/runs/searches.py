@@ -45,6 +45,7 @@ class Trial:
     stage: Stage = Stage.UNDER_WAY
     reason: str = ""  # why it failed
     run: str = ""  # the name of the run's folder
+    joules: float = 0  # that it took up to now
 
     def values(self, objective: Sequence[str]) -> list[float]:
         """What it came to last, in these of ACCURACIES."""
@@ -82,7 +83,8 @@ class SearchFolder:
         return cls(runs_dir.absolute() / f"{_PREFIX}{digest}")
 
     def settings(self) -> dict[str, Any]:
-        """What it looks for: `objective`, some of ACCURACIES; `minutes`, `runs` and `race` as they were asked for;
+        """What it looks for: `objective`, some of ACCURACIES; `minutes`, `joules`, `runs` and `race` as they were
+        asked for;
         `size`, how many recipes there are, or null; `spaces`, products of what they are chosen from; `around`, what the
         command says besides, for each of these."""
         return read_json(self.path / _SETTINGS, {"objective": list, "spaces": list, "around": list})

@@ -24,7 +24,8 @@ from robust.sweep.sweeper import sweep
 from robust.sweep.tries import AT, validation_conditions
 from robust.sweep.tune import MOST
 
-_CHANGES = ("at", "minutes", "runs", "workers")  # what may be other when a search goes on
+_BUDGETS = ("minutes", "joules", "runs")
+_CHANGES = ("at", *_BUDGETS, "workers")  # what may be other when a search goes on
 
 
 def search(
@@ -62,7 +63,7 @@ def search(
     _say(about, files)
     if not (best := front(files.trials(), objective)):
         raise FailedError(
-            "No recipe was trained to its end. Give the same command more: sweep.search.minutes=..., runs=..."
+            "No recipe was trained to its end. Give the same command more minutes, joules or runs (sweep.search)."
         )
     sweep([[*one.job, *around[one.space]] for one in best], launch, elsewhere=elsewhere)
 
@@ -81,8 +82,8 @@ def _check(spaces: Sequence[Space], jobs: Sequence[Sequence[str]], config: Confi
             "A search must have recipes to choose from; got one. List values (technique=natural,augmix), or give an "
             'interval (optimizer.lr="tag(log, interval(0.001, 0.1))").'
         )
-    budget = settings.minutes is not None or settings.runs is not None
-    check("sweep.search.minutes", None, "given, or sweep.search.runs", budget, "sweep.search.minutes=30 ends a search.")
+    budget, advice = any(settings[name] is not None for name in _BUDGETS), "sweep.search.minutes=30 ends a search."
+    check("sweep.search.minutes", None, "given, or sweep.search.joules or sweep.search.runs", budget, advice)
     for dimension in (one for space in spaces for one in space if is_choice(one)):
         if _key(dimension) == "seed" or not _weighs(dimension, config):
             raise ValueError(

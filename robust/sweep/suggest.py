@@ -29,13 +29,14 @@ _DRAWS = 20  # until what is suggested was not tried; of intervals, for which no
 
 @dataclass(frozen=True)
 class Search:
-    """What is looked for, in which `spaces`: `objective`, some of ACCURACIES; within so many `seconds` of computing,
-    among so many `runs`; with `race` hopeless trainings are stopped. Images are shown `under` these levels by the name
-    of a perturbation; `around`: what the command says besides, for each of the spaces."""
+    """What is looked for, in which `spaces`: `objective`, some of ACCURACIES; within so many `seconds` of computing
+    and `joules`, among so many `runs`; with `race` hopeless trainings are stopped. Images are shown `under` these
+    levels by the name of a perturbation; `around`: what the command says besides, for each of the spaces."""
 
     spaces: Sequence[Space]
     objective: Sequence[str]
     seconds: float | None = None
+    joules: float | None = None
     runs: int | None = None
     race: bool = True
     seed: int = 0
@@ -47,7 +48,7 @@ class Search:
         """As the folder of a search describes it."""
         about = files.settings()
         spaces = [[Interval(**one) if isinstance(one, dict) else one for one in space] for space in about["spaces"]]
-        names = ("objective", "runs", "race", "seed", "under", "around")
+        names = ("objective", "joules", "runs", "race", "seed", "under", "around")
         return cls(spaces, seconds=about["minutes"] and 60 * about["minutes"], **{name: about[name] for name in names})
 
     def next_trial(self, trials: Sequence[Trial], free: Sequence[Trial]) -> Trial | None:
@@ -68,8 +69,11 @@ class Search:
         return Trial(len(trials), space, job, self._recipe(space, job))
 
     def is_used(self, trials: Sequence[Trial]) -> bool:
-        """Whether the trials took all the time that there is."""
-        return self.seconds is not None and sum(one.seconds for one in trials) >= self.seconds
+        """Whether the trials took all the time, or energy, that there is."""
+        took = (sum(one.seconds for one in trials), sum(one.joules for one in trials))
+        return any(
+            most is not None and one >= most for one, most in zip(took, (self.seconds, self.joules), strict=True)
+        )
 
     def stands(self, trial: Trial, trials: Sequence[Trial]) -> bool:
         """Whether a trial is among the better half at the last rung that it came to."""

@@ -17,10 +17,11 @@ from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import Preparation
 from robust.experiment.threads import computing
 from robust.files.claiming import say
-from robust.learn import PausedError, Pausing, validate
+from robust.learn import PausedError, Pausing, on_gpu, validate
 from robust.measure import Condition
 from robust.models import device_of
 from robust.runs import Config, State
+from robust.runs.price import Meter
 from robust.runs.searches import SearchFolder, Stage, Trial
 from robust.sweep.suggest import Search, rungs
 
@@ -45,7 +46,7 @@ def work(overrides: Sequence[str]) -> str:
     gone goes on where it was. Returns "", as nothing that goes wrong with a recipe ends the search."""
     config = compose(overrides)
     files = SearchFolder(Path(config.runs_dir).absolute() / config.sweep.search.at)
-    search = Search.read(files)
+    search, gpus = Search.read(files), int(on_gpu(config.trainer.accelerator))
     behind = overrides[next(place for place, one in enumerate(overrides) if one.startswith(AT)) + 1 :]
     preparation = Preparation(tests=False)
     while True:
@@ -58,19 +59,23 @@ def work(overrides: Sequence[str]) -> str:
                 held.enter_context(files.claim(trial))
                 trial.stage = Stage.UNDER_WAY
                 files.write(trial)
-            _Attempt(files, search, trial).make(preparation, [*trial.job, *search.around[trial.space], *behind])
+            _Attempt(files, search, trial, gpus=gpus).make(
+                preparation, [*trial.job, *search.around[trial.space], *behind]
+            )
 
 
 class _Attempt:
     """A recipe that this process tries, and what is known of it so far."""
 
-    def __init__(self, files: SearchFolder, search: Search, trial: Trial) -> None:
+    def __init__(self, files: SearchFolder, search: Search, trial: Trial, *, gpus: int) -> None:
         self.files, self.search, self.trial = files, search, trial
-        self.begun = time.monotonic() - trial.seconds
+        self.begun, self.joules = time.monotonic() - trial.seconds, trial.joules
+        self.meter, self.counting = Meter(gpus=gpus), contextlib.ExitStack()
 
     def make(self, preparation: Preparation, job: Sequence[str]) -> None:
         """Trains it, from where it is, to its end or until it is hopeless or the budget is used."""
         trial = self.trial
+        self._count()
         try:
             run = preparation.prepare(job)
             trial.epochs, trial.run = run.config.trainer.max_epochs, run.folder.name
@@ -100,6 +105,7 @@ class _Attempt:
         if is_rung := epoch in rungs(self.trial.epochs):
             self._measure(run, epoch, model)
         self._keep()
+        self._count()
         trials = self.files.trials()
         if is_rung and not self.search.stands(self.trial, trials):
             self.trial.stage = Stage.STOPPED
@@ -116,6 +122,11 @@ class _Attempt:
         before = [one for one in self.trial.measured if one[0] < epoch]
         self.trial.measured = [*before, (epoch, time.monotonic() - self.begun, found)]
 
+    def _count(self) -> None:
+        self.counting.enter_context(self.meter.part("all"))
+
     def _keep(self) -> None:
+        self.counting.close()
         self.trial.seconds = time.monotonic() - self.begun
+        self.trial.joules = self.joules + self.meter.price()["joules"]
         self.files.write(self.trial)

@@ -33,12 +33,12 @@ def test_recipes_stand_there_with_how_far_they_came(
         "also": ([0.8, 0.8, 0.7], 8, Stage.DONE),
     }
     for place, (recipe, (found, epoch, stage)) in enumerate(came.items()):
-        files.write(Trial(place, 0, [], recipe, 8, [(epoch, 9.0, found)], 90.0, stage, run=recipe))
+        files.write(Trial(place, 0, [], recipe, 8, [(epoch, 9.0, found)], 90.0, stage, run=recipe, joules=500.0))
     files.write(Trial(4, 0, [], "wrong", stage=Stage.FAILED, reason="it diverged"))
     (section,) = search_of(best)
     assert not search_of(other), "which was not best"
     assert "natural and worst accuracy on validation images, among 5 recipes, within 30 minutes" in section.text
-    assert "3 done, 1 stopped early, 1 failed; 6.0 minutes used" in section.text
+    assert "3 done, 1 stopped early, 1 failed; 6.0 minutes, 2,000 joules used" in section.text
     assert section.text.count("Best: ") == 2
     table = section.tables["search-1234-recipes"]
     stages = dict(table.numbers[["recipe", "stage"]].itertuples(index=False))

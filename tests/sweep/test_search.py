@@ -175,16 +175,21 @@ def test_a_search_that_was_killed_goes_on_with_the_same_recipe_and_the_best_alon
 
 
 @pytest.mark.usefixtures("no_drawing")
-def test_a_budget_that_ends_is_kept_and_a_larger_one_goes_on_where_that_was(asked: list[Space], tmp_path: Path) -> None:
+@pytest.mark.parametrize("budget", ["minutes=1e-5", "joules=1e-3"])
+def test_a_budget_that_ends_is_kept_and_a_larger_one_goes_on_where_that_was(
+    budget: str, asked: list[Space], tmp_path: Path
+) -> None:
     with pytest.raises(FailedError, match="No recipe was trained to its end"):
-        search([[*asked[0], ["sweep.search.minutes=1e-5"]]], here)
+        search([[*asked[0], [f"sweep.search.{budget}"]]], here)
     (before,) = searched(tmp_path).trials()
+    assert 0 < before.joules < 1000
     assert (before.stage, [epoch for epoch, *_ in before.measured]) == (Stage.UNDER_WAY, [1])
     assert read_status(tmp_path / "runs" / before.run).state is State.INTERRUPTED
     larger = [*asked[0], ["sweep.search.minutes=10"], ["sweep.search.runs=9"], ["pack=stacked"]]
     search([larger], here)
     trials = searched(tmp_path).trials()
     assert (trials[0].job, len(trials)) == (before.job, 3), "there are three in all"
+    assert trials[0].joules > before.joules
     log = (tmp_path / "runs" / before.run / "log.txt").read_text()
     assert "resuming training" in log
 
@@ -203,7 +208,8 @@ def test_two_processes_share_a_search_and_no_recipe_is_trained_twice(asked: list
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["sweep.search.runs=null"], r"`sweep.search.minutes` must be given, or sweep.search.runs; got None"),
+        (["sweep.search.runs=null"], r"`sweep.search.minutes` must be given, or sweep.search.joules or .*; got None"),
+        (["sweep.search.joules=-1"], r"`sweep.search.joules` must be a number > 0, or null; got -1"),
         (["sweep.search.minutes=0"], r"`sweep.search.minutes` must be a number > 0, or null; got 0"),
         (["sweep.search.runs=1"], r"`sweep.search.runs` must be a whole number >= 2, or null; got 1"),
         (["sweep.search.objective=best"], r"`sweep.search.objective` must be one of natural, mean, worst .*; got best"),
