@@ -10,7 +10,7 @@ import pandas as pd
 from torch import nn
 
 from robust.data import ImageSet, as_image_set, to_float
-from robust.errors import notify
+from robust.errors import check, notify
 from robust.experiment.build import build_splits
 from robust.experiment.compose import compose
 from robust.experiment.conditions import build_conditions, check_used
@@ -78,6 +78,7 @@ def tolerance(
     ValueError for what has no tolerated level.
     """
     check_kept(target, share)
+    check("share", share, "left out beside a target", target is None or share is None)
     given = {"target": target, "share": share}
     kept = [f"evaluation.tolerance.{key}={value}" for key, value in given.items() if value is not None]
     names = [*filter(None, perturb.split(","))] if isinstance(perturb, str) else [*perturb]

@@ -74,7 +74,8 @@ def _network(run: Experiment) -> nn.Module:
 def _pictures(folder: Path, *, least: int) -> list[str]:
     """The pictures' paths, in the order of their names."""
     files = [one.path for group in list_part(folder, expected="Expected pictures").classes.values() for one in group]
-    check("FOLDER", f"{len(files)} in {folder}", f"at least {least} pictures", len(files) >= least, "Or: --window 50.")
+    advice = "Give more, or judge fewer together: --window 20 takes ten."
+    check("FOLDER", f"{len(files)} in {folder}", f"at least {least} pictures", len(files) >= least, advice)
     return sorted(files, key=lambda path: (Path(path).name, path))
 
 

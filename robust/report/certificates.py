@@ -20,11 +20,11 @@ from robust.runs import RunFolder
 from robust.runs.certificates import ATTACKED, SETTINGS, read_certificates
 from robust.runs.titles import kind_folders, run_titles
 
-_UNITS = {"gaussian": "Euclidean distance", "ablation": "faulty pixels"}
+_UNITS = {"gaussian": "Euclidean distance", "ablation": "number of faulty pixels"}
 _COLUMNS = 7  # sizes that a table shows
 _STEP = 0.05  # between distances that a figure shows
 _NOTE = (
-    "Certified accuracy, %, at each {unit}: the share of the images whose class is right and certified that far, with "
+    "Certified accuracy, %, by {unit}: the share of the images whose class is right and certified so far, with "
     "95 % intervals over images (Wilson) for one seed, over seeds (Student) for several. A certificate is wrong with a "
     "probability of at most alpha, for each image. Abstained: no class has surely more than half of the copies. After "
     "attacks, in brackets: the share of the images that were attacked that is right when the smoothed classifier is "
@@ -46,7 +46,7 @@ def print_certificates(folders: Sequence[Path]) -> None:
     """The same tables in the terminal."""
     for kind, lines in certified_accuracy(folders).groupby("certificate"):
         unit = _UNITS[str(kind)]
-        print_table(_shown(lines), f"certified accuracy, %, against {unit}", _NOTE.format(unit=unit))
+        print_table(_shown(lines), f"certified accuracy, %, by {unit}", _NOTE.format(unit=unit))
 
 
 def certified_accuracy(folders: Sequence[Path]) -> pd.DataFrame:
@@ -58,13 +58,12 @@ def certified_accuracy(folders: Sequence[Path]) -> pd.DataFrame:
     if not found:
         return pd.DataFrame(columns=["certificate"])
     rows = pd.concat([RunFolder(one).read_rows().head(1) for one in found], ignore_index=True)
-    titles = dict(zip(rows["run"], run_titles(rows, kind_folders(found, rows)), strict=True))
-    about = rows.assign(title=rows["run"].map(titles)).set_index("run")[["title", "data", "model", "kind"]]
+    about = rows.assign(title=run_titles(rows, kind_folders(found, rows)))[["title", "data", "model", "kind"]]
     lines = []
-    for folder, certified in found.items():
+    for (folder, certified), run in zip(found.items(), about.to_dict("records"), strict=True):
         after = read_certificates(RunFolder(folder), ATTACKED)
         for key, group in certified.groupby(SETTINGS, sort=False):
-            said = {**about.loc[folder.name], **dict(zip(SETTINGS, key, strict=True))}
+            said = {**run, **dict(zip(SETTINGS, key, strict=True))}
             mine = None if after is None else after[(after[SETTINGS] == list(key)).all(axis=1)]
             lines += [{**said, **line} for line in _at_sizes(group, mine)]
     return _over_seeds(pd.DataFrame(lines))
@@ -129,7 +128,7 @@ def _few_sizes(lines: pd.DataFrame) -> list[float]:
     """Sizes worth a column: those of attacks, or else evenly spread ones."""
     if len(attacked := sorted(lines.loc[lines["attacked"].notna(), "size"].unique())):
         return [0.0, *attacked][: _COLUMNS + 1]
-    sizes = sorted(lines.loc[lines["certified"] > 0, "size"].unique())
+    sizes = sorted({0.0, *lines.loc[lines["certified"] > 0, "size"]})
     return sizes[:: -(-len(sizes) // _COLUMNS)]
 
 
@@ -138,8 +137,7 @@ def _cell(at: pd.DataFrame, size: float) -> str:
         return "0.0"
     line = at.loc[size]
     after = "" if pd.isna(line["attacked"]) else f" ({percent(line['attacked'])})"
-    half = max(line["high"] - line["certified"], line["certified"] - line["low"])
-    return f"{percent(line['certified'])} ±{percent(half)}{after}"
+    return f"{percent(line['certified'])} [{percent(line['low'])}, {percent(line['high'])}]{after}"
 
 
 def _figure(lines: pd.DataFrame, unit: str) -> Drawing:

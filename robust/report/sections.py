@@ -121,7 +121,7 @@ def _claims(decided: Sequence[pd.DataFrame]) -> Section:
         f"{one.published:g}{f' ± {one.tolerance:g}' if one.tolerance else ''}" for one in table.itertuples()
     ]
     note = "In percent and points, with 95 % intervals: Student's over seeds; for one seed over images."
-    return Section("Published claims", claims_summary(table), {}, {"claims": Table(shown, table, note)})
+    return Section("Claims", claims_summary(table), {}, {"claims": Table(shown, table, note)})
 
 
 def _techniques(folders: Sequence[Path]) -> Section:

@@ -100,7 +100,8 @@ def levels_of(
     weights, wanted = _resampling(resamples), _wanted((), target, share)
     lines = []
     for name, tests in by_perturbation(predictions).items():
-        accuracy = wanted(float(tests.natural.mean()))
+        accuracy, natural = wanted(before := float(tests.natural.mean())), f"On natural images it has {before:.1%}."
+        check("target", f"{accuracy:.3f}", f"above that of a guess, {tests.guess:g}", accuracy > tests.guess, natural)
         of_one = _Of(accuracy, _tolerated(name, tests, accuracy, weights), None, tests)
         lines.append({"perturbation": name, **_line([of_one])})
     return pd.DataFrame(lines, columns=["perturbation", *_OF_ONE])
@@ -192,9 +193,14 @@ def _detection(name: str, tests: Tests, limit: float) -> tuple[float, float]:
 def _tolerated(name: str, tests: Tests, target: float, weights: _Weights) -> _Found:
     more_is_worse = name.partition("@")[0] not in LESS_IS_WORSE
     chosen = weights(tests.correct.shape[1])
-    guess = 1 / max(tests.classes, 2)
     return tolerated(
-        tests.levels, tests.correct, tests.natural, target, guess=guess, weights=chosen, more_is_worse=more_is_worse
+        tests.levels,
+        tests.correct,
+        tests.natural,
+        target,
+        guess=tests.guess,
+        weights=chosen,
+        more_is_worse=more_is_worse,
     )
 
 

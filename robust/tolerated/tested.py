@@ -30,6 +30,11 @@ class Tests(NamedTuple):
     classes: int
     odds: list[np.ndarray] | None
 
+    @property
+    def guess(self) -> float:
+        """The accuracy of a guess."""
+        return 1 / max(self.classes, 2)
+
 
 def read_by_perturbation(folder: Path, only: Collection[str] = ()) -> dict[str, Tests]:
     """A run's tests by perturbation, of those that were tested at enough levels; with `only`, of these."""

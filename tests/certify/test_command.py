@@ -1,6 +1,7 @@
 """`robust certify`: what was stopped goes on, nothing is made twice, attacks break no certificate, wrong words are
 refused."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -108,11 +109,19 @@ def test_the_command_certifies_what_was_trained_for_it_and_says_what_it_costs(
     done = command("-m", "robust", "certify", str(runs), "--n", "50", "--n0", "10", "--every", "100")
     assert done.returncode == 0, done.stderr
     assert "images x 60 passes, about" in done.stderr
-    assert "certified accuracy, %, against Euclidean distance" in done.stdout
-    assert "certified accuracy, %, against faulty pixels" in done.stdout
+    assert "certified accuracy, %, by Euclidean distance" in done.stdout
+    assert "certified accuracy, %, by number of faulty pixels" in done.stdout
     assert not (run_of(runs, "natural").path / CERTIFICATES).exists()
     section = certificates_section(find_runs([runs]))
     assert set(section.drawings) == set(section.tables) == {"certified-gaussian", "certified-ablation"}
+
+
+def test_a_renamed_run_of_which_nothing_is_certified_has_a_table_of_zeros(runs: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(run_of(runs, "smoothing").path, tmp_path / "mine")
+    (folder,) = certify_runs([str(other)], Counts(n0=9, n=9), sigma=0.9, every=100)
+    (table,) = certificates_section([folder]).tables.values()
+    last = table.shown.iloc[-1]
+    assert (last["abstained, %"], last["0"][:4]) == ("100.0", "0.0 ")
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_an_attack_on_some_pairs_alone_is_no_atlas(runs: list[Path], tmp_path: P
 def test_the_page_shows_it_and_its_claims(runs: list[Path]) -> None:
     found = {section.title: section for section in sections(runs, collect(runs))}
     assert {"The atlas: digits convnet_mnist, natural", "Attacks"} <= set(found)
-    claims = found["Published claims"].tables["claims"].numbers
+    claims = found["Claims"].tables["claims"].numbers
     assert "atlas-digits-convnet_mnist-median" in set(claims["id"])
 
 
