@@ -48,7 +48,7 @@ class Camera(Perturbation):
     """
 
     name = "camera"
-    values_at_a_time = 1 << 18  # 1 MiB stays in the cache
+    values_at_a_time = 3 << 16  # 768 KiB: with what is made of them they stay in the cache
     #: what of it is done: noise, rows, hot, focus, movement
     parts: tuple[str, ...] = ("noise", "rows", "hot", "focus", "movement")
 
@@ -165,17 +165,26 @@ class Camera(Perturbation):
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
         """What is drawn for each image, and `pattern` and `hot` for all of them: how much pixels differ, and how much
         more than usual hot ones have of dark current."""
+        wanted = {
+            "noise": math.prod(shape) if "noise" in self.parts else 0,
+            "rows": shape[1] if "rows" in self.parts and self.sensor.row_noise else 0,
+            "angle": 2 if "movement" in self.parts and self.length else 0,
+        }
+        sizes = {name: size for name, size in wanted.items() if size}
         drawn: dict[str, Tensor] = {}
-        if "movement" in self.parts and self.length:
-            drawn["angle"] = random.uniform() * math.pi
-        if "noise" in self.parts:
-            drawn["noise"] = random.quick_normal(*shape)
+        if sizes:  # one draw for all: of few numbers it is as slow as of many
+            values = random.quick_normal(sum(sizes.values())).split(list(sizes.values()), dim=1)
+            drawn = dict(zip(sizes, values, strict=True))
+        if "noise" in drawn:
+            drawn["noise"] = drawn["noise"].view(-1, *shape)
             if self._counts:
                 drawn["words"] = random.words(*shape)
-        if "rows" in self.parts and self.sensor.row_noise:
-            drawn["rows"] = random.normal(1, shape[1], 1)
+        if "rows" in drawn:
+            drawn["rows"] = drawn["rows"][:, None, :, None]
+        if "angle" in drawn:  # two normal values point in every direction alike
+            drawn["angle"] = torch.atan2(*drawn["angle"].T)
         share = 1 - (1 - self.sensor.hot_share) ** self.native_pixels
-        alike = (random.shared().key, shape, share, random.device)
+        alike = (random.key, shape, share, random.device)
         if "noise" in self.parts and self.sensor.gain_spread:
             drawn["pattern"] = _fixed(*alike)[0]
         if "hot" in self.parts and self.sensor.hot_share and self.sensor.hot_current:
@@ -229,7 +238,7 @@ class Camera(Perturbation):
 def _fixed(key: int, shape: tuple[int, int, int], share: float, device: torch.device) -> tuple[Tensor, Tensor]:
     """How much the pixels of a sensor differ, standard normal values; and of a share of them, which are hot, currents
     of mean 1, 0 of the others."""
-    random = ImageRandom(key, torch.zeros(1, dtype=torch.int64, device=device))
+    random = ImageRandom(key, torch.zeros(0, dtype=torch.int64, device=device)).shared()
     return random.quick_normal(*shape), (random.uniform(*shape) < share) * -(1 - random.uniform(*shape)).log()
 
 

@@ -40,9 +40,10 @@ def blurred(
 
 
 def _mirrored(side: int, reach: int) -> tuple[int, int]:
-    """How many pixels are mirrored before and after a side, so that a Fourier transform of all is a fast one."""
-    first = min(reach, side - 1)
-    return first, min(next_fast_len(side + 2 * first) - side - first, side - 1)
+    """How many pixels are mirrored before and after a side: in all an even number that has small factors, of which a
+    Fourier transform is up to nine times as fast as of its neighbours."""
+    before = min(reach, side - 1)
+    return before, min(2 * next_fast_len((side + 1) // 2 + before) - side - before, side - 1)
 
 
 @functools.lru_cache(maxsize=16)
