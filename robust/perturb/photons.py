@@ -1,4 +1,4 @@
-"""Photons counted: Poisson numbers, from one random word each.
+"""Photons counted: Poisson numbers, from one random word each, or read with noise, from one normal value each.
 
 Source: Walker 1977, "An efficient method for generating discrete random variables with general distributions" (ACM
 Transactions on Mathematical Software 3), with the tables made as by Vose 1991 (IEEE Transactions on Software
@@ -46,10 +46,13 @@ def counted(images: Tensor, photons: float, words: Tensor) -> Tensor:
 
 
 def counted_and_read(means: Tensor, variance: float, normal: Tensor) -> Tensor:
-    """Poisson counts of these means, at least 0, and with them Gaussian noise of a variance, by one standard normal
-    value each: of their sum's mean and variance and, to a 50th, its third moment (Cornish and Fisher 1938, "Moments and
-    cumulants in the specification of distributions"). The chance of being below any bound is the sum's to 0.4 % from a
-    variance of 1 on, and to 0.04 % from 9 on."""
+    """Poisson counts of these means, at least 0, and with them Gaussian noise of a variance, from one standard normal
+    value each.
+
+    Mean and variance are the sum's, and the third moment to a 50th of a count cubed (after Cornish and Fisher 1938,
+    "Moments and cumulants in the specification of distributions"): the chance of being below any bound is the sum's to
+    0.4 % from a variance of 1 on, to 0.04 % from 9 on.
+    """
     both = means + max(variance, _LEAST)
     skew = (means / both).div_(6)
     spread = torch.addcmul(both, skew, skew, value=-2).sqrt_()

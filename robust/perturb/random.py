@@ -152,8 +152,8 @@ class ImageRandom:
         return out[:, :size].reshape(len(self), *shape)
 
     def quick_normal(self, *shape: int) -> Tensor:
-        """The same in a third of the time, of 16 random bits each: those of a table, two and two turned by 45 degrees,
-        which keeps them independent. Beyond 5 they are rarer than they should be, and none is beyond 6.1."""
+        """The same in less than half the time, of 16 random bits each: values of a table, two and two turned by 45
+        degrees, which keeps them independent. Beyond 5 they are rarer than they should be, and none is beyond 6.2."""
         size = math.prod(shape)
         pairs = (size + 1) // 2
         table = _sixteen_bits(self.device)
@@ -189,7 +189,7 @@ class ImageRandom:
         """So many random numbers of this smaller type for each of some images, several of a word, and which images
         these are."""
         for rows, words in self._words_of_rows(math.ceil(size * part.itemsize / 8)):
-            parts = words.flatten().view(part)  # of no images, torch views no rows as another type
+            parts = words.flatten().view(part)  # rows of no images cannot be viewed as another type
             yield rows, parts.view(len(words), words.shape[1] * 8 // part.itemsize)[:, :size]
 
     def _words_of_rows(self, size: int) -> Iterator[tuple[slice, Tensor]]:
