@@ -32,5 +32,6 @@ def bench_photographing() -> Iterator[Result]:
         rates = _COUNT / np.median(times, axis=0)
         slowest = 1 + int(np.argmin(rates[1:]))
         note = ", ".join(f"{one.name} {rate:,.0f}/s" for one, rate in zip(kinds, rates, strict=True))
+        note += "; each part's work is a part of the camera's"
         subject = f"a camera, {native_pixels} native pixels, images a second"
         yield at_least(subject, kinds[slowest].name, times[:, slowest] / times[:, 0], 1, note=note)

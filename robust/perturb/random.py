@@ -7,6 +7,7 @@ on every device; it is as fast as torch's own generator on a CPU and needs no st
 """
 
 import copy
+import functools
 import hashlib
 import math
 from collections.abc import Iterator
@@ -150,6 +151,20 @@ class ImageRandom:
             torch.mul(radius, angle.sin_(), out=chunk[:, pairs:])
         return out[:, :size].reshape(len(self), *shape)
 
+    def quick_normal(self, *shape: int) -> Tensor:
+        """The same in less than half the time, of 16 random bits each: values of a table, two and two turned by 45
+        degrees, which keeps them independent. Beyond 5 they are rarer than they should be, and none is beyond 6.2."""
+        size = math.prod(shape)
+        pairs = (size + 1) // 2
+        table = _sixteen_bits(self.device)
+        values = torch.empty(len(self), 2 * pairs, device=self.device)
+        for rows, words in self._parts_of_rows(2 * pairs, torch.int16):
+            places = words.int().add_(2**15)
+            found = table.index_select(0, places.flatten()).view(places.shape)
+            torch.add(found[:, :pairs], found[:, pairs:], out=values[rows, :pairs])
+            torch.sub(found[:, :pairs], found[:, pairs:], out=values[rows, pairs:])
+        return values[:, :size].reshape(len(self), *shape)
+
     def distinct(self, high: int, count: int) -> Tensor:
         """`count` different integers in [0, high) for each image, every set equally likely."""
         if not 0 <= count <= high:
@@ -174,7 +189,8 @@ class ImageRandom:
         """So many random numbers of this smaller type for each of some images, several of a word, and which images
         these are."""
         for rows, words in self._words_of_rows(math.ceil(size * part.itemsize / 8)):
-            yield rows, words.view(part)[:, :size]
+            parts = words.flatten().view(part)  # rows of no images cannot be viewed as another type
+            yield rows, parts.view(len(words), words.shape[1] * 8 // part.itemsize)[:, :size]
 
     def _words_of_rows(self, size: int) -> Iterator[tuple[slice, Tensor]]:
         """So many random words for each of some images, and which images these are; on a CPU as many as its cache
@@ -184,3 +200,11 @@ class ImageRandom:
         for start in range(0, max(1, len(self)), many):
             rows = slice(start, start + many)
             yield rows, _mix_(images[rows, None] + counter)
+
+
+@functools.lru_cache(maxsize=4)
+@torch.inference_mode(mode=False)
+def _sixteen_bits(device: torch.device) -> Tensor:
+    """The means of a normal variable of variance 1/2 in 2**16 ranges that are as likely, float32."""
+    values = torch.special.ndtri((torch.arange(2**16, dtype=torch.float64) + 0.5) / 2**16)
+    return (values / values.square().mean().mul(2).sqrt()).to(device, torch.float32)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from robust.perturb import ImageRandom
 from robust.perturb.camera import Camera, Defocus, Iso, RowNoise, Shutter, encoded, linear, lit, metered, sensor_of
@@ -50,12 +51,16 @@ def test_a_data_sheets_numbers_give_its_equation_of_noise() -> None:
         assert variance == pytest.approx(gain**2 * dark**2 + 1 / 12 + gain * mean, rel=0.01)  # EMVA 1288
 
 
-@pytest.mark.parametrize("light", [0.01, 0.05, 0.18, 0.5, 0.9])
-def test_noise_of_each_tone_goes_through_the_tone_curve(light: float) -> None:
-    one = camera(iso=1600, sensor={"pitch": 3.75})
+@pytest.mark.parametrize(
+    ("light", "read"),
+    [(0.01, 3.0), (0.05, 3.0), (0.18, 3.0), (0.5, 3.0), (0.9, 3.0), (1.0, 3.0), (0.5, 0.3), (1.0, 0.3)],
+)
+def test_noise_of_each_tone_goes_through_the_tone_curve(light: float, read: float) -> None:
+    one = camera(iso=1600, sensor={"pitch": 3.75, "read_noise": read})
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
-    spread = math.sqrt(light / one.electrons + 9 / one.electrons**2)
-    values = encoded(torch.from_numpy(light + spread * nodes).clamp(0, 1)).numpy()
+    photons = np.arange(2000)[:, None]
+    weights = weights * stats.poisson.pmf(photons, light * one.electrons)
+    values = encoded(torch.from_numpy((photons + read * nodes) / one.electrons).clamp(0, 1)).numpy()
     mean = np.average(values, weights=weights)
     wanted = math.sqrt(np.average((values - mean) ** 2, weights=weights))
     assert float(one(grey(light), seed=0).double().std()) == pytest.approx(wanted, rel=0.01)

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from robust.perturb import ImageRandom
-from robust.perturb.photons import STEPS, counted
+from robust.perturb.photons import STEPS, counted, counted_and_read
 
 _SHARES = 1 << 12  # of the 1 << 16 that a word tells apart
 
@@ -54,6 +54,26 @@ def test_the_rarest_words_give_counts(photons: float) -> None:
         assert counts.isfinite().all()
         assert (counts >= 0).all()
     assert not counted(torch.zeros(4), photons, words & ~127).any(), "black has no photons"
+
+
+@pytest.mark.parametrize(("variance", "apart"), [(1.0, 0.004), (2.25, 0.0015), (9.0, 0.0005)])
+def test_counts_that_are_read_with_noise_are_as_likely_as_the_sum(variance: float, apart: float) -> None:
+    chances = (np.arange(5000) + 0.5) / 5000
+    normal = torch.from_numpy(stats.norm.ppf(chances))
+    for mean in (0.0, 0.1, 1.0, 4.0, 100.0):
+        seen = counted_and_read(torch.full_like(normal, mean), variance, normal).sort().values.numpy()
+        photons = np.arange(200)
+        below = stats.norm.cdf((seen[:, None] - photons) / variance**0.5) @ stats.poisson.pmf(photons, mean)
+        assert np.abs(below - chances).max() < apart
+        assert seen.mean() == pytest.approx(mean, abs=1e-3)
+        assert seen.var() == pytest.approx(mean + variance, rel=2e-3)
+
+
+def test_black_and_a_noiseless_reading_have_a_gradient() -> None:
+    means = torch.tensor([0.0, 1e-6, 0.01, 1.0, 1e6], requires_grad=True)
+    counted_and_read(means, 0.0, torch.tensor(-3.0)).sum().backward()
+    assert means.grad is not None
+    assert means.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("photons", [0, -1, 1401, float("nan")])

@@ -15,6 +15,7 @@ KINDS = {
     "uniform": lambda random: random.uniform(3, 5),
     "integers": lambda random: random.integers(1000, 3, 5),
     "normal": lambda random: random.normal(3, 5),
+    "quick_normal": lambda random: random.quick_normal(3, 5),
     "distinct": lambda random: random.distinct(50, 7),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -84,10 +85,14 @@ def test_integers_reach_as_high_as_is_promised():
     assert values.max() > 0.999 * 2**31
 
 
-def test_normal_values_are_normal():
-    values = draws(100).normal(999).flatten()
+@pytest.mark.parametrize("kind", ["normal", "quick_normal"])
+def test_normal_values_are_normal(kind):
+    values = getattr(draws(1000), kind)(999).flatten().double()
     assert stats.kstest(values, "norm").pvalue > 0.001
     assert values.isfinite().all()
+    assert stats.kurtosis(values) == pytest.approx(0, abs=0.02)
+    beyond = 2 * stats.norm.sf(4.5) * values.numel()
+    assert (values.abs() > 4.5).sum() == pytest.approx(beyond, abs=4 * beyond**0.5)
 
 
 def test_the_rarest_normal_value_is_finite():
@@ -100,11 +105,12 @@ def test_the_rarest_normal_value_is_finite():
 @pytest.mark.parametrize("shape", [(), (1,), (2, 3), (0,), (3, 0)], ids=str)
 @pytest.mark.parametrize("images", [0, 1, 4])
 def test_any_shape_can_be_drawn(shape, images):
-    for values in (draws(images).uniform(*shape), draws(images).integers(9, *shape), draws(images).normal(*shape)):
-        assert values.shape == (images, *shape)
+    for kind in ("uniform", "normal", "quick_normal", "words"):
+        assert getattr(draws(images), kind)(*shape).shape == (images, *shape)
+    assert draws(images).integers(9, *shape).shape == (images, *shape)
 
 
-@pytest.mark.parametrize("kind", ["uniform", "normal"])
+@pytest.mark.parametrize("kind", ["uniform", "normal", "quick_normal"])
 def test_images_draws_and_keys_are_uncorrelated(kind):
     one, other = draws(200, 0), draws(200, 1)
     first, second, elsewhere = (getattr(random, kind)(200) for random in (one, one, other))

@@ -5,6 +5,7 @@ sensor that sees all colours in every pixel, in sRGB again. Nothing takes noise 
 colours are not mixed anew.
 """
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,13 +20,13 @@ from robust.perturb.camera.exposure import Exposure, metered, seconds
 from robust.perturb.camera.optics import WAVELENGTH, blurred
 from robust.perturb.camera.profile import Lens, Sensor, is_finite, made, sensor_of
 from robust.perturb.camera.tone import encoded, linear
+from robust.perturb.corruptions.corruption import as_if_left
 from robust.perturb.families import operations
-from robust.perturb.photons import COUNTABLE, counted
-from robust.perturb.random import ImageRandom, key
+from robust.perturb.photons import COUNTABLE, counted, counted_and_read
+from robust.perturb.random import ImageRandom
 
 _OPERATIONS = {"noise": "iso", "rows": "row_noise", "hot": "hot", "focus": "defocus", "movement": "shutter"}
-_AT_ONCE = 1 << 18  # values that are worked on together, on a CPU: 1 MiB stays in its cache
-_DARKEST = 1e-6  # of light, so that the gradient of its root is finite
+_SMOOTH = 1.0  # variance of reading, electrons squared, from which on single photons do not show
 
 
 class Camera(Perturbation):
@@ -47,6 +48,7 @@ class Camera(Perturbation):
     """
 
     name = "camera"
+    values_at_a_time = 3 << 16  # 768 KiB: with what is made of them they stay in the cache
     #: what of it is done: noise, rows, hot, focus, movement
     parts: tuple[str, ...] = ("noise", "rows", "hot", "focus", "movement")
 
@@ -157,48 +159,44 @@ class Camera(Perturbation):
 
     @property
     def _counts(self) -> bool:
-        """Whether photons are few enough to be counted one by one."""
-        return self.electrons <= COUNTABLE
+        """Whether photons are so few, and read so well, that they are counted one by one."""
+        return self.electrons <= COUNTABLE and self._dark_noise < _SMOOTH
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
-        """What is drawn for each image, and `pattern`, `hot` and `current` for all of them: how much pixels differ, and
-        which are hot, how much."""
+        """What is drawn for each image, and `pattern` and `hot` for all of them: how much pixels differ, and how much
+        more than usual hot ones have of dark current."""
+        wanted = {
+            "noise": math.prod(shape) if "noise" in self.parts else 0,
+            "rows": shape[1] if "rows" in self.parts and self.sensor.row_noise else 0,
+            "angle": 2 if "movement" in self.parts and self.length else 0,
+        }
+        sizes = {name: size for name, size in wanted.items() if size}
         drawn: dict[str, Tensor] = {}
-        if "movement" in self.parts and self.length:
-            drawn["angle"] = random.uniform() * math.pi
-        if "noise" in self.parts:
-            drawn["noise"] = random.normal(*shape)
+        if sizes:  # one draw for all: of few numbers it is as slow as of many
+            values = random.quick_normal(sum(sizes.values())).split(list(sizes.values()), dim=1)
+            drawn = dict(zip(sizes, values, strict=True))
+        if "noise" in drawn:
+            drawn["noise"] = drawn["noise"].view(-1, *shape)
             if self._counts:
                 drawn["words"] = random.words(*shape)
-            if self.sensor.gain_spread:
-                drawn["pattern"] = random.shared().normal(*shape)
-        if "rows" in self.parts and self.sensor.row_noise:
-            drawn["rows"] = random.normal(1, shape[1], 1)
+        if "rows" in drawn:
+            drawn["rows"] = drawn["rows"][:, None, :, None]
+        if "angle" in drawn:  # two normal values point in every direction alike
+            drawn["angle"] = torch.atan2(*drawn["angle"].T)
+        share = 1 - (1 - self.sensor.hot_share) ** self.native_pixels
+        alike = (random.key, shape, share, random.device)
+        if "noise" in self.parts and self.sensor.gain_spread:
+            drawn["pattern"] = _fixed(*alike)[0]
         if "hot" in self.parts and self.sensor.hot_share and self.sensor.hot_current:
-            fixed = ImageRandom(key("hot", random.key), random.indices).shared()
-            drawn["hot"], drawn["current"] = fixed.uniform(*shape), -(1 - fixed.uniform(*shape)).log()
+            drawn["hot"] = _fixed(*alike)[1]
         return drawn
 
-    def apply_transform(self, images: Tensor, *_: Any, **drawn: Tensor) -> Tensor:
-        many = max(1, _AT_ONCE // max(1, images.shape[1:].numel()))
-        if images.device.type != "cpu" or len(images) <= many:
-            return self._taken(images, **drawn)
-        parts = [
-            self._taken(
-                some,
-                **{name: value if len(value) == 1 else value[place : place + many] for name, value in drawn.items()},
-            )
-            for place, some in zip(range(0, len(images), many), images.split(many), strict=True)
-        ]
-        return torch.cat(parts)
-
-    def _taken(self, images: Tensor, *, angle: Tensor | None = None, **drawn: Tensor) -> Tensor:
+    def apply_transform(self, images: Tensor, *_: Any, angle: Tensor | None = None, **drawn: Tensor) -> Tensor:
         light = linear(images.to(torch.promote_types(images.dtype, torch.float32)))
         if "focus" in self.parts or angle is not None:
             sharp = {} if "focus" not in self.parts else {"radius": self.radius, "cutoff": self.cutoff}
             light = blurred(light, **sharp, length=0.0 if angle is None else self.length, angle=angle)
-        light = self.brightness * light.clamp_min(0)
-        return encoded(self._read(light, **drawn).clamp(0, 1)).to(images.dtype)
+        return encoded(self._read(self.brightness * light, **drawn).clamp(0, 1)).to(images.dtype)
 
     def _read(
         self,
@@ -209,33 +207,39 @@ class Camera(Perturbation):
         pattern: Tensor | None = None,
         rows: Tensor | None = None,
         hot: Tensor | None = None,
-        current: Tensor | None = None,
     ) -> Tensor:
         """What the sensor says of light, 1 of which is white, before it is cut off there."""
         sensor, white = self.sensor, self.electrons
-        single, seconds_open = sensor.electrons(self.exposure.iso), self.exposure.shutter
         if pattern is not None:
             light = light * (1 + sensor.gain_spread / math.sqrt(self.native_pixels) * pattern.to(light.dtype))
         if noise is not None:
+            light, noise = light.clamp_min(0), noise.to(light.dtype)
             if words is not None:
-                with torch.no_grad():
-                    counts = counted(light.float().clamp(0, 1), white, words).div_(white).to(light.dtype)
-                    more = torch.where(light < 1, counts - light, 0)
-                light = light + more
-                spread = torch.full_like(light, self._dark_noise).sqrt() / white
+                few = light.detach().clamp_max(1)
+                counts = counted(few.float(), white, words).div_(white).to(light.dtype)
+                light = light + (counts - few) + noise * (math.sqrt(self._dark_noise) / white)
             else:
-                spread = (light * white + self._dark_noise).clamp_min(_DARKEST).sqrt() / white
-            light = light + noise.to(light.dtype) * spread
+                light = counted_and_read(light * white, self._dark_noise, noise).div_(white)
         if rows is not None:
-            light = light + rows.to(light.dtype) * (sensor.row_noise / self.native_pixels**0.25 / single)
-        if hot is not None and current is not None:
-            share = 1 - (1 - sensor.hot_share) ** self.native_pixels
-            added = sensor.dark(sensor.hot_current, seconds_open, self.temperature) / white
-            light = light + torch.where(hot < share, current * added, 0).to(light.dtype)
+            light += rows.to(light.dtype) * (
+                sensor.row_noise / self.native_pixels**0.25 / sensor.electrons(self.exposure.iso)
+            )
+        if hot is not None:
+            added = sensor.dark(sensor.hot_current, self.exposure.shutter, self.temperature) / white
+            light += hot.to(light.dtype) * added
         if noise is not None and self.native_pixels == 1:
             levels = 2**sensor.bits - 1
-            light = light + ((light * levels).round() / levels - light).detach()
+            light = as_if_left((light.detach() * levels).round_().div_(levels), light)
         return light
+
+
+@functools.lru_cache(maxsize=4)
+@torch.inference_mode(mode=False)
+def _fixed(key: int, shape: tuple[int, int, int], share: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """How much the pixels of a sensor differ, standard normal values; and of a share of them, which are hot, currents
+    of mean 1, 0 of the others."""
+    random = ImageRandom(key, torch.zeros(0, dtype=torch.int64, device=device)).shared()
+    return random.quick_normal(*shape), (random.uniform(*shape) < share) * -(1 - random.uniform(*shape)).log()
 
 
 class Iso(Camera):

@@ -1,14 +1,17 @@
 """What lens and movement do to a picture, as a product in the frequencies: each is known there in closed form."""
 
+import functools
 import math
 
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
 #: micrometres, of green light
 WAVELENGTH = 0.55
 _SPARE = 2  # pixels beyond what a blur reaches
+_TINY = 1e-4  # radians, of which sin x / x is 1 to the last bit of float32
 
 
 def blurred(
@@ -23,25 +26,41 @@ def blurred(
     """
     height, width = images.shape[2:]
     reach = math.ceil(radius + length / 2) + _SPARE
-    down, across = (min(reach, side - 1) for side in (height, width))
-    wide = functional.pad(images, (across, across, down, down), mode="reflect")
-    high, broad = wide.shape[2:]
-    y = torch.fft.fftfreq(high, device=images.device)[:, None]
-    x = torch.fft.rfftfreq(broad, device=images.device)
-    passed = disk(torch.hypot(x, y), radius) * aperture(torch.hypot(x, y), cutoff)
+    (top, bottom), (left, right) = (_mirrored(side, reach) for side in (height, width))
+    wide = functional.pad(images, (left, right, top, bottom), mode="reflect")
+    x, y, passed = _still(*wide.shape[2:], radius, cutoff, images.device)
     if angle is not None and length:
         turned = angle.cos()[:, None, None] * x + angle.sin()[:, None, None] * y
-        passed = (passed * torch.sinc(length * turned))[:, None]
-    passed = passed.to(torch.promote_types(images.dtype, torch.float32))
-    changed = torch.fft.irfft2(torch.fft.rfft2(wide.to(passed.dtype)) * passed, s=(high, broad))
-    return changed[..., down : down + height, across : across + width].to(images.dtype)
+        phase = turned.mul_(math.pi * length).abs_().clamp_min_(_TINY)
+        passed = (phase.sin() / phase).mul_(passed)[:, None]
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    waves = torch.fft.rfft2(wide.to(dtype)).mul_(passed.to(dtype))
+    rows = torch.fft.ifft(waves, dim=-2)[..., top : top + height, :]
+    return torch.fft.irfft(rows, n=wide.shape[3])[..., left : left + width].to(images.dtype)
+
+
+def _mirrored(side: int, reach: int) -> tuple[int, int]:
+    """How many pixels are mirrored before and after a side: in all an even number that has small factors, of which a
+    Fourier transform is up to nine times as fast as of its neighbours."""
+    before = min(reach, side - 1)
+    return before, min(2 * next_fast_len((side + 1) // 2 + before) - side - before, side - 1)
+
+
+@functools.lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)
+def _still(
+    height: int, width: int, radius: float, cutoff: float, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The frequencies across and down, cycles a pixel, and what of each passes where nothing moves."""
+    y = torch.fft.fftfreq(height, device=device)[:, None]
+    x = torch.fft.rfftfreq(width, device=device)
+    return x, y, disk(torch.hypot(x, y), radius) * aperture(torch.hypot(x, y), cutoff)
 
 
 def disk(frequency: Tensor, radius: float) -> Tensor:
     """What is left of each frequency, cycles a pixel, of a scene whose points become disks of this radius."""
-    phase = 2 * math.pi * radius * frequency
-    tiny = phase < 1e-3  # where the quotient says nothing
-    return torch.where(tiny, 1 - phase.square() / 8, 2 * torch.special.bessel_j1(phase) / phase.where(~tiny, 1))
+    phase = (2 * math.pi * radius * frequency).clamp_min(_TINY)
+    return 2 * torch.special.bessel_j1(phase) / phase
 
 
 def aperture(frequency: Tensor, cutoff: float) -> Tensor:
