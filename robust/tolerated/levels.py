@@ -101,7 +101,7 @@ def levels_of(
     lines = []
     for name, tests in by_perturbation(predictions).items():
         accuracy, natural = wanted(before := float(tests.natural.mean())), f"On natural images it has {before:.1%}."
-        check("target", f"{accuracy:.3f}", f"above that of a guess, {tests.guess:g}", accuracy > tests.guess, natural)
+        check("target", round(accuracy, 4), f"above that of a guess, {tests.guess:g}", accuracy > tests.guess, natural)
         of_one = _Of(accuracy, _tolerated(name, tests, accuracy, weights), None, tests)
         lines.append({"perturbation": name, **_line([of_one])})
     return pd.DataFrame(lines, columns=["perturbation", *_OF_ONE])
