@@ -5,7 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
-from robust.perturb.corruptions.corruption import MANY, Corruption
+from robust.perturb.corruptions.corruption import Corruption
 from robust.perturb.corruptions.jpeg import through_jpeg
 from robust.perturb.filters import filtered, gaussian_matrix
 from robust.perturb.random import ImageRandom
@@ -13,6 +13,8 @@ from robust.perturb.sampling import sampled
 
 _COLOURS = 3
 _CUT = 3.0  # standard deviations that the Gaussian of displacements reaches
+_UNIT = 128  # of a displacement, in numbers of 8 bits
+_NEAR = 1 << 17  # values that stay in a core's cache with all that is made of them
 
 
 class Contrast(Corruption):
@@ -50,32 +52,36 @@ class ElasticTransform(Corruption):
     `elastic_transform`. What lies outside is the mirror image."""
 
     name = "elastic_transform"
-    values_at_a_time = MANY
+    values_at_a_time = None
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
-        field = random.small_integers(256, 2, *shape[1:]).float().sub_(127.5).div_(128)
-        return {"points": 2 * random.uniform(3, 2) - 1, "field": field}
+        return {"field": random.small_integers(256, 2, *shape[1:]), "points": 2 * random.uniform(3, 2) - 1}
 
     def corrupt(
         self, images: Tensor, far: float, alike: float, affine: float, *, points: Tensor, field: Tensor
     ) -> Tensor:
         height, width = images.shape[2:]
         side = min(height, width)
-        wide = images.double() if images.dtype == torch.float64 else images.float()
-        x, y = ((2 * torch.arange(size).to(wide) / max(size - 1, 1) - 1) for size in (width, height))
+        wide = torch.promote_types(images.dtype, torch.float32)
+        x, y = (torch.arange(size, device=images.device, dtype=wide) for size in (width, height))
         of_column, of_row, of_all = _affine(points.to(wide) * affine * side, height, width)[..., None, None].unbind(1)
-        across, down = (of_column * x + (of_row * y[:, None] + of_all)).unbind(1)
-        moved = sampled(wide, across, down, outside="reflection", middles=True)
-        if far:
-            smooth = (gaussian_matrix(size, alike * side, cut=_CUT) for size in (height, width))
-            down, across = filtered(field.to(wide), *smooth).unbind(1)
-            x, y = ((torch.arange(size).to(wide) * 2 + 1) / size - 1 for size in (width, height))
-            across, down = (
-                torch.add(places, moves, alpha=2 * far * side / size)
-                for places, moves, size in ((x, across, width), (y[:, None], down, height))
-            )
-            moved = sampled(moved, across, down, outside="reflection")
-        return moved.to(images.dtype)
+        columns = of_column * (2 * x / max(width - 1, 1) - 1) + of_all
+        rows = of_row * (2 * y / max(height - 1, 1) - 1)[:, None]
+        smooth = [gaussian_matrix(size, alike * side, cut=_CUT) for size in (height, width)] if far else []
+        pixels = far * side / _UNIT  # that a field's 1 moves; its mean, 127.5, moves nothing
+        x, y = ((2 * at + 1 - 255 * pixels) / size - 1 for at, size in ((x, width), (y[:, None], height)))
+        found = []
+        many = max(1, _NEAR // images[0].numel()) if images.device.type == "cpu" else len(images)
+        for some, across, down, moves in zip(*(one.split(many) for one in (images, columns, rows, field)), strict=True):
+            near = some.to(wide, copy=True)  # in the cache before pixels here and there are asked for
+            near = sampled(near, *(across + down).unbind(1), outside="reflection", middles=True)
+            if far:
+                down, across = filtered(moves.to(wide), *smooth).unbind(1)
+                across = torch.add(x, across, alpha=2 * pixels / width)
+                down = torch.add(y, down, alpha=2 * pixels / height)
+                near = sampled(near, across, down, outside="reflection")
+            found.append(near.to(images.dtype))
+        return torch.cat(found)
 
 
 def _affine(moves: Tensor, height: int, width: int) -> Tensor:
