@@ -5,6 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
+from robust.perturb.base import together
 from robust.perturb.corruptions.corruption import Corruption
 from robust.perturb.corruptions.jpeg import through_jpeg
 from robust.perturb.filters import filtered, gaussian_matrix
@@ -14,7 +15,7 @@ from robust.perturb.sampling import sampled
 _COLOURS = 3
 _CUT = 3.0  # standard deviations that the Gaussian of displacements reaches
 _UNIT = 128  # of a displacement, in numbers of 8 bits
-_NEAR = 1 << 17  # values that stay in a core's cache with all that is made of them
+_NEAR = 3 << 16  # values that stay in a core's cache with all that is made of them
 
 
 class Contrast(Corruption):
@@ -52,7 +53,7 @@ class ElasticTransform(Corruption):
     `elastic_transform`. What lies outside is the mirror image."""
 
     name = "elastic_transform"
-    values_at_a_time = None
+    values_at_a_time = None  # its own blocks: what is the same for all is made once
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         return {"field": random.small_integers(256, 2, *shape[1:]), "points": 2 * random.uniform(3, 2) - 1}
@@ -70,9 +71,8 @@ class ElasticTransform(Corruption):
         smooth = [gaussian_matrix(size, alike * side, cut=_CUT) for size in (height, width)] if far else []
         pixels = far * side / _UNIT  # that a field's 1 moves; its mean, 127.5, moves nothing
         x, y = ((2 * at + 1 - 255 * pixels) / size - 1 for at, size in ((x, width), (y[:, None], height)))
-        found = []
-        many = max(1, _NEAR // images[0].numel()) if images.device.type == "cpu" else len(images)
-        for some, across, down, moves in zip(*(one.split(many) for one in (images, columns, rows, field)), strict=True):
+
+        def moved(some: Tensor, across: Tensor, down: Tensor, moves: Tensor) -> Tensor:
             near = some.to(wide, copy=True)  # in the cache before pixels here and there are asked for
             near = sampled(near, *(across + down).unbind(1), outside="reflection", middles=True)
             if far:
@@ -80,8 +80,11 @@ class ElasticTransform(Corruption):
                 across = torch.add(x, across, alpha=2 * pixels / width)
                 down = torch.add(y, down, alpha=2 * pixels / height)
                 near = sampled(near, across, down, outside="reflection")
-            found.append(near.to(images.dtype))
-        return torch.cat(found)
+            return near.to(images.dtype)
+
+        many = max(1, _NEAR // images[0].numel()) if images.device.type == "cpu" else len(images)
+        parts = zip(*(one.split(many) for one in (images, columns, rows, field)), strict=True)
+        return together((moved(*part) for part in parts), len(images))
 
 
 def _affine(moves: Tensor, height: int, width: int) -> Tensor:
