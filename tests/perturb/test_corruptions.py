@@ -337,7 +337,7 @@ def test_elastic_transform_is_scipys_sampling(size: int, severity: int) -> None:
     ]
     if far:
         field = (drawn["field"][0].double().numpy() - 127.5) / 128
-        down, across = (far * ndimage.gaussian_filter(one, alike, mode="reflect", truncate=3) for one in field)
+        across, down = (far * ndimage.gaussian_filter(one, alike, mode="reflect", truncate=3) for one in field)
         wanted = [ndimage.map_coordinates(one, [y + down, x + across], order=1, mode="reflect") for one in wanted]
     assert_near(corrupted("elastic_transform", severity, images, **drawn), np.stack(wanted, -1)[None])
 

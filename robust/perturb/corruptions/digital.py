@@ -56,7 +56,8 @@ class ElasticTransform(Corruption):
     values_at_a_time = None  # its own blocks: what is the same for all is made once
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
-        return {"field": random.small_integers(256, 2, *shape[1:]), "points": 2 * random.uniform(3, 2) - 1}
+        down_and_across = random.small_integers(256, 2, *shape[1:])
+        return {"field": down_and_across.flip(1), "points": 2 * random.uniform(3, 2) - 1}
 
     def corrupt(
         self, images: Tensor, far: float, alike: float, affine: float, *, points: Tensor, field: Tensor
@@ -70,16 +71,15 @@ class ElasticTransform(Corruption):
         rows = of_row * (2 * y / max(height - 1, 1) - 1)[:, None]
         smooth = [gaussian_matrix(size, alike * side, cut=_CUT) for size in (height, width)] if far else []
         pixels = far * side / _UNIT  # that a field's 1 moves; its mean, 127.5, moves nothing
-        x, y = ((2 * at + 1 - 255 * pixels) / size - 1 for at, size in ((x, width), (y[:, None], height)))
+        sides = x.new_tensor([width, height])[:, None, None]
+        still = (2 * torch.stack(torch.meshgrid(x, y, indexing="xy")) + 1 - 255 * pixels) / sides - 1
 
-        def moved(some: Tensor, across: Tensor, down: Tensor, moves: Tensor) -> Tensor:
+        def moved(some: Tensor, columns: Tensor, rows: Tensor, moves: Tensor) -> Tensor:
             near = some.to(wide, copy=True)  # in the cache before pixels here and there are asked for
-            near = sampled(near, *(across + down).unbind(1), outside="reflection", middles=True)
+            near = sampled(near, columns + rows, outside="reflection", middles=True)
             if far:
-                down, across = filtered(moves.to(wide), *smooth).unbind(1)
-                across = torch.add(x, across, alpha=2 * pixels / width)
-                down = torch.add(y, down, alpha=2 * pixels / height)
-                near = sampled(near, across, down, outside="reflection")
+                places = torch.addcmul(still, filtered(moves.to(wide), *smooth), 2 * pixels / sides)
+                near = sampled(near, places, outside="reflection")
             return near.to(images.dtype)
 
         many = max(1, _NEAR // images[0].numel()) if images.device.type == "cpu" else len(images)
