@@ -56,8 +56,8 @@ class ElasticTransform(Corruption):
     values_at_a_time = None  # its own blocks: what is the same for all is made once
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
-        down_and_across = random.small_integers(256, 2, *shape[1:])
-        return {"field": down_and_across.flip(1), "points": 2 * random.uniform(3, 2) - 1}
+        field = random.small_integers(256, 2, *shape[1:]).flip(1)  # down is drawn first, across stands first
+        return {"field": field, "points": 2 * random.uniform(3, 2) - 1}
 
     def corrupt(
         self, images: Tensor, far: float, alike: float, affine: float, *, points: Tensor, field: Tensor
