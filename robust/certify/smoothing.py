@@ -28,7 +28,7 @@ class Gaussian(GaussianNoise):
     certificate = "gaussian"
 
     def apply_transform(self, images: Tensor, *, noise: Tensor) -> Tensor:
-        return images + noise.to(images.dtype)
+        return torch.add(images, noise.to(images.dtype), alpha=self.std)
 
     def certified(self, least: float, pixels: int) -> float:
         """Within which Euclidean distance no image is given another class, where at least this share of all copies has

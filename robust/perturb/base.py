@@ -100,7 +100,7 @@ class Perturbation(nn.Module):
                 changed = self.apply_transform(images, **self.sample(random, (channels, height, width)))
             else:
                 each = zip(images.split(many), random.split(many), strict=True)
-                changed = _together(
+                changed = together(
                     (self.apply_transform(some, **self.sample(own, (channels, height, width))) for some, own in each),
                     len(images),
                 )
@@ -183,7 +183,7 @@ class DrawnStrength(Perturbation):
         return self.strength(random) * (2 * random.integers(2) - 1)
 
 
-def _together(parts: Iterable[Tensor], count: int) -> Tensor:
+def together(parts: Iterable[Tensor], count: int) -> Tensor:
     """The parts of a batch of so many images as one. Each is copied before the next is made, which takes its memory:
     that stays in the CPU's cache."""
     whole, place = torch.empty(0), 0

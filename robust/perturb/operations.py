@@ -37,8 +37,8 @@ def _affine(images: Tensor, **entries: Tensor) -> Tensor:
     across, along = xx * x + xy * y[:, None] + x1, yx * x + yy * y[:, None] + y1
     inside = (across >= 0) & (across < width) & (along >= 0) & (along < height)
     wide = images.dtype if images.dtype == torch.float64 else torch.float32
-    x, y = (across * 2 / width - 1).to(wide), (along * 2 / height - 1).to(wide)
-    found = sampled(_images(_levels(images), x), x, y, outside="border")
+    places = torch.stack([across * 2 / width - 1, along * 2 / height - 1], 1).to(wide)
+    found = sampled(_images(_levels(images), places), places, outside="border")
     return _images((found * 255 + _ROUNDING).floor() * inside[:, None], images)
 
 

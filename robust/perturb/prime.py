@@ -60,8 +60,8 @@ class Diffeomorphism(_Primitive):
         wide = images.dtype if images.dtype == torch.float64 else torch.float32
         y, x = (torch.arange(size, device=images.device, dtype=wide) for size in (height, width))
         moved = (x - displacements[:, 0], y[:, None] - displacements[:, 1])
-        across, down = (at * 2 / max(1, size - 1) - 1 for at, size in zip(moved, (width, height), strict=True))
-        found = sampled(images.to(wide), across.to(wide), down.to(wide), outside="border", middles=True)
+        places = [at * 2 / max(1, size - 1) - 1 for at, size in zip(moved, (width, height), strict=True)]
+        found = sampled(images.to(wide), torch.stack(places, 1).to(wide), outside="border", middles=True)
         return found.clamp(0, 1).to(images.dtype)
 
 

@@ -106,7 +106,7 @@ class GaussianNoise(Perturbation):
         )
 
     def sample(self, random: ImageRandom, shape: tuple[int, int, int]) -> dict[str, Tensor]:
-        return {"noise": random.normal(*shape).mul_(self.std)}
+        return {"noise": random.normal(*shape)}
 
     def apply_transform(self, images: Tensor, *, noise: Tensor) -> Tensor:
-        return (images + noise.to(images.dtype)).clamp_(0, 1)
+        return torch.add(images, noise.to(images.dtype), alpha=self.std).clamp_(0, 1)

@@ -30,22 +30,18 @@ def warp(images: Tensor, matrices: Tensor, *, outside: Outside = "border") -> Te
     height, width = images.shape[-2:]
     wide = images.dtype if images.dtype == torch.float64 else torch.float32
     half = torch.tensor([width, height], device=images.device, dtype=wide) / min(height, width)
-    x, y = _places(matrices.to(wide), half, height, width)
-    result = sampled(images.to(wide), x, y, outside=outside)
+    result = sampled(images.to(wide), _places(matrices.to(wide), half, height, width), outside=outside)
     return result.clamp_(0, 1).to(images.dtype)
 
 
-def _places(matrices: Tensor, half: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """The places that pixels come from, of a picture that reaches from -`half` to `half`."""
+def _places(matrices: Tensor, half: Tensor, height: int, width: int) -> Tensor:
+    """The places that pixels come from, shape (batch, 2, height, width), of a picture from -`half` to `half`."""
     units = torch.cat([half, half.new_ones(1)])
     matrices = matrices * units / units[:, None]
     x, y = ((torch.arange(size, device=half.device, dtype=half.dtype) * 2 + 1) / size - 1 for size in (width, height))
-    across, along, depth = (
-        (row[:, 0, None] * x)[:, None] + (row[:, 1, None] * y + row[:, 2, None])[..., None]
-        for row in matrices.unbind(1)
-    )
-    depth = depth.clamp_min(_NEAREST)
-    return across / depth, along / depth
+    of_column, of_row, of_all = matrices[..., None, None].unbind(2)
+    places = of_column * x + (of_row * y[:, None] + of_all)
+    return places[:, :2] / places[:, 2:].clamp_min(_NEAREST)
 
 
 class Warp(DrawnStrength):

@@ -336,8 +336,8 @@ def test_elastic_transform_is_scipys_sampling(size: int, severity: int) -> None:
         ndimage.map_coordinates(one, [lines, columns], order=1, mode="mirror") for one in image.transpose(2, 0, 1)
     ]
     if far:
-        field = drawn["field"][0].double().numpy()
-        down, across = (far * ndimage.gaussian_filter(one, alike, mode="reflect", truncate=3) for one in field)
+        field = (drawn["field"][0].double().numpy() - 127.5) / 128
+        across, down = (far * ndimage.gaussian_filter(one, alike, mode="reflect", truncate=3) for one in field)
         wanted = [ndimage.map_coordinates(one, [y + down, x + across], order=1, mode="reflect") for one in wanted]
     assert_near(corrupted("elastic_transform", severity, images, **drawn), np.stack(wanted, -1)[None])
 

@@ -22,7 +22,7 @@ class Corruption(Perturbation):
     Source: Hendrycks and Dietterich 2019 (arXiv 1903.12261).
     """
 
-    values_at_a_time = 1 << 18  # 1 MiB stays in a core's cache
+    values_at_a_time: int | None = 1 << 18  # 1 MiB stays in a core's cache
     #: whose constants it has, where that is another
     constants_of = ""
 

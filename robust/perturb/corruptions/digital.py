@@ -5,7 +5,8 @@ import functools
 import torch
 from torch import Tensor
 
-from robust.perturb.corruptions.corruption import MANY, Corruption
+from robust.perturb.base import together
+from robust.perturb.corruptions.corruption import Corruption
 from robust.perturb.corruptions.jpeg import through_jpeg
 from robust.perturb.filters import filtered, gaussian_matrix
 from robust.perturb.random import ImageRandom
@@ -13,6 +14,8 @@ from robust.perturb.sampling import sampled
 
 _COLOURS = 3
 _CUT = 3.0  # standard deviations that the Gaussian of displacements reaches
+_UNIT = 128  # of a displacement, in numbers of 8 bits
+_NEAR = 3 << 16  # values that stay in a core's cache with all that is made of them
 
 
 class Contrast(Corruption):
@@ -50,32 +53,38 @@ class ElasticTransform(Corruption):
     `elastic_transform`. What lies outside is the mirror image."""
 
     name = "elastic_transform"
-    values_at_a_time = MANY
+    values_at_a_time = None  # its own blocks: what is the same for all is made once
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
-        field = random.small_integers(256, 2, *shape[1:]).float().sub_(127.5).div_(128)
-        return {"points": 2 * random.uniform(3, 2) - 1, "field": field}
+        field = random.small_integers(256, 2, *shape[1:]).flip(1)  # down is drawn first, across stands first
+        return {"field": field, "points": 2 * random.uniform(3, 2) - 1}
 
     def corrupt(
         self, images: Tensor, far: float, alike: float, affine: float, *, points: Tensor, field: Tensor
     ) -> Tensor:
         height, width = images.shape[2:]
         side = min(height, width)
-        wide = images.double() if images.dtype == torch.float64 else images.float()
-        x, y = ((2 * torch.arange(size).to(wide) / max(size - 1, 1) - 1) for size in (width, height))
+        wide = torch.promote_types(images.dtype, torch.float32)
+        x, y = (torch.arange(size, device=images.device, dtype=wide) for size in (width, height))
         of_column, of_row, of_all = _affine(points.to(wide) * affine * side, height, width)[..., None, None].unbind(1)
-        across, down = (of_column * x + (of_row * y[:, None] + of_all)).unbind(1)
-        moved = sampled(wide, across, down, outside="reflection", middles=True)
-        if far:
-            smooth = (gaussian_matrix(size, alike * side, cut=_CUT) for size in (height, width))
-            down, across = filtered(field.to(wide), *smooth).unbind(1)
-            x, y = ((torch.arange(size).to(wide) * 2 + 1) / size - 1 for size in (width, height))
-            across, down = (
-                torch.add(places, moves, alpha=2 * far * side / size)
-                for places, moves, size in ((x, across, width), (y[:, None], down, height))
-            )
-            moved = sampled(moved, across, down, outside="reflection")
-        return moved.to(images.dtype)
+        columns = of_column * (2 * x / max(width - 1, 1) - 1) + of_all
+        rows = of_row * (2 * y / max(height - 1, 1) - 1)[:, None]
+        smooth = [gaussian_matrix(size, alike * side, cut=_CUT) for size in (height, width)] if far else []
+        pixels = far * side / _UNIT  # that a field's 1 moves; its mean, 127.5, moves nothing
+        sides = x.new_tensor([width, height])[:, None, None]
+        still = (2 * torch.stack(torch.meshgrid(x, y, indexing="xy")) + 1 - 255 * pixels) / sides - 1
+
+        def moved(some: Tensor, columns: Tensor, rows: Tensor, moves: Tensor) -> Tensor:
+            near = some.to(wide, copy=True)  # in the cache before pixels here and there are asked for
+            near = sampled(near, columns + rows, outside="reflection", middles=True)
+            if far:
+                places = torch.addcmul(still, filtered(moves.to(wide), *smooth), 2 * pixels / sides)
+                near = sampled(near, places, outside="reflection")
+            return near.to(images.dtype)
+
+        many = max(1, _NEAR // images[0].numel()) if images.device.type == "cpu" else len(images)
+        parts = zip(*(one.split(many) for one in (images, columns, rows, field)), strict=True)
+        return together((moved(*part) for part in parts), len(images))
 
 
 def _affine(moves: Tensor, height: int, width: int) -> Tensor:

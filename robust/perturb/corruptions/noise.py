@@ -17,7 +17,7 @@ class GaussianNoise(Corruption):
         return {"noise": random.normal(*shape)}
 
     def corrupt(self, images: Tensor, std: float, *, noise: Tensor) -> Tensor:
-        return images + std * noise.to(images.dtype)
+        return torch.add(images, noise.to(images.dtype), alpha=std)
 
 
 class SpeckleNoise(GaussianNoise):
@@ -26,7 +26,7 @@ class SpeckleNoise(GaussianNoise):
     name = "speckle_noise"
 
     def corrupt(self, images: Tensor, std: float, *, noise: Tensor) -> Tensor:
-        return images + images * (std * noise.to(images.dtype))
+        return torch.addcmul(images, images, noise.to(images.dtype), value=std)
 
 
 class ShotNoise(Corruption):
