@@ -203,7 +203,7 @@ def require(module: str, *, what: str, extra: str | None = None) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        install = f"robust[{extra}]" if extra else package
+        install = f"'robust[{extra}]'" if extra else package  # quoted, for zsh
         raise ValueError(f"{what} needs the package {package} ({error}): pip install {install}") from None
 
 

@@ -122,6 +122,8 @@ def _interval(key: str, override: Override) -> Interval:
     low, high, log = found.start, found.end, "log" in found.tags
     assert low is not None
     assert high is not None
+    if unknown := sorted(found.tags - {"log"}):
+        raise ValueError(f"`{override.input_line}` must have no tag but log; got {', '.join(unknown)}.")
     if not low < high or (log and low <= 0):
         above = "from above 0 " if log else ""
         raise ValueError(f"`{override.input_line}` must be an interval {above}to a greater number.")

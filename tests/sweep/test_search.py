@@ -236,7 +236,11 @@ def test_one_recipe_is_no_search(asked: list[Space]) -> None:
 
 @pytest.mark.parametrize(
     ("argument", "message"),
-    [("a=interval(1,1)", "to a greater number"), ("a=tag(log,interval(0,1))", "from above 0 to a greater number")],
+    [
+        ("a=interval(1,1)", "to a greater number"),
+        ("a=tag(lag,interval(1,2))", "no tag but log; got lag"),
+        ("a=tag(log,interval(0,1))", "from above 0 to a greater number"),
+    ],
 )
 def test_an_interval_that_holds_nothing_is_refused(argument: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
