@@ -28,18 +28,20 @@ class Result:
     commit: str = ""
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """How long a call takes."""
-    start = time.perf_counter()
+def seconds(call: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    """How long a call takes, by this clock."""
+    start = clock()
     call()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def in_turn(calls: Sequence[Callable[[], object]], *, rounds: int) -> np.ndarray:
+def in_turn(
+    calls: Sequence[Callable[[], object]], *, rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> np.ndarray:
     """Seconds of each call, shape (rounds, calls): all in turn, after one round that does not count."""
     for call in calls:
         call()
-    return np.array([[seconds(call) for call in calls] for _ in range(rounds)])
+    return np.array([[seconds(call, clock) for call in calls] for _ in range(rounds)])
 
 
 def median_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:

@@ -14,13 +14,11 @@ from robust.certify.smoothing import Smoothing
 from robust.data import ImageSet, to_float
 from robust.errors import check
 from robust.measure.intervals import clopper_pearson_low
-from robust.measure.parts import in_parts
 from robust.models import ask, device_of, evaluating
 from robust.perturb import ImageRandom, key
 from robust.progress import Progress
 from robust.values.numbers import is_number, is_whole
 
-_COLUMNS = ["image", "label", "predicted", "count", "least", "radius"]
 _TIMED = 16  # images
 
 
@@ -54,11 +52,12 @@ def votes(
     smoothing: Smoothing,
     *,
     copies: range,
+    apart: int | None = None,
     seed: int = 0,
     batch_size: int = 500,
 ) -> Tensor:
     """How many of these `copies` of each image, in [0, 1], shape (n, channels, height, width), a model gives each
-    class: int64 of shape (n, classes).
+    class: int64 of shape (n, classes). With `apart`, shape (2, n, classes): of the first so many, and of the others.
 
     A copy is keyed by (seed, its number, the image's place, int64 of shape (n,)). All draws are made once for all of
     these images, and shifted for each by an offset of its own: over values, or pixels, that are drawn alike. So the
@@ -67,19 +66,23 @@ def votes(
     """
     shape = (images.shape[1], images.shape[2], images.shape[3])
     offsets = ImageRandom(key("certify", seed), places).integers(shape[0] * shape[1] * shape[2]).tolist()
-    counts, ones = None, torch.ones(batch_size, dtype=torch.int64, device=images.device)
-    for start in range(copies.start, copies.stop, batch_size):
-        numbers = torch.arange(start, min(start + batch_size, copies.stop), device=images.device)
+    counts, parts = None, [(0, apart), (apart, len(copies))] if apart else [(0, len(copies))]
+    for start in range(0, len(copies), batch_size):
+        numbers = torch.tensor(copies[start : start + batch_size], device=images.device)
         drawn = smoothing.sample(ImageRandom(key("certify copies", seed), numbers), shape)
         twice = {name: value.flatten(1).repeat(1, 2) for name, value in drawn.items()}
+        classes = torch.empty(len(images), len(numbers), dtype=torch.int64, device=images.device)
         for row, offset in enumerate(offsets):
             shifted = {name: _shifted(value, offset, drawn[name].shape[1:]) for name, value in twice.items()}
             logits = ask(model, smoothing.apply_transform(images[row : row + 1], **shifted))
-            if counts is None:
-                counts = torch.zeros(len(images), logits.shape[1], dtype=torch.int64, device=images.device)
-            counts[row].scatter_add_(0, logits.argmax(1), ones[: len(logits)])
+            torch.argmax(logits, 1, out=classes[row])
+        if counts is None:
+            counts = torch.zeros(len(parts), len(images), logits.shape[1], dtype=torch.int64, device=images.device)
+        for counted, (begin, end) in zip(counts, parts, strict=True):
+            some = classes[:, max(0, begin - start) : max(0, end - start)]
+            counted.scatter_add_(1, some, torch.ones_like(some))
     assert counts is not None
-    return counts
+    return counts if apart else counts[0]
 
 
 def _shifted(twice: Tensor, offset: int, shape: torch.Size) -> Tensor:
@@ -96,36 +99,37 @@ def measure_certificates(
     *,
     batch_size: int = 500,
     together: int = 500,
-    every_s: float = 0,
     title: str | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """A row for each image, in parts of about `every_s` seconds, so that what was certified can be kept.
+    """A row for each image, in parts of so many images `together`, so that what was certified can be kept.
 
     The class that most of n0 copies have is that of the smoothed classifier if more than half of all copies have it,
     which n other copies decide: `least` is the lower confidence limit of its share (Clopper and Pearson). Columns:
     those of `certificate_key`; image, its place in the data set; label; predicted, that class; count, of n; least;
-    radius, as `smoothing.certified` gives it, NaN where the classifier abstains. So many images `together` share what
-    is drawn, which changes no result. Raises ValueError for a smoothing of other images.
+    radius, as `smoothing.certified` gives it, NaN where the classifier abstains. Images of a part share what is drawn:
+    the larger the parts, the less that costs, which changes no result. Raises ValueError for a smoothing of other
+    images.
     """
     smoothing.check(images.shape)
-    about, n0, n = certificate_key(smoothing, counts), counts.n0, counts.n
-    device, given = device_of(model), dict[str, Any](seed=counts.seed, batch_size=batch_size)
-
-    def rows() -> Iterator[tuple[Any, ...]]:
-        for start in range(0, len(images), together):
-            shown = images[start : start + together].to(device)
-            drawn = (model, to_float(shown.images), shown.places, smoothing)
-            chosen = votes(*drawn, copies=range(n0), **given).argmax(1, keepdim=True)
-            found = votes(*drawn, copies=range(n0, n0 + n), **given).gather(1, chosen)[:, 0]
-            columns = (shown.places, shown.labels, chosen[:, 0], found)
-            for *known, count in zip(*(one.tolist() for one in columns), strict=True):
-                least = clopper_pearson_low(count, n, counts.alpha)
-                radius = smoothing.certified(least, images.shape[1] * images.shape[2])
-                yield *about.values(), *known, count, least, radius
-            progress.add(len(shown))
-
+    n0, n = counts.n0, counts.n
+    given = dict[str, Any](copies=range(n0 + n), apart=n0, seed=counts.seed, batch_size=batch_size)
     with evaluating(model), torch.inference_mode(), Progress(title, len(images), "image") as progress:
-        yield from in_parts(rows(), [*about, *_COLUMNS], every_s=every_s)
+        for start in range(0, len(images), together):
+            shown = images[start : start + together].to(device_of(model))
+            chose, certify = votes(model, to_float(shown.images), shown.places, smoothing, **given)
+            chosen = chose.argmax(1, keepdim=True)
+            found = certify.gather(1, chosen)[:, 0].tolist()
+            least = [clopper_pearson_low(count, n, counts.alpha) for count in found]
+            rows = {
+                "image": shown.places.tolist(),
+                "label": shown.labels.tolist(),
+                "predicted": chosen[:, 0].tolist(),
+                "count": found,
+                "least": least,
+                "radius": [smoothing.certified(one, images.shape[1] * images.shape[2]) for one in least],
+            }
+            yield pd.DataFrame({**certificate_key(smoothing, counts), **rows})
+            progress.add(len(shown))
 
 
 def seconds_of_a_pass(model: nn.Module, images: ImageSet, smoothing: Smoothing, *, batch_size: int = 500) -> float:

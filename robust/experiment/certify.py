@@ -103,11 +103,9 @@ def _certify(run: Experiment, model: nn.Module, images: ImageSet, smoothing: Smo
     seconds = (counts.n0 + counts.n) * seconds_of_a_pass(model, left, smoothing)
     cost = f"{len(left):,} images x {counts.n0 + counts.n:,} passes, {duration(len(left) * seconds)}"
     say(f"certifying {run.identity.title}: {cost}")
-    settings = run.config.trainer
-    title = f"certifying {run.identity.title}" if settings.progress else None
+    title = f"certifying {run.identity.title}" if run.config.trainer.progress else None
     together = max(_FEWEST, min(_MOST, int(_LONGEST_S / seconds)))
-    given = {"together": together, "every_s": settings.checkpoint_every_s, "title": title}
-    for found in measure_certificates(model, left, smoothing, counts, **given):
+    for found in measure_certificates(model, left, smoothing, counts, together=together, title=title):
         add_certificates(run.files, found)
 
 

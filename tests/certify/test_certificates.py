@@ -36,7 +36,7 @@ def image_set(count: int, shape: tuple[int, int, int], classes: int = 2) -> Imag
 
 def test_no_radius_is_larger_than_the_true_one_and_few_are_much_smaller() -> None:
     model, images = Plane((1, 3, 3)), image_set(60, (1, 3, 3))
-    (found,) = measure_certificates(model, images, Gaussian(std=0.5), Counts(n=4000), every_s=1e9)
+    (found,) = measure_certificates(model, images, Gaussian(std=0.5), Counts(n=4000))
     with torch.no_grad():
         beyond = model.beyond(images.images / 255)
         true = (beyond.abs() / model.normal.norm()).numpy()
@@ -114,6 +114,10 @@ def test_an_image_has_its_copies_whatever_is_beside_it(smoothing) -> None:
     given = {"copies": range(50, 350), "batch_size": 64}
     every = votes(model, images, places, smoothing, **given)
     assert (every.sum(1) == 300).all()
+    for found, copies in zip(
+        votes(model, images, places, smoothing, apart=90, **given), (range(50, 140), range(140, 350)), strict=True
+    ):
+        assert torch.equal(found, votes(model, images, places, smoothing, copies=copies))
     alone = votes(model, images[3:4], places[3:4], smoothing, copies=given["copies"], batch_size=300)
     assert torch.equal(alone[0], every[3])
     turned = votes(model, images.flip(0), places.flip(0), smoothing, **given)

@@ -117,6 +117,16 @@ def test_a_network_without_parameters_is_asked_where_it_is(buffers, network, ima
     assert pgd(model.eval(), to_float(images.images), images.labels, steps=2).success.any()
 
 
+def test_logits_are_finite_whose_sum_is_not(network, images):
+    shown = to_float(images.images)
+    assert torch.equal(
+        ask(Wrapped(network, lambda logits: logits.sign() * 3e38), shown).abs(), torch.full((40, 3), 3e38)
+    )
+    for value in (torch.nan, torch.inf, -torch.inf):
+        with pytest.raises(OutputError, match=r"got (NaN|infinity) for image 7 and 32 more"):
+            ask(Wrapped(network, lambda logits, value=value: logits.index_fill(0, torch.arange(7, 40), value)), shown)
+
+
 REFUSED = {
     "a tuple": (lambda logits: (logits, logits), "hold it as `logits`; got tuple. Wrap the model"),
     "a list": (lambda logits: [logits], "hold it as `logits`; got list"),
