@@ -32,6 +32,12 @@ _COUNTS = (100, 1000, 10_000)
 _SEEDS, _RATES = 5, (0.0005, 0.001, 0.002, 0.005, 0.01)
 _TESTS = ["evaluation=camera", "evaluation.trials=5"]
 _LIMITS = 60, 4e9  # seconds, bytes
+_METER = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
 _MADE, _EVERY = 200, 20  # runs of one process, and after how many it is looked at
 
 
@@ -101,14 +107,13 @@ def copy_runs(planned: Sequence[Experiment], models: dict[tuple[str, int], Path]
 
 
 def _measured(words: Sequence[str]) -> dict[str, float]:
-    """Seconds of processors, seconds on the clock, and the most memory of a command; of a process of its own."""
+    """Seconds of processors, seconds on the clock, and the most memory of a command; of a process of its own, started
+    by a small one: of one that this process started, the system counts this one's memory too."""
+    command = [sys.executable, "-c", _METER, sys.executable, "-m", "robust", *words]
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "robust", *words], cwd=_ROOT, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise subprocess.CalledProcessError(status, list(words[:1]))
-    seconds = {"cpu_seconds": used.ru_utime + used.ru_stime, "wall_seconds": time.perf_counter() - start}
-    return {**seconds, "peak_bytes": used.ru_maxrss * 1024.0}
+    told = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, check=True).stdout.split()
+    wall = time.perf_counter() - start
+    return {"cpu_seconds": float(told[0]), "wall_seconds": wall, "peak_bytes": 1024 * float(told[1])}
 
 
 def held(runs_dir: Path) -> pd.DataFrame:
@@ -135,8 +140,9 @@ def write_page(table: pd.DataFrame, made: pd.DataFrame, out: Path) -> None:
         "# Thousands of runs",
         "",
         f"`python -m benchmarks.scaling FOLDER` on {os.cpu_count()} CPU cores, commit {git_commit() or 'unknown'}. "
-        "Seconds are those of processors, start and imports (5 to 6 s) among them: what the command takes where "
-        "nothing else runs. Each run has 34 rows; five seeds are of one kind.",
+        "CPU seconds are those of processors, start and imports (5 to 6 s) among them: what the command takes where "
+        "nothing else runs. The clock is that of a machine that may do other work. Memory: the most at once. Each run "
+        "has 34 rows; five seeds are of one kind.",
         "",
         "![Seconds and memory against the number of runs](scaling.svg)",
         "",
