@@ -1,10 +1,11 @@
 """`python -m benchmarks.scaling`: what thousands of finished runs cost `plan=true`, `collect` and `report`, in seconds
-of processors and in memory; writes results/bench/scaling/. The runs are copies of ten that are trained, under their
-own names."""
+of processors and in memory, and what a process holds that makes 200; writes results/bench/scaling/. The thousands are
+copies of ten that are trained, under their own names."""
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import matplotlib
 import pandas as pd
+import psutil
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from matplotlib.figure import Figure
 
@@ -30,6 +32,13 @@ _COUNTS = (100, 1000, 10_000)
 _SEEDS, _RATES = 5, (0.0005, 0.001, 0.002, 0.005, 0.01)
 _TESTS = ["evaluation=camera", "evaluation.trials=5"]
 _LIMITS = 60, 4e9  # seconds, bytes
+_METER = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+_MADE, _EVERY = 200, 20  # runs of one process, and after how many it is looked at
 
 
 def main() -> None:
@@ -46,7 +55,7 @@ def main() -> None:
         for name, words in _commands(count, runs_dir).items():
             lines.append({"command": name, "runs": len(find_runs([runs_dir])), **_measured(words)})
             print(lines[-1])
-    write_page(pd.DataFrame(lines), _OUT)
+    write_page(pd.DataFrame(lines), held(given.folder / "made"), _OUT)
 
 
 def _commands(count: int, runs_dir: Path) -> dict[str, list[str]]:
@@ -98,27 +107,46 @@ def copy_runs(planned: Sequence[Experiment], models: dict[tuple[str, int], Path]
 
 
 def _measured(words: Sequence[str]) -> dict[str, float]:
-    """Seconds of processors, seconds on the clock, and the most memory of a command; of a process of its own."""
+    """Seconds of processors, seconds on the clock, and the most memory of a command; of a process of its own, started
+    by a small one: of one that this process started, the system counts this one's memory too."""
+    command = [sys.executable, "-c", _METER, sys.executable, "-m", "robust", *words]
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "robust", *words], cwd=_ROOT, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise subprocess.CalledProcessError(status, list(words[:1]))
-    seconds = {"cpu_seconds": used.ru_utime + used.ru_stime, "wall_seconds": time.perf_counter() - start}
-    return {**seconds, "peak_bytes": used.ru_maxrss * 1024.0}
+    told = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, check=True).stdout.split()
+    wall = time.perf_counter() - start
+    return {"cpu_seconds": float(told[0]), "wall_seconds": wall, "peak_bytes": 1024 * float(told[1])}
 
 
-def write_page(table: pd.DataFrame, out: Path) -> None:
-    """Writes README.md, scaling.csv and scaling.svg to the folder `out`."""
+def held(runs_dir: Path) -> pd.DataFrame:
+    """What a process that makes 200 runs holds while it makes each twenty of them but the first: `runs`, up to which,
+    `bytes` of memory and `descriptors`, the least that was seen of each (what is open for a moment is none that
+    stays)."""
+    shutil.rmtree(runs_dir, ignore_errors=True)
+    words = ["train", "-m", "technique=natural", f"seed=range(0,{_MADE})", "trainer.max_epochs=1", "evaluation=natural"]
+    command = [sys.executable, "-m", "robust", *words, f"runs_dir={runs_dir}"]
+    process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL)
+    seen, about = [], psutil.Process(process.pid)
+    while process.poll() is None and (made := len([*runs_dir.glob("*/status.json")])) < _MADE:
+        if made >= _EVERY:  # by then it has imported all that it needs
+            runs = _EVERY * (made // _EVERY + 1)
+            seen.append({"runs": runs, "bytes": about.memory_info().rss, "descriptors": about.num_fds()})
+        time.sleep(0.05)
+    if process.wait():
+        raise subprocess.CalledProcessError(process.returncode, words[:1])
+    return pd.DataFrame(seen).groupby("runs", as_index=False).min()
+
+
+def write_page(table: pd.DataFrame, made: pd.DataFrame, out: Path) -> None:
+    """Writes README.md, scaling.csv, one_process.csv and scaling.svg to the folder `out`."""
     met = (table["cpu_seconds"] < _LIMITS[0]) & (table["peak_bytes"] < _LIMITS[1])
     lines = [
         "# Thousands of runs",
         "",
         f"`python -m benchmarks.scaling FOLDER` on {os.cpu_count()} CPU cores, commit {git_commit() or 'unknown'}. "
-        "Seconds are those of processors, start and imports (5 to 6 s) among them: what the command takes where "
-        "nothing else runs. Each run has 34 rows; five seeds are of one kind.",
+        "CPU seconds are those of processors, start and imports (5 to 6 s) among them: what the command takes where "
+        "nothing else runs. The clock is that of a machine that may do other work. Memory: the most at once. Each run "
+        "has 34 rows; five seeds are of one kind.",
         "",
-        "![Seconds and memory against the number of runs](scaling.svg)",
+        "![Seconds and memory against the number of runs; dashed: 60 s and 4 GB](scaling.svg)",
         "",
         "| command | runs | CPU s | on the clock, s | memory, GB | under 60 s and 4 GB |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -127,9 +155,15 @@ def write_page(table: pd.DataFrame, out: Path) -> None:
             f"{one.peak_bytes / 1e9:.2f} | {'yes' if fine else 'no'} |"
             for one, fine in zip(table.itertuples(), met, strict=True)
         ),
+        "",
+        f"A process that makes {_MADE} runs, one after the other, holds {made['bytes'].iloc[0] / 1e6:,.0f} MB of "
+        f"memory and {made['descriptors'].iloc[0]} descriptors while it makes the second {_EVERY} of them, "
+        f"{made['bytes'].iloc[-1] / 1e6:,.0f} MB and {made['descriptors'].iloc[-1]} while it makes the last "
+        "(the least that was seen; one_process.csv).",
     ]
     atomic_write(out / "README.md", "\n".join(lines) + "\n")
     atomic_write(out / "scaling.csv", table.to_csv(index=False, float_format="%.4g"))
+    atomic_write(out / "one_process.csv", made.to_csv(index=False))
     _draw(table).savefig(out / "scaling.svg")
 
 

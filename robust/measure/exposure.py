@@ -91,6 +91,7 @@ def exposure_columns(
     tests = summary.drop_duplicates([*by, *_TEST])
     tests = tests.assign(test_level=tests["test_level"].astype(float).round(_DIGITS))
     found = tests.merge(pd.DataFrame(members, columns=["suite", *_TEST]), on=_TEST)
+    found["exposure"] = found["exposure"].astype(object)  # whose thousands of groups are counted far faster
     of_suites = found.groupby([*by, "suite"], sort=False)["exposure"].agg(_of_suite).unstack()
     words = own.assign(exposure=own["exposure"].replace({FAR: "", UNKNOWN: ""}))
     of_conditions = words.groupby([*by, "condition"], sort=False)["exposure"].first().unstack()
@@ -108,13 +109,15 @@ def exposures_by_test(summary: pd.DataFrame, lines: pd.DataFrame, by: Sequence[s
 
 
 def _of_suite(exposures: pd.Series) -> str:
-    alike = next((one for one in (SEEN, FAMILY) if (exposures == one).all()), "")
-    return alike or in_words(exposures)
+    first = exposures.iloc[0]
+    return (
+        first if first in (SEEN, FAMILY) and exposures.tolist().count(first) == len(exposures) else in_words(exposures)
+    )
 
 
 def in_words(exposures: pd.Series) -> str:
     """How many of these are SEEN and FAMILY, such as "3 of 9 seen, 2 family"; "" where none is."""
-    counts = {word: int((exposures == word).sum()) for word in (SEEN, FAMILY)}
+    counts = {word: exposures.tolist().count(word) for word in (SEEN, FAMILY)}
     parts = [f"{count} {word}" for word, count in counts.items() if count]
     if parts:
         number, _, rest = parts[0].partition(" ")

@@ -179,7 +179,9 @@ def _trials(shared: pd.DataFrame) -> pd.DataFrame:
     of_random = shared[~shared["fixed"] | (shared["random"] == 0)]
     each = of_random[[*_RUN, *_TRIAL, "n"]].drop_duplicates().sort_values([*_TRIAL, "n"], kind="stable")
     each["test"] = each["n"].astype(str) + ":" + each["evaluation_seed"].astype(str) + ":" + each["trial"].astype(str)
-    return each.groupby(_RUN)["test"].agg(trials="size", tests=" ".join)
+    runs, tests = each.groupby(_RUN), each["test"].to_numpy(object)
+    trials, of_run = runs.size(), runs.indices
+    return trials.to_frame("trials").assign(tests=[" ".join(tests[of_run[one]]) for one in trials.index])
 
 
 def suite_text(suite: str) -> str:

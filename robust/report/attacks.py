@@ -115,7 +115,7 @@ def attacks_table(folders: Sequence[Path]) -> pd.DataFrame:
         robust = group["robust"].to_numpy()
         images = int(group["images"].iloc[0])
         low, high = student(robust)[1:] if len(robust) > 1 else wilson(robust[0], images)
-        trained = {"trained": run_title(pd.Series(known)), "seeds": len(group), "images": images}
+        trained = {"trained": run_title(known), "seeds": len(group), "images": images}
         means = group[["natural", "perturbed", "robust", *_EFFORT]].mean()
         ends = {"low": max(low, 0.0), "high": min(high, 1.0), "faults": int(group["faults"].sum())}
         lines.append({**known, **trained, **means, **ends})

@@ -1,6 +1,6 @@
 """What predictions of models cost, beside what they gain."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +14,10 @@ _NOTE = (
 )
 
 
-def costs(folders: Mapping[str, Path]) -> tuple[pd.DataFrame, str]:
+def costs(folders: Mapping[str, Path], kinds: Iterable[Path]) -> tuple[pd.DataFrame, str]:
     """The columns `ms` and `mib`, for each image, of these runs by their names, and what to say of them; without
-    columns where nothing stands around any network."""
-    if not any(setting(one, f"{name}._target_") for one in folders.values() for name in ("restore", "adapt")):
+    columns where nothing stands around the network of any of their `kinds`."""
+    if not any(setting(one, f"{name}._target_") for one in kinds for name in ("restore", "adapt")):
         return pd.DataFrame(), ""
     found = {run: (RunFolder(one).read_record() or {}).get("cost") for run, one in folders.items()}
     table = pd.DataFrame({run: cost for run, cost in found.items() if cost}).T

@@ -69,7 +69,8 @@ def score_table(
     for condition, known in under_own["before"].groupby("condition"):  # in the same trials
         before[condition] = known.droplevel("condition")
     lines = _lines(summary, means, before)
-    each, of_costs = costs({folder.name: folder for folder in folders if folder.name in runs.index})
+    kinds = kind_folders(folders, runs)
+    each, of_costs = costs({folder.name: folder for folder in folders if folder.name in runs.index}, kinds.values())
     if len(each):
         lines = lines.join(runs[_KIND].join(each, how="inner").groupby(_KIND).mean(), on=_KIND)
     shown = () if exposure else shown_suites(lines)
@@ -82,7 +83,7 @@ def score_table(
     if len(cost := prices(folders)):
         cost = runs.join(cost)[[*_KIND, *_PRICE]].groupby(_KIND)[_PRICE].mean()
         lines = lines.join(cost, on=_KIND)
-    shared, settings = given_beside(runs.set_index("kind")["title"].to_dict(), kind_folders(folders, runs))
+    shared, settings = given_beside(runs.set_index("kind")["title"].to_dict(), kinds)
     compared = bool(lines["won"].notna().any())
     note = [
         f"Set{' for all' if len(lines) > 1 else ''}: {' '.join(shared)}." if shared else "",

@@ -1,6 +1,7 @@
 """Files of a run as they are read, whatever lies there: bounded in size, nothing in them is called, and what is not as
 it should be raises DamagedError, which names the file."""
 
+import contextlib
 import io
 import json
 import re
@@ -167,29 +168,38 @@ def check_columns(path: Path, table: pd.DataFrame, needed: Collection[str]) -> N
 
 def parquet_columns(path: Path) -> list[str]:
     """The names of the columns of a table; none where there is no file."""
-    return _schema(path).names if is_file(path) else []
+    if not is_file(path):
+        return []
+    with _parquet(path) as file:
+        return list(file.schema_arrow.names)
 
 
 def read_parquet(path: Path, needed: Collection[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """A table that has the columns that are `needed`, or only some `columns` of it."""
-    if missing := sorted({*needed, *(columns or ())} - {*_schema(path).names}):
-        raise DamagedError(path, f"no {', '.join(missing)}")
+    with _parquet(path) as file:
+        if missing := sorted({*needed, *(columns or ())} - {*file.schema_arrow.names}):
+            raise DamagedError(path, f"no {', '.join(missing)}")
+        return file.read(columns, use_threads=False).to_pandas()
+
+
+@contextlib.contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
+    """A table, opened once for what it is and for what it holds: half the time of `pandas.read_parquet`."""
     try:
-        return pd.read_parquet(path, columns=columns)
+        with pyarrow.parquet.ParquetFile(path) as file:
+            _check_table(path, file.metadata)
+            yield file
+    except DamagedError:
+        raise
     except (pyarrow.ArrowException, ValueError, TypeError, KeyError, OSError, MemoryError, OverflowError) as error:
         raise DamagedError(path, error) from error
 
 
-def _schema(path: Path) -> Any:
-    try:
-        about = pyarrow.parquet.read_metadata(path)
-        if about.num_rows > _MOST_ROWS:
-            raise DamagedError(path, f"it has {about.num_rows} rows, more than any table of a run")
-        if (size := sum(about.row_group(part).total_byte_size for part in range(about.num_row_groups))) > _MOST_ARRAYS:
-            raise DamagedError(path, f"it would take {size} bytes")
-        return about.schema.to_arrow_schema()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DamagedError(path, error) from error
+def _check_table(path: Path, about: Any) -> None:
+    if about.num_rows > _MOST_ROWS:
+        raise DamagedError(path, f"it has {about.num_rows} rows, more than any table of a run")
+    if (size := sum(about.row_group(part).total_byte_size for part in range(about.num_row_groups))) > _MOST_ARRAYS:
+        raise DamagedError(path, f"it would take {size} bytes")
 
 
 def read_arrays(path: Path, needed: Mapping[str, int]) -> dict[str, np.ndarray]:

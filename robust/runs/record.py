@@ -1,6 +1,7 @@
 """The record of how a run ended (`status.json`), checked, so that readers can rely on it."""
 
 import datetime
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,12 @@ _ENDS = ("done", "failed")
 
 def read_record(path: Path) -> dict[str, Any]:
     """The record in a file, with every key that one has. Raises DamagedError where a value is of another kind."""
+    stat = path.stat()
+    return _read(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@functools.lru_cache(maxsize=20_000)  # a plan, and a page's sections, ask for the same ones
+def _read(path: Path, *_: int) -> dict[str, Any]:
     record = read_json(path, {"state": str})
     if record["state"] not in _ENDS:
         raise DamagedError(path, f"`state` is not one of {', '.join(_ENDS)}")

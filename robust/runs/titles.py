@@ -4,27 +4,27 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from robust.measure import NATURAL, condition_title
 from robust.runs.settings import beside_recipe, differing_settings, given_settings, read_settings
 
+_NAMED = ["technique", "train_perturbation", "train_level"]
 _MOST = 6  # settings that a title names
 KindFolders = Mapping[str, Path]  # of a run of each kind
 
 
-def run_title(row: pd.Series) -> str:
+def run_title(row: Mapping[str, Any] | pd.Series) -> str:
     """What a run is called: its technique and what it was trained on."""
-    trained = row["train_perturbation"]
-    return (
-        row["technique"] if trained == "none" else f"{row['technique']} {condition_title(trained, row['train_level'])}"
-    )
+    technique, trained = str(row["technique"]), row["train_perturbation"]
+    return technique if trained == "none" else f"{technique} {condition_title(trained, row['train_level'])}"
 
 
 def plain_titles(runs: pd.DataFrame) -> pd.Series:
     """What these runs, a row for each, are called, whether or not that tells them apart."""
-    return pd.Series([run_title(run) for _, run in runs.iterrows()], runs.index, dtype=object)
+    return pd.Series([run_title(run) for run in runs[_NAMED].to_dict("records")], runs.index, dtype=object)
 
 
 def only_measured(runs: pd.DataFrame) -> pd.Series:

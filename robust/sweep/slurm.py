@@ -83,7 +83,7 @@ def launch_on_slurm(jobs: Sequence[list[str]], settings: Mapping[str, Any], *, p
             children.append(place)
     started = {_trained(compose(one)) for place in children for one in starts(jobs[place], configs[place]).values()}
     parents = [place for place, config in enumerate(configs) if _trained(config) in started]
-    others = [place for place in range(len(jobs)) if place not in set(children)]
+    others = sorted({*range(len(jobs))} - {*children})
     first, second = _in_packs(others, size), _in_packs(children, size)
     sent = _submit([[orders[place] for place in some] for some in first], settings, pack)
     try:

@@ -57,7 +57,8 @@ def image_sections(folders: Sequence[Path], rows: pd.DataFrame) -> Images:
         drawings["standing"] = _figure(together, _STANDING + "for each kind of run.")
     if by_class["title"].nunique() <= _MOST_LINES:
         drawings["standing-classes"] = _figure(by_class, _STANDING + f"by class ({shown}).")
-    folder = next(one for one in found if one.name in set(mine["run"]))
+    runs = set(mine["run"])
+    folder = next(one for one in found if one.name in runs)
     drawings["fragile"] = _fragile_figure(found[folder].to_dict("records"), _classes(folder), shown)
     return Images(drawings, {"standing": Table(_shown(standing), standing.drop(columns="run"), _NOTE)})
 

@@ -71,13 +71,13 @@ def tolerated_levels(
     Raises ValueError for a target or share outside (0, 1).
     """
     check_kept(target, share)
-    if not len(rows):
+    levels = rows.groupby(["run", "test_perturbation"])["test_level"].nunique()
+    enough = set(levels[levels >= FEWEST].index.get_level_values("run"))
+    if not enough:
         return pd.DataFrame(columns=COLUMNS)
     summary = summary_table(rows, folders)
     runs = summary.drop_duplicates("run").set_index("run")
     references = runs["reference"].map(lambda own: beside or own)
-    levels = rows.groupby(["run", "test_perturbation"])["test_level"].nunique()
-    enough = set(levels[levels >= FEWEST].index.get_level_values("run"))
     read = {
         folder: tests for folder in folders if folder.name in enough and (tests := read_by_perturbation(folder, only))
     }

@@ -14,7 +14,8 @@ def certified_claims(folders: Sequence[Path], rows: pd.DataFrame) -> pd.DataFram
     """A line for each claim about the data, the copies and their level that runs of these rows were certified by, in
     percent."""
     by = ["data", "kind", "certificate", "level", "n", "images"]
-    lines = certified_accuracy([one for one in folders if one.name in set(rows["run"])])
+    measured = set(rows["run"])
+    lines = certified_accuracy([one for one in folders if one.name in measured])
     subjects = [
         Subject(about["data"], functools.partial(_figure, mine), about)
         for key, mine in (lines.groupby(by, sort=False) if len(lines) else ())

@@ -192,5 +192,5 @@ def _title(quantity: Quantity) -> str:
 
 def _setting_title(setting: Setting) -> str:
     trained = {"technique": setting.technique, "train_perturbation": setting.trained}
-    model = run_title(pd.Series({**trained, "train_level": setting.train_level}))
+    model = run_title({**trained, "train_level": setting.train_level})
     return f"{model} tested on {condition_title(setting.test, setting.test_level)}"
