@@ -27,7 +27,7 @@ _ENDS = ("", "_low", "_high", "_before")
 _ARROWS = "a → b: accuracy of the natural model → of this model, in the same trials."
 _WORST = "Worst condition: where {} is least accurate, of all that this model was tested under; worst accuracy: there."
 _PRICE = ["price.seconds", "price.joules"]
-_COST = "Seconds, joules: of one run, with its tests; status.json says more."
+_COST = "Seconds, joules ({}): of one run, with its tests; status.json says more."
 _WHOSE = {True: "the natural model (or, without one, this model)", False: "this model"}
 
 
@@ -81,18 +81,17 @@ def score_table(
     if knows_exposure(summary):
         lines = lines.join(exposure_columns(summary, own, [*shown, *conditions], by=_KIND), on=_KIND)
     if len(cost := prices(folders)):
-        cost = runs.join(cost)[[*_KIND, *_PRICE]].groupby(_KIND)[_PRICE].mean()
-        lines = lines.join(cost, on=_KIND)
+        lines = lines.join(runs.join(cost)[[*_KIND, *_PRICE]].groupby(_KIND)[_PRICE].mean(), on=_KIND)
     shared, settings = given_beside(runs.set_index("kind")["title"].to_dict(), kinds)
     compared = bool(lines["won"].notna().any())
     note = [
         f"Set{' for all' if len(lines) > 1 else ''}: {' '.join(shared)}." if shared else "",
         *(f"Kept: the weights after {kept}." for folder in folders if len(runs) == 1 and (kept := kept_epoch(folder))),
         _ARROWS if compared else "",
-        "" if (summary["test_perturbation"] == NATURAL).all() else _WORST.format(_WHOSE[compared]),
+        "" if (lines["hardest"] == NATURAL).all() else _WORST.format(_WHOSE[compared]),
         _note(suites, lines, summary, shown) if shown or not conditions else "",
         ended_note(summary),
-        _COST if _PRICE[0] in lines else "",
+        _COST.format(" or ".join(cost["price.joules_by"].dropna().unique())) if len(cost) else "",
         LEGEND if knows_exposure(summary) else "",
         _untested(summary),
         _baselines(summary),
