@@ -22,6 +22,7 @@ _DEBUG = "ROBUST_DEBUG"
 _usual_format = warnings.formatwarning
 _LONGEST = 200  # characters of a value that an error shows
 _LONGEST_LINE = 2000  # characters of what an error says
+_MOST_OPTIONS = 20  # that are listed beside the nearest
 #: how Hydra and OmegaConf speak of a key within a list
 WITHIN_LIST = re.compile(r"is not an int|list (?:assignment )?ind(?:ex|ices)|invalid literal for int\(\)")
 _PATHS = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -102,7 +103,8 @@ def explain_override(text: str, known_keys: Callable[[], Iterable[str]]) -> str:
         group, _, choice = found[1].rpartition("/")
         options = [one for one in found[2].split() if not one.startswith("_")]  # bases are no choices
         near = _beside(group, choice) or suggest(choice, options)
-        return f"`{group}={choice}` is not a choice.{near} There are {', '.join(options)}."
+        every = "" if near and len(options) > _MOST_OPTIONS else f" There are {', '.join(options)}."
+        return f"`{group}={choice}` is not a choice.{near}{every}"
     if found := re.search(r"Could not override '([^']+)'", text):
         within = re.search(r"is not in struct\s+full_key: (\S+)", text)
         name = found[1].split("@")[0]

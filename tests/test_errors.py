@@ -33,8 +33,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["perturb=nosie"], "error: `perturb=nosie` is not a choice. Did you mean `noise`? There are blur, "),
-        (["model=alexnets"], "error: `model=alexnets` is not a choice. Did you mean `alexnet`? There are alexnet, "),
+        (["perturb=nosie"], "error: `perturb=nosie` is not a choice. Did you mean `noise`?"),
+        (["model=alexnets"], "error: `model=alexnets` is not a choice. Did you mean `alexnet`?"),
         (["evaluation.conditions.nose=[0.1]"], "error: `evaluation.conditions` names what is no perturbation: "),
         (["perturb.levl=3"], "error: `perturb.levl` is not a key. Did you mean `perturb.level`? "),
         (["trainr.max_epochs=3"], "error: `trainr.max_epochs` is not a key. Did you mean `trainer.max_epochs`? "),

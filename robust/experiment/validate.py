@@ -118,7 +118,7 @@ def check_task(config: Config, splits: Splits, perturbation: Perturbation | None
             f"and there must be as many to train on; got {batch}."
         )
     if learnt.restores:
-        advice = "Give one: perturb=noise."
+        advice = "Give one: technique=constant perturb=noise."
         check("perturb", "none", f"what is taken away with `task={task.name}`", perturbation is not None, advice)
     if is_self_supervised(task) or learnt.restores:
         _check_unlabelled(config)

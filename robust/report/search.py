@@ -55,6 +55,7 @@ def search_text(settings: Mapping[str, Any], trials: Sequence[Trial]) -> str:
     lines = [
         f"Search for {' and '.join(objective)} accuracy on validation images, among {of}, within "
         f"{' and '.join(budget)}.",
+        *([f"Chosen from: {'; or '.join(settings['among'])}."] if settings.get("among") else []),
         f"Tried: {came}; {minutes:.1f} minutes, {joules:,.0f} joules used.",
     ]
     for one in front(trials, objective):

@@ -47,6 +47,7 @@ def search(
     objective = [settings.objective] if isinstance(settings.objective, str) else settings.objective
     size = None if any(isinstance(one, Interval) for space in spaces for one in space) else len(jobs)
     about = {**settings.plain(), "objective": objective, "size": size, "spaces": weighing, "around": around}
+    about["among"] = [_choices(one, weighing) for one in weighing]
     files = SearchFolder.named(Path(config.runs_dir), _digest([weighing, settings.without(_CHANGES)]))
     _say(about, files)
     if config.plan:
@@ -66,6 +67,15 @@ def search(
             "No recipe was trained to its end. Give the same command more minutes, joules or runs (sweep.search)."
         )
     sweep([[*one.job, *around[one.space]] for one in best], launch, elsewhere=elsewhere)
+
+
+def _choices(space: Space, spaces: Sequence[Space]) -> str:
+    """What is chosen from, as the command line lists it, and what not all of the products say."""
+    return " ".join(
+        str(one) if isinstance(one, Interval) else ",".join([one[0], *(value.partition("=")[2] for value in one[1:])])
+        for one in space
+        if is_choice(one) or not all(one in other for other in spaces)
+    )
 
 
 def _ends(dimension: Dimension) -> list[str]:
