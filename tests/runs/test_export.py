@@ -85,7 +85,7 @@ def test_what_cannot_be_exported_is_explained(run: Path, tmp_path: Path, monkeyp
     with pytest.raises(ValueError, match="`threat` must be one of Linf, L2, corruptions; got L1"):
         export(run, tmp_path, formats=["robustbench"], threat="L1")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ValueError, match=r"needs the package onnxruntime .*pip install robust\[export\]"):
+    with pytest.raises(ValueError, match=r"needs the package onnxruntime .*pip install 'robust\[export\]'"):
         export(run, tmp_path, formats=["onnx"])
     assert not list(tmp_path.iterdir())
 
