@@ -35,7 +35,7 @@ class Counts:
     def __post_init__(self) -> None:
         check("n0", self.n0, "a whole number >= 1, of copies", is_whole(self.n0, 1))
         advice = "A class is certified by more copies than choose it."
-        check("n", self.n, f"a whole number >= n0, {self.n0}", is_whole(self.n, self.n0), advice)
+        check("n", self.n, f"a whole number >= n0 ({self.n0})", is_whole(self.n, self.n0), advice)
         check("alpha", self.alpha, "a number above 0 and below 1", is_number(self.alpha) and 0 < self.alpha < 1)
         check("seed", self.seed, "a whole number >= 0", is_whole(self.seed, 0))
 

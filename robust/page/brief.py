@@ -153,7 +153,8 @@ def _of_worst(lines: pd.DataFrame, perturbed: pd.DataFrame) -> str:
     worst = (natural if len(natural) else perturbed).loc[lambda table: table["mean"].idxmin()]
     own, test = ["title", "kind", "data"], ["data", "test_perturbation", "test_level"]
     before = lines[(lines[own] == worst[own]).all(axis=1) & (lines["test_perturbation"] == NATURAL)]["mean"]
-    falls = f"falls from {percent(before.iloc[0])} % on natural images to" if len(before) else "is right on"
+    fell = len(before) and round(before.iloc[0] - worst["mean"], 3) > 0
+    falls = f"falls from {percent(before.iloc[0])} % on natural images to" if fell else "is right on"
     there = perturbed[(perturbed[test] == worst[test]).all(axis=1)]
     best = there.loc[there["mean"].idxmax()]
     model = "the natural model" if worst["title"] == NATURAL else worst["title"]

@@ -132,7 +132,7 @@ def test_a_renamed_run_of_which_nothing_is_certified_has_a_table_of_zeros(runs: 
         ("ablation", ["--keep", "785"], "`keep` must be at most 784, the pixels of an image of 28 x 28; got 785"),
         ("ablation", ["--keep", "5", "--sigma", "1"], "`keep` must be left out where there is a sigma"),
         ("ablation", ["--attack", "0.5"], "`attack` must be whole numbers, of pixels"),
-        ("smoothing", ["--n", "50"], "`n` must be a whole number >= n0, 100; got 50"),
+        ("smoothing", ["--n", "50"], "`n` must be a whole number >= n0 (100); got 50"),
         ("smoothing", ["--alpha", "1.5"], "`alpha` must be a number above 0 and below 1; got 1.5"),
         ("smoothing", ["--sigma", "0"], "`sigma` must be a number above 0; got 0.0"),
         ("smoothing", ["--every", "0"], "`every` must be a whole number >= 1; got 0"),

@@ -258,5 +258,7 @@ def test_without_its_package_hugging_faces_data_say_what_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ValueError, match=r"data=huggingface needs the package datasets .*pip install 'robust\[huggingf"):
+    with pytest.raises(
+        ValueError, match=r"data=huggingface needs the package datasets .*pip install 'robust\[huggingf"
+    ):
         huggingface(path=str(tmp_path))

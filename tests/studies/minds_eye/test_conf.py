@@ -105,5 +105,7 @@ def test_what_does_not_fit_is_said_before_it_starts(overrides: list[str], messag
 
 def test_a_missing_package_is_named_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trimesh", None)
-    with pytest.raises(ValueError, match=r"`data=scenes` needs the package trimesh \(.*: pip install 'robust\[scenes\]'"):
+    with pytest.raises(
+        ValueError, match=r"`data=scenes` needs the package trimesh \(.*: pip install 'robust\[scenes\]'"
+    ):
         prepare(["technique=natural", f"runs_dir={tmp_path}", *FEW, "data.train=3"])
