@@ -24,7 +24,7 @@ _CAPTURE = ("iso", "defocus", "shutter", "row_noise", "light", "camera")
 #: kinds of tests, in words, and the perturbations of each
 _KINDS = {
     "faulty pixels, noise and blur (evaluation=camera)": {name for name, _ in SUITES["camera"]},
-    "shift to pixel dropout (evaluation=environment)": {name for name, _ in SUITES["environment"]},
+    "geometry and occlusion (evaluation=environment)": {name for name, _ in SUITES["environment"]},
     "the common corruptions (evaluation=corruptions)": {name for name, _ in SUITES["corruptions"]},
     "a camera in physical units (evaluation=capture)": {*_CAPTURE},
 }
@@ -110,7 +110,7 @@ def _found(summary: pd.DataFrame, rows: pd.DataFrame, attacked: pd.DataFrame) ->
 
 
 def _of_gain(best: Gain) -> str:
-    among = f", the most of {best.others} trainings by the lower end of the interval" if best.others > 1 else ""
+    among = f", the surest gain of {best.others} trainings" if best.others > 1 else ""
     among += ", each under its own conditions" if among and best.of != SHARED else ""
     seen = {SEEN: " Its training contained all of these.", FAMILY: " Its training contained others of their families."}
     if best.tells_nothing:
