@@ -110,7 +110,7 @@ def _found(summary: pd.DataFrame, rows: pd.DataFrame, attacked: pd.DataFrame) ->
 
 
 def _of_gain(best: Gain) -> str:
-    among = f", the surest gain of {best.others} trainings" if best.others > 1 else ""
+    among = f", the surest of {best.others} trainings" if best.others > 1 else ""
     among += ", each under its own conditions" if among and best.of != SHARED else ""
     seen = {SEEN: " Its training contained all of these.", FAMILY: " Its training contained others of their families."}
     if best.tells_nothing:

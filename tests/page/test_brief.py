@@ -46,7 +46,7 @@ def test_the_one_whose_gain_is_surest_is_named_and_among_how_many() -> None:
     unsure = runs("transfer", [0.45, 0.7, 0.95], trained=("noise", 0.05))
     first = of(natural, sure, unsure).found[0]
     assert first.startswith("Largest gain: constant")
-    assert "the most of 2 trainings" in first
+    assert "the surest of 2 trainings" in first
 
 
 def test_an_interval_that_contains_0_is_said_to_tell_nothing() -> None:
