@@ -14,6 +14,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from robust.runs.searches import SearchFolder, Stage, front
+
 ROOT = Path(__file__).parent.parent.parent
 COMMON = ["trainer.threads=1", "evaluation.trials=2", "trainer.accelerator=cpu"]
 SLURM = ["hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"]
@@ -96,6 +98,23 @@ def test_a_job_does_a_pack_of_runs(tmp_path: Path) -> None:
     assert_same_rows(tmp_path / "slurm", tmp_path / "here", 8)
     jobs = [record["job"] for record in statuses(tmp_path / "slurm").values()]
     assert sorted(jobs.count(job) for job in set(jobs)) == [2, 3, 3]
+
+
+def test_two_jobs_share_a_search(tmp_path: Path) -> None:
+    recipes = ["technique=constant", "perturb=noise", "perturb.level=0.02,0.05,0.1,0.2", "technique.share.value=1"]
+    asked = ["sweep.search.runs=4", "sweep.search.workers=2", "sweep.search.race=false", "evaluation=natural"]
+    done = train("sweep=search", *recipes, *asked, "trainer.max_epochs=60", *COMMON, *SLURM, f"runs_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    (search,) = SearchFolder.within(tmp_path)
+    trials = search.trials()
+    assert [one.stage for one in trials] == [Stage.DONE] * 4
+    records = statuses(tmp_path)
+    assert len({records[one.run]["job"] for one in trials}) == 2
+    assert all((tmp_path / one.run / "log.txt").read_text().count("starting training") == 1 for one in trials)
+    (best,) = front(trials, ["mean"])
+    assert [name for name in records if (tmp_path / name / "rows.csv").is_file() and "natural" not in name] == [
+        best.run
+    ]
 
 
 def catch(runs: Path, name: str) -> dict[str, Any]:
