@@ -42,21 +42,20 @@ def list_spaces(products: Sequence[Mapping[str, Any]], arguments: Sequence[str],
     """What each of a sweep's products lists, and with each what the command line lists.
 
     Of a key that the sweep's products name, the command line's values select: products without it, and other values,
-    fall away. Raises ValueError if nothing is left.
+    fall away. Raises ValueError for a value that selects nothing.
     """
     named = {key for one in products for key in one}
     selecting = [one for one in arguments if one.partition("=")[0] in named]
     further = [_dimension(one) for one in parse([one for one in arguments if one not in selecting])]
     own = [[_dimension(one) for one in parse([f"{key}={value}" for key, value in one.items()])] for one in products]
     for argument in selecting:
-        wanted = {_as_value(value) for value in _listed(*map(_dimension, parse([argument])))}
-        key = argument.partition("=")[0]
-        kept = [left for space in own if (left := _select(space, key, wanted))]
-        if not kept:
-            values = [value for space in own for one in space if _key(one) == key for value in _listed(one)]
-            known = ",".join(dict.fromkeys(one.partition("=")[2] for one in values))
-            raise ValueError(f"`{argument}` selects no run of this sweep; it has {key}={known}.")
-        own = kept
+        key, asked = argument.partition("=")[0], _listed(*map(_dimension, parse([argument])))
+        known = [value for space in own for one in space if _key(one) == key for value in _listed(one)]
+        missing = [value for value in asked if _as_value(value) not in {*map(_as_value, known)}]
+        if missing:
+            values = ",".join(dict.fromkeys(one.partition("=")[2] for one in known))
+            raise ValueError(f"`{', '.join(missing)}` selects no run of this sweep; it has {key}={values}.")
+        own = [left for space in own if (left := _select(space, key, {*map(_as_value, asked)}))]
     return [[*space, *further] for space in own]
 
 

@@ -87,6 +87,8 @@ def test_of_a_key_that_the_sweep_names_the_command_line_selects() -> None:
 def test_selecting_nothing_is_an_error_that_names_what_there_is() -> None:
     with pytest.raises(ValueError, match="`perturb=noise` selects no run of this sweep; it has perturb=hot,dead,blur"):
         jobs("perturb=noise", products=PRODUCTS)
+    with pytest.raises(ValueError, match=r"`perturb\.level=3` selects no run of this sweep; it has perturb\.level="):
+        jobs("perturb.level=1,3", products=PRODUCTS)
 
 
 def titles(*arguments: str, runs_dir: Path) -> list[str]:
