@@ -44,8 +44,7 @@ def _certify(
         from robust.experiment.certify import certify_runs
         from robust.page import write_report
         from robust.report.certificates import print_certificates
-        from robust.runs import RunFolder
     counts = Counts(n0=n0, n=n, alpha=alpha, seed=seed)
     folders = certify_runs(runs, counts, sigma=sigma, keep=keep, every=every, attacks=attack)
     print_certificates(folders)
-    print("page:", write_report(folders, RunFolder(folders[0]).report if len(folders) == 1 else None))
+    print("page:", write_report(folders))

@@ -25,7 +25,7 @@ from robust.progress import progressing
 from robust.report.figures import Drawing, draw, usual_format
 from robust.report.section import Section, Table, figure_files, numbers, table_files
 from robust.report.sections import sections
-from robust.runs import collect, read_status, warnings_of
+from robust.runs import RunFolder, collect, read_status, warnings_of
 from robust.runs.settings import setting
 from robust.runs.titles import only_measured
 from robust.values.text import csv, markdown, plain
@@ -49,11 +49,12 @@ def write_report(
 ) -> Path:
     """Writes the report of these runs and returns the path of its page.
 
-    `found` is what `sections` has to say of them, where that is known. `out` is a folder; by default one beside the
-    runs, named by what they are. In it: index.html; README.md; all rows (rows.parquet); figures/, each as SVG where it
-    is lines and as PNG where it is pictures; tables/; claims.csv where published claims can be decided. The numbers of
-    figures and tables are CSV. index.html holds all of these, and can be mailed alone. `formats` are written beside:
-    svg, png, pdf of every figure, tex and md of every table. With an `exposure` all that is of the tests of that.
+    `found` is what `sections` has to say of them, where that is known. `out` is a folder; by default that of the one
+    run, or one beside the runs, named by what they are. In it: index.html; README.md; all rows (rows.parquet);
+    figures/, each as SVG where it is lines and as PNG where it is pictures; tables/; claims.csv where claims can be
+    decided. The numbers of figures and tables are CSV. index.html holds all of these, and can be mailed alone.
+    `formats` are written beside: svg, png, pdf of every figure, tex and md of every table. With an `exposure` all that
+    is of the tests of that.
     Raises ValueError for other formats, for no runs, and for a folder with a README.md or index.html of somebody
     else's, or with a link where files would go, before anything else.
     """
@@ -64,7 +65,8 @@ def write_report(
     if out is None:
         names = "\n".join(sorted(folder.name for folder in folders))
         of_some = f"-{exposure}" if exposure else ""
-        out = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}{of_some}"
+        shared = folders[0].parent / f"report-{hashlib.sha256(names.encode()).hexdigest()[:8]}{of_some}"
+        out = shared if len(folders) > 1 or exposure else RunFolder(folders[0]).report
         check_inside(out / "index.html", out.parent)
     check_place(out)
     rows = only_exposed(collect(folders), exposure)

@@ -18,7 +18,6 @@ from robust.experiment.conditions import check_used
 from robust.experiment.execute import execute
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
-from robust.files.places import check_inside
 from robust.runs import (
     ClaimedError,
     State,
@@ -159,10 +158,7 @@ def finish(runs: Sequence[Experiment]) -> None:
         print_results(rows, measured)
         print_attacks(measured)
         found = sections(measured, rows)
-        place = runs[0].files.report if len(runs) == 1 else None
-        if place:
-            check_inside(place / "any", runs[0].folder)
-        page = write_report(measured, place, found)
+        page = write_report(measured, found=found)
         if len(runs) > 1:
             said = brief(rows, measured).table()
             _track_report(runs[0].config, found, said, page, measured)
