@@ -29,7 +29,7 @@ class Progress:
         self._bar.update(count)
         self._done += count
         now = time.monotonic()
-        if self._says and now - self._said > self._every_s and self._done < self._total:
+        if self._says and now - self._said > self._every_s and self._before < self._done < self._total:
             left = (now - self._begun) / (self._done - self._before) * (self._total - self._done)
             done = f"{self._done:,} of {self._total:,} {self._unit}s"
             sys.stderr.write(f"{self._title}: {done}, {duration(left)} left\n")

@@ -7,8 +7,8 @@ from robust.progress import Progress
 
 def test_where_there_is_no_terminal_a_line_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress("testing mine", 3000, "image", every_s=0) as progress:
-        for _ in range(3):
-            progress.add(1000)
+        for count in (0, 1000, 1000, 1000):
+            progress.add(count)
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("testing mine: 1,000 of 3,000 images, about ")
     assert second.endswith(" left")

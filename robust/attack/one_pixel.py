@@ -60,14 +60,13 @@ def one_pixel(
     def draw(generation: int) -> ImageRandom:
         return ImageRandom(key("one pixel", seed, generation), known[search.rows].to(search.device))
 
-    done = 0
+    left = len(images)
     with Progress(title, len(images), "image") as progress, torch.inference_mode():
         search.look()
         search.begin(_first(draw(0), population, pixels, images.shape[1]))
         for generation in range(1, generations + 1):
-            progress.add(len(images) - len(search.rows) - done)
-            done = len(images) - len(search.rows)
-            if not len(search.rows):
+            progress.add(left - len(search.rows))
+            if not (left := len(search.rows)):
                 break
             search.breed(_children(search.candidates, search.unfitness, draw(generation), strategy))
         search.give_up()
