@@ -1,6 +1,6 @@
 """`python -m benchmarks.scaling`: what thousands of finished runs cost `plan=true`, `collect` and `report`, in seconds
-of processors and in memory, and what a process holds that makes 200; writes results/bench/scaling/. The thousands are
-copies of ten that are trained, under their own names."""
+of processors and in memory, and the memory of a process that makes 200; writes results/bench/scaling/. The thousands
+are copies of ten trained runs, under their own names."""
 
 import argparse
 import json
@@ -38,7 +38,7 @@ subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(used.ru_utime + used.ru_stime, used.ru_maxrss)
 """
-_MADE, _EVERY = 200, 20  # runs of one process, and after how many it is looked at
+_MADE, _EVERY = 200, 20  # runs of one process, and of one line of the table
 
 
 def main() -> None:
@@ -107,8 +107,8 @@ def copy_runs(planned: Sequence[Experiment], models: dict[tuple[str, int], Path]
 
 
 def _measured(words: Sequence[str]) -> dict[str, float]:
-    """Seconds of processors, seconds on the clock, and the most memory of a command; of a process of its own, started
-    by a small one: of one that this process started, the system counts this one's memory too."""
+    """CPU seconds, seconds on the clock and peak memory of a command, started by a small process: the peak of one that
+    this process starts would be at least its own."""
     command = [sys.executable, "-c", _METER, sys.executable, "-m", "robust", *words]
     start = time.perf_counter()
     told = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, check=True).stdout.split()
@@ -117,9 +117,8 @@ def _measured(words: Sequence[str]) -> dict[str, float]:
 
 
 def held(runs_dir: Path) -> pd.DataFrame:
-    """What a process that makes 200 runs holds while it makes each twenty of them but the first: `runs`, up to which,
-    `bytes` of memory and `descriptors`, the least that was seen of each (what is open for a moment is none that
-    stays)."""
+    """The memory of a process that makes 200 runs, a line for each twenty of them but the first: `runs`, up to which;
+    `bytes` of memory and open file `descriptors`, the least seen of each, since some are held only for a moment."""
     shutil.rmtree(runs_dir, ignore_errors=True)
     words = ["train", "-m", "technique=natural", f"seed=range(0,{_MADE})", "trainer.max_epochs=1", "evaluation=natural"]
     command = [sys.executable, "-m", "robust", *words, f"runs_dir={runs_dir}"]
@@ -142,9 +141,8 @@ def write_page(table: pd.DataFrame, made: pd.DataFrame, out: Path) -> None:
         "# Thousands of runs",
         "",
         f"`python -m benchmarks.scaling FOLDER` on {os.cpu_count()} CPU cores, commit {git_commit() or 'unknown'}. "
-        "CPU seconds are those of processors, start and imports (5 to 6 s) among them: what the command takes where "
-        "nothing else runs. The clock is that of a machine that may do other work. Memory: the most at once. Each run "
-        "has 34 rows; five seeds are of one kind.",
+        "CPU seconds include start and imports (5 to 6 s): what the command takes where nothing else runs. The clock "
+        "is that of a machine that may do other work. Memory is the peak. Each run has 34 rows, each kind five seeds.",
         "",
         "![Seconds and memory against the number of runs; dashed: 60 s and 4 GB](scaling.svg)",
         "",
@@ -157,9 +155,9 @@ def write_page(table: pd.DataFrame, made: pd.DataFrame, out: Path) -> None:
         ),
         "",
         f"A process that makes {_MADE} runs, one after the other, holds {made['bytes'].iloc[0] / 1e6:,.0f} MB of "
-        f"memory and {made['descriptors'].iloc[0]} descriptors while it makes the second {_EVERY} of them, "
-        f"{made['bytes'].iloc[-1] / 1e6:,.0f} MB and {made['descriptors'].iloc[-1]} while it makes the last "
-        "(the least that was seen; one_process.csv).",
+        f"memory and {made['descriptors'].iloc[0]} file descriptors during the second {_EVERY} of them, "
+        f"{made['bytes'].iloc[-1] / 1e6:,.0f} MB and {made['descriptors'].iloc[-1]} during the last "
+        "(the least seen; one_process.csv).",
     ]
     atomic_write(out / "README.md", "\n".join(lines) + "\n")
     atomic_write(out / "scaling.csv", table.to_csv(index=False, float_format="%.4g"))

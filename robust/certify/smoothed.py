@@ -16,8 +16,8 @@ from robust.perturb import ImageRandom, MixedPixels, key
 
 class Smoothed(Around):
     """A smoothed classifier with a gradient: the logarithm of the mean probabilities that a `network` gives so many
-    `copies` of each image, always the same ones by the `seed`. Takes images in [0, 1], shape (batch,
-    channels, height, width); returns shape (batch, classes)."""
+    `copies` of each image, the same ones at each call, by the `seed`. Takes images in [0, 1], shape (batch, channels,
+    height, width); returns shape (batch, classes)."""
 
     def __init__(self, *, network: nn.Module, smoothing: Smoothing, copies: int = 32, seed: int = 0):
         super().__init__(network)

@@ -27,9 +27,6 @@ class Gaussian(GaussianNoise):
     bounded = False
     certificate = "gaussian"
 
-    def apply_transform(self, images: Tensor, *, noise: Tensor) -> Tensor:
-        return torch.add(images, noise.to(images.dtype), alpha=self.std)
-
     def certified(self, least: float, pixels: int) -> float:
         """Within which Euclidean distance no image is given another class, where at least this share of all copies has
         the class; NaN where that is no majority. Of images in [0, 1], of so many `pixels`."""

@@ -91,7 +91,7 @@ def exposure_columns(
     tests = summary.drop_duplicates([*by, *_TEST])
     tests = tests.assign(test_level=tests["test_level"].astype(float).round(_DIGITS))
     found = tests.merge(pd.DataFrame(members, columns=["suite", *_TEST]), on=_TEST)
-    found["exposure"] = found["exposure"].astype(object)  # whose thousands of groups are counted far faster
+    found["exposure"] = found["exposure"].astype(object)  # thousands of groups of categories take far longer
     of_suites = found.groupby([*by, "suite"], sort=False)["exposure"].agg(_of_suite).unstack()
     words = own.assign(exposure=own["exposure"].replace({FAR: "", UNKNOWN: ""}))
     of_conditions = words.groupby([*by, "condition"], sort=False)["exposure"].first().unstack()
@@ -109,10 +109,8 @@ def exposures_by_test(summary: pd.DataFrame, lines: pd.DataFrame, by: Sequence[s
 
 
 def _of_suite(exposures: pd.Series) -> str:
-    first = exposures.iloc[0]
-    return (
-        first if first in (SEEN, FAMILY) and exposures.tolist().count(first) == len(exposures) else in_words(exposures)
-    )
+    words = set(exposures.tolist())
+    return words.pop() if words in ({SEEN}, {FAMILY}) else in_words(exposures)
 
 
 def in_words(exposures: pd.Series) -> str:

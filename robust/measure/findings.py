@@ -24,7 +24,7 @@ _AMONG = 200  # images
 _OF_A_CLASS = 10  # images at least, where there are more classes than that leaves room for
 _MARGIN = 0.1  # by which accuracy must rise
 _FEWER = 1 / 3  # of the errors that must go: a network that has learnt little gains from more contrast, too
-_PLAINER = 0.05  # of the images by which another order of classes must be righter than other images: it fits more
+_FREER = 0.05  # accuracy that another order of classes needs more than other images do: it fits more by chance
 _SIGNIFICANT = 0.01  # the p-value, times the number of hypotheses
 _OF_CLASSES = 0.02  # the p-value that as many classes gain as lose
 _MOST = 3  # faults that one network has
@@ -136,7 +136,7 @@ def _search(model: nn.Module, images: ImageSet, given: Tensor, batch_size: int) 
         else:
             return
         best, predicted = max(
-            better, key=lambda one: (one[1] == labels).double().mean().item() - _PLAINER * (one[0] is None)
+            better, key=lambda one: (one[1] == labels).double().mean().item() - _FREER * (one[0] is None)
         )
         yield _finding(best, labels, given, predicted, images.classes)
         known |= {"classes"} if best is None else set(best.kind.split(" and "))

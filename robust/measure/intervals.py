@@ -31,8 +31,7 @@ def mean_share(shares: np.ndarray) -> tuple[float, float, float]:
 
 
 def clopper_pearson_low(count: int, n: int, alpha: float) -> float:
-    """The exact lower confidence limit of a share of which n draws gave `count`: above it with a probability of at most
-    `alpha`."""
+    """The exact one-sided lower confidence limit, at level 1 - `alpha`, of a share of which n draws gave `count`."""
     from scipy.special import betaincinv
 
     return float(betaincinv(count, n - count + 1, alpha)) if count else 0.0

@@ -8,7 +8,7 @@ from robust.models.around import Around
 
 #: what an ablated pixel shows: less than any value of an image, so that it is told from a black one
 ABLATED = -1.0
-_BELOW = -1.5  # of x - 1: of an ablated pixel less, of any other more
+_BELOW = -1.5  # x - 1 is less for an ablated pixel, more for any other
 
 
 class Ablated(Around):

@@ -153,7 +153,7 @@ class ImageRandom:
 
     def quick_normal(self, *shape: int) -> Tensor:
         """The same in less than half the time, of 16 random bits each: values of a table, two and two turned by 45
-        degrees, which keeps them independent. Beyond 5 they are rarer than they should be, and none is beyond 6.2."""
+        degrees, which keeps them independent. Values beyond 5 are too rare, and none is beyond 6.2."""
         size = math.prod(shape)
         pairs = (size + 1) // 2
         table = _sixteen_bits(self.device)
@@ -205,6 +205,6 @@ class ImageRandom:
 @functools.lru_cache(maxsize=4)
 @torch.inference_mode(mode=False)
 def _sixteen_bits(device: torch.device) -> Tensor:
-    """The means of a normal variable of variance 1/2 in 2**16 ranges that are as likely, float32."""
+    """The medians of 2**16 equally likely ranges of a normal variable, scaled to a variance of 1/2: float32."""
     values = torch.special.ndtri((torch.arange(2**16, dtype=torch.float64) + 0.5) / 2**16)
     return (values / values.square().mean().mul(2).sqrt()).to(device, torch.float32)

@@ -109,4 +109,5 @@ class GaussianNoise(Perturbation):
         return {"noise": random.normal(*shape)}
 
     def apply_transform(self, images: Tensor, *, noise: Tensor) -> Tensor:
-        return torch.add(images, noise.to(images.dtype), alpha=self.std).clamp_(0, 1)
+        noisy = torch.add(images, noise.to(images.dtype), alpha=self.std)
+        return noisy.clamp_(0, 1) if self.bounded else noisy

@@ -76,9 +76,9 @@ class Unsharp(Restoration):
 
 
 class Jpeg(Restoration):
-    """Stores images as JPEG of a `quality` from 1 to 100, and reads them again: against noise and
-    adversarial changes. Images of neither one nor three channels are stored channel by channel. Its gradient is that of
-    leaving images as they are, since what is stored are whole numbers. Raises ValueError for another quality."""
+    """Stores images as JPEG of a `quality` from 1 to 100, and reads them again: against noise and adversarial changes.
+    Images of neither one nor three channels are stored channel by channel. Its gradient is that of leaving images as
+    they are, since what is stored are whole numbers. Raises ValueError for another quality."""
 
     differentiable = False
 

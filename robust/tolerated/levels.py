@@ -100,8 +100,9 @@ def levels_of(
     weights, wanted = _resampling(resamples), _wanted((), target, share)
     lines = []
     for name, tests in by_perturbation(predictions).items():
-        accuracy, natural = wanted(before := float(tests.natural.mean())), f"On natural images it has {before:.1%}."
-        check("target", round(accuracy, 4), f"above that of a guess, {tests.guess:g}", accuracy > tests.guess, natural)
+        natural = float(tests.natural.mean())
+        accuracy, advice = wanted(natural), f"On natural images it has {natural:.1%}."
+        check("target", round(accuracy, 4), f"above that of a guess, {tests.guess:g}", accuracy > tests.guess, advice)
         of_one = _Of(accuracy, _tolerated(name, tests, accuracy, weights), None, tests)
         lines.append({"perturbation": name, **_line([of_one])})
     return pd.DataFrame(lines, columns=["perturbation", *_OF_ONE])
@@ -192,14 +193,13 @@ def _detection(name: str, tests: Tests, limit: float) -> tuple[float, float]:
 
 def _tolerated(name: str, tests: Tests, target: float, weights: _Weights) -> _Found:
     more_is_worse = name.partition("@")[0] not in LESS_IS_WORSE
-    chosen = weights(tests.correct.shape[1])
     return tolerated(
         tests.levels,
         tests.correct,
         tests.natural,
         target,
         guess=tests.guess,
-        weights=chosen,
+        weights=weights(tests.correct.shape[1]),
         more_is_worse=more_is_worse,
     )
 

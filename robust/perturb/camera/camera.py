@@ -172,7 +172,7 @@ class Camera(Perturbation):
         }
         sizes = {name: size for name, size in wanted.items() if size}
         drawn: dict[str, Tensor] = {}
-        if sizes:  # one draw for all: of few numbers it is as slow as of many
+        if sizes:  # one draw for all three: one of few numbers takes as long as one of many
             values = random.quick_normal(sum(sizes.values())).split(list(sizes.values()), dim=1)
             drawn = dict(zip(sizes, values, strict=True))
         if "noise" in drawn:

@@ -8,8 +8,6 @@ from robust.perturb.base import Perturbation
 from robust.perturb.corruptions.severity import check_severity, constants
 from robust.perturb.random import ImageRandom
 
-#: `values_at_a_time` of those that take many small steps
-MANY = 1 << 19
 _GREY = (0.299, 0.587, 0.114)  # of red, green and blue, in how bright a pixel is
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from robust.perturb.corruptions.blur import motion_blur, zoom_matrix
-from robust.perturb.corruptions.corruption import MANY, Corruption, brightness_of
+from robust.perturb.corruptions.corruption import Corruption, brightness_of
 from robust.perturb.filters import filtered
 from robust.perturb.random import ImageRandom
 
@@ -18,7 +18,7 @@ class Snow(Corruption):
     """Makes a picture paler and lets flakes fall over it, in two directions: `snow`."""
 
     name = "snow"
-    values_at_a_time = MANY
+    values_at_a_time = 1 << 19  # it takes many small steps
 
     def draw(self, random: ImageRandom, shape: tuple[int, int, int], *constants: float) -> dict[str, Tensor]:
         return {"field": random.normal(*shape[1:]), "angle": random.uniform() * 90 - 135}
