@@ -110,6 +110,7 @@ def test_the_command_certifies_what_was_trained_for_it_and_says_what_it_costs(
     assert "images x 60 passes, about" in done.stderr
     assert "certified accuracy, %, by Euclidean distance" in done.stdout
     assert "certified accuracy, %, by number of faulty pixels" in done.stdout
+    assert "Certificates" in Path(done.stdout.rpartition("page: ")[2].strip()).read_text()
     assert not (run_of(runs, "natural").path / CERTIFICATES).exists()
     section = certificates_section(find_runs([runs]))
     assert set(section.drawings) == set(section.tables) == {"certified-gaussian", "certified-ablation"}
