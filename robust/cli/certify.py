@@ -1,7 +1,7 @@
 """The command on what is certain of finished runs: `robust certify`."""
 
 from robust.cli.command import argument, command, to_numbers
-from robust.errors import loading
+from robust.errors import loading, started
 
 
 @command(
@@ -47,4 +47,5 @@ def _certify(
     counts = Counts(n0=n0, n=n, alpha=alpha, seed=seed)
     folders = certify_runs(runs, counts, sigma=sigma, keep=keep, every=every, attacks=attack)
     print_certificates(folders)
-    print("page:", write_report(folders))
+    with started():
+        print("page:", write_report(folders))

@@ -74,7 +74,7 @@ def _network(run: Experiment) -> nn.Module:
 def _pictures(folder: Path, *, least: int) -> list[str]:
     """The pictures' paths, in the order of their names."""
     files = [one.path for group in list_part(folder, expected="Expected pictures").classes.values() for one in group]
-    advice = "Give more, or judge fewer together: --window 20 takes ten."
+    advice = "Give more, or a smaller window: --window 20 needs ten."
     check("FOLDER", f"{len(files)} in {folder}", f"at least {least} pictures", len(files) >= least, advice)
     return sorted(files, key=lambda path: (Path(path).name, path))
 

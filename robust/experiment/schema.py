@@ -159,7 +159,7 @@ def _arguments(node: Mapping[str, Any], path: str) -> Callable[[str], Rule | Non
     """The rule for each argument of what a node has called; None for what it does not take."""
     general, target = _general(path), node["_target_"]
     known: dict[str, inspect.Parameter] = {}
-    complete = False  # of no attack a sweep may say how it would be made
+    complete = False  # without an attack any are taken: a sweep may say how it attacks
     if general not in ("attack", "attack.several.*") or target is not None:
         known, complete = _parameters(f"{path}._target_", target)
         _check_kind(f"{path}._target_", target, _KINDS.get(general, (object,)))

@@ -180,7 +180,7 @@ def _table(place: str, table: Table, places: dict[str, str], formats: Sequence[s
 
 def _is_word(cells: pd.Series) -> bool:
     """Whether most of the cells that hold something begin with no number: they begin at the left."""
-    return not cells[cells != ""].astype(str).str.match(r"[-+≥≤]?\s?\d").mean() >= 0.5
+    return not cells[cells != ""].str.match(r"[-+≥≤]?\s?\d").mean() >= 0.5
 
 
 def _attached(text: str) -> str:

@@ -24,11 +24,10 @@ _UNITS = {"gaussian": "Euclidean distance", "ablation": "number of faulty pixels
 _COLUMNS = 7  # sizes that a table shows
 _STEP = 0.05  # between distances that a figure shows
 _NOTE = (
-    "Certified accuracy, %, by {unit}: the share of the images whose class is right and certified so far, with "
+    "Certified accuracy, %, by {unit}: the share of the images whose class is right and certified up to it, with "
     "95 % intervals over images (Wilson) for one seed, over seeds (Student) for several. A certificate is wrong with a "
-    "probability of at most alpha, for each image. Abstained: no class has surely more than half of the copies. After "
-    "attacks, in brackets: the share of the images that were attacked that is right when the smoothed classifier is "
-    "attacked so far."
+    "probability of at most alpha, for each image. Abstained: no class has surely more than half of the copies. In "
+    "brackets: of the images that were attacked, the share that is still right after an attack of that size."
 )
 
 
@@ -52,34 +51,43 @@ def print_certificates(folders: Sequence[Path]) -> None:
 def certified_accuracy(folders: Sequence[Path]) -> pd.DataFrame:
     """A line for each kind of run, way of certifying and size of what is certified: title, data, model, how it was
     certified (certificate, level, n0, n, alpha, seed), seeds, images, abstained; size, a distance or a number of
-    pixels; certified, low and high; and where images were attacked so far attacked, the share of these that stands,
-    and broken, how many of these were certified and fell; fractions and numbers, means over seeds."""
+    pixels; certified, low and high; and where images were attacked at that size attacked, the share of these that
+    stands, and broken, how many of these were certified and fell; fractions and numbers, means over seeds."""
     found = {one: read for one in folders if (read := read_certificates(RunFolder(one))) is not None}
     if not found:
         return pd.DataFrame(columns=["certificate"])
     rows = pd.concat([RunFolder(one).read_rows().head(1) for one in found], ignore_index=True)
     about = rows.assign(title=run_titles(rows, kind_folders(found, rows)))[["title", "data", "model", "kind"]]
+    attacked = [read_certificates(RunFolder(one), ATTACKED) for one in found]
+    sizes = _sizes(pd.concat(found.values()), [one for one in attacked if one is not None])
     lines = []
-    for (folder, certified), run in zip(found.items(), about.to_dict("records"), strict=True):
-        after = read_certificates(RunFolder(folder), ATTACKED)
+    for certified, after, run in zip(found.values(), attacked, about.to_dict("records"), strict=True):
         for key, group in certified.groupby(SETTINGS, sort=False):
             said = {**run, **dict(zip(SETTINGS, key, strict=True))}
             mine = None if after is None else after[(after[SETTINGS] == list(key)).all(axis=1)]
-            lines += [{**said, **line} for line in _at_sizes(group, mine)]
+            lines += [{**said, **line} for line in _at_sizes(group, mine, sizes[key])]
     return _over_seeds(pd.DataFrame(lines))
 
 
-def _at_sizes(certified: pd.DataFrame, attacked: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """Of the images of one run, at each size of the grid, and at which they were attacked."""
+def _sizes(certified: pd.DataFrame, attacked: Sequence[pd.DataFrame]) -> dict[Any, list[float]]:
+    """The sizes for each way of certifying, the same for all seeds: a grid up to the largest radius, and the sizes of
+    attacks on such copies."""
+    found = {}
+    for key, some in certified.groupby(SETTINGS, sort=False):
+        step = 1 if key[0] == "ablation" else _STEP
+        grid = np.round(step * np.arange(int(some["radius"].fillna(0).max() / step) + 2), 4)
+        found[key] = sorted({*grid, *(size for one in attacked for size in one["size"][one["certificate"] == key[0]])})
+    return found
+
+
+def _at_sizes(certified: pd.DataFrame, attacked: pd.DataFrame | None, sizes: Sequence[float]) -> list[dict[str, Any]]:
+    """Of the images of one run, at each of these sizes."""
     certified = certified.set_index("image")
     right = certified["radius"].where(certified["predicted"] == certified["label"])
     after = {} if attacked is None else {size: one.set_index("image") for size, one in attacked.groupby("size")}
-    most = np.nanmax([*right, *after, 0])
-    step = 1 if certified["certificate"].iloc[0] == "ablation" else _STEP
-    grid = np.round(step * np.arange(int(most / step) + 2), 4)
     about = {"images": len(right), "abstained": float(certified["radius"].isna().mean())}
     lines = []
-    for size in sorted({*grid, *after}):
+    for size in sizes:
         known = {"attacked": np.nan, "broken": np.nan}
         if size in after:
             stands = after[size]["stands"]

@@ -84,10 +84,8 @@ class SearchFolder:
 
     def settings(self) -> dict[str, Any]:
         """What it looks for: `objective`, some of ACCURACIES; `minutes`, `joules`, `runs` and `race` as they were
-        asked for;
-        `size`, how many recipes there are, or null; `spaces`, products of what they are chosen from, and
-        `among`, these in words; `around`, what the
-        command says besides, for each of these."""
+        asked for; `size`, how many recipes there are, or null; `spaces`, products of what they are chosen from, and
+        `among`, these in words; `around`, what the command says besides, for each of these."""
         return read_json(self.path / _SETTINGS, {"objective": list, "spaces": list, "around": list})
 
     def write_settings(self, settings: dict[str, Any]) -> None:

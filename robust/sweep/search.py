@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +17,9 @@ from robust.runs import Config, code_version
 from robust.runs.identity import counts
 from robust.runs.searches import SearchFolder, front
 from robust.sweep.jobs import Dimension, Interval, Space, points
-from robust.sweep.local import workers_of
+from robust.sweep.local import gpus_for, workers_of
 from robust.sweep.plan import plan
-from robust.sweep.pool import visible_gpus
-from robust.sweep.suggest import is_choice
+from robust.sweep.suggest import is_choice, telling
 from robust.sweep.sweeper import sweep
 from robust.sweep.tries import AT, validation_conditions
 from robust.sweep.tune import MOST
@@ -47,14 +47,16 @@ def search(
     objective = [settings.objective] if isinstance(settings.objective, str) else settings.objective
     size = None if any(isinstance(one, Interval) for space in spaces for one in space) else len(jobs)
     about = {**settings.plain(), "objective": objective, "size": size, "spaces": weighing, "around": around}
-    about["among"] = [_choices(one, weighing) for one in weighing]
+    about["among"] = [
+        " ".join(map(_listed, itertools.compress(*one))) for one in zip(weighing, telling(weighing), strict=True)
+    ]
     files = SearchFolder.named(Path(config.runs_dir), _digest([weighing, settings.without(_CHANGES)]))
     _say(about, files)
     if config.plan:
         return
     files.write_settings(about)
-    each = max(1, len(visible_gpus()))
-    workers = settings.workers or (MOST if config.pack == "auto" else workers_of(config.pack) * each)
+    devices = max(1, len(gpus_for(jobs[:1])))
+    workers = settings.workers or (MOST if config.pack == "auto" else workers_of(config.pack) * devices)
     while True:
         if failed := list(filter(None, launch([[*jobs[0], f"{AT}{files.path.name}"]] * workers))):
             raise FailedError(*dict.fromkeys(failed))
@@ -69,13 +71,11 @@ def search(
     sweep([[*one.job, *around[one.space]] for one in best], launch, elsewhere=elsewhere)
 
 
-def _choices(space: Space, spaces: Sequence[Space]) -> str:
-    """What is chosen from, as the command line lists it, and what not all of the products say."""
-    return " ".join(
-        str(one) if isinstance(one, Interval) else ",".join([one[0], *(value.partition("=")[2] for value in one[1:])])
-        for one in space
-        if is_choice(one) or not all(one in other for other in spaces)
-    )
+def _listed(dimension: Dimension) -> str:
+    """A dimension as the command line has it."""
+    if isinstance(dimension, Interval):
+        return str(dimension)
+    return ",".join([dimension[0], *(one.partition("=")[2] for one in dimension[1:])])
 
 
 def _ends(dimension: Dimension) -> list[str]:

@@ -66,14 +66,12 @@ class Search:
         if (found := self._suggest(trials)) is None:
             return None
         space, job = found
-        return Trial(len(trials), space, job, self._recipe(space, job))
+        return Trial(len(trials), space, job, " ".join(itertools.compress(job, telling(self.spaces)[space])))
 
     def is_used(self, trials: Sequence[Trial]) -> bool:
         """Whether the trials took all the time, or energy, that there is."""
-        took = (sum(one.seconds for one in trials), sum(one.joules for one in trials))
-        return any(
-            most is not None and one >= most for one, most in zip(took, (self.seconds, self.joules), strict=True)
-        )
+        took = ((self.seconds, sum(one.seconds for one in trials)), (self.joules, sum(one.joules for one in trials)))
+        return any(most is not None and used >= most for most, used in took)
 
     def stands(self, trial: Trial, trials: Sequence[Trial]) -> bool:
         """Whether a trial is among the better half at the last rung that it came to."""
@@ -90,12 +88,6 @@ class Search:
         epoch = rungs(trial.epochs)[rung]
         places = [ACCURACIES.index(name) for name in self.objective]
         return next(([found[place] for place in places] for at, _, found in trial.measured if at == epoch), [])
-
-    def _recipe(self, space: int, job: Sequence[str]) -> str:
-        """What was chosen: also what a product says, where there are several."""
-        chosen = zip(self.spaces[space], job, strict=True)
-        shared = [one for one in self.spaces[0] if all(one in other for other in self.spaces)]
-        return " ".join(one for dimension, one in chosen if is_choice(dimension) or dimension not in shared)
 
     def _suggest(self, trials: Sequence[Trial]) -> tuple[int, list[str]] | None:
         """A recipe that was not tried, and the product that it is of; None where all were. Where the one suggested was
@@ -167,3 +159,8 @@ def rungs(epochs: int) -> list[int]:
 def is_choice(dimension: Dimension) -> bool:
     """Whether there is something to choose."""
     return isinstance(dimension, Interval) or len(dimension) > 1
+
+
+def telling(spaces: Sequence[Space]) -> list[list[bool]]:
+    """Of each product which dimensions tell its recipes: those with a choice, and those that another product lacks."""
+    return [[is_choice(one) or not all(one in other for other in spaces) for one in space] for space in spaces]

@@ -84,7 +84,6 @@ def test_what_was_stopped_goes_on_as_if_nothing_had_been(runs: Path, monkeypatch
 
     add = certify.add_certificates
     monkeypatch.setattr(certify, "_MOST", 100)
-    monkeypatch.setattr("robust.measure.parts.time.monotonic", iter(range(10**6)).__next__)
     monkeypatch.setattr(certify, "_LONGEST_S", 1e9)
     with monkeypatch.context() as patched:
         patched.setattr(certify, "add_certificates", stop)
@@ -111,6 +110,7 @@ def test_the_command_certifies_what_was_trained_for_it_and_says_what_it_costs(
     assert "images x 60 passes, about" in done.stderr
     assert "certified accuracy, %, by Euclidean distance" in done.stdout
     assert "certified accuracy, %, by number of faulty pixels" in done.stdout
+    assert "Certificates" in Path(done.stdout.rpartition("page: ")[2].strip()).read_text()
     assert not (run_of(runs, "natural").path / CERTIFICATES).exists()
     section = certificates_section(find_runs([runs]))
     assert set(section.drawings) == set(section.tables) == {"certified-gaussian", "certified-ablation"}
