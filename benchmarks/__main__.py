@@ -26,6 +26,7 @@ from benchmarks.tolerating import bench_tolerating
 from benchmarks.training import bench_resnet, bench_testing, bench_training, mnist_is_there
 from robust.errors import run_command
 from robust.files import atomic_write
+from robust.models.cpu import keep_memory
 from robust.runs import git_commit
 
 _OUT = Path(__file__).parent.parent / "results" / "bench"
@@ -57,6 +58,7 @@ def main() -> None:
     chosen = parser.parse_args().sections or list(_SECTIONS)
     if unknown := set(chosen) - set(_SECTIONS):
         parser.error(f"there is no section {', '.join(sorted(unknown))}; there are {', '.join(_SECTIONS)}")
+    keep_memory()  # as a run does
     results = []
     for name in chosen:
         if name in _MNIST and not mnist_is_there():

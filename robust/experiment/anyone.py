@@ -21,6 +21,7 @@ from robust.experiment.tolerance import USUAL, under
 from robust.experiment.validate import check_values
 from robust.measure import Condition, Measurement, measure
 from robust.models import OutputError, ask, device_of, evaluating
+from robust.models.cpu import keep_memory
 from robust.runs import Identity
 from robust.runs.config import Config
 from robust.runs.tables import complete_rows
@@ -119,6 +120,7 @@ def _measured(
         for finding in find_faults(model, images, batch_size=min(settings.batch_size, 100)):
             notify(str(finding))
     name = name or type(model).__name__
+    keep_memory()
     measured = measure(
         model,
         images,

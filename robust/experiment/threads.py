@@ -1,4 +1,4 @@
-"""How many threads of the CPU a run computes with."""
+"""How a run computes on a CPU: with how many threads, and what becomes of memory that it frees."""
 
 import contextlib
 import math
@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from robust.experiment.experiment import Experiment
 from robust.learn import on_gpu
+from robust.models.cpu import keep_memory
 
 AUTO = (None, "auto")
 # Multiply-adds of a batch's way forward from which a second thread is worth it: with 3 million it saves no time of the
@@ -20,7 +21,8 @@ _WORTH = 10e6
 def computing(run: Experiment) -> Iterator[None]:
     """Computes with the run's number of threads for the while: `trainer.threads`, or with `auto` one where a training
     step is so little work that threads would mostly wait for one another, else as many as torch takes. The same number
-    tests and attacks it."""
+    tests and attacks it. Memory that is freed is kept from then on."""
+    keep_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(_threads(run, before))
     try:

@@ -1,10 +1,13 @@
 """What a fast path for CPUs computes is what PyTorch computes."""
 
+import platform
+import resource
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from robust.models.cpu import ImageGradient, LocalResponseNorm, max_pool, multiply_small_maps, using
+from robust.models.cpu import ImageGradient, LocalResponseNorm, keep_memory, max_pool, multiply_small_maps, using
 
 
 def _results(convolution: nn.Module, maps: Tensor) -> list[Tensor]:
@@ -23,6 +26,17 @@ def _is_taken(module: nn.Module, images: Tensor) -> bool:
     usual = module(images).grad_fn
     with using():
         return type(module(images).grad_fn) is not type(usual)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="without glibc memory is kept as its library does")
+def test_memory_that_is_freed_is_not_asked_for_again() -> None:
+    keep_memory()
+    faults = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.zeros(1 << 24).add_(1)  # 64 MB, soon freed
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    assert min(faults) < (1 << 26) / resource.getpagesize() / 100  # the first are new pages
 
 
 def test_a_path_that_there_is_not_is_refused() -> None:
