@@ -60,7 +60,7 @@ def bench_certifying() -> Iterator[Result]:
 
 
 def _certify(model: nn.Module, images: ImageSet, smoothing: Smoothing) -> None:
-    for _ in measure_certificates(model, images, smoothing, Counts(n0=_N0, n=_N), batch_size=_BATCH):
+    for _ in measure_certificates(model, images, smoothing, Counts(n0=_N0, n=_N)):
         pass
 
 

@@ -54,7 +54,7 @@ def votes(
     copies: range,
     apart: int | None = None,
     seed: int = 0,
-    batch_size: int = 500,
+    batch_size: int | None = None,
 ) -> Tensor:
     """How many of these `copies` of each image, in [0, 1], shape (n, channels, height, width), a model gives each
     class: int64 of shape (n, classes). With `apart`, shape (2, n, classes): of the first so many, and of the others.
@@ -62,11 +62,13 @@ def votes(
     A copy is keyed by (seed, its number, the image's place, int64 of shape (n,)). All draws are made once for all of
     these images, and shifted for each by an offset of its own: over values, or pixels, that are drawn alike. So the
     copies of an image are as independent as if they had been drawn for it alone, while what is drawn costs next to
-    nothing; the copies of two images are not independent of one another.
+    nothing; the copies of two images are not independent of one another. So many copies are looked at together as
+    `batch_size` says, by default as are fastest on a CPU.
     """
     shape = (images.shape[1], images.shape[2], images.shape[3])
     offsets = ImageRandom(key("certify", seed), places).integers(shape[0] * shape[1] * shape[2]).tolist()
     counts, parts = None, [(0, apart), (apart, len(copies))] if apart else [(0, len(copies))]
+    batch_size = batch_size or smoothing.copies_at_a_time
     for start in range(0, len(copies), batch_size):
         numbers = torch.tensor(copies[start : start + batch_size], device=images.device)
         drawn = smoothing.sample(ImageRandom(key("certify copies", seed), numbers), shape)
@@ -97,7 +99,7 @@ def measure_certificates(
     smoothing: Smoothing,
     counts: Counts = Counts(),
     *,
-    batch_size: int = 500,
+    batch_size: int | None = None,
     together: int = 500,
     title: str | None = None,
 ) -> Iterator[pd.DataFrame]:
@@ -132,12 +134,14 @@ def measure_certificates(
             progress.add(len(shown))
 
 
-def seconds_of_a_pass(model: nn.Module, images: ImageSet, smoothing: Smoothing, *, batch_size: int = 500) -> float:
+def seconds_of_a_pass(
+    model: nn.Module, images: ImageSet, smoothing: Smoothing, *, batch_size: int | None = None
+) -> float:
     """How long a copy of an image takes, measured on a few."""
-    few, copies, begun = images[:_TIMED].to(device_of(model)), range(batch_size), 0.0
+    few, copies, begun = images[:_TIMED].to(device_of(model)), range(batch_size or smoothing.copies_at_a_time), 0.0
     drawn = (model, to_float(few.images), few.places, smoothing)
     with evaluating(model), torch.inference_mode():
         for _ in range(2):  # the first is not counted
             begun = time.perf_counter()
-            votes(*drawn, copies=copies, batch_size=batch_size).cpu()  # which waits for a GPU
-    return (time.perf_counter() - begun) / batch_size / len(few)
+            votes(*drawn, copies=copies, batch_size=len(copies)).cpu()  # which waits for a GPU
+    return (time.perf_counter() - begun) / len(copies) / len(few)
