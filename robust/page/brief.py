@@ -97,15 +97,19 @@ def _tested(summary: pd.DataFrame, rows: pd.DataFrame, attacked: pd.DataFrame) -
 def _certificates(lines: pd.DataFrame) -> Iterator[str]:
     """Which certificates were made, and attacks beside them."""
     for kind, mine in lines.groupby("certificate", sort=False):
-        copies = " or ".join(f"{one:,}" for one in sorted(mine["n"].unique()))
-        levels = " or ".join(f"{one:g}" for one in sorted(mine["level"].unique()))
-        how = f"with noise {levels}" if kind == "gaussian" else f"that keep {levels} pixels"
         sizes = [f"{size:g}" for size in sorted(mine.loc[mine["attacked"].notna(), "size"].unique())]
         yield (
             f"Certificates of up to {count(mine['images'].max(), 'image')} of a model, by {UNITS[str(kind)]}: from "
-            f"{copies} copies {how}"
-            + (f"; attacks of {_named(sizes, most=12)} on what is certified." if sizes else ".")
+            f"{_copies(mine)}" + (f"; attacks of {_named(sizes, most=12)} on what is certified." if sizes else ".")
         )
+
+
+def _copies(lines: pd.DataFrame) -> str:
+    """How many copies certificates of one kind are made from, and which."""
+    n = " or ".join(f"{one:,}" for one in sorted(lines["n"].unique()))
+    levels = " or ".join(f"{one:g}" for one in sorted(lines["level"].unique()))
+    is_noise = lines["certificate"].iloc[0] == "gaussian"
+    return f"{n} copies {f'with noise {levels}' if is_noise else f'that keep {levels} pixels'}"
 
 
 def _found(summary: pd.DataFrame, rows: pd.DataFrame, attacked: pd.DataFrame) -> Iterator[str]:
@@ -174,7 +178,7 @@ def _of_certificates(lines: pd.DataFrame) -> Iterator[str]:
         left = f"; attacks of that size leave {percent(best['attacked'])} %" if pd.notna(best["attacked"]) else ""
         yield (
             f"Certified accuracy, {UNITS[str(kind)]} {best['size']:g}: {best['title']} is right and certified on "
-            f"{percent(best['certified'])} % {_ends(best)}"
+            f"{percent(best['certified'])} % {_ends(best)} by {_copies(best.to_frame().T)}"
             + (f", the best of {len(there)} there" * (len(there) > 1))
             + f"{left}."
         )
@@ -246,7 +250,7 @@ def _untested(
     tested = {name.partition("@")[0] for name in summary["test_perturbation"]}
     missing = [kind for kind, names in _KINDS.items() if not names & tested]
     smoothed = len(certified) and certified["attacked"].notna().any()
-    of_network = "attacks on the network itself (robust attack); its smoothed classifier alone was attacked"
+    of_network = "attacks on the network itself (robust attack), whose smoothed classifier alone was attacked"
     missing += [] if len(attacked) else [of_network if smoothed else "attacks (robust attack)"]
     published = any(RunFolder(folder).published.is_file() for folder in folders)
     missing += [] if published else ["published test sets (evaluation.published)"]

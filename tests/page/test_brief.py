@@ -170,6 +170,7 @@ def test_certificates_are_said_and_what_attacks_on_them_leave(tmp_path: Path, wr
     start = (
         "Certified accuracy, Euclidean distance 0.2: smoothing noise 0.25 is right and certified on 50.0 % [15.0, 85.0]"
     )
+    start += " by 1,000 copies with noise 0.25"
     assert found == f"{start}."
     assert "attacks (robust attack)" in said.untested[0]
     stands = pd.DataFrame({"image": range(4), "stands": [True, True, True, False]})
@@ -178,5 +179,6 @@ def test_certificates_are_said_and_what_attacks_on_them_leave(tmp_path: Path, wr
     assert said.tested[-1].endswith("; attacks of 0.2 on what is certified.")
     assert f"{start}; attacks of that size leave 75.0 %." in said.found
     assert (
-        "attacks on the network itself (robust attack); its smoothed classifier alone was attacked" in said.untested[0]
+        "attacks on the network itself (robust attack), whose smoothed classifier alone was attacked"
+        in said.untested[0]
     )
