@@ -26,7 +26,7 @@ _LEAST = 30  # predictions of a bin that is drawn
 _CHANGED = ["expected_calibration_error", "brier_score", "nll"]  # by temperature scaling
 _SCALED = (
     "Before and after the logits are divided by the temperature at which NLL is least on the validation images, which "
-    "are none of the tests. They are natural, and it fits NLL: ECE may rise there, and all three under perturbations. "
+    "are none of the tests. It fits NLL, of natural images: their ECE may rise, and all three under perturbations. "
     "Perturbed: the mean over the conditions, one trial of each."
 )
 _ANSWERED = 0.8  # the share of images that the table has the network answer for
