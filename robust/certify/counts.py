@@ -108,12 +108,12 @@ def measure_certificates(
     The class that most of n0 copies have is that of the smoothed classifier if more than half of all copies have it,
     which n other copies decide: `least` is the lower confidence limit of its share (Clopper and Pearson). Columns:
     those of `certificate_key`; image, its place in the data set; label; predicted, that class; count, of n; least;
-    radius, as `smoothing.certified` gives it, NaN where the classifier abstains. Images of a part share what is drawn:
-    the larger the parts, the less that costs, which changes no result. Raises ValueError for a smoothing of other
-    images.
+    radius, as `smoothing.certified` gives it, NaN where the classifier abstains; most, the radius where all n copies
+    have the class, which none exceeds. Images of a part share what is drawn: the larger the parts, the less that costs,
+    which changes no result. Raises ValueError for a smoothing of other images.
     """
     smoothing.check(images.shape)
-    n0, n = counts.n0, counts.n
+    n0, n, pixels = counts.n0, counts.n, images.shape[1] * images.shape[2]
     given = dict[str, Any](copies=range(n0 + n), apart=n0, seed=counts.seed, batch_size=batch_size)
     with evaluating(model), torch.inference_mode(), Progress(title, len(images), "image") as progress:
         for start in range(0, len(images), together):
@@ -128,7 +128,8 @@ def measure_certificates(
                 "predicted": chosen[:, 0].tolist(),
                 "count": found,
                 "least": least,
-                "radius": [smoothing.certified(one, images.shape[1] * images.shape[2]) for one in least],
+                "radius": [smoothing.certified(one, pixels) for one in least],
+                "most": smoothing.certified(clopper_pearson_low(n, n, counts.alpha), pixels),
             }
             yield pd.DataFrame({**certificate_key(smoothing, counts), **rows})
             progress.add(len(shown))

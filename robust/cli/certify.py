@@ -45,7 +45,7 @@ def _certify(
         from robust.page import write_report
         from robust.report.certificates import print_certificates
     counts = Counts(n0=n0, n=n, alpha=alpha, seed=seed)
-    folders = certify_runs(runs, counts, sigma=sigma, keep=keep, every=every, attacks=attack)
-    print_certificates(folders)
+    asked = certify_runs(runs, counts, sigma=sigma, keep=keep, every=every, attacks=attack)
+    print_certificates(asked)
     with started():
-        print("page:", write_report(folders))
+        print("page:", write_report([*asked]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -27,7 +28,7 @@ from robust.files.claiming import say
 from robust.models import Ablated
 from robust.progress import duration
 from robust.runs import claimed, find_runs
-from robust.runs.certificates import ATTACKED, CERTIFICATES, add_certificates, read_certificates
+from robust.runs.certificates import ATTACKED, CERTIFICATES, add_certificates, only_about, read_certificates
 from robust.runs.contents import if_sound
 from robust.values.numbers import is_number, is_whole
 
@@ -45,10 +46,11 @@ def certify_runs(
     keep: int | None = None,
     every: int = 1,
     attacks: Sequence[float] = (),
-) -> list[Path]:
+) -> dict[Path, dict[str, Any]]:
     """Certifies each `every`-th test image of these runs, or of those in these folders: by Gaussian copies of
     standard deviation `sigma`, by ablation to `keep` pixels, or as each was trained, and those alone that were. Then
-    attacks the same images at these sizes. Returns the folders.
+    attacks the same images at these sizes. Returns the folders, and what tells these certificates of each apart (see
+    `robust.certify.certificate_key`).
 
     Nothing is trained or tested again, and no image certified twice. Raises ValueError, before any is, for what cannot
     be certified so.
@@ -70,7 +72,7 @@ def certify_runs(
             _certify(run, model, images, smoothing, counts)
             for size in attacks:
                 _attack(run, model, images, smoothing, counts, size)
-    return [run.folder for run, _ in planned]
+    return {run.folder: certificate_key(smoothing, counts) for run, smoothing in planned}
 
 
 def _smoothing(run: Experiment, sigma: float | None, keep: int | None) -> Smoothing | None:
@@ -92,7 +94,7 @@ def _left(run: Experiment, name: str, images: ImageSet, about: dict[str, object]
     """The images of which there are no rows about this in a file."""
     if (known := if_sound(lambda: read_certificates(run.files, name))) is None:
         return images
-    made = known.loc[(known[[*about]] == pd.Series(about)).all(axis=1), "image"]
+    made = only_about(known, about)["image"]
     return images[~torch.isin(images.places, torch.tensor(made.to_numpy()))]
 
 

@@ -1,6 +1,7 @@
 """The monitor of a finished run: made on first use, kept in its folder, shown pictures."""
 
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -46,6 +47,8 @@ def monitor(run: str | Path, folder: str | Path, *, window: int = 200, settings:
     `robust.watch.measured_on`). Raises ValueError or FileNotFoundError for a run or pictures that cannot be looked at.
     """
     check("window", window, "at least 20 pictures", window >= 20)
+    advice = "A monitor is made of the images that a run was tested on."
+    check("run", type(run).__name__, "the path of a finished run's folder", isinstance(run, str | os.PathLike), advice)
     folders = find_runs([run], measured=False)
     check("RUN", f"{len(folders)} runs in {run}", "the folder of one run", len(folders) == 1)
     opened = with_levels([_BETWEEN, *settings])(folders[0])

@@ -12,11 +12,14 @@ from robust.measure.claims import FEWEST_SEEDS
 from robust.measure.exposure import FAMILY, SEEN, knows_exposure
 from robust.measure.intervals import student, wilson
 from robust.measure.summary import perturbed_accuracy
-from robust.page.gains import KIND, ON_NATURAL, SHARED, Gain, count, gains
+from robust.page.gains import KIND, ON_NATURAL, SHARED, Gain, gains
 from robust.report.attacks import attacks_table
+from robust.report.certificates import UNITS, certified_accuracy
+from robust.report.search import search_findings
 from robust.report.tables import over_seeds, percent, summary_table
 from robust.runs import RunFolder
 from robust.runs.titles import only_measured
+from robust.values.text import count
 
 _FINDINGS = 3
 _MOST_NAMED = 4  # names that a sentence lists
@@ -48,11 +51,14 @@ class Brief:
 
 def brief(rows: pd.DataFrame, folders: Sequence[Path]) -> Brief:
     """The first sentences of a page, from the rows of its runs. An interval that contains 0 is said to tell nothing;
-    of which training is best, the one whose gain is largest at the lower end of its interval is named."""
+    of which training is best, the one whose gain is largest at the lower end of its interval is named. What a search
+    and certificates came to is said besides."""
     summary = summary_table(rows, folders)
-    attacked = attacks_table(folders)
+    attacked, certified = attacks_table(folders), certified_accuracy(folders)
+    tested = [*_tested(summary, rows, attacked), *_certificates(certified)]
     found = [*_found(summary, rows, attacked)][:_FINDINGS]
-    return Brief(_tested(summary, rows, attacked), found, [*_untested(summary, folders, attacked)], _intervals(summary))
+    found = [*search_findings(folders), *found, *_of_certificates(certified)]
+    return Brief(tested, found, [*_untested(summary, folders, attacked, certified)], _intervals(summary))
 
 
 def _tested(summary: pd.DataFrame, rows: pd.DataFrame, attacked: pd.DataFrame) -> list[str]:
@@ -86,6 +92,24 @@ def _tested(summary: pd.DataFrame, rows: pd.DataFrame, attacked: pd.DataFrame) -
         most = attacked["images"].max()
         said.append(f"Attacks on up to {count(most, 'image')} of a model: {_named(attacked['attack'].unique())}.")
     return said
+
+
+def _certificates(lines: pd.DataFrame) -> Iterator[str]:
+    """Which certificates were made, and attacks beside them."""
+    for kind, mine in lines.groupby("certificate", sort=False):
+        sizes = [f"{size:g}" for size in sorted(mine.loc[mine["attacked"].notna(), "size"].unique())]
+        yield (
+            f"Certificates of up to {count(mine['images'].max(), 'image')} of a model, by {UNITS[str(kind)]}: from "
+            f"{_copies(mine)}" + (f"; attacks of {_named(sizes, most=12)} on what is certified." if sizes else ".")
+        )
+
+
+def _copies(lines: pd.DataFrame) -> str:
+    """How many copies certificates of one kind are made from, and which."""
+    n = " or ".join(f"{one:,}" for one in sorted(lines["n"].unique()))
+    levels = " or ".join(f"{one:g}" for one in sorted(lines["level"].unique()))
+    is_noise = lines["certificate"].iloc[0] == "gaussian"
+    return f"{n} copies {f'with noise {levels}' if is_noise else f'that keep {levels} pixels'}"
 
 
 def _found(summary: pd.DataFrame, rows: pd.DataFrame, attacked: pd.DataFrame) -> Iterator[str]:
@@ -138,6 +162,26 @@ def _of_attack(attacked: pd.DataFrame) -> str:
             else "."
         )
     )
+
+
+def _of_certificates(lines: pd.DataFrame) -> Iterator[str]:
+    """Of each kind of certificate: the best at a middle size, of those of attacks where there are some."""
+    for kind, mine in lines.groupby("certificate", sort=False):
+        some = mine[(mine["size"] > 0) & (mine["certified"] > 0)]
+        some = some[some["attacked"].notna()] if some["attacked"].notna().any() else some
+        if some.empty:
+            yield f"Certified accuracy: no image is right and certified at any {UNITS[str(kind)]} above 0."
+            continue
+        sizes = sorted(some["size"].unique())
+        there = some[some["size"] == sizes[(len(sizes) - 1) // 2]]
+        best = there.loc[there["certified"].idxmax()]
+        left = f"; attacks of that size leave {percent(best['attacked'])} %" if pd.notna(best["attacked"]) else ""
+        yield (
+            f"Certified accuracy, {UNITS[str(kind)]} {best['size']:g}: {best['title']} is right and certified on "
+            f"{percent(best['certified'])} % {_ends(best)} by {_copies(best.to_frame().T)}"
+            + (f", the best of {len(there)} there" * (len(there) > 1))
+            + f"{left}."
+        )
 
 
 def _of_cost(cost: Gain) -> str:
@@ -200,10 +244,14 @@ def _of_levels(lines: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _untested(summary: pd.DataFrame, folders: Sequence[Path], attacked: pd.DataFrame) -> Iterator[str]:
+def _untested(
+    summary: pd.DataFrame, folders: Sequence[Path], attacked: pd.DataFrame, certified: pd.DataFrame
+) -> Iterator[str]:
     tested = {name.partition("@")[0] for name in summary["test_perturbation"]}
     missing = [kind for kind, names in _KINDS.items() if not names & tested]
-    missing += [] if len(attacked) else ["attacks (robust attack)"]
+    smoothed = len(certified) and certified["attacked"].notna().any()
+    of_network = "attacks on the network itself (robust attack), whose smoothed classifier alone was attacked"
+    missing += [] if len(attacked) else [of_network if smoothed else "attacks (robust attack)"]
     published = any(RunFolder(folder).published.is_file() for folder in folders)
     missing += [] if published else ["published test sets (evaluation.published)"]
     if missing:

@@ -10,6 +10,7 @@ from robust.measure.intervals import normal, student
 from robust.measure.summary import perturbed_accuracy
 from robust.report.tables import percent
 from robust.runs.titles import only_measured
+from robust.values.text import count
 
 ON_NATURAL = "on natural images"
 SHARED = "under the perturbations that all were tested under"
@@ -84,8 +85,3 @@ def _gain(mine: pd.DataFrame, of: str, after: pd.Series, before: pd.Series, *, o
 
 def _points(value: float) -> str:
     return percent(value, sign=True).replace("-", "\u2212")
-
-
-def count(number: int, word: str) -> str:
-    """So many of these, in words: 2 models."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"

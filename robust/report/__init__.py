@@ -2,7 +2,7 @@
 
 from robust.report.attacks import attacks_table, print_attacks
 from robust.report.figures import Drawing, draw
-from robust.report.search import search_text
+from robust.report.search import search_lines
 from robust.report.section import numbers
 from robust.report.sections import Section, run_drawings, sections
 from robust.report.terminal import print_results
@@ -16,6 +16,6 @@ __all__ = [
     "print_attacks",
     "print_results",
     "run_drawings",
-    "search_text",
+    "search_lines",
     "sections",
 ]

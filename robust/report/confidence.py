@@ -17,6 +17,7 @@ from robust.report.tables import calibration_columns, percent, varying
 from robust.runs import RunFolder, collect
 from robust.runs.temperature import read_temperature
 from robust.runs.titles import disambiguate, kind_folders, run_title
+from robust.values.text import count
 
 _KIND = ["data", "model", "trained", "technique", "kind"]
 _BINS = ["bin_counts", "bin_right", "bin_confidence"]
@@ -25,7 +26,8 @@ _LEAST = 30  # predictions of a bin that is drawn
 _CHANGED = ["expected_calibration_error", "brier_score", "nll"]  # by temperature scaling
 _SCALED = (
     "Before and after the logits are divided by the temperature at which NLL is least on the validation images, which "
-    "are none of the tests. Perturbed: the mean over the conditions, one trial of each."
+    "are none of the tests. It fits NLL, of natural images: their ECE may rise, and all three under perturbations. "
+    "Perturbed: the mean over the conditions, one trial of each."
 )
 _ANSWERED = 0.8  # the share of images that the table has the network answer for
 
@@ -71,7 +73,7 @@ def _temperature_table(folders: Sequence[Path]) -> Table | None:
         about = some.iloc[0]
         line = {"trained": run_title(about), **{name: about[name] for name in varying(tests)}, "seed": about["seed"]}
         line |= {
-            "tested": NATURAL if natural else f"{len(some)} perturbed",
+            "tested": NATURAL if natural else count(len(some), "perturbed condition"),
             "temperature": f"{about['temperature']:.2f}",
         }
         before, after = (calibration_columns(one) for one in _both(some))

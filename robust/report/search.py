@@ -1,7 +1,7 @@
 """Searches: what was tried, what was stopped early, and what is best."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from robust.report.section import Section, Table
 from robust.report.tables import percent
 from robust.runs.contents import if_sound
 from robust.runs.searches import ACCURACIES, SearchFolder, Stage, Trial, front
+from robust.values.text import count
 
 _STYLES: dict[str, Any] = {  # of a recipe's line and point
     "best": {"color": COLOURS[1], "zorder": 3},
@@ -22,48 +23,68 @@ _STYLES: dict[str, Any] = {  # of a recipe's line and point
     Stage.STOPPED: {"color": "0.7"},
 }
 _AXES = {"natural": "natural images", "mean": "mean over perturbations", "worst": "worst perturbation"}
+_NAMED = 3  # best recipes that a sentence names
+
+_Search = tuple[str, dict[str, Any], list[Trial], list[Trial]]
 
 
 def search_section(folders: Sequence[Path]) -> Section:
     """The searches in whose folders the best recipes are among these runs."""
-    names, places = {one.name for one in folders}, dict.fromkeys(folder.parent for folder in folders)
     texts, drawings, tables = [], {}, {}
-    for files in (one for place in places for one in SearchFolder.within(place)):
-        if (read := if_sound(files.read)) is None:
-            continue
-        settings, trials = read
-        best = front(trials, settings["objective"])
-        if names.isdisjoint(one.run for one in best):
-            continue
-        name, numbers = files.path.name, [one.number for one in best]
-        texts.append(search_text(settings, trials))
+    for name, settings, trials, best in _searches(folders):
+        numbers = [one.number for one in best]
+        texts += search_lines(settings, trials)
         drawings[name] = _figure(trials, numbers, settings["objective"])
         tables[f"{name}-recipes"] = _table(trials, numbers)
     return Section("Search", " ".join(texts), drawings, tables)
 
 
-def search_text(settings: Mapping[str, Any], trials: Sequence[Trial]) -> str:
-    """What is searched, within which budget, how far that is, and which recipe is best."""
-    of = f"{settings['size']} recipes" if settings.get("size") else "recipes without end"
-    budget = [f"{settings['minutes']:g} minutes of computing"] if settings.get("minutes") else []
-    budget += [f"{settings['joules']:,g} joules"] if settings.get("joules") else []
-    budget += [f"{settings['runs']} recipes"] if settings.get("runs") else []
-    stages = Counter(one.stage for one in trials)
-    came = ", ".join(f"{stages[stage]} {stage}" for stage in Stage if stages[stage]) or "none yet"
-    minutes, joules = sum(one.seconds for one in trials) / 60, sum(one.joules for one in trials)
-    objective = settings["objective"]
-    lines = [
-        f"Search for {' and '.join(objective)} accuracy on validation images, among {of}, within "
-        f"{' and '.join(budget)}.",
-        *([f"Chosen from: {'; or '.join(settings['among'])}."] if settings.get("among") else []),
-        f"Tried: {came}; {minutes:.1f} minutes, {joules:,.0f} joules used.",
-    ]
-    for one in front(trials, objective):
-        came_to = ", ".join(
-            f"{name} {percent(value)} %" for name, value in zip(ACCURACIES, one.values(ACCURACIES), strict=True)
+def search_findings(folders: Sequence[Path]) -> Iterator[str]:
+    """Of each of these searches: how many recipes were tried and stopped early, and which are best."""
+    for _, _, trials, best in _searches(folders):
+        more = f"; and {len(best) - _NAMED} more" if len(best) > _NAMED else ""
+        yield (
+            f"Search: {count(len(trials), 'recipe')} tried ({_stages(trials)}); best on validation images: "
+            f"{'; '.join(map(_came_to, best[:_NAMED]))}{more}."
         )
-        lines.append(f"Best: {one.recipe} ({came_to}).")
-    return " ".join(lines)
+
+
+def _searches(folders: Sequence[Path]) -> Iterator[_Search]:
+    """The name, settings, trials and best recipes of each search of whose best some are among these runs."""
+    names, places = {one.name for one in folders}, dict.fromkeys(folder.parent for folder in folders)
+    for files in (one for place in places for one in SearchFolder.within(place)):
+        if (read := if_sound(files.read)) is not None:
+            best = front(read[1], read[0]["objective"])
+            if not names.isdisjoint(one.run for one in best):
+                yield files.path.name, *read, best
+
+
+def search_lines(settings: Mapping[str, Any], trials: Sequence[Trial]) -> list[str]:
+    """What is searched, within which budget, each alternative that recipes are chosen from, how far the search is, and
+    which recipes are best."""
+    of = count(settings["size"], "recipe") if settings.get("size") else "any number of recipes"
+    budget = [f"{count(settings['minutes'], 'minute')} of computing"] if settings.get("minutes") else []
+    budget += [count(settings["joules"], "joule")] if settings.get("joules") else []
+    budget += [f"{settings['runs']} tries"] if settings.get("runs") else []
+    minutes, joules = sum(one.seconds for one in trials) / 60, sum(one.joules for one in trials)
+    used = f"{minutes:.1f} minutes" + (f", {joules:,.0f} joules" if joules else "")
+    objective, among = settings["objective"], ";\nor ".join(settings.get("among") or ())
+    return [
+        f"Search of {of} for {' and '.join(objective)} accuracy on validation images, within {' and '.join(budget)}.",
+        *(f"Chosen from: {among}.".split("\n") if among else ()),
+        *([f"Tried: {_stages(trials)}; {used} used."] if trials else ()),
+        *(f"Best: {_came_to(one)}." for one in front(trials, objective)),
+    ]
+
+
+def _stages(trials: Sequence[Trial]) -> str:
+    stages = Counter(one.stage for one in trials)
+    return ", ".join(f"{stages[stage]} {stage}" for stage in Stage if stages[stage])
+
+
+def _came_to(one: Trial) -> str:
+    accuracies = zip(ACCURACIES, one.values(ACCURACIES), strict=True)
+    return f"{one.recipe} ({', '.join(f'{name} {percent(value)} %' for name, value in accuracies)})"
 
 
 def _table(trials: Sequence[Trial], best: Sequence[int]) -> Table:

@@ -1,5 +1,8 @@
 """What was certified of runs' test images, and what attacks left of it."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
 
 from robust.runs.contents import if_sound
@@ -14,13 +17,21 @@ _VALUES = {CERTIFICATES: ["label", "predicted", "count", "least", "radius"], ATT
 
 
 def read_certificates(folder: RunFolder, name: str = CERTIFICATES) -> pd.DataFrame | None:
-    """A row for each image and certificate, or attack; None where there are none."""
+    """A row for each image and certificate, or attack; None where there are none. Older versions did not write `most`:
+    it is infinite there."""
     if (found := folder.read_extra_table(name, [*_KEYS[name], *_VALUES[name]])) is None:
         return None
+    if name == CERTIFICATES and "most" not in found:
+        found["most"] = np.inf
     for column in (*_KEYS[name][1:], *_VALUES[name]):
         if not pd.api.types.is_numeric_dtype(found[column]):
             raise DamagedError(folder.path / name, f"not all of `{column}` are numbers")
     return found
+
+
+def only_about(found: pd.DataFrame, about: Mapping[str, object]) -> pd.DataFrame:
+    """The rows that have these values."""
+    return found[(found[[*about]] == pd.Series(about)).all(axis=1)]
 
 
 def add_certificates(folder: RunFolder, found: pd.DataFrame, name: str = CERTIFICATES) -> None:

@@ -131,6 +131,6 @@ def _digest(about: object) -> str:
 
 def _say(about: Mapping[str, Any], files: SearchFolder) -> None:
     """Says what is searched, how far that is, and what is best."""
-    from robust.report import search_text
+    from robust.report import search_lines
 
-    Console().print(search_text(about, files.trials()), markup=False, highlight=False, soft_wrap=True)
+    Console().print("\n".join(search_lines(about, files.trials())), markup=False, highlight=False, soft_wrap=True)

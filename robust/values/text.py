@@ -38,6 +38,11 @@ def markdown(text: object) -> str:
     return _BLOCK.sub(lambda found: f"&#{ord(found[0][0])};{found[0][1:]}", line)
 
 
+def count(number: float, word: str) -> str:
+    """So many of these, in words: 2 models."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def csv(table: "pd.DataFrame") -> str:
     """A table as CSV in which no cell is a formula to a spreadsheet: words that begin like one follow a `'`; numbers
     are numbers."""

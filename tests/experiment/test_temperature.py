@@ -38,7 +38,7 @@ def test_it_is_measured_once_for_all_conditions_and_shown(make_run: Callable[...
     assert found["accuracy"].tolist() == rows["accuracy"].tolist()
     assert found["temperature"].nunique() == 1
     shown = confidence_section([run.folder]).tables["temperature"].shown
-    assert shown["tested"].tolist() == ["natural", "5 perturbed"]
+    assert shown["tested"].tolist() == ["natural", "5 perturbed conditions"]
     assert {"ECE, %", "Brier score", "NLL"} <= {*shown}
     before = rows.loc[rows["test_perturbation"] == "natural", "nll"].item()
     assert shown["NLL"][0] == f"{before:.3f} → {found['nll'][0]:.3f}"

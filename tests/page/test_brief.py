@@ -11,6 +11,7 @@ from handmade import make_rows, of_suites
 from robust.page import write_report
 from robust.page.brief import Brief, brief
 from robust.runs import RunFolder
+from robust.runs.certificates import ATTACKED, add_certificates
 
 
 def runs(
@@ -150,3 +151,34 @@ def test_an_attack_is_said_by_whom_it_leaves_least_and_whom_most(tmp_path: Path)
     alone = rows[rows["run"] == "natural0"]
     (said,) = (one for one in brief(alone, folders[:1]).found if "fgsm" in one)
     assert "best" not in said
+
+
+def test_certificates_are_said_and_what_attacks_on_them_leave(tmp_path: Path, write: Callable[..., Path]) -> None:
+    """Of four images one is right up to 0.1, two up to 0.4; three stand after an attack of 0.2."""
+    rows = runs("smoothing", [0.5], trained=("noise", 0.25))
+    folder = RunFolder(write(tmp_path / "smoothing0", rows))
+    way = {"certificate": "gaussian", "level": 0.25, "n0": 10, "n": 1000, "alpha": 0.001, "seed": 0}
+    images = pd.DataFrame({"image": range(4), "label": 1, "predicted": [1, 1, 1, 2], "count": 900, "least": 0.8})
+    assert "attacks (robust attack)" in brief(rows, [folder.path]).untested[0]
+    add_certificates(folder, images.assign(**way, radius=[0.1, 0.4, 0.4, 0.4], most=0.6))
+    said = brief(rows, [folder.path])
+    assert (
+        "Certificates of up to 4 images of a model, by Euclidean distance: from 1,000 copies with noise 0.25."
+        in said.tested
+    )
+    (found,) = (one for one in said.found if one.startswith("Certified"))
+    start = (
+        "Certified accuracy, Euclidean distance 0.2: smoothing noise 0.25 is right and certified on 50.0 % [15.0, 85.0]"
+    )
+    start += " by 1,000 copies with noise 0.25"
+    assert found == f"{start}."
+    assert "attacks (robust attack)" in said.untested[0]
+    stands = pd.DataFrame({"image": range(4), "stands": [True, True, True, False]})
+    add_certificates(folder, stands.assign(**way, size=0.2), ATTACKED)
+    said = brief(rows, [folder.path])
+    assert said.tested[-1].endswith("; attacks of 0.2 on what is certified.")
+    assert f"{start}; attacks of that size leave 75.0 %." in said.found
+    assert (
+        "attacks on the network itself (robust attack), whose smoothed classifier alone was attacked"
+        in said.untested[0]
+    )

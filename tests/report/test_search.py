@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.report import sections
+from robust.page.brief import brief
+from robust.report import search_lines, sections
+from robust.report.search import search_findings
 from robust.report.section import Section
 from robust.runs import collect
 from robust.runs.searches import SearchFolder, Stage, Trial
@@ -37,7 +39,7 @@ def test_recipes_stand_there_with_how_far_they_came(
     files.write(Trial(4, 0, [], "wrong", stage=Stage.FAILED, reason="it diverged"))
     (section,) = search_of(best)
     assert not search_of(other), "which was not best"
-    assert "natural and worst accuracy on validation images, among 5 recipes, within 30 minutes" in section.text
+    assert "Search of 5 recipes for natural and worst accuracy on validation images, within 30 min" in section.text
     assert "3 done, 1 stopped early, 1 failed; 6.0 minutes, 2,000 joules used" in section.text
     assert section.text.count("Best: ") == 2
     table = section.tables["search-1234-recipes"]
@@ -47,5 +49,22 @@ def test_recipes_stand_there_with_how_far_they_came(
     assert dict(table.shown[["recipe", "epochs"]].itertuples(index=False))["stopped"] == "2 of 8"
     numbers = section.drawings["search-1234"].numbers
     assert set(numbers["recipe"]) == {*came}
+    (finding,) = search_findings([best])
+    assert finding.startswith(
+        "Search: 5 recipes tried (3 done, 1 stopped early, 1 failed); best on validation images: "
+    )
+    assert finding.endswith(
+        ": best (natural 90.0 %, mean 80.0 %, worst 60.0 %); also (natural 80.0 %, mean 80.0 %, worst 70.0 %)."
+    )
+    assert brief(collect([best]), [best]).found[0] == finding
     (files.path / "trial-00001.json").write_text("{}")
     assert not search_of(best), "a damaged search is passed over"
+
+
+def test_before_anything_is_tried_the_terminal_says_what_will_be_an_alternative_a_line() -> None:
+    about = {"objective": ["mean"], "size": None, "minutes": 1, "runs": None, "among": ["a=1,2", "b=3,4"]}
+    assert search_lines(about, []) == [
+        "Search of any number of recipes for mean accuracy on validation images, within 1 minute of computing.",
+        "Chosen from: a=1,2;",
+        "or b=3,4.",
+    ]

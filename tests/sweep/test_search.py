@@ -253,11 +253,13 @@ def test_the_command_searches_and_its_page_says_what_was_found(
     words = ["sweep=search", "technique=constant", "perturb=noise", "perturb.level=0.05,0.2", "sweep.search.runs=3"]
     words += ["sweep.search.objective=[natural,worst]", "evaluation=natural", f"runs_dir={tmp_path}", *quick]
     assert (told := command("train.py", *words, "plan=true")).returncode == 0, told.stderr
-    assert "among 4 recipes, within 3 recipes. Chosen from: perturb.level=0.05,0.2" in told.stdout
+    assert "accuracy on validation images, within 3 tries.\nChosen from: perturb.level=0.05,0.2 " in told.stdout
+    assert "Tried" not in told.stdout
     done = command("train.py", *words)
     assert done.returncode == 0, done.stderr
     (files,) = SearchFolder.within(tmp_path)
     (page,) = tmp_path.glob("report-*/index.html")
     text = page.read_text()
     assert all(one.recipe in text for one in files.trials())
-    assert "Search for natural and worst accuracy on validation images, among 4 recipes" in text
+    assert "Search of 4 recipes for natural and worst accuracy on validation images" in text
+    assert "<strong>Search:</strong> 3 recipes tried (" in text

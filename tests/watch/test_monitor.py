@@ -152,6 +152,8 @@ def test_what_cannot_be_looked_at_is_refused_before_a_monitor_is_made(run: Exper
         monitor(run.folder, few)
     with pytest.raises(ValueError, match="`window` must be at least 20 pictures"):
         monitor(run.folder, few, window=3)
+    with pytest.raises(ValueError, match="`run` must be the path of a finished run's folder; got Linear"):
+        monitor(torch.nn.Linear(2, 2), few)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         monitor(run.folder, tmp_path / "nowhere")
     with pytest.raises(ValueError, match="`perturb` must be perturbations with levels"):

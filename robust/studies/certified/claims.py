@@ -30,6 +30,6 @@ def _figure(lines: pd.DataFrame, asked: float | str) -> Figure | None:
     if asked == "broken":
         broken = lines["broken"].sum(min_count=1)
         return None if pd.isna(broken) else Figure(broken, broken, broken, seeds)
-    found = 100 * lines.loc[lines["size"] == asked, ["certified", "low", "high"]]
+    found = 100 * lines.loc[lines["size"] == asked, ["certified", "low", "high"]].fillna(0)
     middle, low, high = found.to_numpy()[0] if len(found) else (0.0, 0.0, 0.0)
     return Figure(middle, low, high, seeds)
