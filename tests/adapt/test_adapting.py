@@ -104,7 +104,7 @@ def test_statistics_of_all_natural_images_are_about_those_of_training(
     source = network()
     source.load_state_dict(model.network.state_dict())
     with torch.no_grad():
-        assert abs(natural - (source.eval()(images).argmax(1) == labels).float().mean()) < 0.015
+        assert abs(natural - (source.eval()(images).argmax(1) == labels).float().mean()) < 0.01
 
 
 def test_digits_in_fog_are_told_better_and_learning_helps_more(
