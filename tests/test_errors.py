@@ -213,7 +213,7 @@ def test_every_fault_of_a_sweep_is_named_before_it_starts(call: Callable[..., st
     assert len([line for line in said.splitlines() if line.startswith("error: ")]) == 2
     assert "perturb=hot perturb.level=0.5]" in said
     assert "perturb=hot perturb.level=-1 and 1 more]" in said
-    assert not list((tmp_path / "runs").iterdir())
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_place_that_cannot_be_written_to_is_named(call: Callable[..., str], tmp_path: Path) -> None:
