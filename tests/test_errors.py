@@ -216,6 +216,15 @@ def test_every_fault_of_a_sweep_is_named_before_it_starts(call: Callable[..., st
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_key_of_some_choices_of_a_multirun_is_taken(call: Callable[..., str]) -> None:
+    words = ("technique=natural", "restore=none,denoiser", "restore.perturb=hot", "plan=true")
+    said = call(*words, "restore.level=-1", "--multirun")
+    assert said.splitlines()[-1].startswith("error: `restore.level` must be a number >= 0, or null; got -1. [")
+    assert "restore=none" not in said
+    assert "error: `restore.widht` is" in call(*words, "restore.widht=3", "--multirun")
+    assert "give -m too" in call(*words)
+
+
 def test_a_place_that_cannot_be_written_to_is_named(call: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     assert call().startswith(f"error: `runs_dir` must be a folder that can be written to; got {tmp_path / 'runs'} (")

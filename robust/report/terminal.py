@@ -59,7 +59,7 @@ def print_table(shown: pd.DataFrame, title: str, caption: str = "") -> None:
     console.print(Text(f"\n{plain(title)}", "italic"))
     columns = [[plain(cell) for cell in (name, *shown[name].head(_MOST))] for name in shown]
     cheap = [column for column in columns if column[0] not in _PRICE]
-    for some, folded in ((columns, False), (cheap, False), (cheap, True)):
+    for some, folded in ((columns, 0), (cheap, 0), (cheap, 1), (cheap, 2)):
         if widths := _widths(some, console.width, folded=folded):
             console.print(_table(some, widths))
             if len(some) < len(columns):
@@ -73,12 +73,12 @@ def print_table(shown: pd.DataFrame, title: str, caption: str = "") -> None:
         console.print(Text(plain(caption), "dim italic"))
 
 
-def _widths(columns: Sequence[Sequence[str]], room: int, *, folded: bool) -> list[int]:
+def _widths(columns: Sequence[Sequence[str]], room: int, *, folded: int) -> list[int]:
     """How wide columns are, each a head and cells, that together take so much room at most; none where that is too
-    little."""
+    little. What is `folded`: 0, neither figures nor names; 1, figures; 2, both."""
     most = [max(map(cell_len, column)) for column in columns]
     widths = [
-        max(map(cell_len, _whole(column, is_name=not place, folded=folded)), default=1)
+        max(map(cell_len, _whole(column, is_name=not place and folded < 2, folded=bool(folded))), default=1)
         for place, column in enumerate(columns)
     ]
     left = room - sum(widths) - _GAP * (len(columns) - 1)

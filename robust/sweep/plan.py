@@ -34,7 +34,7 @@ def fitting(jobs: Sequence[list[str]]) -> list[list[str]]:
     lacking = {one: _lacking(job) for one, job in dict(zip(alike, jobs, strict=True)).items()}
     had = {_name(word) for one, job in zip(alike, jobs, strict=True) for word in job if _name(word) not in lacking[one]}
     if dropped := sorted(had & {key for keys in lacking.values() for key in keys}):
-        notify(f"{', '.join(dropped)}: of the runs alone whose choices have such a key.")
+        notify(f"Only the runs whose choices have such a key take {', '.join(dropped)}.")
     return [
         [word for word in job if _name(word) not in had & lacking[one]] for one, job in zip(alike, jobs, strict=True)
     ]

@@ -46,7 +46,7 @@ def test_nothing_is_clipped_or_lost_in_a_narrow_terminal(
     assert priced == (width in (30, 60, 80, 160)), "what it cost goes first, and a block has room for it"
 
 
-@pytest.mark.parametrize(("width", "blocks"), [(78, True), (110, False)])
+@pytest.mark.parametrize(("width", "blocks"), [(60, True), (110, False)])
 def test_a_table_that_does_not_fit_is_a_block_for_each_line(
     width: int, blocks: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

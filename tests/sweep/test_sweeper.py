@@ -104,7 +104,7 @@ def test_each_data_set_model_and_seed_gets_its_natural_run_once_and_first(tmp_pa
 
 def test_a_key_of_some_choices_goes_to_the_runs_that_have_it() -> None:
     asked = jobs("restore=none,median,denoiser", "restore.size=3", "restore.width=4,8", "seed=0")
-    with pytest.warns(Notice, match=r"^restore\.size, restore\.width: of the runs alone whose choices have such a key"):
+    with pytest.warns(Notice, match=r"whose choices have such a key take restore\.size, restore\.width\.$"):
         found = fitting(asked)
     assert [" ".join(one) for one in dict.fromkeys(map(tuple, found))] == [
         "restore=none seed=0",
