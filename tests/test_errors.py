@@ -222,7 +222,7 @@ def test_a_key_of_some_choices_of_a_multirun_is_taken(call: Callable[..., str]) 
     assert said.splitlines()[-1].startswith("error: `restore.level` must be a number >= 0, or null; got -1. [")
     assert "restore=none" not in said
     assert "error: `restore.widht` is" in call(*words, "restore.widht=3", "--multirun")
-    assert "give -m too" in call(*words)
+    assert "`restore=none,denoiser`" in call(*words[2:], words[1]), "without --multirun as it was typed"
 
 
 def test_a_place_that_cannot_be_written_to_is_named(call: Callable[..., str], tmp_path: Path) -> None:

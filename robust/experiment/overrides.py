@@ -49,15 +49,15 @@ def readable(word: str) -> str:
 def spread(words: Sequence[str]) -> list[str]:
     """The words of a command line as they are handed to Hydra: of a choice that differs between the runs of a multirun
     those on its keys list their one value, since Hydra sets any other in its default configuration, which lacks it."""
-    given = {word: word.partition("=")[::2] for word in words}
-    listed = {key for key, value in given.values() if key in groups() and re.search("[,(]", value)}
-    if {"-m", "--multirun"}.isdisjoint(words) and not any(key == "sweep" for key, _ in given.values()):
+    given = [word.partition("=")[::2] for word in words]
+    listed = {key for key, value in given if key in groups() and re.search("[,(]", value)}
+    if {"-m", "--multirun"}.isdisjoint(words) and not any(key == "sweep" for key, _ in given):
         return [*words]
     return [
         f"{key}=choice({value})"
         if value and "." in key and key.partition(".")[0] in listed and not parse(word).is_sweep_override()
         else word
-        for word, (key, value) in given.items()
+        for word, (key, value) in zip(words, given, strict=True)
     ]
 
 
