@@ -39,6 +39,14 @@ class ParameterError(ValueError):
         return f"`{name}` must be {rule}; got {shown(masked(value, name))}. {advice}".strip()
 
 
+class AbsentKeyError(ValueError):
+    """A `key` that what was chosen does not have."""
+
+    def __init__(self, text: str, key: str):
+        super().__init__(text)
+        self.key = key
+
+
 class Notice(UserWarning):
     """What a user should know of what was given, and that nothing fails for."""
 

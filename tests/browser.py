@@ -93,6 +93,12 @@ class Browser:
         while not self.ask(f"location.href === {json.dumps(address)} && document.readyState === 'complete'"):
             pass
 
+    def reload(self) -> None:
+        """Loads the page anew, and waits until all of it is there."""
+        self._events = []
+        self.call("Page.reload")
+        self.wait_for("Page.loadEventFired")
+
     def ask(self, script: str) -> Any:
         """What a line of JavaScript comes to in the page."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)

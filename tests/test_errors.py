@@ -213,7 +213,16 @@ def test_every_fault_of_a_sweep_is_named_before_it_starts(call: Callable[..., st
     assert len([line for line in said.splitlines() if line.startswith("error: ")]) == 2
     assert "perturb=hot perturb.level=0.5]" in said
     assert "perturb=hot perturb.level=-1 and 1 more]" in said
-    assert not list((tmp_path / "runs").iterdir())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_key_of_some_choices_of_a_multirun_is_taken(call: Callable[..., str]) -> None:
+    words = ("technique=natural", "restore=none,denoiser", "restore.perturb=hot", "plan=true")
+    said = call(*words, "restore.level=-1", "--multirun")
+    assert said.splitlines()[-1].startswith("error: `restore.level` must be a number >= 0, or null; got -1. [")
+    assert "restore=none" not in said
+    assert "error: `restore.widht` is" in call(*words, "restore.widht=3", "--multirun")
+    assert "`restore=none,denoiser`" in call(*words[2:], words[1]), "without --multirun as it was typed"
 
 
 def test_a_place_that_cannot_be_written_to_is_named(call: Callable[..., str], tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ def _train(words: Sequence[str]) -> None:
     import hydra
 
     from robust.experiment.explain import explained, without_bases
-    from robust.experiment.overrides import readable
+    from robust.experiment.overrides import readable, spread
 
-    sys.argv[1:] = [*(f"--config-dir={one}" for one in project_folders()[:1]), *map(readable, words)]
+    sys.argv[1:] = [*(f"--config-dir={one}" for one in project_folders()[:1]), *spread([*map(readable, words)])]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what goes wrong, and `run_command` says it
     with explained(lambda: importlib.import_module("robust.experiment.compose").known_keys()), without_bases(words):
         hydra.main(config_path=str(CONF), config_name="train", version_base=None)(_run_task)()

@@ -1,5 +1,6 @@
 """Certificates of finished runs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,14 @@ def certify_runs(
     opened = [(run, _smoothing(run, sigma, keep)) for run in map(reopen, find_runs(runs))]
     planned = [(run, smoothing) for run, smoothing in opened if smoothing is not None]
     advice = "Of others, robust certify RUN --sigma 0.25 asks how robust they are to noise."
-    check("RUNS", ", ".join(runs), "runs of technique=smoothing or ablation", bool(planned), advice)
+    found = Counter(run.identity.technique for run, _ in opened)
+    got = ", ".join(f"{count} of technique={name}" for name, count in found.items())
+    check("RUNS", got, "runs of technique=smoothing or ablation", bool(planned), advice)
     for run, smoothing in planned:
         smoothing.check(run.splits.test.shape)
         whole = isinstance(smoothing, Gaussian) or all(one == int(one) for one in attacks)
-        check("attack", list(attacks), "whole numbers, of pixels", whole)
+        advice = f"So it is for {run.folder}; certify one technique at a time: sizes of smoothing are distances."
+        check("attack", list(attacks), "whole numbers, of pixels", whole, advice)
     for run, smoothing in planned:
         with claimed(run.folder), computing(run):
             model, images = load_for_tests(run), run.splits.test[::every]

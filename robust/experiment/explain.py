@@ -12,22 +12,26 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from robust.errors import WITHIN_LIST, explain_override, explain_within_list, one_line
+from robust.errors import WITHIN_LIST, AbsentKeyError, explain_override, explain_within_list, one_line
 from robust.experiment.overrides import explain_unreadable
 
 _STAGE = re.compile(r"'recipe\.(\w+)\.")
+_ABSENT = re.compile(r"Could not override '([^'@]+)")
 _REFERS = re.compile(r"Interpolation key '([^']+)' not found")
 
 
 @contextlib.contextmanager
 def explained(known_keys: Callable[[], Iterable[str]]) -> Iterator[None]:
-    """Raises ValueError where Hydra refuses a configuration inside; `known_keys` is asked where it refuses a key."""
+    """Raises ValueError where Hydra refuses a configuration inside, AbsentKeyError where it refuses a key; `known_keys`
+    is asked then."""
     try:
         yield
     except OverrideParseException as error:
         raise ValueError(explain_unreadable(error.override)) from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(explain_override(f"{error}\n{error.__cause__ or ''}", known_keys)) from error
+        text = f"{error}\n{error.__cause__ or ''}"
+        said, absent = explain_override(text, known_keys), _ABSENT.search(text)
+        raise (AbsentKeyError(said, absent[1]) if absent else ValueError(said)) from error
     except (ValueError, TypeError) as error:  # which Hydra lets through where a key is within a list
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         given = [one for frame in frames if isinstance(one := frame.f_locals.get("override"), Override)]

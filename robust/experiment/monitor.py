@@ -53,7 +53,7 @@ def monitor(run: str | Path, folder: str | Path, *, window: int = 200, settings:
     check("RUN", f"{len(folders)} runs in {run}", "the folder of one run", len(folders) == 1)
     opened = with_levels([_BETWEEN, *settings])(folders[0])
     model, splits = _network(opened), opened.splits
-    paths, style = _pictures(Path(folder), least=window // 2), _style(opened, splits)
+    paths, style = _pictures(Path(folder), window), _style(opened, splits)
     known = _monitor(opened, model, splits, window)
     rows = []
     for some in np.array_split(paths, max(1, round(len(paths) / window))):
@@ -74,11 +74,15 @@ def _network(run: Experiment) -> nn.Module:
     return model
 
 
-def _pictures(folder: Path, *, least: int) -> list[str]:
+def _pictures(folder: Path, window: int) -> list[str]:
     """The pictures' paths, in the order of their names."""
-    files = [one.path for group in list_part(folder, expected="Expected pictures").classes.values() for one in group]
-    advice = "Give more, or a smaller window: --window 20 needs ten."
-    check("FOLDER", f"{len(files)} in {folder}", f"at least {least} pictures", len(files) >= least, advice)
+    listing = list_part(folder, expected="Expected pictures")
+    files, least = [one.path for group in listing.classes.values() for one in group], window // 2
+    rule = f"at least {least} pictures, half of a window of {window}"
+    advice = " ".join([*listing.notes(), "Give more, or a smaller window: --window 20 needs ten."])
+    check("FOLDER", f"{len(files)} in {folder}", rule, len(files) >= least, advice)
+    for note in listing.notes():
+        notify(note)
     return sorted(files, key=lambda path: (Path(path).name, path))
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -44,6 +44,21 @@ def readable(word: str) -> str:
     if not parsed.is_sweep_override():  # else it is one of many that are checked then
         check_override(parsed)
     return str(parsed.input_line)
+
+
+def spread(words: Sequence[str]) -> list[str]:
+    """The words of a command line as they are handed to Hydra: of a choice that differs between the runs of a multirun
+    those on its keys list their one value, since Hydra sets any other in its default configuration, which lacks it."""
+    given = [word.partition("=")[::2] for word in words]
+    listed = {key for key, value in given if key in groups() and re.search("[,(]", value)}
+    if {"-m", "--multirun"}.isdisjoint(words) and not any(key == "sweep" for key, _ in given):
+        return [*words]
+    return [
+        f"{key}=choice({value})"
+        if value and "." in key and key.partition(".")[0] in listed and not parse(word).is_sweep_override()
+        else word
+        for word, (key, value) in zip(words, given, strict=True)
+    ]
 
 
 def tidy(word: str) -> str:

@@ -14,6 +14,7 @@ from robust.experiment.overrides import parse
 from robust.experiment.prepare import reopen
 from robust.experiment.reopened import measure_again, other_settings
 from robust.experiment.validate import check_values
+from robust.perturb.corruptions import CORRUPTIONS
 from robust.runs import find_runs
 from robust.runs.config import Config
 
@@ -71,7 +72,10 @@ def under(config: Config, names: Sequence[str]) -> Config:
     choices, levels = perturbation_choices(names), config.evaluation.conditions
     for name in names:
         advice = f"For others give levels: evaluation.conditions.{name}=[...]."
-        check("perturb", name, f"perturbations with levels: {', '.join(levels)}", bool(levels.get(name)), advice)
+        if name in CORRUPTIONS:
+            advice = "Severities of published corruptions are no quantity: they cannot be used here."
+        holds = bool(levels.get(name)) and name not in CORRUPTIONS
+        check("perturb", name, f"perturbations with levels: {', '.join(levels)}", holds, advice)
     families = [*dict.fromkeys(choices[name].family for name in names)]
     conditions = {name: levels[name] for name in names}
     return config.changed({"evaluation.conditions": conditions, "evaluation.families": families})

@@ -213,13 +213,21 @@ def check_size(network: nn.Module, model: str) -> None:
 
 
 def check_writable(runs_dir: Path) -> None:
-    """Raises ValueError where runs cannot be kept."""
+    """Raises ValueError where runs cannot be kept. Nothing is made: it may be a plan."""
     try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=runs_dir):
+        with tempfile.TemporaryFile(dir=_nearest(runs_dir.absolute())):
             pass
     except OSError as error:
         raise ValueError(
             f"`runs_dir` must be a folder that can be written to; got {runs_dir} ({error.strerror}). "
             "Give another: runs_dir=FOLDER."
         ) from error
+
+
+def _nearest(folder: Path) -> Path:
+    """A folder, or the first around it that is there."""
+    try:
+        folder.lstat()
+    except FileNotFoundError:
+        return _nearest(folder.parent)
+    return folder

@@ -6,17 +6,24 @@ import pandas as pd
 
 from robust.measure.exposure import FAMILY, FAR, SEEN, UNKNOWN, knows_exposure
 
-#: what a table says of its marks
-LEGEND = (
-    "*: the training contained this perturbation, at whatever level; °: another one of its family. What has no mark is "
-    "far from the training, or of a network whose training is not known."
-)
+_LEGEND = {
+    SEEN: "*, seen: the training contained this perturbation, at whatever level.",
+    FAMILY: "°, family: the training contained another one of its family.",
+}
+_UNMARKED = "What has no mark is far from the training, or of a network whose training is not known."
 _COLUMN = "Exposure: whether the training contained this perturbation (seen), another one of its family, or neither."
 _DISTANCE = (
     "Distance of the training to this condition in the features of the natural model, as a share of that of natural "
     "images (minimal sample distance, arXiv 2102.11273): 0, training contains it; 1, it comes no nearer."
 )
 _MARKS = {"": "", FAR: "", UNKNOWN: "", SEEN: "*", FAMILY: "°"}
+
+
+def legend(exposures: pd.DataFrame) -> str:
+    """What a table says of the marks and words for these exposures; nothing where it has none."""
+    shown = {str(one) for name in exposures for one in exposures[name]}
+    said = [text for word, text in _LEGEND.items() if any(word in one for one in shown)]
+    return " ".join([*said, _UNMARKED]) if said else ""
 
 
 def marked(texts: Sequence[str], exposures: Sequence[str]) -> list[str]:

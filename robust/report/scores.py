@@ -11,7 +11,7 @@ from robust.measure.exposure import exposed_mean, exposure_columns, knows_exposu
 from robust.measure.suites import comparable_suites, suite_text
 from robust.measure.summary import seeds_lines
 from robust.report.costs import costs
-from robust.report.exposure import LEGEND, marked
+from robust.report.exposure import legend, marked
 from robust.report.tables import amount, ended_note, intervals_note, percent, varying, with_half, with_interval
 from robust.runs import prices
 from robust.runs.settings import kept_epoch
@@ -92,7 +92,7 @@ def score_table(
         _note(suites, lines, summary, shown) if shown or not conditions else "",
         ended_note(summary),
         _COST.format(" or ".join(cost["price.joules_by"].dropna().unique())) if len(cost) else "",
-        LEGEND if knows_exposure(summary) else "",
+        legend(lines.filter(like="_exposure")),
         _untested(summary),
         _baselines(summary),
         of_costs,

@@ -11,17 +11,54 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from robust.errors import ValidationError, one_line
+from robust.errors import AbsentKeyError, ValidationError, notify, one_line
 from robust.experiment.again import made_again
+from robust.experiment.compose import compose
 from robust.experiment.conditions import camera_of, check_used, tested_families
 from robust.experiment.experiment import Experiment
+from robust.experiment.overrides import parse
 from robust.experiment.prepare import Preparation
+from robust.experiment.search_path import groups
 from robust.experiment.work import attacks_left
 from robust.progress import Progress
 from robust.runs import State, Status
 from robust.values.secrets import masked_word
 
 _MOST_LINES = 60  # of a plan
+
+
+def fitting(jobs: Sequence[list[str]]) -> list[list[str]]:
+    """The jobs, each without the keys that what it chooses does not have, where what another chooses has them; a Notice
+    names these."""
+    alike = [tuple(word if _name(word) in groups() else _name(word) for word in job) for job in jobs]
+    lacking = {one: _lacking(job) for one, job in dict(zip(alike, jobs, strict=True)).items()}
+    had = {_name(word) for one, job in zip(alike, jobs, strict=True) for word in job if _name(word) not in lacking[one]}
+    if dropped := sorted(had & {key for keys in lacking.values() for key in keys}):
+        notify(f"Only the runs whose choices have such a key take {', '.join(dropped)}.")
+    return [
+        [word for word in job if _name(word) not in had & lacking[one]] for one, job in zip(alike, jobs, strict=True)
+    ]
+
+
+def _lacking(job: Sequence[str]) -> set[str]:
+    """The keys of a job that what it chooses does not have."""
+    lacking = set[str]()
+    while words := [word for word in job if _name(word) not in lacking]:
+        try:
+            compose(words)
+        except AbsentKeyError as error:
+            if error.key not in map(_name, words):
+                break
+            lacking.add(error.key)
+        except Exception:  # noqa: BLE001, planning says what
+            break
+        else:
+            break
+    return lacking
+
+
+def _name(word: str) -> str:
+    return parse(word).key_or_group
 
 
 def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experiment]:

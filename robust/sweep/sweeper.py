@@ -34,7 +34,7 @@ from robust.runs import (
 )
 from robust.runs.config import Config
 from robust.sweep.local import gpus_for, run_job, workers_of
-from robust.sweep.plan import ancestors, plan, print_plan
+from robust.sweep.plan import ancestors, fitting, plan, print_plan
 from robust.sweep.price import print_price
 from robust.track import TrackedRun, opened
 
@@ -45,6 +45,11 @@ if TYPE_CHECKING:
 
 _FEW = 3  # folders that are named
 _ENDED = (State.DONE, State.FAILED)
+_NEXT = {  # what a run is for that is trained in such a stage
+    "denoise": "restore=denoiser tests networks behind such a one: restore.perturb and restore.level say which",
+    "pretrain": "technique=finetune technique.start={run.config.task.name} starts from such a one",
+}
+_MEASURED = "the same command with evaluation=camera, or another, measures it"
 
 
 def sweep(
@@ -55,6 +60,7 @@ def sweep(
     `launch` does the runs of these overrides, here or `elsewhere`, and returns what went wrong with each ("" for
     nothing).
     """
+    jobs = fitting(jobs)
     planned = plan(jobs, elsewhere=elsewhere)
     _tell_of_older(planned)
     if any(run.is_shared for run in planned):
@@ -166,7 +172,8 @@ def finish(runs: Sequence[Experiment]) -> None:
         if look := runs[0].config.logger.get("look"):
             Console().print(f"tracked: {look}", soft_wrap=True, markup=False)
     elif all(status.state is State.DONE for status in statuses.values()):
-        Console().print("\n".join(f"done, not measured: {run.folder}" for run in runs), soft_wrap=True, markup=False)
+        _say(f"done, not measured: {run.folder}" for run in runs)
+        _say(dict.fromkeys(_NEXT.get(run.config.task.stage, _MEASURED).format(run=run) for run in runs))
     for text in warnings_of(run.folder for run in runs):
         Console(stderr=True).print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
     if undone := {run: status for run, status in statuses.items() if status.state is not State.DONE}:

@@ -17,9 +17,10 @@ _TEXT = (
     "the least. A curve is fitted over all levels (probit, of the level's logarithm); 95 % intervals are for other "
     "images and, of several runs, other seeds."
 )
+_BOUNDS = "≥, ≤: the target was not crossed at the levels tested. "
 _NOTE = (
-    "≥, ≤: the target was not crossed at the levels tested. Misfit: by how much the curve is off where it is most, in "
-    "points. Ratio: to the level of {beside}, paired over the images; none where one of both is a bound."
+    "Misfit: by how much the curve is off where it is most, in points. Ratio: to the level of {beside}, paired over "
+    "the images; none where one of both is a bound."
 )
 _MEDIAN = (
     " Median image: the level by which half of the images have fallen: their prediction was wrong at that level, or a "
@@ -88,7 +89,9 @@ def _less_is_worse(name: str) -> bool:
 def _note(levels: pd.DataFrame) -> str:
     beside = levels["beside"].dropna().unique()
     named = beside[0] if len(beside) == 1 and beside[0] != "natural" else "the natural model"
-    return _NOTE.format(beside=named) + _MEDIAN * bool(levels["median"].notna().any()) + _DETECTOR * _detects(levels)
+    median = bool(levels["median"].notna().any())
+    bounds = any(_bound(line, name) for line in levels.to_dict("records") for name in ("level", "median"))
+    return _BOUNDS * bounds + _NOTE.format(beside=named) + _MEDIAN * median + _DETECTOR * _detects(levels)
 
 
 def _detects(levels: pd.DataFrame) -> bool:

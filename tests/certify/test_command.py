@@ -130,11 +130,11 @@ def test_a_renamed_run_of_which_so_few_copies_certify_nothing_has_a_table_that_s
 @pytest.mark.parametrize(
     ("which", "words", "said"),
     [
-        ("natural", [], "`RUNS` must be runs of technique=smoothing or ablation; got"),
+        ("natural", [], "`RUNS` must be runs of technique=smoothing or ablation; got 1 of technique=natural. "),
         ("natural", ["--keep", "5"], "`keep` must be left out with a network that was not trained with"),
         ("ablation", ["--keep", "785"], "`keep` must be at most 784, the pixels of an image of 28 x 28; got 785"),
         ("ablation", ["--keep", "5", "--sigma", "1"], "`keep` must be left out where there is a sigma"),
-        ("ablation", ["--attack", "0.5"], "`attack` must be whole numbers, of pixels"),
+        ("ablation", ["--attack", "0.5"], "So it is for {run}; certify one technique at a time"),
         ("smoothing", ["--n", "50"], "`n` must be a whole number >= n0 (100); got 50"),
         ("smoothing", ["--alpha", "1.5"], "`alpha` must be a number above 0 and below 1; got 1.5"),
         ("smoothing", ["--sigma", "0"], "`sigma` must be a number above 0; got 0.0"),
@@ -149,4 +149,4 @@ def test_wrong_words_are_refused_before_anything_is_certified(runs: Path, which:
     others["attacks"] = (given["--attack"],) if "--attack" in given else ()
     with pytest.raises(ValueError) as raised:
         certify_runs([str(run_of(runs, which).path)], Counts(**counts), **others)
-    assert said in str(raised.value)
+    assert said.format(run=run_of(runs, which).path) in str(raised.value)

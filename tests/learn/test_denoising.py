@@ -1,7 +1,6 @@
 """`task=denoise`, and `restore=denoiser`, which makes such a run first."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from robust.experiment.experiment import Experiment
 from robust.perturb import ImageRandom, key
 from robust.restore import Denoiser, Restored
 from robust.runs import State, collect
+from robust.sweep.sweeper import finish
 
 HOT = ["perturb=hot", "perturb.level=10", "perturb.fresh=true"]
 
@@ -48,7 +48,7 @@ def test_it_compares_what_is_shown_with_natural_images_augmented_alike(make_run:
 
 
 def test_a_denoiser_is_trained_before_it_stands_before_a_network(
-    make_run: Callable[..., Experiment], tmp_path: Path
+    make_run: Callable[..., Experiment], capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["technique=natural", "recipe.denoise.max_epochs=2", "evaluation.families=[pixel]", "seed=3"]
     settings = ["restore=denoiser", "restore.perturb=hot", "restore.level=10", "restore.width=4"]
@@ -72,6 +72,8 @@ def test_a_denoiser_is_trained_before_it_stands_before_a_network(
     images = to_float(run.splits.test.images[:9])
     assert torch.equal(model.restore(images), denoiser(images))
     assert not torch.equal(model.restore(images), images)
+    finish([own])
+    assert "restore=denoiser tests networks behind such a one" in capsys.readouterr().out
     exposure = collect([run.folder]).set_index("test_perturbation")["exposure"]
     assert set(exposure["hot"]) == {"seen"}, "in the training of its denoiser"
     others = ["restore.width=5", "restore.level=9", "recipe.denoise.max_epochs=3"]  # which make other denoisers

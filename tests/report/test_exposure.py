@@ -1,5 +1,6 @@
 """What a report says of tests that the training contained."""
 
+import re
 from collections.abc import Callable
 
 import pandas as pd
@@ -25,13 +26,21 @@ def test_a_mean_says_how_many_of_its_conditions_were_seen(rows_of: Make, suites_
     rows = runs(rows_of, suites_of)
     scores = score_table(summary_table(rows), rows)
     assert shown_scores(scores)["camera, %"].tolist() == ["40.0", "40.0 → 80.0 (3 of 9 seen)"]
-    assert "*: the training contained this perturbation" in scores.note
+    assert "*, seen: the training contained this perturbation" in scores.note
+    assert "°" not in scores.note
 
 
 def test_a_mean_over_what_was_seen_whole_has_the_mark_alone(rows_of: Make, suites_of: Make) -> None:
     rows = runs(rows_of, suites_of)
     rows = rows[~rows["test_perturbation"].isin(["blur"])]  # so that noise has a column of its own
     assert shown_scores(score_table(summary_table(rows), rows))["noise, %"].tolist() == ["40.0", "40.0 → 80.0*"]
+
+
+def test_marks_are_explained_where_there_are_some(rows_of: Make, suites_of: Make) -> None:
+    rows = runs(rows_of, suites_of).query("run == 'natural'")
+    note = score_table(summary_table(rows), rows).note
+    assert "Mean accuracy" in note
+    assert not {"*", "°", "mark"} & {*re.findall(r"[*°]|mark", note)}
 
 
 def test_of_rows_that_do_not_say_what_was_seen_nothing_is_marked(rows_of: Make, suites_of: Make) -> None:

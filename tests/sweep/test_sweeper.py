@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from robust.errors import FailedError, ValidationError
+from robust.errors import FailedError, Notice, ValidationError
 from robust.experiment.compose import compose
 from robust.experiment.experiment import Experiment
 from robust.experiment.prepare import prepare
@@ -16,7 +16,7 @@ from robust.experiment.search_path import SWEEPS
 from robust.runs import State, claimed, write_status
 from robust.sweep.jobs import list_jobs
 from robust.sweep.local import launch, run_job
-from robust.sweep.plan import plan, print_plan
+from robust.sweep.plan import fitting, plan, print_plan
 from robust.sweep.sweeper import sweep
 
 
@@ -100,6 +100,25 @@ def test_each_data_set_model_and_seed_gets_its_natural_run_once_and_first(tmp_pa
     found = titles("perturb=noise,blur", "seed=0,1", "technique=constant", runs_dir=tmp_path)
     trained = ["constant noise 0.05 0", "constant noise 0.05 1", "constant blur 1 0", "constant blur 1 1"]
     assert found == ["natural 0", "natural 1", *trained]
+
+
+def test_a_key_of_some_choices_goes_to_the_runs_that_have_it() -> None:
+    asked = jobs("restore=none,median,denoiser", "restore.size=3", "restore.width=4,8", "seed=0")
+    with pytest.warns(Notice, match=r"whose choices have such a key take restore\.size, restore\.width\.$"):
+        found = fitting(asked)
+    assert [" ".join(one) for one in dict.fromkeys(map(tuple, found))] == [
+        "restore=none seed=0",
+        "restore=median restore.size=3 seed=0",
+        "restore=denoiser restore.width=4 seed=0",
+        "restore=denoiser restore.width=8 seed=0",
+    ]
+    wrong = jobs("restore=none,median", "restore.width=4")
+    assert fitting(wrong) == wrong, "which planning refuses"
+
+
+def test_a_plan_leaves_nothing_behind(tmp_path: Path) -> None:
+    plan([["technique=natural", f"runs_dir={tmp_path / 'new' / 'runs'}"]])
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_natural_run_that_was_asked_for_is_there_once(tmp_path: Path) -> None:

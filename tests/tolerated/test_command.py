@@ -60,7 +60,7 @@ def test_a_model_in_python_has_the_levels_of_its_run(runs: Path) -> None:
     (found,) = robust.tolerance(model, data="digits", perturb="noise", share=0.8).to_dict("records")
     assert found == {name: known[name] for name in found}
     assert found["low"] < found["level"] < found["high"]
-    with pytest.raises(ValueError, match="`perturb` must be perturbations with levels"):
+    with pytest.raises(ValueError, match=r"got fog\. Severities of published corruptions are no quantity"):
         robust.tolerance(model, data="digits", perturb=["fog"])
     with pytest.raises(ValueError, match=r"`evaluation\.conditions\.noise` must be at least 4 different levels"):
         robust.tolerance(model, data="digits", perturb="noise", overrides=["evaluation.conditions.noise=[0.1,0.2]"])
@@ -77,7 +77,7 @@ def test_a_model_in_python_has_the_levels_of_its_run(runs: Path) -> None:
         (["target=0.5", "share=0.5"], "`share` must be left out where there is a target"),
         (["perturb=nothing"], "nothing"),
         (["perturb=none"], "`perturb` must be perturbations with levels"),
-        (["perturb=fog"], "`perturb` must be perturbations with levels"),
+        (["perturb=fog"], "got fog. Severities of published corruptions are no quantity: they cannot be used here."),
         (["perturb=noise", "evaluation.conditions.noise=[0.1]"], "must be at least 4 different levels"),
         (["perturb=noise", "technique=natural"], "`technique`"),
         (["beside=nowhere"], "nowhere must be a run's folder"),

@@ -148,7 +148,11 @@ def test_the_command_names_what_pictures_show_and_keeps_the_monitor(
 
 def test_what_cannot_be_looked_at_is_refused_before_a_monitor_is_made(run: Experiment, tmp_path: Path) -> None:
     few = pictures(tmp_path / "few", run, 0, count=30)
-    with pytest.raises(ValueError, match=r"`FOLDER` must be at least 100 pictures; got 30"):
+    (few / "notes.txt").touch()
+    said = (
+        r"at least 100 pictures, half of a window of 200; got 30 in .*\. 1 file .*notes.txt has no suffix of an image"
+    )
+    with pytest.raises(ValueError, match=said):
         monitor(run.folder, few)
     with pytest.raises(ValueError, match="`window` must be at least 20 pictures"):
         monitor(run.folder, few, window=3)
@@ -156,7 +160,7 @@ def test_what_cannot_be_looked_at_is_refused_before_a_monitor_is_made(run: Exper
         monitor(torch.nn.Linear(2, 2), few)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         monitor(run.folder, tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="`perturb` must be perturbations with levels"):
+    with pytest.raises(ValueError, match=r"got fog\. Severities of .* cannot be used here\.$"):
         monitor(run.folder, few, settings=["perturb=fog"])
     with pytest.raises(FileNotFoundError, match="no finished runs"):
         monitor(few, few)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from robust.measure.corruption_error import CATEGORIES, corruption_accuracy, corruption_scores
-from robust.measure.exposure import exposures_by_test, knows_exposure
+from robust.measure.exposure import exposures_by_test
 from robust.measure.intervals import student
 from robust.measure.summary import seeds_line
-from robust.report.exposure import LEGEND, marked
+from robust.report.exposure import legend, marked
 from robust.report.section import Section, Table
 from robust.report.tables import intervals_note, percent, summary_table, varying, with_interval
 from robust.studies.corruptions.gains import GAINS, gains_of_runs
@@ -55,11 +55,11 @@ def corruptions_section(folders: Sequence[Path], rows: pd.DataFrame) -> Section:
         means["frost"] = [" and ".join(one) for one in kinds]
     exposures = exposures_by_test(summary, lines, _KIND)
     cells = {name: marked([percent(value) for value in lines[name]], exposures[name]) for name in each}
-    legend = f" {LEGEND}" if knows_exposure(summary) else ""
+    said = f"{_EACH} {legend(exposures[[*each]])}".strip()
     note = " ".join(filter(None, [_beside(scores), intervals_note(lines["seeds"])]))
     tables = {
         "corruptions": Table(pd.DataFrame({**first, **means}), lines.drop(columns="kind"), note),
-        "corruptions-each": Table(pd.DataFrame({**first, **cells}), lines[["title", *each]], _EACH + legend),
+        "corruptions-each": Table(pd.DataFrame({**first, **cells}), lines[["title", *each]], said),
     }
     won = gains_of_runs(rows)
     if len(won):
