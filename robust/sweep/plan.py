@@ -22,6 +22,7 @@ from robust.experiment.search_path import groups
 from robust.experiment.work import attacks_left
 from robust.progress import Progress
 from robust.runs import State, Status
+from robust.runs.config import Config
 from robust.values.secrets import masked_word
 
 _MOST_LINES = 60  # of a plan
@@ -80,11 +81,11 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
             wrong[one_line(error)].append(" ".join(map(masked_word, job)))
             continue
         other = runs.setdefault(run.folder, run)
-        if (other.config.evaluation, camera_of(other.config)) != (run.config.evaluation, camera_of(run.config)):
+        if _tested(other.config) != _tested(run.config):
             both = " and ".join(" ".join(map(masked_word, one)) for one in (other.overrides, job))
             faults[
                 f"One run cannot be tested in two ways at once: {both}. Give one command after the other; the second "
-                "tests what is missing."
+                "does what is missing."
             ] = None
         against = run.reference or run
         references.setdefault(against.folder, against)
@@ -103,6 +104,11 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
     planned = list({**first, **{folder: run for folder, run in runs.items() if folder not in first}}.values())
     check_used(dict.fromkeys(word for job in jobs for word in job), [run.config for run in planned])
     return planned
+
+
+def _tested(config: Config) -> tuple[object, ...]:
+    """What a run's tests and attacks hang on."""
+    return config.evaluation, camera_of(config), config.attack
 
 
 def _told(jobs: Sequence[list[str]]) -> Iterator[list[str]]:

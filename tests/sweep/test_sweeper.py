@@ -232,11 +232,10 @@ def test_perturbations_that_nothing_is_tested_under_can_be_swept(tmp_path: Path)
     assert {one.title for one in trained.conditions} == {one.title for one in natural.conditions}
 
 
-def test_a_run_that_is_to_be_tested_in_two_ways_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=r"One run cannot be tested in two ways at once: perturb=noise .*impact"):
-        plan(
-            [["perturb=noise", f"runs_dir={tmp_path}"], ["perturb=noise", "evaluation=impact", f"runs_dir={tmp_path}"]]
-        )
+@pytest.mark.parametrize("other", ["evaluation=impact", "attack=fgsm"])
+def test_a_run_that_is_to_be_tested_in_two_ways_is_a_fault(other: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=f"One run cannot be tested in two ways at once: perturb=noise .*{other}"):
+        plan([["perturb=noise", f"runs_dir={tmp_path}"], ["perturb=noise", other, f"runs_dir={tmp_path}"]])
 
 
 def test_each_natural_run_is_tested_under_what_its_own_runs_are(tmp_path: Path) -> None:
