@@ -16,6 +16,7 @@ from robust.experiment.again import made_again
 from robust.experiment.compose import compose
 from robust.experiment.conditions import camera_of, check_used, tested_families
 from robust.experiment.experiment import Experiment
+from robust.experiment.keys import KEYS
 from robust.experiment.overrides import parse
 from robust.experiment.prepare import Preparation
 from robust.experiment.search_path import groups
@@ -31,7 +32,11 @@ _MOST_LINES = 60  # of a plan
 def fitting(jobs: Sequence[list[str]]) -> list[list[str]]:
     """The jobs, each without the keys that what it chooses does not have, where what another chooses has them; a Notice
     names these."""
-    alike = [tuple(word if _name(word) in groups() else _name(word) for word in job) for job in jobs]
+    named = [{_name(word): word for word in job} for job in jobs]
+    varied = {group for group in groups() if len({job.get(group) for job in named}) > 1}
+    if not any(key.partition(".")[0] in varied and not _is_of_all(key) for job in named for key in job):
+        return [*jobs]
+    alike = [tuple(word if key in groups() else key for key, word in job.items()) for job in named]
     lacking = {one: _lacking(job) for one, job in dict(zip(alike, jobs, strict=True)).items()}
     had = {_name(word) for one, job in zip(alike, jobs, strict=True) for word in job if _name(word) not in lacking[one]}
     if dropped := sorted(had & {key for keys in lacking.values() for key in keys}):
@@ -39,6 +44,11 @@ def fitting(jobs: Sequence[list[str]]) -> list[list[str]]:
     return [
         [word for word in job if _name(word) not in had & lacking[one]] for one, job in zip(alike, jobs, strict=True)
     ]
+
+
+def _is_of_all(key: str) -> bool:
+    """Whether it is a group, or a key that every run has."""
+    return "." not in key or (key in KEYS and KEYS[key].needed)
 
 
 def _lacking(job: Sequence[str]) -> set[str]:
