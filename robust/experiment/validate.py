@@ -1,5 +1,6 @@
 """What a configuration must fulfil: the rules of single keys, which `schema` holds, and those between several."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -214,20 +215,13 @@ def check_size(network: nn.Module, model: str) -> None:
 
 def check_writable(runs_dir: Path) -> None:
     """Raises ValueError where runs cannot be kept. Nothing is made: it may be a plan."""
+    folder = runs_dir.absolute()
+    nearest = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
     try:
-        with tempfile.TemporaryFile(dir=_nearest(runs_dir.absolute())):
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         raise ValueError(
             f"`runs_dir` must be a folder that can be written to; got {runs_dir} ({error.strerror}). "
             "Give another: runs_dir=FOLDER."
         ) from error
-
-
-def _nearest(folder: Path) -> Path:
-    """A folder, or the first around it that is there."""
-    try:
-        folder.lstat()
-    except FileNotFoundError:
-        return _nearest(folder.parent)
-    return folder

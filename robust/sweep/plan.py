@@ -13,13 +13,10 @@ from rich.text import Text
 
 from robust.errors import AbsentKeyError, ValidationError, notify, one_line
 from robust.experiment.again import made_again
-from robust.experiment.compose import compose
 from robust.experiment.conditions import camera_of, check_used, tested_families
 from robust.experiment.experiment import Experiment
-from robust.experiment.keys import KEYS
 from robust.experiment.overrides import parse
 from robust.experiment.prepare import Preparation
-from robust.experiment.search_path import groups
 from robust.experiment.work import attacks_left
 from robust.progress import Progress
 from robust.runs import State, Status
@@ -27,49 +24,6 @@ from robust.runs.config import Config
 from robust.values.secrets import masked_word
 
 _MOST_LINES = 60  # of a plan
-
-
-def fitting(jobs: Sequence[list[str]]) -> list[list[str]]:
-    """The jobs, each without the keys that what it chooses does not have, where what another chooses has them; a Notice
-    names these."""
-    named = [{_name(word): word for word in job} for job in jobs]
-    varied = {group for group in groups() if len({job.get(group) for job in named}) > 1}
-    if not any(key.partition(".")[0] in varied and not _is_of_all(key) for job in named for key in job):
-        return [*jobs]
-    alike = [tuple(word if key in groups() else key for key, word in job.items()) for job in named]
-    lacking = {one: _lacking(job) for one, job in dict(zip(alike, jobs, strict=True)).items()}
-    had = {_name(word) for one, job in zip(alike, jobs, strict=True) for word in job if _name(word) not in lacking[one]}
-    if dropped := sorted(had & {key for keys in lacking.values() for key in keys}):
-        notify(f"Only the runs whose choices have such a key take {', '.join(dropped)}.")
-    return [
-        [word for word in job if _name(word) not in had & lacking[one]] for one, job in zip(alike, jobs, strict=True)
-    ]
-
-
-def _is_of_all(key: str) -> bool:
-    """Whether it is a group, or a key that every run has."""
-    return "." not in key or (key in KEYS and KEYS[key].needed)
-
-
-def _lacking(job: Sequence[str]) -> set[str]:
-    """The keys of a job that what it chooses does not have."""
-    lacking = set[str]()
-    while words := [word for word in job if _name(word) not in lacking]:
-        try:
-            compose(words)
-        except AbsentKeyError as error:
-            if error.key not in map(_name, words):
-                break
-            lacking.add(error.key)
-        except Exception:  # noqa: BLE001, planning says what
-            break
-        else:
-            break
-    return lacking
-
-
-def _name(word: str) -> str:
-    return parse(word).key_or_group
 
 
 def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experiment]:
@@ -84,11 +38,9 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
     references: dict[Path, Experiment] = {}
     faults: dict[str, None] = {}
     wrong: defaultdict[str, list[str]] = defaultdict(list)  # what is wrong, and with which jobs
-    for job in _told(jobs):
-        try:
-            run = preparation.prepare(job)
-        except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
-            wrong[one_line(error)].append(" ".join(map(masked_word, job)))
+    for job, run in _prepared(preparation, jobs):
+        if isinstance(run, Exception):
+            wrong[one_line(run)].append(" ".join(map(masked_word, job)))
             continue
         other = runs.setdefault(run.folder, run)
         if _tested(other.config) != _tested(run.config):
@@ -119,6 +71,42 @@ def plan(jobs: Sequence[list[str]], *, elsewhere: bool = False) -> list[Experime
 def _tested(config: Config) -> tuple[object, ...]:
     """What a run's tests and attacks hang on."""
     return config.evaluation, camera_of(config), config.attack
+
+
+def _prepared(
+    preparation: Preparation, jobs: Sequence[list[str]]
+) -> Iterator[tuple[list[str], Experiment | Exception]]:
+    """Each job, and its run or what is wrong with it. A key that its choices lack is left out of it where those of
+    another job have it; a Notice names these keys."""
+    found = [_attempt(preparation, job) for job in _told(jobs)]
+    had = {_name(word) for _, words, _ in found for word in words}
+    for job, (run, words, lacking) in zip(jobs, found, strict=True):
+        wrong = next((error for key, error in lacking.items() if key not in had), None)
+        yield (job, wrong) if wrong else (words, run)
+    if dropped := sorted(had & {key for _, _, lacking in found for key in lacking}):
+        notify(f"Only the runs whose choices have such a key take {', '.join(dropped)}.")
+
+
+def _attempt(
+    preparation: Preparation, job: Sequence[str]
+) -> tuple[Experiment | Exception, list[str], dict[str, AbsentKeyError]]:
+    """The run of a job without the keys that its choices lack, or what else is wrong with it; what is left of the job;
+    and what is said of each of these keys."""
+    words, lacking = [*job], dict[str, AbsentKeyError]()
+    while True:
+        try:
+            return preparation.prepare(words), words, lacking
+        except AbsentKeyError as error:
+            left = [word for word in words if _name(word) != error.key]
+            if left == words:
+                return error, words, lacking
+            words, lacking[error.key] = left, error
+        except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
+            return error, words, lacking
+
+
+def _name(word: str) -> str:
+    return parse(word).key_or_group
 
 
 def _told(jobs: Sequence[list[str]]) -> Iterator[list[str]]:

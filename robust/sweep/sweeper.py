@@ -34,7 +34,7 @@ from robust.runs import (
 )
 from robust.runs.config import Config
 from robust.sweep.local import gpus_for, run_job, workers_of
-from robust.sweep.plan import ancestors, fitting, plan, print_plan
+from robust.sweep.plan import ancestors, plan, print_plan
 from robust.sweep.price import print_price
 from robust.track import TrackedRun, opened
 
@@ -60,7 +60,6 @@ def sweep(
     `launch` does the runs of these overrides, here or `elsewhere`, and returns what went wrong with each ("" for
     nothing).
     """
-    jobs = fitting(jobs)
     planned = plan(jobs, elsewhere=elsewhere)
     _tell_of_older(planned)
     if any(run.is_shared for run in planned):
@@ -70,7 +69,7 @@ def sweep(
         )
     print_plan(statuses := _look_at(planned))
     if any(run.config.plan for run in planned):
-        devices = 1 if elsewhere else max(1, len(gpus_for(jobs[:1])))
+        devices = 1 if elsewhere else max(1, len(gpus_for([list(planned[0].overrides)])))
         _print_price(statuses, workers=devices * workers_of(planned[0].config.pack))
         return
     _say(set_aside(made_again(planned)))

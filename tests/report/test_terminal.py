@@ -1,4 +1,4 @@
-"""Tables in a terminal: whole at any width, and what matters less gives way first."""
+"""Tables in a terminal: whole at any width, without their price where it does not fit."""
 
 import re
 

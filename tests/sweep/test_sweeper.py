@@ -16,7 +16,7 @@ from robust.experiment.search_path import SWEEPS
 from robust.runs import State, claimed, write_status
 from robust.sweep.jobs import list_jobs
 from robust.sweep.local import launch, run_job
-from robust.sweep.plan import fitting, plan, print_plan
+from robust.sweep.plan import plan, print_plan
 from robust.sweep.sweeper import sweep
 
 
@@ -102,18 +102,17 @@ def test_each_data_set_model_and_seed_gets_its_natural_run_once_and_first(tmp_pa
     assert found == ["natural 0", "natural 1", *trained]
 
 
-def test_a_key_of_some_choices_goes_to_the_runs_that_have_it() -> None:
-    asked = jobs("restore=none,median,denoiser", "restore.size=3", "restore.width=4,8", "seed=0")
+def test_a_key_of_some_choices_goes_to_the_runs_that_have_it(tmp_path: Path) -> None:
+    asked = jobs("restore=none,median,denoiser", "restore.size=3", "restore.width=4,8", "technique=natural", "seed=0")
     with pytest.warns(Notice, match=r"whose choices have such a key take restore\.size, restore\.width\.$"):
-        found = fitting(asked)
-    assert [" ".join(one) for one in dict.fromkeys(map(tuple, found))] == [
-        "restore=none seed=0",
-        "restore=median restore.size=3 seed=0",
-        "restore=denoiser restore.width=4 seed=0",
-        "restore=denoiser restore.width=8 seed=0",
+        planned = plan([[*job, f"runs_dir={tmp_path}"] for job in asked])
+    assert [" ".join(run.overrides[:-1]) for run in planned if run.parents] == [
+        "restore=median restore.size=3 technique=natural seed=0",
+        "restore=denoiser restore.width=4 technique=natural seed=0",
+        "restore=denoiser restore.width=8 technique=natural seed=0",
     ]
-    wrong = jobs("restore=none,median", "restore.width=4")
-    assert fitting(wrong) == wrong, "which planning refuses"
+    with pytest.raises(ValidationError, match=r"`restore\.width` is a key of some choices, .* and 1 more\]$"):
+        plan([[*job, f"runs_dir={tmp_path}"] for job in jobs("restore=none,median", "restore.width=4")])
 
 
 def test_a_plan_leaves_nothing_behind(tmp_path: Path) -> None:
